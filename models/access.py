@@ -1,0 +1,60 @@
+"""Who may do what."""
+
+import getpass
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.people import Organization, User
+from models.refusals import Forbidden, UserUnknown
+
+
+class Permission(StrEnum):
+    """What a user can be allowed, by the name that admins know it by."""
+
+    USERS = "Platform management: Users"
+    COURSES = "Training: Manage courses"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: a user with their permissions, or an operator at the console, who holds the database anyway."""
+
+    organization_id: int
+    name: str
+    user_id: int | None
+    permissions: frozenset[str]
+
+    def must_have(self, permission: Permission) -> None:
+        """Raises `Forbidden` unless the actor has the permission."""
+        if permission not in self.permissions:
+            raise Forbidden(permission)
+
+
+def acting_user(session: Session, organization: Organization, email: str) -> Actor:
+    """The user with this address in the organization, as an actor. Raises `UserUnknown`."""
+    user = session.scalar(
+        select(User).where(User.organization_id == organization.id, func.lower(User.email) == email.lower())
+    )
+    if user is None or not user.active:
+        raise UserUnknown(email)
+    return _actor(user)
+
+
+def acting_user_by_id(session: Session, organization: Organization, user_id: int) -> Actor:
+    """The same by id, for callers that must not carry an address. Raises `UserUnknown`."""
+    user = session.get(User, user_id)
+    if user is None or user.organization_id != organization.id or not user.active:
+        raise UserUnknown(str(user_id))
+    return _actor(user)
+
+
+def console_operator(organization: Organization) -> Actor:
+    """Whoever runs a command where the database's password is; the audit names their system account."""
+    return Actor(organization.id, f"console:{getpass.getuser()}", None, frozenset(Permission))
+
+
+def _actor(user: User) -> Actor:
+    return Actor(user.organization_id, f"user:{user.id}", user.id, frozenset(user.permissions))

@@ -1,0 +1,44 @@
+"""The notification outbox: alerts that are due, sent, or will not be sent."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, one_of
+
+
+class NotificationState(StrEnum):
+    """What became of an alert."""
+
+    PENDING = "pending"
+    SENT = "sent"  # in the user's inbox
+    SUPPRESSED = "suppressed"  # not wanted or not apt any more at the time of sending; `reason` says why
+
+
+class Notification(Base):
+    """A *course assigned* alert: one a user and reset at most, held to that by the database."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("reset_id", "user_id"),
+        Index(None, "user_id", "sent_at"),
+        Index(None, "course_id"),
+        Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),
+        CheckConstraint("(state = 'suppressed') = (reason IS NOT NULL)", name="suppressed_says_why"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    course_id: Mapped[int] = mapped_column(ForeignKey("course.id"))
+    state: Mapped[NotificationState] = mapped_column(
+        one_of(NotificationState, "state"), server_default=NotificationState.PENDING.value
+    )
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]

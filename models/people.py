@@ -1,0 +1,40 @@
+"""Organizations and their users."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from models.base import Base
+
+
+class Organization(Base):
+    """A customer. Nothing of one is ever reachable from another."""
+
+    __tablename__ = "organization"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+
+
+class User(Base):
+    """A person: learner, admin, or both."""
+
+    __tablename__ = "user"
+    __table_args__ = (
+        UniqueConstraint("id", "organization_id"),  # what composite foreign keys refer to
+        Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
+        CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    email: Mapped[str]
+    name: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,136 @@
+"""What is refused, and what to do about it. A refusal is an answer, not a fault: nothing was changed."""
+
+from typing import ClassVar
+
+
+class Refused(Exception):  # noqa: N818 - it is caught and shown as an answer
+    """Base of all refusals. The message is a plain sentence for the person who asked.
+
+    `code` is the stable name by which programs tell refusals apart.
+    """
+
+    code: ClassVar[str]
+
+
+class OrganizationUnknown(Refused):
+    code = "organization-unknown"
+
+
+class CourseUnknown(Refused):
+    code = "course-unknown"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is no course {code!r}. Check the course code; upper and lower case count.")
+
+
+class UserUnknown(Refused):
+    code = "user-unknown"
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"There is no active user {who!r} in this organization. Check the address or id.")
+
+
+class NotAssigned(Refused):
+    code = "not-assigned"
+
+    def __init__(self, who: list[str], course: str) -> None:
+        names = ", ".join(who[:5]) + (f" and {len(who) - 5:,} more" if len(who) > 5 else "")
+        super().__init__(f"{course} is not assigned to {names}. Assign it first, or leave them out.")
+
+
+class AudienceInvalid(Refused):
+    code = "audience-invalid"
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"This needs the permission “{permission}”. Ask an administrator for it.")
+
+
+class PlanInvalid(Refused):
+    code = "plan-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("This plan is not one that was issued here, or it was changed. Preview the reset again.")
+
+
+class PlanExpired(Refused):
+    code = "plan-expired"
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(
+            f"This plan is older than {minutes} minutes. Preview the reset again to see what it would do now."
+        )
+
+
+class ConfirmMismatch(Refused):
+    code = "confirm-mismatch"
+
+    def __init__(self, course: str) -> None:
+        super().__init__(f"The confirmation does not match. Type the course code {course} exactly to confirm.")
+
+
+class ReasonMissing(Refused):
+    code = "reason-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A reset needs a reason. Say why, so that the audit can tell: for example “yearly recertification”."
+        )
+
+
+class DueInDaysInvalid(Refused):
+    code = "due-in-days-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The number of days until the new due date must be from 1 to 3650.")
+
+
+class IdempotencyMismatch(Refused):
+    code = "idempotency-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This idempotency key was used for another request. Use a new key for a new request.")
+
+
+class ResetUnknown(Refused):
+    code = "reset-unknown"
+
+    def __init__(self, reset: str) -> None:
+        super().__init__(f"There is no reset {reset!r}. `recourse resets` lists them.")
+
+
+class AlreadySettled(Refused):
+    code = "already-settled"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This reset has already ended ({state.replace('_', ' ')}); there is nothing left to cancel.")
+
+
+class NothingToRetry(Refused):
+    code = "nothing-to-retry"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(
+            f"This reset is {state.replace('_', ' ')} and has no failed learner who could be tried again now. "
+            "To reset more, preview and request a new one."
+        )
+
+
+class StaleRegistration(Refused):
+    code = "stale-registration"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This registration is no longer current: the course was reset or is not assigned any more. "
+            "Nothing was saved. Open the course again to start afresh."
+        )
+
+
+class ActivityUnknown(Refused):
+    code = "activity-unknown"
+
+    def __init__(self, activity: object, kind: str) -> None:
+        super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")

@@ -1,0 +1,180 @@
+"""A reset, its slices, and its ledger: what is to be done, and what became of each learner."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import BigInteger
+
+from models.base import Base, one_of
+
+
+class Audience(StrEnum):
+    """Whom a reset is for."""
+
+    ASSIGNED = "assigned"  # everyone the course is assigned to
+    COMPLETED = "completed"  # of these, the ones who have completed it
+    USERS = "users"  # the named ones
+
+
+class ResetState(StrEnum):
+    """Where a reset stands."""
+
+    REQUESTED = "requested"  # confirmed and written down; the ledger is not
+    RUNNING = "running"  # the ledger is written, learners are being cleared
+    SUCCEEDED = "succeeded"  # no learner failed
+    PARTLY_FAILED = "partly_failed"  # some learners failed, some did not
+    FAILED = "failed"  # every learner failed, or the ledger could not be written
+    CANCELLED = "cancelled"  # someone stopped it; who was cleared by then stays cleared
+
+
+SETTLED = frozenset(ResetState) - {ResetState.REQUESTED, ResetState.RUNNING}
+
+TRANSITIONS: dict[ResetState, dict[ResetState, str]] = {
+    ResetState.REQUESTED: {
+        ResetState.RUNNING: "the coordinator wrote the ledger",
+        ResetState.FAILED: "the ledger could not be written, however often it was tried",
+        ResetState.CANCELLED: "cancelled before the ledger was written",
+    },
+    ResetState.RUNNING: {
+        ResetState.SUCCEEDED: "nothing is open and nobody failed",
+        ResetState.PARTLY_FAILED: "nothing is open; some failed",
+        ResetState.FAILED: "nothing is open; all failed who were not skipped",
+        ResetState.CANCELLED: "nothing is open, since it was cancelled before all were cleared",
+    },
+    ResetState.PARTLY_FAILED: {ResetState.RUNNING: "the failed ones are tried again"},
+    ResetState.FAILED: {ResetState.RUNNING: "the failed ones are tried again"},
+    ResetState.SUCCEEDED: {},
+    # Cancelled is an end too: to go on, preview again and see what is left.
+    ResetState.CANCELLED: {},
+}
+
+
+class TransitionError(RuntimeError):
+    """A reset was asked to go where its transition table has no edge: a defect, never a user's doing."""
+
+
+class ItemState(StrEnum):
+    """What became of one learner in one reset."""
+
+    PENDING = "pending"
+    CLEARED = "cleared"
+    UNCHANGED = "unchanged"  # there was nothing to clear
+    SKIPPED = "skipped"  # not touched; `reason` says why
+    FAILED = "failed"  # not touched, since it went wrong; `reason` says how
+
+
+class Reset(Base):
+    """One request to reset one course. Its id is that of the confirmed plan, so a plan is used once at most."""
+
+    __tablename__ = "reset"
+    __table_args__ = (
+        ForeignKeyConstraint(["course_id", "organization_id"], ["course.id", "course.organization_id"]),
+        ForeignKeyConstraint(["requested_by", "organization_id"], ["user.id", "user.organization_id"]),
+        UniqueConstraint("organization_id", "idempotency_key"),
+        Index(None, "course_id", "organization_id"),
+        Index(None, "requested_by", "organization_id"),
+        Index("ix_reset_open", "state", postgresql_where=text("state IN ('requested', 'running')")),
+        Index(
+            "ix_reset_unreported",
+            "id",
+            postgresql_where=text("finished_at IS NOT NULL AND reported_at IS NULL"),
+        ),
+        CheckConstraint("(audience = 'users') = (user_ids IS NOT NULL)", name="named_users_are_named"),
+        CheckConstraint("length(trim(reason)) > 0", name="reason_is_given"),
+        CheckConstraint("due_in_days > 0", name="due_in_days_is_positive"),
+        CheckConstraint("(state IN ('requested', 'running')) = (finished_at IS NULL)", name="settled_has_its_moment"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    organization_id: Mapped[int]
+    course_id: Mapped[int]
+    audience: Mapped[Audience] = mapped_column(one_of(Audience, "audience"))
+    user_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    planned_at: Mapped[datetime]  # who was assigned by then is in the audience
+    due_in_days: Mapped[int | None]
+    notify: Mapped[bool]
+    reason: Mapped[str]
+    requested_by: Mapped[int | None]  # none: an operator at the console
+    requester: Mapped[str]
+    requested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    idempotency_key: Mapped[str | None]
+
+    state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
+    task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
+    published_at: Mapped[datetime | None]  # when that task was last sent by `recover`
+    attempts: Mapped[int] = mapped_column(server_default="0")  # to write the ledger
+    cancel_requested_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    reported_at: Mapped[datetime | None]  # when the Celery task got its result
+    error: Mapped[str | None]
+
+    def move_to(self, state: ResetState) -> None:
+        """Take an edge of the transition table. Raises `TransitionError` where there is none."""
+        if state not in TRANSITIONS[self.state]:
+            raise TransitionError(f"reset {self.id} cannot go from {self.state} to {state}")
+        self.state = state
+
+
+class ResetSlice(Base):
+    """Learners of a reset that are cleared in one transaction: those pending from `first` to `last` enrolment.
+
+    The counts are of what this slice settled; a reset's progress is their sum, so no two slices ever wait for each
+    other. A slice with no `position` is never sent: it counts learners whose outcome was known beforehand.
+    """
+
+    __tablename__ = "reset_slice"
+    __table_args__ = (
+        Index(
+            "ix_reset_slice_open",
+            "reset_id",
+            "number",
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
+
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    first: Mapped[int]
+    last: Mapped[int]
+    learners: Mapped[int]
+    position: Mapped[int]  # of its first learner in the ledger, from 1: what Flower shows
+
+    published_at: Mapped[datetime | None]
+    publications: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    settled_at: Mapped[datetime | None]
+
+    cleared: Mapped[int] = mapped_column(server_default="0")
+    unchanged: Mapped[int] = mapped_column(server_default="0")
+    skipped: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    removed: Mapped[dict[str, int]] = mapped_column(server_default="{}")  # rows by record kind
+
+
+class ResetItem(Base):
+    """The ledger: one learner of one reset. Postgres keeps a learner from being open in two resets at once."""
+
+    __tablename__ = "reset_item"
+    __table_args__ = (
+        Index(None, "enrolment_id"),
+        Index("uq_reset_item_open", "enrolment_id", unique=True, postgresql_where=text("state = 'pending'")),
+        CheckConstraint("(state IN ('skipped', 'failed')) = (reason IS NOT NULL)", name="not_cleared_says_why"),
+    )
+
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), primary_key=True)
+    state: Mapped[ItemState] = mapped_column(one_of(ItemState, "state"), server_default=ItemState.PENDING.value)
+    reason: Mapped[str | None]

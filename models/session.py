@@ -1,0 +1,93 @@
+"""Talking to PostgreSQL: one transaction per scope, and messages only after its commit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import cast
+
+import psycopg
+import structlog
+from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from config.settings import required, settings
+
+log = structlog.get_logger(__name__)
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The engine of this process, made at its first use.
+
+    A connection must not be shared with a forked child: the worker calls `forget_engine` after each fork.
+    """
+    limits = {
+        "lock_timeout": f"{settings().lock_timeout_seconds}s",
+        "statement_timeout": f"{settings().statement_timeout_seconds}s",
+        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
+        # Without it the server finishes the statement of a killed client, and holds its locks until then.
+        "client_connection_check_interval": "1s",
+        # One statement shape deletes 1 row and 10,000: a plan made for the first must not serve the second.
+        "plan_cache_mode": "force_custom_plan",
+    }
+    return create_engine(
+        required("database_url"),
+        pool_pre_ping=True,
+        pool_size=5,
+        connect_args={
+            "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+            "connect_timeout": 5,
+            "application_name": "recourse",
+        },
+    )
+
+
+def forget_engine(*, close: bool = True) -> None:
+    """Drop the engine; the next use makes a new one. `close=False` leaves connections of a parent process alone."""
+    if engine.cache_info().currsize:
+        engine().dispose(close=close)
+    engine.cache_clear()
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A session whose work is committed at the end of the scope, or rolled back whole if the scope raises.
+
+    What was handed to `after_commit` runs once the commit is done, and is dropped with a rollback.
+    """
+    with Session(engine(), expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        for call in session.info.pop("after_commit", []):
+            call()
+
+
+def after_commit(session: Session, call: Callable[[], object]) -> None:
+    """Have `call` run when the session's transaction is committed.
+
+    For messages: one that is sent earlier may arrive before the rows it speaks of. A call that raises is logged and
+    left: the rows are the truth, and `recover` sends again what they say is open.
+    """
+
+    def guarded() -> None:
+        try:
+            call()
+        except Exception as error:
+            log.warning("publish_failed", error=f"{type(error).__name__}: {error}", remedy="recover sends it again")
+
+    session.info.setdefault("after_commit", []).append(guarded)
+
+
+def changed_rows(session: Session, statement: UpdateBase) -> int:
+    """Run an INSERT, UPDATE or DELETE and give the number of rows it changed; loaded objects are not refreshed."""
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+def in_words(error: Exception) -> str:
+    """An error as it may be kept and shown: what went wrong, without the values of the rows it went wrong with."""
+    driver = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(driver, psycopg.Error):
+        return f"{type(driver).__name__}: {driver.diag.message_primary or 'the connection was lost'}"
+    return type(error).__name__

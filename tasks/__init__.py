@@ -1,0 +1,14 @@
+"""The job, in its order:
+
+    preview      what a reset would remove, and a signed plan                          (a function)
+    request      the one door: a plan, the typed course code, a reason -> a Reset row  (a function)
+    reset_course the coordinator: writes the ledger, sends the first slices, settles   (Celery)
+    clear_learners   one slice of learners, cleared in one transaction                 (Celery)
+    notify       the alerts in the outbox                                              (Celery)
+
+At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
+open and nobody is working on. Shared by these: `audience` (who is in a reset), `window` (which slices are in the
+queue), `report` (how far a reset is), `app` and `base` (Celery).
+
+Postgres is the truth and Redis a doorbell: any message may be lost, doubled, late or out of order.
+"""

@@ -1,0 +1,108 @@
+"""The ledger: one row a learner, written once, and cut into slices."""
+
+from sqlalchemy import String, case, func, insert, literal, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
+from models.session import changed_rows
+from models.training import Enrolment
+from tasks.audience import in_audience
+from tasks.window import slice_size
+
+ELSEWHERE = "another reset of this learner is still open"
+NOT_ASSIGNED = "the course is no longer assigned"
+
+
+def write_ledger(session: Session, reset: Reset) -> None:
+    """Write an item for each learner of the audience, and slices for those that are pending.
+
+    A learner who is open in another reset is skipped: the unique index on open items decides, whoever comes first.
+    """
+    columns = [ResetItem.reset_id, ResetItem.enrolment_id]
+    session.execute(
+        postgresql.insert(ResetItem)
+        .from_select(
+            columns,
+            # In id order, as everything that locks learners here, so that two resets never wait for each other.
+            select(literal(reset.id), Enrolment.id).where(in_audience(reset)).order_by(Enrolment.id),
+        )
+        .on_conflict_do_nothing(
+            index_elements=[ResetItem.enrolment_id], index_where=ResetItem.state == ItemState.PENDING.value
+        )
+    )
+    _skip_the_rest(session, reset)
+    cut_slices(session, reset)
+
+
+def _skip_the_rest(session: Session, reset: Reset) -> None:
+    """Write items for those of the audience who got none, with the reason, and count them."""
+    in_ledger = select(ResetItem).where(ResetItem.reset_id == reset.id, ResetItem.enrolment_id == Enrolment.id)
+    missing = in_audience(reset)
+    if reset.audience == Audience.USERS:
+        # A named user who was unassigned since the preview is left out, but not left unsaid.
+        missing = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
+    reason = case((Enrolment.unassigned_at.is_not(None), NOT_ASSIGNED), else_=ELSEWHERE)
+    skipped = changed_rows(
+        session,
+        insert(ResetItem).from_select(
+            [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason],
+            select(literal(reset.id), Enrolment.id, literal(ItemState.SKIPPED.value, String), reason).where(
+                missing, ~in_ledger.exists()
+            ),
+        ),
+    )
+    if skipped:
+        add_settled_slice(session, reset, skipped=skipped)
+
+
+def add_settled_slice(session: Session, reset: Reset, *, skipped: int = 0, failed: int = 0) -> None:
+    """Count learners whose outcome is known without a slice ever being sent for them."""
+    session.execute(
+        insert(ResetSlice).values(
+            reset_id=reset.id,
+            number=_next_number(session, reset),
+            first=0,
+            last=0,
+            position=0,
+            learners=skipped + failed,
+            skipped=skipped,
+            failed=failed,
+            settled_at=func.now(),
+        )
+    )
+
+
+def cut_slices(session: Session, reset: Reset) -> None:
+    """Cut the pending items into slices of enrolments in id order, numbered on from those there are."""
+    pending = (ResetItem.reset_id == reset.id) & (ResetItem.state == ItemState.PENDING)
+    learners = session.scalars(select(func.count()).where(pending)).one()
+    size = slice_size(learners)
+    place = func.row_number().over(order_by=ResetItem.enrolment_id)
+    items = select(ResetItem.enrolment_id, place.label("place")).where(pending).subquery()
+    number = (items.c.place - 1) // size  # whole numbers: PostgreSQL rounds down
+    session.execute(
+        insert(ResetSlice).from_select(
+            [
+                ResetSlice.reset_id,
+                ResetSlice.number,
+                ResetSlice.first,
+                ResetSlice.last,
+                ResetSlice.learners,
+                ResetSlice.position,
+            ],
+            select(
+                literal(reset.id),
+                number + _next_number(session, reset),
+                func.min(items.c.enrolment_id),
+                func.max(items.c.enrolment_id),
+                func.count(),
+                func.min(items.c.place),
+            ).group_by(number),
+        )
+    )
+
+
+def _next_number(session: Session, reset: Reset) -> int:
+    last = session.scalar(select(func.max(ResetSlice.number)).where(ResetSlice.reset_id == reset.id))
+    return (last or 0) + 1

@@ -1,0 +1,111 @@
+"""The messages: what is sent through the broker, to which queue, and what Flower shows of it.
+
+Task ids are derived from the reset's, so a message that is sent twice is one row in Flower, not two.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+from kombu.exceptions import OperationalError
+from sqlalchemy.orm import Session
+
+from config.celery import BULK, INTERACTIVE, NOTIFY
+from models.resets import Audience, Reset
+from models.session import after_commit
+from models.training import Course
+from tasks.app import app
+from tasks.report import Progress
+
+log = structlog.get_logger(__name__)
+
+RESET_COURSE = "recourse.reset_course"
+CLEAR_LEARNERS = "recourse.clear_learners"
+NOTIFY_LEARNERS = "recourse.notify"
+
+
+@dataclass(frozen=True)
+class SliceToSend:
+    """What a slice's message and its line in Flower need."""
+
+    number: int
+    position: int
+    learners: int
+
+    @property
+    def range(self) -> str:
+        """Its learners by their place in the ledger: `1-500`, or `7` for a slice of one."""
+        last = self.position + self.learners - 1
+        return f"{self.position}" if last == self.position else f"{self.position}-{last}"
+
+
+def send_coordinator(session: Session, reset: Reset) -> None:
+    """Have `reset_course` look at the reset once the session's transaction is committed."""
+    reset_id, task_id = str(reset.id), str(reset.task_id)
+    course_code = session.get_one(Course, reset.course_id).code
+    queue = INTERACTIVE if reset.audience == Audience.USERS else BULK
+    after_commit(
+        session,
+        lambda: app.send_task(
+            RESET_COURSE,
+            kwargs={"reset_id": reset_id},
+            kwargsrepr=str({"course": course_code, "reset": reset_id}),
+            task_id=task_id,
+            root_id=task_id,
+            # It is also sent from slices, its own children; Celery would make the slice its parent: a loop.
+            headers={"parent_id": None},
+            add_to_parent=False,
+            ignore_result=False,
+            queue=queue,
+        ),
+    )
+
+
+def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, interactive: bool) -> None:
+    """Have the slices cleared once the session's transaction is committed."""
+    reset_id, task_id = str(reset.id), str(reset.task_id)
+
+    def send() -> None:
+        for one in slices:
+            app.send_task(
+                CLEAR_LEARNERS,
+                kwargs={"reset_id": reset_id, "number": one.number},
+                kwargsrepr=str({"reset": reset_id, "learners": one.range}),
+                task_id=f"{task_id}.{one.number}",
+                root_id=task_id,
+                parent_id=task_id,
+                add_to_parent=False,
+                ignore_result=True,
+                queue=INTERACTIVE if interactive else BULK,
+            )
+
+    if slices:
+        after_commit(session, send)
+
+
+def show_progress(reset: Reset, progress: Progress) -> None:
+    """Have Flower show the progress on the reset's row. That Redis is away is no reason to stop."""
+    try:
+        with app.events.default_dispatcher() as dispatcher:
+            # Of a task's fields Flower shows only those it knows, and `result` is the one for words.
+            dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
+    except OperationalError as error:
+        log.info("progress_not_shown", reset=str(reset.id), error=str(error))
+
+
+def send_notify(session: Session, reset: Reset) -> None:
+    """Have the reset's alerts sent once the session's transaction is committed."""
+    reset_id, task_id = str(reset.id), str(reset.task_id)
+    after_commit(
+        session,
+        lambda: app.send_task(
+            NOTIFY_LEARNERS,
+            kwargs={"reset_id": reset_id},
+            kwargsrepr=str({"reset": reset_id}),
+            task_id=f"{task_id}.notify",
+            root_id=task_id,
+            parent_id=task_id,
+            add_to_parent=False,
+            ignore_result=True,
+            queue=NOTIFY,
+        ),
+    )

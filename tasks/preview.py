@@ -1,0 +1,185 @@
+"""Preview: what a reset would remove, and the signed plan without which there is none."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from config.settings import required, settings
+from models.access import Actor, Permission
+from models.people import User
+from models.records import Completion, record_kinds
+from models.refusals import (
+    AudienceInvalid,
+    CourseUnknown,
+    DueInDaysInvalid,
+    NotAssigned,
+    PlanInvalid,
+    UserUnknown,
+)
+from models.resets import Audience
+from models.training import Course, Enrolment, EnrolmentState
+from tasks.audience import in_audience
+
+MOST_NAMED_USERS = 1000  # beyond that the signed plan no longer fits a form field or a header
+LONGEST_DUE_IN_DAYS = 3650
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for. Its id becomes the reset's, so confirming it twice makes one reset."""
+
+    id: UUID
+    organization_id: int
+    course_id: int
+    course_code: str
+    audience: Audience
+    user_ids: list[int] | None
+    planned_at: datetime
+    due_in_days: int | None
+    notify: bool
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it can be confirmed."""
+        return self.planned_at + timedelta(minutes=settings().plan_minutes)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan, the same signed, and what it would do now."""
+
+    plan: Plan
+    token: str
+    learners: int
+    completions: int
+    removed: dict[str, int]  # rows by record kind
+    alerts: int
+
+
+def preview(
+    session: Session,
+    actor: Actor,
+    course_code: str,
+    *,
+    audience: Audience = Audience.ASSIGNED,
+    users: list[str] | list[int] | None = None,
+    due_in_days: int | None = None,
+    notify: bool = True,
+) -> Preview:
+    """Say what a reset of the course would do, and plan it. Changes nothing.
+
+    `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
+    is 1 to 3650; `notify` false sends no alerts. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
+    """
+    actor.must_have(permission_for(audience))
+    course = session.scalar(
+        select(Course).where(Course.organization_id == actor.organization_id, Course.code == course_code)
+    )
+    if course is None:
+        raise CourseUnknown(course_code)
+    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
+        raise DueInDaysInvalid
+    plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
+    plan = Plan(
+        id=plan_id,
+        organization_id=actor.organization_id,
+        course_id=course.id,
+        course_code=course.code,
+        audience=audience,
+        user_ids=_named(session, course, users) if audience == Audience.USERS else None,
+        planned_at=now,
+        due_in_days=due_in_days,
+        notify=notify,
+    )
+    return Preview(plan, _signer().dumps(_as_json(plan)), *_impact(session, plan))
+
+
+def permission_for(audience: Audience) -> Permission:
+    """Named users are reset from their profile, a course from its summary page; each has its own permission."""
+    return Permission.USERS if audience == Audience.USERS else Permission.COURSES
+
+
+def opened(token: str) -> Plan:
+    """The plan in a signed token, be it expired or not. Raises `PlanInvalid` for one that was not signed here."""
+    try:
+        plan = _signer().loads(token)
+    except BadData:
+        raise PlanInvalid from None
+    return Plan(
+        **plan
+        | {
+            "id": UUID(plan["id"]),
+            "audience": Audience(plan["audience"]),
+            "planned_at": datetime.fromisoformat(plan["planned_at"]),
+        }
+    )
+
+
+def expired(plan: Plan) -> bool:
+    """Whether the plan is too old to be confirmed."""
+    return datetime.now(UTC) > plan.expires_at
+
+
+def _named(session: Session, course: Course, users: list[str] | list[int] | None) -> list[int]:
+    """The ids of the named users, each of them assigned to the course. Raises `UserUnknown`, `NotAssigned`."""
+    named = list(dict.fromkeys(users or []))
+    if not 1 <= len(named) <= MOST_NAMED_USERS:
+        raise AudienceInvalid(f"Name 1 to {MOST_NAMED_USERS:,} users, or reset everyone assigned.")
+    key = User.id if isinstance(named[0], int) else func.lower(User.email)
+    wanted = [name.lower() if isinstance(name, str) else name for name in named]
+    found = {
+        name: (user_id, assigned)
+        for name, user_id, assigned in session.execute(
+            select(key, User.id, Enrolment.id.is_not(None))
+            .outerjoin(
+                Enrolment,
+                (Enrolment.user_id == User.id) & (Enrolment.course_id == course.id) & Enrolment.unassigned_at.is_(None),
+            )
+            .where(User.organization_id == course.organization_id, key.in_(wanted))
+        )
+    }
+    for name in wanted:
+        if name not in found:
+            raise UserUnknown(str(name))
+    if missing := [str(name) for name in wanted if not found[name][1]]:
+        raise NotAssigned(missing, course.code)
+    return sorted({found[name][0] for name in wanted})
+
+
+def _impact(session: Session, plan: Plan) -> tuple[int, int, dict[str, int], int]:
+    """How many learners, completions, rows by kind, and alerts."""
+    audience = in_audience(plan)
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
+    removed = {
+        kind.kind(): session.scalars(
+            select(func.count())
+            .select_from(kind)
+            .join(Enrolment, Enrolment.registration == kind.registration)
+            .where(audience)
+        ).one()
+        for kind in record_kinds()
+    }
+    anything = or_(
+        Enrolment.state != EnrolmentState.ASSIGNED,
+        *(exists().where(kind.registration == Enrolment.registration) for kind in record_kinds()),
+    )
+    alerts = session.scalars(
+        select(func.count())
+        .select_from(Enrolment)
+        .join(User, User.id == Enrolment.user_id)
+        .where(audience, anything, User.notifications_on, User.active)
+    ).one()
+    return learners, removed[Completion.kind()], removed, alerts if plan.notify else 0
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(required("secret_key"), salt="recourse.plan")
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    return asdict(plan) | {"id": str(plan.id), "planned_at": plan.planned_at.isoformat()}

@@ -1,0 +1,69 @@
+"""Recover: send again what the ledger says is open and nobody is working on."""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models.notifications import Notification, NotificationState
+from models.resets import SETTLED, Reset, ResetSlice, ResetState
+from models.session import transaction
+from tasks.app import app
+from tasks.messages import send_coordinator, send_notify
+
+MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name="recourse.recover")
+def recover() -> None:
+    """Call the coordinator of every reset that has come to a halt, and `notify` where alerts were left.
+
+    Runs every few seconds by beat. A tick that is lost or doubled makes no difference: it holds no state, and all that
+    it sends may arrive any number of times.
+    """
+    with transaction() as session:
+        for reset in _halted(session):
+            log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
+            reset.published_at = session.scalars(select(func.now())).one()
+            send_coordinator(session, reset)
+        for reset in _with_alerts_left(session):
+            log.warning("alerts_recovered", reset=str(reset.id))
+            send_notify(session, reset)
+
+
+def _halted(session: Session) -> list[Reset]:
+    """Open resets with nothing on its way, and settled ones whose result Celery does not have."""
+    since = func.now() - timedelta(seconds=settings().recover_after_seconds)
+    open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
+    overdue = open_slice.where(ResetSlice.published_at < since)
+    waiting = open_slice.where(ResetSlice.published_at.is_(None))
+    in_flight = open_slice.where(ResetSlice.published_at >= since)
+    halted = or_(
+        Reset.state == ResetState.REQUESTED,
+        (Reset.state == ResetState.RUNNING)
+        & or_(overdue, ~open_slice, waiting & ~in_flight, Reset.cancel_requested_at.is_not(None)),
+        Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
+    )
+    return list(
+        session.scalars(
+            select(Reset)
+            .where(
+                halted,
+                Reset.requested_at < since,
+                func.coalesce(Reset.published_at, Reset.requested_at) < since,
+            )
+            .order_by(Reset.requested_at)
+            .limit(MOST_AT_ONCE)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    )
+
+
+def _with_alerts_left(session: Session) -> list[Reset]:
+    since = func.now() - timedelta(seconds=settings().recover_after_seconds)
+    left = exists().where(Notification.reset_id == Reset.id, Notification.state == NotificationState.PENDING)
+    return list(session.scalars(select(Reset).where(Reset.finished_at < since, left).limit(MOST_AT_ONCE)))

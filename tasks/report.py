@@ -1,0 +1,92 @@
+"""How far a reset is, for whoever asks: the command line, the API, Celery's result."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, true
+from sqlalchemy.orm import Session
+
+from models.notifications import Notification, NotificationState
+from models.records import record_kinds
+from models.resets import SETTLED, Reset, ResetSlice
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The ledger in figures."""
+
+    total: int
+    cleared: int
+    unchanged: int
+    skipped: int
+    failed: int
+    open_slices: int
+    slices_in_flight: int
+
+    @property
+    def settled(self) -> int:
+        """Learners whose outcome is known."""
+        return self.cleared + self.unchanged + self.skipped + self.failed
+
+    def __str__(self) -> str:
+        """In words, as Flower shows it."""
+        words = f"{self.settled:,} of {self.total:,} learners"
+        return words + (f" · {self.failed:,} failed" if self.failed else "")
+
+
+def progress_of(session: Session, reset_id: UUID) -> Progress:
+    """The sum over the reset's slices: a few hundred rows, however large the course is."""
+    open_slice = ResetSlice.settled_at.is_(None)
+    settled = (
+        func.coalesce(func.sum(column), 0)
+        for column in (ResetSlice.cleared, ResetSlice.unchanged, ResetSlice.skipped, ResetSlice.failed)
+    )
+    row = session.execute(
+        select(
+            func.coalesce(func.sum(ResetSlice.learners), 0),
+            *settled,
+            func.count().filter(open_slice),
+            func.count().filter(open_slice, ResetSlice.published_at.is_not(None)),
+        ).where(ResetSlice.reset_id == reset_id)
+    ).one()
+    return Progress(*(int(figure) for figure in row))
+
+
+def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
+    """Rows that the reset removed, by record kind."""
+    counts = func.jsonb_each_text(ResetSlice.removed).table_valued("key", "value")
+    rows = session.execute(
+        select(counts.c.key, func.sum(counts.c.value.cast(ResetSlice.learners.type)))
+        .select_from(ResetSlice)
+        .join(counts, true())
+        .where(ResetSlice.reset_id == reset_id)
+        .group_by(counts.c.key)
+    )
+    found = {kind: int(count) for kind, count in rows}
+    return {kind.kind(): found.get(kind.kind(), 0) for kind in record_kinds()}
+
+
+def report(session: Session, reset: Reset) -> dict[str, Any]:
+    """One object that says it all: id, state, done, progress, removed, notified, seconds.
+
+    `done` is true when the reset is settled and no alert of it is still to be sent; `seconds` counts from the request.
+    """
+    progress = progress_of(session, reset.id)
+    sent, due = session.execute(
+        select(
+            func.count().filter(Notification.state == NotificationState.SENT),
+            func.count().filter(Notification.state == NotificationState.PENDING),
+        ).where(Notification.reset_id == reset.id)
+    ).one()
+    until = reset.finished_at or datetime.now(UTC)
+    return {
+        "id": str(reset.id),
+        "state": reset.state.value,
+        "done": reset.state in SETTLED and not due,
+        "progress": {name: getattr(progress, name) for name in ("total", "cleared", "unchanged", "skipped", "failed")},
+        "removed": removed_by(session, reset.id),
+        "notified": sent,
+        "seconds": round((until - reset.requested_at).total_seconds(), 3),
+    }

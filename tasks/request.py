@@ -1,0 +1,162 @@
+"""Request: the one door through which every reset comes, whoever asks."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models import audit
+from models.access import Actor, acting_user_by_id
+from models.people import Organization
+from models.refusals import (
+    ConfirmMismatch,
+    IdempotencyMismatch,
+    OrganizationUnknown,
+    PlanExpired,
+    PlanInvalid,
+    ReasonMissing,
+)
+from models.resets import Audience, Reset
+from models.session import transaction
+from tasks.app import app
+from tasks.messages import send_coordinator
+from tasks.preview import Plan, expired, opened, permission_for, preview
+
+
+def request_reset(
+    session: Session,
+    actor: Actor,
+    *,
+    plan: str,
+    confirm: str,
+    reason: str,
+    idempotency_key: str | None = None,
+) -> Reset:
+    """Write down a confirmed reset; its job is sent when the session's transaction commits.
+
+    `plan` is a preview's token, `confirm` the course code as typed, `reason` goes to the audit. The same plan, or the
+    same key with the same request, gives the reset that was already made. Raises `PlanInvalid`, `PlanExpired`,
+    `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`.
+    """
+    asked = opened(plan)
+    if asked.organization_id != actor.organization_id:
+        raise PlanInvalid
+    actor.must_have(permission_for(asked.audience))
+    if confirm != asked.course_code:
+        raise ConfirmMismatch(asked.course_code)
+    reason = reason.strip()
+    if not reason:
+        raise ReasonMissing
+    if earlier := _earlier(session, asked, reason, idempotency_key):
+        return earlier
+    if expired(asked):
+        raise PlanExpired(settings().plan_minutes)
+    return _write(session, actor, asked, reason, idempotency_key)
+
+
+def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | None) -> Reset | None:
+    """The reset that this same request made before. Raises `IdempotencyMismatch`."""
+    reset = session.get(Reset, plan.id)
+    if reset is None and idempotency_key is not None:
+        reset = session.scalar(
+            select(Reset).where(Reset.organization_id == plan.organization_id, Reset.idempotency_key == idempotency_key)
+        )
+    if reset is None:
+        return None
+    before = (reset.course_id, reset.audience, reset.user_ids, reset.due_in_days, reset.notify, reset.reason)
+    now = (plan.course_id, plan.audience, plan.user_ids, plan.due_in_days, plan.notify, reason)
+    if before != now or idempotency_key not in (None, reset.idempotency_key):
+        raise IdempotencyMismatch
+    return reset
+
+
+def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+    written = session.scalar(
+        insert(Reset)
+        .values(
+            id=plan.id,
+            organization_id=plan.organization_id,
+            course_id=plan.course_id,
+            audience=plan.audience,
+            user_ids=plan.user_ids,
+            planned_at=plan.planned_at,
+            due_in_days=plan.due_in_days,
+            notify=plan.notify,
+            reason=reason,
+            requested_by=actor.user_id,
+            requester=actor.name,
+            idempotency_key=idempotency_key,
+            task_id=plan.id,
+        )
+        .on_conflict_do_nothing()  # a double click races itself: the second finds the first one's row below
+        .returning(Reset.id)
+    )
+    if written is None:
+        earlier = _earlier(session, plan, reason, idempotency_key)
+        assert earlier is not None
+        return earlier
+    reset = session.get_one(Reset, plan.id)
+    audit.record(
+        session,
+        actor,
+        "reset.requested",
+        reset.id,
+        reset.organization_id,
+        course=plan.course_code,
+        reason=reason,
+    )
+    send_coordinator(session, reset)
+    return reset
+
+
+@app.task(name="recourse.request_reset", ignore_result=False, throws=(Exception,))
+def request_reset_by_message(
+    *,
+    organization: str,
+    course: str,
+    requested_by: int,
+    reason: str,
+    confirm: str,
+    idempotency_key: str,
+    audience: str = Audience.ASSIGNED,
+    user_ids: list[int] | None = None,
+    due_in_days: int | None = None,
+    notify: bool = True,
+) -> dict[str, Any]:
+    """The same door for another application that shares the broker: `send_task("recourse.request_reset", kwargs=…)`.
+
+    `organization` is its slug, `requested_by` and `user_ids` are user ids, `confirm` repeats the course code. The
+    message may arrive twice, so `idempotency_key` is not optional. Gives `{"reset": id}`; fails with the refusal.
+    """
+    with transaction() as session:
+        owner = session.scalar(select(Organization).where(Organization.slug == organization))
+        if owner is None:
+            raise OrganizationUnknown(f"There is no organization {organization!r}.")
+        actor = acting_user_by_id(session, owner, requested_by)
+        planned = preview(
+            session,
+            actor,
+            course,
+            audience=Audience(audience),
+            users=user_ids,
+            due_in_days=due_in_days,
+            notify=notify,
+        )
+        reset = request_reset(
+            session,
+            actor,
+            plan=planned.token,
+            confirm=confirm,
+            reason=reason,
+            idempotency_key=idempotency_key,
+        )
+        return {"reset": str(reset.id)}
+
+
+def find_reset(session: Session, organization_id: int, reset_id: str | UUID) -> Reset | None:
+    """The organization's reset with this id."""
+    reset = session.get(Reset, UUID(str(reset_id)))
+    return reset if reset is not None and reset.organization_id == organization_id else None

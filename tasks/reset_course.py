@@ -1,0 +1,178 @@
+"""The coordinator. Called at any moment and any number of times, it looks at the ledger and does what is next."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery.exceptions import Ignore
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models import audit
+from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
+from models.session import in_words, transaction
+from tasks.app import app
+from tasks.base import Step
+from tasks.cancel import CANCELLED, close_open_slices
+from tasks.ledger import write_ledger
+from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
+from tasks.report import Progress, progress_of, report
+from tasks.window import fill_window, send_overdue
+
+log = structlog.get_logger(__name__)
+
+
+class ResetFailed(Exception):  # noqa: N818 - its name is what Flower shows
+    """The reset is settled, and some or all of its learners were not reset."""
+
+
+class Coordinator(Step):
+    """The task class of the coordinator: it remembers that Celery has stored a run's result."""
+
+    abstract = True
+
+    def after_return(self, _status: str, _result: Any, task_id: str, *_: Any) -> None:
+        """Celery calls this once the result is stored; until then `recover` keeps calling the coordinator."""
+        mark_reported(task_id)
+
+
+@app.task(
+    name=RESET_COURSE,
+    bind=True,
+    base=Coordinator,
+    ignore_result=False,
+    throws=(ResetFailed,),  # an outcome, not a fault of the worker: no traceback in the log
+)
+def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
+    """Bring the reset forward, and settle it when nothing is open.
+
+    While it is under way the call ends in `Ignore`, which leaves the Celery task open: the one row in Flower that
+    carries the whole job. The last call gives the reset's report as the task's result, or fails with `ResetFailed`.
+    """
+    try:
+        outcome = advance(UUID(reset_id), self.request.id)
+    except DBAPIError as error:
+        log.warning("reset_not_advanced", reset=reset_id, error=in_words(error), remedy="recover calls again")
+        count_failure(UUID(reset_id), in_words(error))
+        raise Ignore from error
+    if outcome is None:
+        raise Ignore
+    match ResetState(outcome["state"]):
+        case ResetState.SUCCEEDED:
+            return outcome
+        case ResetState.CANCELLED:
+            self.backend.mark_as_revoked(self.request.id, "the reset was cancelled", request=self.request)
+            self.send_event("task-revoked", terminated=False, signum=None, expired=False)
+            mark_reported(self.request.id)
+            raise Ignore
+        case _:
+            progress = outcome["progress"]
+            raise ResetFailed(
+                f"{progress['failed']:,} of {progress['total']:,} learners were not reset; "
+                f"`recourse show {reset_id}` says why"
+            )
+
+
+def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
+    """Do what is next for the reset. Gives its report once it is settled, and nothing before."""
+    with transaction() as session:
+        reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
+        if reset is None:
+            log.warning("reset_unknown", reset=str(reset_id))
+            return None
+        if str(reset.task_id) != task_id:  # a late message of an earlier run: its result is stored and stays
+            send_coordinator(session, reset)
+            return None
+        if reset.state == ResetState.REQUESTED:
+            _begin(session, reset)
+        if reset.state == ResetState.RUNNING:
+            _continue(session, reset)
+        return report(session, reset) if reset.state in SETTLED else None
+
+
+def _begin(session: Session, reset: Reset) -> None:
+    if reset.cancel_requested_at:
+        _settle(session, reset, ResetState.CANCELLED)
+        return
+    write_ledger(session, reset)
+    reset.move_to(ResetState.RUNNING)
+    reset.started_at = _now(session)
+    session.flush()
+
+
+def _continue(session: Session, reset: Reset) -> None:
+    if reset.cancel_requested_at:
+        close_open_slices(session, reset)
+    progress = progress_of(session, reset.id)
+    if progress.open_slices:
+        send_overdue(session, reset, progress)
+        fill_window(session, reset, progress)
+        show_progress(reset, progress)
+    else:
+        _settle(session, reset, _end_state(session, reset, progress))
+
+
+def _end_state(session: Session, reset: Reset, progress: Progress) -> ResetState:
+    """What the ledger amounts to, now that nothing is open."""
+    if reset.cancel_requested_at and _cut_short(session, reset):
+        return ResetState.CANCELLED
+    if not progress.failed:
+        return ResetState.SUCCEEDED
+    return ResetState.PARTLY_FAILED if progress.cleared + progress.unchanged else ResetState.FAILED
+
+
+def _cut_short(session: Session, reset: Reset) -> bool:
+    """Whether the cancelling kept anyone from being cleared; it may have come too late for that."""
+    left_out = select(ResetItem).where(
+        ResetItem.reset_id == reset.id, ResetItem.state == ItemState.SKIPPED, ResetItem.reason == CANCELLED
+    )
+    return session.scalars(select(left_out.exists())).one()
+
+
+def _settle(session: Session, reset: Reset, state: ResetState) -> None:
+    reset.move_to(state)
+    reset.finished_at = _now(session)
+    session.flush()
+    figures = report(session, reset)
+    audit.record(
+        session,
+        f"task:{reset.task_id}",
+        f"reset.{state}",
+        reset.id,
+        reset.organization_id,
+        progress=figures["progress"],
+        removed=figures["removed"],
+    )
+    log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
+    send_notify(session, reset)
+
+
+def count_failure(reset_id: UUID, error: str) -> None:
+    """Count a ledger that could not be written, and fail the reset when that has happened too often."""
+    with transaction() as session:
+        reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
+        if reset is None or reset.state != ResetState.REQUESTED:
+            return
+        reset.attempts += 1
+        if reset.attempts >= settings().slice_attempts:
+            reset.error = f"The ledger could not be written: {error}"
+            _settle(session, reset, ResetState.FAILED)
+            send_coordinator(session, reset)
+
+
+def mark_reported(task_id: str) -> None:
+    """Note that Celery has stored the result of the run with this task id."""
+    with transaction() as session:
+        session.execute(
+            update(Reset)
+            .where(Reset.task_id == UUID(task_id), Reset.finished_at.is_not(None))
+            .values(reported_at=func.now())
+        )
+
+
+def _now(session: Session) -> datetime:
+    now: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return now
