@@ -28,8 +28,6 @@ def engine() -> Engine:
         "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
         # Without it the server finishes the statement of a killed client, and holds its locks until then.
         "client_connection_check_interval": "1s",
-        # One statement shape deletes 1 row and 10,000: a plan made for the first must not serve the second.
-        "plan_cache_mode": "force_custom_plan",
     }
     return create_engine(
         required("database_url"),
@@ -81,7 +79,7 @@ def after_commit(session: Session, call: Callable[[], object]) -> None:
 
 def changed_rows(session: Session, statement: UpdateBase) -> int:
     """Run an INSERT, UPDATE or DELETE and give the number of rows it changed; loaded objects are not refreshed."""
-    result = session.execute(statement, execution_options={"synchronize_session": False})
+    result = session.execute(statement, execution_options={"synchronize_session": False, "preserve_rowcount": True})
     return cast("CursorResult[tuple[()]]", result).rowcount
 
 

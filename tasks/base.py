@@ -5,16 +5,7 @@ from typing import Any
 
 from celery import Task
 
-_MADE_BY_CELERY = {
-    "app",
-    "run",
-    "name",
-    "_decorated",
-    "__wrapped__",
-    "__header__",
-    "__annotations__",
-    "priority",
-}
+_SET_BY_THE_DECORATOR = {"app", "run", "name"}
 
 
 class UnknownTaskOptionError(TypeError):
@@ -32,13 +23,13 @@ class Step(Task):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if vars(cls).get("abstract"):
+        if vars(cls).get("abstract") or str(cls.name).startswith("celery."):  # Celery makes its own from this class
             return
-        if not str(cls.name).startswith(("recourse.", "celery.")):  # Celery makes its own tasks from this class too
+        if not str(cls.name).startswith("recourse."):
             raise UnknownTaskOptionError(f"task {cls.name!r}: give it a name that begins with `recourse.`")
-        options = {option for option in vars(cls) if not option.startswith("__")} - _MADE_BY_CELERY
-        for option in options:
-            if not hasattr(Task, option):
-                near = get_close_matches(option, dir(Task), n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise UnknownTaskOptionError(f"task {cls.name!r}: Celery has no option {option!r}{hint}")
+        for option in vars(cls):
+            if option.startswith("_") or option in _SET_BY_THE_DECORATOR or hasattr(Task, option):
+                continue
+            near = get_close_matches(option, dir(Task), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UnknownTaskOptionError(f"task {cls.name!r}: Celery has no option {option!r}{hint}")

@@ -17,43 +17,48 @@ NOT_ASSIGNED = "the course is no longer assigned"
 def write_ledger(session: Session, reset: Reset) -> None:
     """Write an item for each learner of the audience, and slices for those that are pending.
 
-    A learner who is open in another reset is skipped: the unique index on open items decides, whoever comes first.
+    A learner who is open in another reset is skipped: the unique index on open items decides, whoever comes first. A
+    named user who was unassigned since the preview is left out, but not left unsaid.
     """
-    columns = [ResetItem.reset_id, ResetItem.enrolment_id]
-    session.execute(
+    wanted = in_audience(reset)
+    if reset.audience == Audience.USERS:
+        wanted = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
+    # In id order, as everything that locks learners here, so that two resets never wait for each other in a ring.
+    audience = (
+        select(Enrolment.id, in_audience(reset).label("still_in_it"))
+        .where(wanted)
+        .order_by(Enrolment.id)
+        .cte("audience")
+    )
+    pending = (
         postgresql.insert(ResetItem)
         .from_select(
-            columns,
-            # In id order, as everything that locks learners here, so that two resets never wait for each other.
-            select(literal(reset.id), Enrolment.id).where(in_audience(reset)).order_by(Enrolment.id),
+            [ResetItem.reset_id, ResetItem.enrolment_id],
+            select(literal(reset.id), audience.c.id).where(audience.c.still_in_it),
         )
         .on_conflict_do_nothing(
             index_elements=[ResetItem.enrolment_id], index_where=ResetItem.state == ItemState.PENDING.value
         )
+        .returning(ResetItem.enrolment_id)
+        .cte("pending")
     )
-    _skip_the_rest(session, reset)
-    cut_slices(session, reset)
-
-
-def _skip_the_rest(session: Session, reset: Reset) -> None:
-    """Write items for those of the audience who got none, with the reason, and count them."""
-    in_ledger = select(ResetItem).where(ResetItem.reset_id == reset.id, ResetItem.enrolment_id == Enrolment.id)
-    missing = in_audience(reset)
-    if reset.audience == Audience.USERS:
-        # A named user who was unassigned since the preview is left out, but not left unsaid.
-        missing = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
-    reason = case((Enrolment.unassigned_at.is_not(None), NOT_ASSIGNED), else_=ELSEWHERE)
+    # One statement, so that both halves see the same audience and nothing is looked up in a table just filled, of
+    # whose size the planner knows nothing yet.
     skipped = changed_rows(
         session,
         insert(ResetItem).from_select(
             [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason],
-            select(literal(reset.id), Enrolment.id, literal(ItemState.SKIPPED.value, String), reason).where(
-                missing, ~in_ledger.exists()
-            ),
+            select(
+                literal(reset.id),
+                audience.c.id,
+                literal(ItemState.SKIPPED.value, String),
+                case((audience.c.still_in_it, ELSEWHERE), else_=NOT_ASSIGNED),
+            ).where(~select(pending).where(pending.c.enrolment_id == audience.c.id).exists()),
         ),
     )
     if skipped:
         add_settled_slice(session, reset, skipped=skipped)
+    cut_slices(session, reset)
 
 
 def add_settled_slice(session: Session, reset: Reset, *, skipped: int = 0, failed: int = 0) -> None:

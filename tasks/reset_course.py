@@ -97,9 +97,9 @@ def _begin(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
         _settle(session, reset, ResetState.CANCELLED)
         return
+    reset.started_at = _now(session)
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
-    reset.started_at = _now(session)
     session.flush()
 
 
@@ -133,8 +133,9 @@ def _cut_short(session: Session, reset: Reset) -> bool:
 
 
 def _settle(session: Session, reset: Reset, state: ResetState) -> None:
-    reset.move_to(state)
-    reset.finished_at = _now(session)
+    with session.no_autoflush:  # state and moment go together, says the database
+        reset.move_to(state)
+        reset.finished_at = _now(session)
     session.flush()
     figures = report(session, reset)
     audit.record(

@@ -25,8 +25,8 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
         raise NothingToRetry(reset.state)
     if not _reopen(session, reset):
         raise NothingToRetry(reset.state)
-    reset.move_to(ResetState.RUNNING)
     reset.task_id = session.scalars(select(func.uuidv7())).one()
+    reset.move_to(ResetState.RUNNING)
     reset.finished_at = reset.reported_at = reset.cancel_requested_at = reset.error = None
     session.flush()
     audit.record(session, actor, "reset.retried", reset.id, reset.organization_id)
