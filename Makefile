@@ -13,11 +13,11 @@ help: ## list what there is to do
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: .venv/.stamp ## start everything with example data and open the page to try
+demo: .venv/.stamp ## reset a made-up course of 500 learners before your eyes
 	@.venv/bin/recourse demo
 
 .PHONY: up
-up: .venv/.stamp ## start everything with your own data
+up: .venv/.stamp ## start the servers and a worker, until Ctrl-C
 	@.venv/bin/recourse up
 
 .PHONY: test

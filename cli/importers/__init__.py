@@ -1,1 +1,1 @@
-"""Courses, learners and records from elsewhere. One module per source; each imports in one transaction or not at all."""
+"""Courses, learners and records from elsewhere: a module per source. An import is one transaction, or nothing."""

@@ -19,6 +19,7 @@ PostgreSQL reads and checks the files: COPY streams them into temporary tables w
 name line and column, and nothing is written before every file has been checked.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -102,19 +103,19 @@ DOMAINS = {
     "oulad_unread": (r"text CHECK (value !~ '[\r\n]')", "text within one line"),
 }
 
-PRESENTATION = {"code_module": "oulad_module", "code_presentation": "oulad_half_year"}
+PRESENTATION_COLUMNS = {"code_module": "oulad_module", "code_presentation": "oulad_half_year"}
 
 COURSES = _File(
     "courses.csv",
     "oulad_course",
-    {**PRESENTATION, "module_presentation_length": "oulad_length"},
+    {**PRESENTATION_COLUMNS, "module_presentation_length": "oulad_length"},
     key=("code_module", "code_presentation"),
 )
 ASSESSMENTS = _File(
     "assessments.csv",
     "oulad_assessment",
     {
-        **PRESENTATION,
+        **PRESENTATION_COLUMNS,
         "id_assessment": "oulad_id",
         "assessment_type": "oulad_assessment_type",
         "date": "oulad_unread",
@@ -127,7 +128,7 @@ SITES = _File(
     "oulad_site",
     {
         "id_site": "oulad_id",
-        **PRESENTATION,
+        **PRESENTATION_COLUMNS,
         "activity_type": "oulad_activity_type",
         "week_from": "oulad_unread",
         "week_to": "oulad_unread",
@@ -138,7 +139,7 @@ STUDENTS = _File(
     "studentInfo.csv",
     "oulad_student",
     {
-        **PRESENTATION,
+        **PRESENTATION_COLUMNS,
         "id_student": "oulad_id",
         "gender": "oulad_unread",
         "region": "oulad_unread",
@@ -156,7 +157,7 @@ REGISTRATIONS = _File(
     "studentRegistration.csv",
     "oulad_registration",
     {
-        **PRESENTATION,
+        **PRESENTATION_COLUMNS,
         "id_student": "oulad_id",
         "date_registration": "oulad_day_or_none",
         "date_unregistration": "oulad_day_or_none",
@@ -409,7 +410,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
     """The file in blocks, so that its size does not matter. Raises `MalformedFile`."""
     try:
         with path.open("rb") as file:
-            block = file.read(BLOCK)
+            block = file.read(BLOCK).removeprefix(codecs.BOM_UTF8)  # spreadsheets begin a file with it
             if not block:
                 raise MalformedFile(path.name, "the file is empty")
             while block:

@@ -1,0 +1,117 @@
+"""The commands about data: import, analytics, database."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from alembic import command
+from sqlalchemy import create_engine, make_url, select, text
+
+from cli.importers.oulad import import_oulad
+from cli.surroundings import alembic_config, console, notes, print_json, surroundings, using_database
+from cli.tables import courses_table, imported_table, users_table
+from cli.whose import OrganizationOption, organization_of_course, organizations
+from config.settings import required
+from models.analytics import UserCompletion, completion_by_course, completion_by_user
+from models.session import transaction
+from models.training import Course
+
+app = typer.Typer()
+imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
+database = typer.Typer(help="Bring the database's tables up to date, or check them.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+app.add_typer(database, name="database")
+
+
+@imports.command("oulad")
+def import_oulad_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with courses.csv, studentInfo.csv and the others.")
+    ],
+    organization: Annotated[str, typer.Option(metavar="SLUG", help="The organization to import into.")] = "oulad",
+) -> None:
+    """Import the Open University Learning Analytics Dataset: 22 courses, 32,593 enrolments.
+
+    Importing again adds what is missing and changes nothing else. A malformed file changes nothing at all.
+    """
+    with surroundings():
+        began = time.monotonic()
+        with notes.status("Importing") as status, transaction() as session:
+            found = import_oulad(session, folder, organization, progress=status.update)
+        console.print(imported_table(found))
+        for reason, rows in found.left_out.items():
+            console.print(f"Left out: {rows:,} records, {reason}.")
+        console.print(f"Took {time.monotonic() - began:.1f} s.")
+
+
+@app.command("analytics")
+def analytics_command(
+    course: Annotated[str | None, typer.Argument(metavar="[COURSE]", help="A course code, for its users.")] = None,
+    organization: OrganizationOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many users to show at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all users.")] = False,
+) -> None:
+    """Show course completion by users: of all courses, or of one with its users."""
+    with surroundings(), transaction() as session:
+        owners = (
+            [organization_of_course(session, course, organization)] if course else organizations(session, organization)
+        )
+        rows = [(owner, row) for owner in owners for row in completion_by_course(session, owner.id, course)]
+        users: Iterator[UserCompletion] = iter(())
+        if course:
+            users = completion_by_user(
+                session,
+                session.scalars(
+                    select(Course).where(Course.organization_id == owners[0].id, Course.code == course)
+                ).one(),
+            )
+        if as_json:
+            print_json(
+                {
+                    "courses": [asdict(row) | {"organization": owner.slug, "rate": row.rate} for owner, row in rows],
+                    **({"users": [asdict(user) for user in users]} if course else {}),
+                }
+            )
+            return
+        console.print(
+            courses_table(rows) if rows else "There are no courses yet. `recourse import oulad DIR` brings some."
+        )
+        if shown := list(islice(users, limit)):
+            console.print(users_table(shown))
+            if (left := rows[0][1].assigned - len(shown)) > 0:
+                console.print(f"… and {left:,} more. Show them with --limit, or all with --json.")
+
+
+@database.command("upgrade")
+def upgrade_command() -> None:
+    """Bring the database's tables up to this program's version."""
+    with surroundings(migrate=True):
+        console.print("The database is up to date.")
+
+
+@database.command("check")
+def check_command() -> None:
+    """Check that the migrations lead to exactly the tables that the models describe, in a scratch database."""
+    with surroundings(), _scratch_database():
+        command.upgrade(alembic_config(), "head")
+        command.check(alembic_config())
+
+
+@contextmanager
+def _scratch_database() -> Iterator[None]:
+    """An empty database beside the real one; in the scope, sessions use it."""
+    url = make_url(required("database_url"))
+    name = f"recourse_check_{os.getpid()}"
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as real:
+        real.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            with using_database(url.set(database=name).render_as_string(hide_password=False)):
+                yield
+        finally:
+            real.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -1,0 +1,60 @@
+"""The command `recourse`: its commands are put together here, and its errors become sentences."""
+
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
+from cli import data, resets, running
+from cli.importers.oulad import MalformedFile
+from cli.local import LocalServersError
+from cli.surroundings import DatabaseBehindError, notes
+from config.settings import MissingSettingError
+from models.refusals import Refused
+
+REFUSED = 2
+HELP = """Reset the progress of training courses, as a job that cannot half-happen.
+
+Without RECOURSE_DATABASE_URL and RECOURSE_BROKER_URL it brings a PostgreSQL and a Redis of its own, in the folder
+.recourse. Beside a running `recourse up`, every other command uses that one's servers and worker.
+
+Exit status: 0 done · 1 a reset failed in part or whole, or was cancelled · 2 refused, and nothing was changed.
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for commands in (resets.app, running.app, data.app):
+    app.registered_commands += commands.registered_commands
+    app.registered_groups += commands.registered_groups
+
+
+def main() -> None:
+    """Run the command line. What is refused or missing is said in a sentence on stderr, with exit status 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs, as for Ctrl-C
+    try:
+        app()
+    except Refused as refusal:
+        _refuse(str(refusal))
+    except (LocalServersError, DatabaseBehindError, MissingSettingError, MalformedFile) as error:
+        _refuse(str(error))
+    except ValidationError as error:
+        _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    except OperationalError as error:
+        _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and that the server runs.")
+
+
+def _refuse(words: str) -> NoReturn:
+    notes.print(words, style="red", markup=False, highlight=False)
+    sys.exit(REFUSED)
+
+
+if __name__ == "__main__":
+    main()

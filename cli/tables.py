@@ -1,0 +1,164 @@
+"""What the command line shows as tables."""
+
+from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from cli.importers.oulad import ImportReport
+from models.analytics import CourseCompletion, UserCompletion
+from models.people import Organization, User
+from models.records import record_kinds
+from models.resets import ItemState, Reset, ResetItem
+from models.training import Course
+from tasks.preview import Preview
+from tasks.report import progress_of, report
+
+BAR = 20  # characters
+
+
+def kind_labels() -> dict[str, str]:
+    """What people call the rows of each record kind."""
+    return {kind.kind(): kind.labels[1].capitalize() for kind in record_kinds()}
+
+
+def preview_table(seen: Preview) -> Table:
+    """What a reset would remove."""
+    table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
+    table.columns[1].justify = "right"
+    table.add_row("Learners", f"{seen.learners:,}")
+    for kind, label in kind_labels().items():
+        table.add_row(label, f"{seen.removed[kind]:,}")
+    table.add_section()
+    table.add_row("Alerts to send", f"{seen.alerts:,}")
+    return table
+
+
+def report_table(session: Session, reset: Reset) -> Table:
+    """Everything there is to know of one reset."""
+    figures = report(session, reset)
+    course = session.get_one(Course, reset.course_id)
+    table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
+    table.add_row("Course", f"{course.code} · {course.title}")
+    table.add_row("State", reset.state.value.replace("_", " "))
+    table.add_row("For", f"{reset.audience.value} learners" if reset.user_ids is None else "named users")
+    table.add_row("Why", reset.reason)
+    table.add_row("Asked for", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {requester(session, reset)}")
+    table.add_row("Took", f"{figures['seconds']:,.1f} s")
+    if reset.error:
+        table.add_row("Error", reset.error)
+    table.add_section()
+    for outcome, count in figures["progress"].items():
+        table.add_row(f"Learners {outcome}" if outcome != "total" else "Learners", f"{count:,}")
+    table.add_section()
+    for kind, label in kind_labels().items():
+        table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
+    table.add_row("Alerts sent", f"{figures['notified']:,}")
+    return table
+
+
+def causes_table(session: Session, reset: Reset) -> Table | None:
+    """Why learners were skipped or failed, most frequent first; none if there were no such."""
+    causes = session.execute(
+        select(ResetItem.state, ResetItem.reason, func.count().label("learners"))
+        .where(ResetItem.reset_id == reset.id, ResetItem.state.in_((ItemState.SKIPPED, ItemState.FAILED)))
+        .group_by(ResetItem.state, ResetItem.reason)
+        .order_by(func.count().desc())
+        .limit(20)
+    ).all()
+    if not causes:
+        return None
+    table = Table("Outcome", "Cause", "Learners")
+    for state, reason, learners in causes:
+        table.add_row(state.value, reason, f"{learners:,}")
+    return table
+
+
+def resets_table(session: Session, resets: list[Reset]) -> Table:
+    """The latest resets, one a line."""
+    table = Table("Reset", "Course", "State", "Learners", "Failed", "Asked for", "By", "Why")
+    for reset in resets:
+        progress = progress_of(session, reset.id)
+        table.add_row(
+            str(reset.id),
+            session.get_one(Course, reset.course_id).code,
+            reset.state.value.replace("_", " "),
+            f"{progress.settled:,} of {progress.total:,}",
+            f"{progress.failed:,}",
+            f"{reset.requested_at:%Y-%m-%d %H:%M}",
+            requester(session, reset),
+            reset.reason,
+        )
+    return table
+
+
+def requester(session: Session, reset: Reset) -> str:
+    """Who asked, by address where it was a user."""
+    return reset.requester if reset.requested_by is None else session.get_one(User, reset.requested_by).email
+
+
+def courses_table(rows: list[tuple[Organization, CourseCompletion]]) -> Table:
+    """Analytics: course completion by users, a line a course."""
+    table = Table(
+        "Course",
+        "Title",
+        "Assigned",
+        "In progress",
+        "Completed",
+        "Rate",
+        "",
+        title="Course completion by users",
+        title_justify="left",
+    )
+    for column in table.columns[2:6]:
+        column.justify = "right"
+    for _, course in rows:
+        table.add_row(
+            course.code,
+            course.title,
+            f"{course.assigned:,}",
+            f"{course.in_progress:,}",
+            f"{course.completed:,}",
+            f"{course.rate:.0%}",
+            "█" * round(course.rate * BAR),
+        )
+    return table
+
+
+def imported_table(found: ImportReport) -> Table:
+    """What an import found in the files, and how much of it is new."""
+    counts = {"Courses": found.courses, "Users": found.users, "Activities": found.activities}
+    counts |= {"Enrolments": found.enrolments, **{kind_labels()[kind]: count for kind, count in found.records.items()}}
+    table = Table("Imported", "In the files", "New")
+    for label, count in counts.items():
+        table.add_row(label, f"{count.in_files:,}", f"{count.new:,}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def users_table(users: list[UserCompletion]) -> Table:
+    """Analytics of one course, a line a user."""
+    table = Table("Name", "E-mail", "State", "Progress", "Completed")
+    for user in users:
+        table.add_row(
+            user.name,
+            user.email,
+            user.state.value.replace("_", " "),
+            f"{user.progress} %",
+            f"{user.completed_at:%Y-%m-%d}" if user.completed_at else "",
+        )
+    return table
+
+
+def _figure(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def before_and_after(rows: list[tuple[str, int | str, int | str]]) -> Table:
+    """Figures before and after a reset."""
+    table = Table("", "Before", "After")
+    for label, before, after in rows:
+        table.add_row(label, _figure(before), _figure(after))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table

@@ -1,0 +1,59 @@
+"""Watch a reset to its end, with a live bar."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from cli.surroundings import Workers, notes
+from models.resets import SETTLED, Reset, ResetState
+from models.session import transaction
+from tasks.report import report
+
+LOOK_EVERY = 0.2  # seconds
+STILL = 5.0  # seconds without a change, after which it is worth looking whether a worker is there at all
+
+
+class Speed(ProgressColumn):
+    """Learners a second."""
+
+    def render(self, task: Task) -> Text:
+        """The speed of the last moments, or of the whole once it is done."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} learners/s" if speed else "", style="progress.data.speed")
+
+
+def watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
+    """Show the reset's progress on stderr until nothing of it is left to do. Gives its last report."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=notes) as bar:
+        line = bar.add_task("Writing the ledger", total=None)
+        last, changed_at = None, time.monotonic()
+        while True:
+            with transaction() as session:
+                reset = session.get_one(Reset, reset_id)
+                seen = report(session, reset)
+            _show(bar, line, seen)
+            if seen["done"]:
+                return seen
+            if (figures := {**seen, "seconds": None}) != last:
+                last, changed_at = figures, time.monotonic()
+            elif time.monotonic() - changed_at > STILL:
+                # The worker of another command, which this one relied on, may have ended with that command.
+                workers.ensure()
+                changed_at = time.monotonic()
+            time.sleep(LOOK_EVERY)
+
+
+def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:
+    progress = seen["progress"]
+    state = ResetState(seen["state"])
+    settled = sum(progress[outcome] for outcome in ("cleared", "unchanged", "skipped", "failed"))
+    if state in SETTLED:
+        words = state.value.replace("_", " ").capitalize() if seen["done"] else "Sending the alerts"
+    else:
+        words = "Waiting" if state == ResetState.REQUESTED else "Clearing"
+    known = state != ResetState.REQUESTED
+    bar.update(line, description=words, total=progress["total"] if known else None, completed=settled)

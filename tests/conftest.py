@@ -1,0 +1,131 @@
+"""What the tests run on: servers of their own, and for each test a database of its own with real commits."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from alembic import command
+from alembic.config import Config
+
+from cli.local import LocalServers, LocalUrls, remove
+from config.settings import settings
+from models.session import forget_engine
+from tasks.app import app
+from tests.post import Post
+from tests.workers import Worker
+
+PROJECT = Path(__file__).parents[1]
+SECRET = "a secret that is long enough for the tests to sign with"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> Iterator[None]:
+    settings.cache_clear()
+    yield
+    settings.cache_clear()  # runs after monkeypatch has put the environment back
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[LocalUrls]:
+    """A PostgreSQL with a migrated template database, and a Redis. What cannot start fails the test: nothing skips."""
+    # Not pytest's tmp_path: root's is closed to the user whom the servers run as.
+    folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
+    folder.chmod(0o755)
+    own = LocalServers(folder / "home")
+    urls = own.start()
+    with pytest.MonkeyPatch.context() as environment:
+        _point_at(urls, environment)
+        command.upgrade(alembic_config(), "head")
+        app.backend.ResultSession().close()  # Celery makes its result tables at the first use
+        forget_engine()
+        _administer(urls, "ALTER DATABASE recourse RENAME TO template_for_tests")
+    settings.cache_clear()
+    yield urls
+    own.stop()
+    remove(folder / "home")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database as the migrations leave it, an empty broker, and settings that point at both. Gives its libpq URL.
+
+    Its name is always the same, so that what Celery has remembered of its configuration stays true.
+    """
+    _point_at(servers, monkeypatch)
+    assert app.conf.broker_url == servers.broker, "another test has configured Celery before, for another broker"
+    _administer(servers, "CREATE DATABASE recourse TEMPLATE template_for_tests STRATEGY FILE_COPY")
+    broker(servers).flushall()
+    yield libpq(servers.database)
+    forget_engine()
+    _administer(servers, "DROP DATABASE recourse WITH (FORCE)")
+
+
+@pytest.fixture
+def post(database: str) -> Iterator[Post]:
+    """The messages in the broker, to deliver by hand."""
+    with Post() as box:
+        yield box
+
+
+@pytest.fixture
+def redis_server(servers: LocalUrls, database: str) -> redis.Redis:
+    return broker(servers)
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Change settings for one test: `set_up(slices_in_flight=2)`."""
+
+    def change(**values: object) -> None:
+        for setting, value in values.items():
+            monkeypatch.setenv(f"RECOURSE_{setting.upper()}", str(value))
+        settings.cache_clear()
+        forget_engine()
+
+    return change
+
+
+@pytest.fixture
+def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start real Celery workers. They are stopped after the test; if it fails, the end of their logs is shown."""
+    started: list[Worker] = []
+
+    def start(*, beat: bool = True, **environment: object) -> Worker:
+        worker = Worker(PROJECT, tmp_path / f"worker-{len(started)}", beat=beat, environment=environment)
+        started.append(worker)
+        worker.wait_until_ready()
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+        print(worker.last_lines())  # noqa: T201 - pytest shows it when the test failed
+
+
+def alembic_config() -> Config:
+    return Config(toml_file=PROJECT / "pyproject.toml")
+
+
+def broker(urls: LocalUrls) -> redis.Redis:
+    return redis.Redis(unix_socket_path=urls.broker.removeprefix("redis+socket://").partition("?")[0])
+
+
+def libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+def _point_at(urls: LocalUrls, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RECOURSE_DATABASE_URL", urls.database)
+    environment.setenv("RECOURSE_BROKER_URL", urls.broker)
+    environment.setenv("RECOURSE_SECRET_KEY", SECRET)
+    settings.cache_clear()
+
+
+def _administer(urls: LocalUrls, statement: str) -> None:
+    with psycopg.connect(libpq(urls.database), dbname="postgres", autocommit=True) as connection:
+        connection.execute(statement.encode())

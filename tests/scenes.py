@@ -1,0 +1,223 @@
+"""Organizations with courses and learners, and what the tests ask about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from models.access import Actor, acting_user
+from models.learning import complete, post, record_progress, submit
+from models.people import Organization, User
+from models.records import record_kinds
+from models.resets import Reset
+from models.session import transaction
+from models.training import Activity, ActivityKind, Course, Enrolment
+from tasks.cancel import cancel
+from tasks.preview import Preview, preview
+from tasks.report import report
+from tasks.request import request_reset
+from tasks.retry_failed import retry_failed
+
+COURSE = "FIRE-101"
+OTHER_COURSE = "DATA-202"
+REASON = "yearly recertification"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An organization with an admin and two courses that all its learners are assigned to."""
+
+    organization: Organization
+    admin: Actor
+    course: Course
+    other_course: Course
+
+    def preview(self, **options: Any) -> Preview:
+        with transaction() as session:
+            return preview(session, self.admin, options.pop("course", COURSE), **options)
+
+    def request(self, plan: Preview | None = None, **options: Any) -> UUID:
+        """Preview and confirm a reset of the course; its first message is then in the broker."""
+        keep = {name: options.pop(name) for name in ("idempotency_key", "reason", "confirm") if name in options}
+        planned = plan or self.preview(**options)
+        with transaction() as session:
+            return request_reset(
+                session,
+                self.admin,
+                **{"plan": planned.token, "confirm": planned.plan.course_code, "reason": REASON} | keep,
+            ).id
+
+    def cancel(self, reset_id: UUID) -> None:
+        with transaction() as session:
+            cancel(session, self.admin, session.get_one(Reset, reset_id))
+
+    def retry_failed(self, reset_id: UUID) -> UUID:
+        """Gives the new run's task id."""
+        with transaction() as session:
+            reset = session.get_one(Reset, reset_id)
+            retry_failed(session, self.admin, reset)
+            return reset.task_id
+
+    def enrolments(self, course: Course | None = None) -> list[Enrolment]:
+        with transaction() as session:
+            return list(
+                session.scalars(
+                    select(Enrolment).where(Enrolment.course_id == (course or self.course).id).order_by(Enrolment.id)
+                )
+            )
+
+    def users(self) -> list[User]:
+        """The learners."""
+        with transaction() as session:
+            return list(
+                session.scalars(
+                    select(User)
+                    .where(User.organization_id == self.organization.id, User.email.like("learner-%"))
+                    .order_by(User.id)
+                )
+            )
+
+
+def make_scene(
+    slug: str = "acme", learners: int = 12, *, completed: int = 6, begun: int = 10, certificates: bool = True
+) -> Scene:
+    """Of the first 100 users of a database, those with an id below `completed` have completed the courses, and those
+    below `begun` have begun them. Every tenth learner has notifications off."""
+    with transaction() as session:
+        organization = make_organization(session, slug, slug.title())
+        make_learners(session, organization, learners)
+        courses = make_courses(
+            session,
+            organization,
+            {COURSE: "Fire safety", OTHER_COURSE: "Data protection"},
+            lessons=2,
+            assessments=1,
+            certificates=certificates,
+        )
+        enrol_everyone(session, organization, courses, completed=completed, begun=begun)
+        admin = acting_user(session, organization, f"admin@{slug}.example")
+    return Scene(organization, admin, *courses)
+
+
+def do_everything(enrolment: Enrolment) -> None:
+    """Have the learner leave a record of each kind."""
+    with transaction() as session:
+        for activity in session.scalars(select(Activity).where(Activity.course_id == enrolment.course_id)):
+            match activity.kind:
+                case ActivityKind.LESSON:
+                    record_progress(session, enrolment.registration, activity.id, 100)
+                case ActivityKind.DISCUSSION:
+                    post(session, enrolment.registration, activity.id, "What I took from it.")
+                case _:
+                    submit(session, enrolment.registration, activity.id, score=80)
+        complete(session, enrolment.registration)
+
+
+def run(statement: str, **values: object) -> None:
+    """Run SQL, and commit."""
+    with transaction() as session:
+        session.execute(text(statement), values)
+
+
+def ask(query: str, **values: object) -> Any:
+    """One value of the database."""
+    with transaction() as session:
+        return session.scalar(text(query), values)
+
+
+def rows(query: str, **values: object) -> Sequence[Any]:
+    """Rows of the database, as tuples."""
+    with transaction() as session:
+        return [tuple(row) for row in session.execute(text(query), values)]
+
+
+def ledger(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
+    """State and reason by enrolment."""
+    found = rows("SELECT enrolment_id, state, reason FROM reset_item WHERE reset_id = :id", id=reset_id)
+    return {enrolment: (state, reason) for enrolment, state, reason in found}
+
+
+def alerts(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
+    """State and reason by user."""
+    found = rows("SELECT user_id, state, reason FROM notification WHERE reset_id = :id", id=reset_id)
+    return {user: (state, reason) for user, state, reason in found}
+
+
+def report_of(reset_id: UUID) -> dict[str, Any]:
+    with transaction() as session:
+        return report(session, session.get_one(Reset, reset_id))
+
+
+def state_of(reset_id: UUID) -> str:
+    return str(ask("SELECT state FROM reset WHERE id = :id", id=reset_id))
+
+
+def records_of(course: Course) -> dict[str, int]:
+    """Rows by record kind."""
+    return {
+        kind.kind(): ask(
+            f"SELECT count(*) FROM {kind.__tablename__} JOIN enrolment USING (registration) WHERE course_id = :course",
+            course=course.id,
+        )
+        for kind in record_kinds()
+    }
+
+
+def fingerprint(courses: Sequence[Course]) -> dict[str, str]:
+    """What every row about these courses, and every row about people, amounts to: one changed letter shows."""
+    of_course = {kind.__tablename__: "registration IN (SELECT registration FROM mine)" for kind in record_kinds()}
+    of_course |= {"enrolment": "id IN (SELECT id FROM mine)"}
+    whole = dict.fromkeys(("organization", '"user"', "course", "activity"), "true")
+    with transaction() as session:
+        return {
+            table: session.scalar(
+                text(
+                    "WITH mine AS (SELECT id, registration FROM enrolment WHERE course_id = ANY(:courses)) "
+                    f"SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') "
+                    f"FROM {table} t WHERE {condition}"
+                ),
+                {"courses": [course.id for course in courses]},
+            )
+            for table, condition in (of_course | whole).items()
+        }
+
+
+def fail_for(enrolment: Enrolment) -> None:
+    """Have the database refuse to give this one enrolment a new registration, until `let_all_pass`."""
+    run(
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'this learner cannot be reset'; END $$"
+    )
+    run(
+        f"CREATE TRIGGER refuse_{enrolment.id} BEFORE UPDATE ON enrolment FOR EACH ROW "
+        f"WHEN (old.id = {enrolment.id}) EXECUTE FUNCTION refuse()"
+    )
+
+
+def let_all_pass() -> None:
+    run("DROP FUNCTION refuse CASCADE")
+
+
+def count_new_registrations() -> None:
+    """From here on, have the database itself note each change of a registration."""
+    run("CREATE TABLE IF NOT EXISTS new_registration (enrolment_id bigint, at timestamptz DEFAULT clock_timestamp())")
+    run(
+        "CREATE OR REPLACE FUNCTION note_registration() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO new_registration (enrolment_id) VALUES (new.id); RETURN new; END $$"
+    )
+    run(
+        "CREATE OR REPLACE TRIGGER note_registration AFTER UPDATE ON enrolment FOR EACH ROW "
+        "WHEN (old.registration <> new.registration) EXECUTE FUNCTION note_registration()"
+    )
+
+
+def slow_down(seconds: float) -> None:
+    """Have each slice take that long, so that something can happen to it meanwhile."""
+    run(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$"
+    )
+    run("CREATE TRIGGER dawdle BEFORE UPDATE ON enrolment FOR EACH STATEMENT EXECUTE FUNCTION dawdle()")

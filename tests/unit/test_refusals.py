@@ -1,0 +1,58 @@
+"""What is refused, and in which words."""
+
+import inspect
+
+import pytest
+
+from models import refusals
+from models.refusals import Refused
+
+SAMPLES: dict[str, object] = {
+    "code": "FIRE-101",
+    "who": "kim@acme.example",
+    "course": "FIRE-101",
+    "permission": "Training: Manage courses",
+    "minutes": 15,
+    "reset": "0197",
+    "state": "partly_failed",
+    "activity": 7,
+    "kind": "practical_assessment",
+}
+ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
+KINDS = [kind for kind in ALL if kind is not Refused]
+WORDED = [kind for kind in KINDS if "__init__" in vars(kind)]  # the others get their sentence where they are raised
+
+
+def sample(kind: type[Refused]) -> Refused:
+    names = list(inspect.signature(kind).parameters)
+    values = {name: SAMPLES[name] for name in names}
+    if kind is refusals.NotAssigned:
+        values["who"] = [f"learner-{number}" for number in range(1200)]
+    return kind(**values)
+
+
+def test_each_refusal_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert len(set(codes)) == len(codes) > 10
+    assert all(code == code.lower() and " " not in code and "_" not in code for code in codes)
+
+
+@pytest.mark.parametrize("kind", WORDED)
+def test_a_refusal_is_a_sentence_that_says_what_to_do_or_that_nothing_happened(kind: type[Refused]) -> None:
+    words = str(sample(kind))
+    assert words[0].isupper() or words[0].isdigit() or words.startswith("FIRE-101")
+    assert words.endswith(".")
+    assert "_" not in words, "it is written for people"
+    hints = ("Check", "Assign", "Ask", "Preview", "Type", "Say", "Use", "Open", "must be", "lists them", "Nothing was")
+    assert any(hint in words for hint in (*hints, "nothing left", "request a new one"))
+
+
+def test_of_many_users_who_lack_the_course_a_few_are_named() -> None:
+    assert "learner-4 and 1,195 more" in str(sample(refusals.NotAssigned))
+
+
+@pytest.mark.parametrize("kind", WORDED)
+def test_a_refusal_made_again_from_its_arguments_says_the_same(kind: type[Refused]) -> None:
+    """That is how Celery hands the failure of `recourse.request_reset` to whoever waits for it."""
+    refusal = sample(kind)
+    assert str(kind(*refusal.args)) == str(refusal)

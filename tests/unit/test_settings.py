@@ -1,0 +1,58 @@
+"""The settings."""
+
+import pytest
+from pydantic import ValidationError
+
+from config.celery import celery_settings
+from config.settings import MissingSettingError, Settings, required
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_database_url_may_be_written_as_operators_write_it(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("RECOURSE_DATABASE_URL", f"{scheme}://me:secret@db.example:5432/recourse")
+    assert required("database_url") == "postgresql+psycopg://me:secret@db.example:5432/recourse"
+
+
+def test_a_short_secret_is_refused_with_the_command_that_makes_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_SECRET_KEY", "x" * 31)
+    with pytest.raises(ValidationError, match="at least 32 characters; `openssl rand -hex 32` makes one") as error:
+        Settings()
+    assert "xxxx" not in str(error.value), "an error message ends up in logs; the key must not"
+
+
+def test_a_secret_of_32_characters_is_taken_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_SECRET_KEY", "x" * 32)
+    assert required("secret_key") == "x" * 32
+    assert "xxxx" not in repr(Settings())
+
+
+@pytest.mark.parametrize("name", ["database_url", "broker_url", "secret_key"])
+def test_a_missing_setting_is_named_and_the_sentence_says_where_to_set_it(name: str) -> None:
+    with pytest.raises(MissingSettingError, match=f"^RECOURSE_{name.upper()} is not set. Set it in the environment"):
+        required(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLAN_MINUTES", "0"),
+        ("SLICES_IN_FLIGHT", "0"),
+        ("SLICE_ATTEMPTS", "1"),
+        ("RECOVER_EVERY_SECONDS", "0"),
+        ("RECOVER_AFTER_SECONDS", "-1"),
+        ("TASK_TIME_LIMIT_SECONDS", "9"),
+    ],
+)
+def test_a_figure_that_would_stop_the_job_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"RECOURSE_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_a_message_is_not_delivered_again_while_its_task_may_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
+    monkeypatch.setenv("RECOURSE_BROKER_URL", "redis://")
+    monkeypatch.setenv("RECOURSE_TASK_TIME_LIMIT_SECONDS", "900")
+    told = celery_settings()
+    assert told["broker_transport_options"]["visibility_timeout"] > 2 * told["task_time_limit"] == 1800
+    assert told["task_soft_time_limit"] < told["task_time_limit"]
