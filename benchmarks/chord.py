@@ -92,5 +92,5 @@ def _reset(target: Target, worker: Worker) -> float:
             ).one()
         if seconds is not None:
             return float(seconds)
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise WorkerError(f"The chord did not end within {LIMIT:.0f} seconds.")

@@ -66,5 +66,5 @@ def _wait(reset_id: UUID, worker: Worker) -> tuple[float, float]:
                 ).one()
                 if not left:
                     return float(seconds), float(so_far)
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise WorkerError(f"The reset did not end within {LIMIT:.0f} seconds.")

@@ -9,9 +9,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from cli import data, resets, running
-from cli.importers.oulad import MalformedFile
 from cli.local import LocalServersError
-from cli.surroundings import DatabaseBehindError, notes
+from cli.surroundings import DatabaseBehindError, WorkerEndedError, notes
 from config.settings import MissingSettingError
 from models.refusals import Refused
 
@@ -43,8 +42,11 @@ def main() -> None:
         app()
     except Refused as refusal:
         _refuse(str(refusal))
-    except (LocalServersError, DatabaseBehindError, MissingSettingError, MalformedFile) as error:
+    except (LocalServersError, DatabaseBehindError, MissingSettingError) as error:
         _refuse(str(error))
+    except WorkerEndedError as error:  # the reset is written down and goes on with the next worker
+        _say(str(error))
+        sys.exit(1)
     except ValidationError as error:
         _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
     except OperationalError as error:
@@ -52,8 +54,12 @@ def main() -> None:
 
 
 def _refuse(words: str) -> NoReturn:
-    notes.print(words, style="red", markup=False, highlight=False)
+    _say(words)
     sys.exit(REFUSED)
+
+
+def _say(words: str) -> None:
+    notes.print(words, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -36,5 +36,8 @@ def up_command() -> None:
                 if own:
                     workers.ensure()  # raises if it has ended by itself
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+            pass
+        finally:
+            for signal_ in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signal_, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
             notes.print("Stopping: what is under way may finish.")

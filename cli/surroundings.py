@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +22,18 @@ from models.session import engine, forget_engine
 
 ROOT = Path(__file__).parents[1]
 
-console = Console()
+WIDTH_OF_A_FILE = 160  # where the answer goes to a file or a pipe, nothing need be squeezed into a terminal
+
+console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 notes = Console(stderr=True)  # what is not the answer
 
 
 class DatabaseBehindError(Exception):
     """The database's tables are older or newer than this program."""
+
+
+class WorkerEndedError(Exception):
+    """The command's own worker could not go on."""
 
 
 class Workers:
@@ -37,13 +44,21 @@ class Workers:
         self._own: WorkerProcess | None = None
 
     def ensure(self) -> bool:
-        """Start a worker if none answers. Gives whether the command depends on one of its own."""
+        """Start a worker if none answers, and wait for it. Gives whether the command depends on one of its own.
+
+        Raises `WorkerEndedError` if its own has ended by itself.
+        """
         if self._own is None and not _answers():
             notes.print("No worker is running: starting one for this command.", style="dim")
             self._own = WorkerProcess(self.log)
-        if self._own is not None and self._own.has_ended():
-            raise RuntimeError(f"The worker ended by itself. Its log says why: {self._own.log}")
+            while not _answers():
+                self._check()
+        self._check()
         return self._own is not None
+
+    def _check(self) -> None:
+        if self._own is not None and self._own.has_ended():
+            raise WorkerEndedError(f"The worker ended by itself. Its log says why: {self.log}")
 
     def stop(self) -> None:
         """End the worker of the command's own, if it has one."""
@@ -61,7 +76,7 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
     """
     embedded_database = home is not None or settings().database_url is None
     embedded_broker = home is not None or settings().broker_url is None
-    home = home or settings().home
+    home = (home or settings().home).absolute()
     with LocalServers(home, postgres=embedded_database, redis=embedded_broker) as servers:
         urls = servers.start()
         if servers.started:

@@ -76,6 +76,8 @@ def causes_table(session: Session, reset: Reset) -> Table | None:
 def resets_table(session: Session, resets: list[Reset]) -> Table:
     """The latest resets, one a line."""
     table = Table("Reset", "Course", "State", "Learners", "Failed", "Asked for", "By", "Why")
+    for column in table.columns[:3]:
+        column.no_wrap, column.overflow = True, "fold"  # an id or a code that is cut short cannot be copied
     for reset in resets:
         progress = progress_of(session, reset.id)
         table.add_row(
@@ -98,21 +100,16 @@ def requester(session: Session, reset: Reset) -> str:
 
 def courses_table(rows: list[tuple[Organization, CourseCompletion]]) -> Table:
     """Analytics: course completion by users, a line a course."""
-    table = Table(
-        "Course",
-        "Title",
-        "Assigned",
-        "In progress",
-        "Completed",
-        "Rate",
-        "",
-        title="Course completion by users",
-        title_justify="left",
-    )
-    for column in table.columns[2:6]:
-        column.justify = "right"
-    for _, course in rows:
+    table = Table(title="Course completion by users", title_justify="left")
+    table.add_column("Organization")
+    table.add_column("Course", no_wrap=True, overflow="fold")
+    table.add_column("Title")
+    for figure in ("Assigned", "In progress", "Completed", "Rate"):
+        table.add_column(figure, justify="right")
+    table.add_column(min_width=BAR)
+    for organization, course in rows:
         table.add_row(
+            organization.slug,
             course.code,
             course.title,
             f"{course.assigned:,}",

@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+from celery.__main__ import main as celery
+
 from config.celery import BULK, INTERACTIVE, NOTIFY
 
 STOP_LIMIT = 30.0  # seconds; what is under way may end before that
@@ -51,20 +53,19 @@ def _end_with_the_command() -> None:
 
 
 def run() -> None:
-    """What the child does."""
-    from worker import app  # loads Celery, which the command itself may not need
-
+    """What the child does: Celery's own command, which finds our tasks in `worker`."""
     threading.Thread(target=_end_with_the_command, daemon=True).start()
-    app.worker_main(
-        [
-            "worker",
-            "--beat",
-            "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
-            f"--queues={INTERACTIVE},{BULK},{NOTIFY}",
-            f"--concurrency={min(8, os.cpu_count() or 1)}",
-            f"--hostname=recourse-{os.getpid()}@%h",
-        ]
-    )
+    sys.argv = [
+        "celery",
+        "--app=worker",
+        "worker",
+        "--beat",
+        "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
+        f"--queues={INTERACTIVE},{BULK},{NOTIFY}",
+        f"--concurrency={min(8, os.cpu_count() or 1)}",
+        f"--hostname=recourse-{os.getpid()}@%h",
+    ]
+    celery()
 
 
 if __name__ == "__main__":

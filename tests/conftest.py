@@ -43,6 +43,8 @@ def servers() -> Iterator[LocalUrls]:
         app.backend.ResultSession().close()  # Celery makes its result tables at the first use
         forget_engine()
         _administer(urls, "ALTER DATABASE recourse RENAME TO template_for_tests")
+        _administer(urls, "ALTER SYSTEM SET fsync = off")  # no test pulls the plug, and databases come and go at once
+        _administer(urls, "SELECT pg_reload_conf()")
     settings.cache_clear()
     yield urls
     own.stop()

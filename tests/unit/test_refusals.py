@@ -49,10 +49,3 @@ def test_a_refusal_is_a_sentence_that_says_what_to_do_or_that_nothing_happened(k
 
 def test_of_many_users_who_lack_the_course_a_few_are_named() -> None:
     assert "learner-4 and 1,195 more" in str(sample(refusals.NotAssigned))
-
-
-@pytest.mark.parametrize("kind", WORDED)
-def test_a_refusal_made_again_from_its_arguments_says_the_same(kind: type[Refused]) -> None:
-    """That is how Celery hands the failure of `recourse.request_reset` to whoever waits for it."""
-    refusal = sample(kind)
-    assert str(kind(*refusal.args)) == str(refusal)
