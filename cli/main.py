@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn
 
 import typer
+from psycopg.errors import LockNotAvailable
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
@@ -50,6 +51,8 @@ def main() -> None:
     except ValidationError as error:
         _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
     except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            _refuse("Somebody else is changing this at the moment. Try again in a few seconds.")
         _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and that the server runs.")
 
 

@@ -66,7 +66,7 @@ def preview(
     actor: Actor,
     course_code: str,
     *,
-    audience: Audience = Audience.ASSIGNED,
+    audience: str = Audience.ASSIGNED,
     users: list[str] | list[int] | None = None,
     due_in_days: int | None = None,
     notify: bool = True,
@@ -76,6 +76,7 @@ def preview(
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
     """
+    audience = _audience(audience, users)
     actor.must_have(permission_for(audience))
     course = session.scalar(
         select(Course).where(Course.organization_id == actor.organization_id, Course.code == course_code)
@@ -123,6 +124,15 @@ def opened(token: str) -> Plan:
 def expired(plan: Plan) -> bool:
     """Whether the plan is too old to be confirmed."""
     return datetime.now(UTC) > plan.expires_at
+
+
+def _audience(audience: str, users: list[str] | list[int] | None) -> Audience:
+    """The audience of this name. Raises `AudienceInvalid`, also where users are named whom it would not look at."""
+    if audience not in list(Audience):
+        raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
+    if users and audience != Audience.USERS:
+        raise AudienceInvalid("Users are named, but the audience is not `users`: everyone would be reset.")
+    return Audience(audience)
 
 
 def _named(session: Session, course: Course, users: list[str] | list[int] | None) -> list[int]:

@@ -1,10 +1,10 @@
 """Request: the one door through which every reset comes, whoever asks."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config.settings import settings
@@ -112,7 +112,19 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
     return reset
 
 
-@app.task(name="recourse.request_reset", ignore_result=False, throws=(Exception,))
+class RequestRefused(Exception):  # noqa: N818 - its name is what the caller is shown
+    """A request by message was refused: its arguments are the refusal's code and its sentence."""
+
+
+@app.task(
+    name="recourse.request_reset",
+    ignore_result=False,
+    throws=(RequestRefused,),
+    # The one task that Celery itself tries again: nothing of it is in the database yet that `recover` could find.
+    autoretry_for=(OperationalError,),
+    retry_backoff=2,
+    max_retries=8,
+)
 def request_reset_by_message(
     *,
     organization: str,
@@ -129,34 +141,20 @@ def request_reset_by_message(
     """The same door for another application that shares the broker: `send_task("recourse.request_reset", kwargs=…)`.
 
     `organization` is its slug, `requested_by` and `user_ids` are user ids, `confirm` repeats the course code. The
-    message may arrive twice, so `idempotency_key` is not optional. Gives `{"reset": id}`; fails with the refusal.
+    message may arrive twice, so `idempotency_key` is not optional. Gives `{"reset": id}`; fails with `RequestRefused`.
     """
-    with transaction() as session:
-        owner = session.scalar(select(Organization).where(Organization.slug == organization))
-        if owner is None:
-            raise OrganizationUnknown(f"There is no organization {organization!r}.")
-        actor = acting_user_by_id(session, owner, requested_by)
-        planned = preview(
-            session,
-            actor,
-            course,
-            audience=Audience(audience),
-            users=user_ids,
-            due_in_days=due_in_days,
-            notify=notify,
-        )
-        reset = request_reset(
-            session,
-            actor,
-            plan=planned.token,
-            confirm=confirm,
-            reason=reason,
-            idempotency_key=idempotency_key,
-        )
-        return {"reset": str(reset.id)}
-
-
-def find_reset(session: Session, organization_id: int, reset_id: str | UUID) -> Reset | None:
-    """The organization's reset with this id."""
-    reset = session.get(Reset, UUID(str(reset_id)))
-    return reset if reset is not None and reset.organization_id == organization_id else None
+    try:
+        with transaction() as session:
+            owner = session.scalar(select(Organization).where(Organization.slug == organization))
+            if owner is None:
+                raise OrganizationUnknown(f"There is no organization {organization!r}.")
+            actor = acting_user_by_id(session, owner, requested_by)
+            planned = preview(
+                session, actor, course, audience=audience, users=user_ids, due_in_days=due_in_days, notify=notify
+            )
+            reset = request_reset(
+                session, actor, plan=planned.token, confirm=confirm, reason=reason, idempotency_key=idempotency_key
+            )
+            return {"reset": str(reset.id)}
+    except Refused as refusal:
+        raise RequestRefused(refusal.code, str(refusal)) from None
