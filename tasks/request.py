@@ -18,6 +18,7 @@ from models.refusals import (
     PlanExpired,
     PlanInvalid,
     ReasonMissing,
+    Refused,
 )
 from models.resets import Audience, Reset
 from models.session import transaction
