@@ -58,7 +58,8 @@ class Workers:
 
     def _check(self) -> None:
         if self._own is not None and self._own.has_ended():
-            raise WorkerEndedError(f"The worker ended by itself. Its log says why: {self.log}")
+            last = (self.log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
+            raise WorkerEndedError(f"The worker ended by itself. It said: {last}\nIts log is {self.log}.")
 
     def stop(self) -> None:
         """End the worker of the command's own, if it has one."""

@@ -6,6 +6,15 @@ from typing import Any
 from celery import Task
 
 _SET_BY_THE_DECORATOR = {"app", "run", "name"}
+# Celery reads these with getattr and a default, so its class does not have them.
+_AUTORETRY = {
+    "autoretry_for",
+    "dont_autoretry_for",
+    "retry_kwargs",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+}
 
 
 class UnknownTaskOptionError(TypeError):
@@ -28,7 +37,7 @@ class Step(Task):
         if not str(cls.name).startswith("recourse."):
             raise UnknownTaskOptionError(f"task {cls.name!r}: give it a name that begins with `recourse.`")
         for option in vars(cls):
-            if option.startswith("_") or option in _SET_BY_THE_DECORATOR or hasattr(Task, option):
+            if option.startswith("_") or option in _SET_BY_THE_DECORATOR | _AUTORETRY or hasattr(Task, option):
                 continue
             near = get_close_matches(option, dir(Task), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
