@@ -7,9 +7,8 @@ from celery import Celery, chord
 from sqlalchemy import delete, func, select, update
 
 from benchmarks.outcome import Measured, outcome
-from benchmarks.script import ask
-from benchmarks.stage import Stage, Target
-from benchmarks.workers import Worker, WorkerError, running
+from benchmarks.stage import Stage, Target, ask
+from benchmarks.workers import LOOK_EVERY, Worker, WorkerError, running
 from config.settings import settings
 from models.notifications import Notification, NotificationState
 from models.people import User
@@ -20,7 +19,7 @@ from models.training import Enrolment, EnrolmentState
 
 LIMIT = 600.0
 
-app = Celery("chord")
+app = Celery("chord", set_as_current=False)
 app.add_defaults(lambda: {"broker_url": settings().broker_url, "result_backend": settings().broker_url})
 
 
@@ -83,7 +82,8 @@ def _reset(target: Target, worker: Worker) -> float:
             select(Enrolment.user_id).where(Enrolment.course_id == course_id, Enrolment.unassigned_at.is_(None))
         ).all()
     begun = time.monotonic()
-    chord(clear_user_task.s(str(reset_id), course_id, user_id) for user_id in users)(finish_task.s(str(reset_id)))
+    header = [clear_user_task.s(str(reset_id), course_id, user_id) for user_id in users]
+    chord(header, app=app)(finish_task.s(str(reset_id)))
     while time.monotonic() < begun + LIMIT:
         worker.check()
         with transaction() as session:
@@ -92,5 +92,5 @@ def _reset(target: Target, worker: Worker) -> float:
             ).one()
         if seconds is not None:
             return float(seconds)
-        time.sleep(0.05)
+        time.sleep(LOOK_EVERY)
     raise WorkerError(f"The chord did not end within {LIMIT:.0f} seconds.")

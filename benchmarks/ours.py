@@ -4,11 +4,12 @@ import time
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
 
 from benchmarks.outcome import Measured, outcome
 from benchmarks.stage import Stage, Target
-from benchmarks.workers import Worker, WorkerError, running
-from models.access import Actor, console_operator
+from benchmarks.workers import LOOK_EVERY, Worker, WorkerError, last_lines, running
+from models.access import console_operator
 from models.notifications import Notification, NotificationState
 from models.people import Organization
 from models.resets import Reset, ResetState
@@ -32,39 +33,39 @@ def run(stage: Stage, target: Target, warm_up: Target) -> Measured:
 
 def _reset(target: Target, worker: Worker) -> tuple[float, float]:
     with transaction() as session:
-        actor = operator(session.scalars(select(Organization).where(Organization.slug == target.organization)).one())
+        organization = session.scalars(select(Organization).where(Organization.slug == target.organization)).one()
+        actor = console_operator(organization)
         plan = preview(session, actor, target.course)
     with transaction() as session:
         reset = request_reset(session, actor, plan=plan.token, confirm=target.course, reason="benchmark")
     return _wait(reset.id, worker)
 
 
-def operator(organization: Organization) -> Actor:
-    """Who asks for the reset."""
-    return console_operator(organization)
-
-
 def _wait(reset_id: UUID, worker: Worker) -> tuple[float, float]:
-    """Seconds from the request until it was settled, by the ledger, and until no alert was left, as seen from here."""
-    pending = exists().where(Notification.reset_id == Reset.id, Notification.state == NotificationState.PENDING)
+    """Seconds from the request until the ledger was settled, and until no alert was left, as seen from here."""
+    settled: float | None = None
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         worker.check()
         with transaction() as session:
-            state, seconds = session.execute(
-                select(Reset.state, func.extract("epoch", Reset.finished_at - Reset.requested_at)).where(
-                    Reset.id == reset_id
-                )
-            ).one()
-            if seconds is not None:
-                if state != ResetState.SUCCEEDED:
-                    raise WorkerError(f"The reset ended as {state}.")
-                so_far, left = session.execute(
-                    select(func.extract("epoch", func.clock_timestamp() - Reset.requested_at), pending).where(
-                        Reset.id == reset_id
-                    )
-                ).one()
-                if not left:
-                    return float(seconds), float(so_far)
-        time.sleep(0.05)
+            if settled is None:
+                settled = _settled_after(session, reset_id)
+            if settled is not None and (all_sent := _all_sent_by_now(session, reset_id)):
+                return settled, all_sent
+        time.sleep(LOOK_EVERY)
     raise WorkerError(f"The reset did not end within {LIMIT:.0f} seconds.")
+
+
+def _settled_after(session: Session, reset_id: UUID) -> float | None:
+    took = func.extract("epoch", Reset.finished_at - Reset.requested_at)
+    state, seconds = session.execute(select(Reset.state, took).where(Reset.id == reset_id)).one()
+    if seconds is not None and state != ResetState.SUCCEEDED:
+        raise WorkerError(f"The reset ended as {state}. The end of the worker's log:\n{last_lines()}")
+    return None if seconds is None else float(seconds)
+
+
+def _all_sent_by_now(session: Session, reset_id: UUID) -> float | None:
+    pending = exists().where(Notification.reset_id == Reset.id, Notification.state == NotificationState.PENDING)
+    so_far = func.extract("epoch", func.clock_timestamp() - Reset.requested_at)
+    seconds = session.scalar(select(so_far).where(Reset.id == reset_id, ~pending))
+    return None if seconds is None else float(seconds)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
+from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
@@ -19,12 +20,20 @@ from sqlalchemy.orm import Session
 from cli.local import LocalServers, remove
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
 from config.settings import settings
-from models.session import forget_engine
+from models.session import forget_engine, transaction
 
 HOME = Path(".recourse/bench")
 TEMPLATE = "bench_template"
 CLONE = "bench_run"
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 COURSES = 8  # of which one is reset: its rows lie between those of the others, as in life
+
+ASKED = """
+INSERT INTO reset (id, organization_id, course_id, audience, planned_at, notify, reason, requester, task_id)
+SELECT uuidv7(), o.id, c.id, 'assigned', now(), true, 'benchmark', 'benchmark', uuidv7()
+FROM course c JOIN organization o ON o.id = c.organization_id WHERE o.slug = :organization AND c.code = :course
+RETURNING id, course_id
+"""
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,9 @@ class Stage:
 
     def fill(self, say: Callable[[str], None]) -> None:
         """Make the template database: migrated, filled, vacuumed."""
-        self._admin(f"CREATE DATABASE {CLONE}")
         say("migrating")
-        command.upgrade(Config(toml_file="pyproject.toml"), "head")
+        self._admin(f"CREATE DATABASE {CLONE}")  # the name in the settings, which the migrations go by
+        command.upgrade(Config(toml_file=PROJECT), "head")
         forget_engine()
         self._admin(f"ALTER DATABASE {CLONE} RENAME TO {TEMPLATE}")
         filling = create_engine(self._in(TEMPLATE))
@@ -123,6 +132,15 @@ class Stage:
 
     def _in(self, database: str) -> str:
         return self._url.set(database=database).render_as_string(hide_password=False)
+
+
+def ask(target: Target) -> tuple[UUID, int]:
+    """Write down who asked for what, as every contender has it. Gives the reset's id and the course's."""
+    with transaction() as session:
+        reset_id, course_id = session.execute(
+            text(ASKED), {"organization": target.organization, "course": target.course}
+        ).one()
+        return reset_id, course_id
 
 
 def _fill(engine: Engine, target: Target) -> None:

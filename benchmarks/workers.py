@@ -16,10 +16,18 @@ from benchmarks.stage import HOME
 PROCESSES = 2
 START_LIMIT = 60.0
 STOP_LIMIT = 30.0
+LOOK_EVERY = 0.05  # whether a run is done: seldom enough to take nothing from it
 
 
 class WorkerError(Exception):
     """The worker did not do what it was started for."""
+
+
+@dataclass
+class Peak:
+    """The most resident memory that one process of the worker had."""
+
+    bytes: int = 0
 
 
 @dataclass
@@ -34,7 +42,7 @@ class Worker:
             raise WorkerError(f"The worker ended by itself. The end of its log:\n{last_lines()}")
 
     @contextmanager
-    def watched(self) -> Iterator["Peak"]:
+    def watched(self) -> Iterator[Peak]:
         """Watch the memory of its processes during the scope."""
         peak, over = Peak(), threading.Event()
         watcher = threading.Thread(target=self._watch, args=(peak, over))
@@ -45,21 +53,14 @@ class Worker:
             over.set()
             watcher.join()
 
-    def _watch(self, peak: "Peak", over: threading.Event) -> None:
+    def _watch(self, peak: Peak, over: threading.Event) -> None:
         children = psutil.Process(self.process.pid).children(recursive=True)
-        while not over.wait(0.05):
+        while not over.wait(LOOK_EVERY):
             for child in children:
                 try:
                     peak.bytes = max(peak.bytes, child.memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
-
-
-@dataclass
-class Peak:
-    """The most resident memory that one process of the worker had."""
-
-    bytes: int = 0
 
 
 @contextmanager
@@ -84,10 +85,12 @@ def running(app: Celery, module: str, *options: str) -> Iterator[Worker]:
 
 def _wait_for(app: Celery, worker: Worker) -> None:
     end = time.monotonic() + START_LIMIT
-    while not app.control.ping(timeout=0.3):
+    while not (answers := app.control.ping(timeout=0.3)):
         worker.check()
         if time.monotonic() > end:
             raise WorkerError(f"The worker did not answer. The end of its log:\n{last_lines()}")
+    if len(answers) > 1:
+        raise WorkerError("A worker of an earlier benchmark is still running and would help; end it first.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -39,8 +39,10 @@ class WorkerEndedError(Exception):
 class Workers:
     """A worker to do what the command asks for: one that is there already, or one of the command's own."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, may_run: bool) -> None:
+        """`may_run` false where none can be there: the broker has just been started."""
         self.log = log
+        self._may_run = may_run
         self._own: WorkerProcess | None = None
 
     def ensure(self) -> bool:
@@ -48,10 +50,10 @@ class Workers:
 
         Raises `WorkerEndedError` if its own has ended by itself.
         """
-        if self._own is None and not _answers():
+        if self._own is None and not (self._may_run and _answers(within=1)):
             notes.print("No worker is running: starting one for this command.", style="dim")
             self._own = WorkerProcess(self.log)
-            while not _answers():
+            while not _answers(within=0.2):
                 self._check()
         self._check()
         return self._own is not None
@@ -91,7 +93,8 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
         _read_settings_again()
         _bring_up_to_date(may_migrate=migrate or embedded_database)
         home.mkdir(exist_ok=True)
-        workers = Workers(home / "worker.log")
+        redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
+        workers = Workers(home / "worker.log", may_run=not redis_is_new)
         try:
             yield workers
         finally:
@@ -152,8 +155,8 @@ def _secret_key(home: Path) -> str:
     return path.read_text()
 
 
-def _answers() -> bool:
-    """Whether a worker answers on the broker within a second."""
+def _answers(*, within: float) -> bool:
+    """Whether a worker answers on the broker within so many seconds."""
     from tasks.app import app
 
-    return bool(app.control.ping(timeout=1, limit=1))
+    return bool(app.control.ping(timeout=within, limit=1))

@@ -60,6 +60,8 @@ def run() -> None:
         "--app=worker",
         "worker",
         "--beat",
+        "--without-mingle",  # a second in which it would look for other workers; what is revoked is in the database
+        "--without-gossip",
         "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
         f"--queues={INTERACTIVE},{BULK},{NOTIFY}",
         f"--concurrency={min(8, os.cpu_count() or 1)}",

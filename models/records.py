@@ -6,12 +6,14 @@ with a class like these in a module that `RECOURSE_RECORD_KINDS` names, and a mi
 
 from datetime import datetime
 from decimal import Decimal
+from importlib import import_module
 from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Numeric, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.settings import settings
 from models.base import Base
 
 
@@ -117,4 +119,6 @@ class Certificate(LearnerRecord):
 
 def record_kinds() -> list[type[LearnerRecord]]:
     """Every record kind there is, a team's own included, in the order of their declaration."""
+    for module in settings().record_kinds:
+        import_module(module)
     return LearnerRecord.__subclasses__()

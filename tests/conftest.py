@@ -35,6 +35,8 @@ def servers() -> Iterator[LocalUrls]:
     # Not pytest's tmp_path: root's is closed to the user whom the servers run as.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
+    # pytest looks into whatever a test module imports, and a look into a task makes Celery read its settings.
+    assert not app.configured, "a test module imports a task itself; use app.tasks[name]"
     own = LocalServers(folder / "home")
     urls = own.start()
     with pytest.MonkeyPatch.context() as environment:

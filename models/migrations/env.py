@@ -3,9 +3,13 @@
 from alembic import context
 
 from models import metadata
+from models.records import record_kinds
 from models.session import engine
 
 CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # Celery makes and changes these itself
+
+
+record_kinds()  # brings the tables of a team's own into the metadata
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

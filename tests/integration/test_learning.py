@@ -204,9 +204,7 @@ def waiting_for_a_lock() -> bool:
 
 
 @pytest.mark.parametrize("raw", [False, True], ids=["through the door", "by a raw INSERT"])
-def test_a_write_that_is_under_way_when_the_reset_comes_is_cleared_by_it(
-    scene: Scene, post: Post, raw: bool
-) -> None:
+def test_a_write_that_is_under_way_when_the_reset_comes_is_cleared_by_it(scene: Scene, post: Post, raw: bool) -> None:
     # Given a learner's write that is not committed yet
     learner = now(scene)
     reset = scene.request()

@@ -18,8 +18,11 @@ import psycopg
 import pytest
 import redis
 
-from cli import local
-from cli.local import LocalServers, LocalServersError, LocalUrls, postgres_settings, remove
+from cli.local import LocalServers, LocalServersError, LocalUrls, postgres_settings, programs, remove
+from cli.local.broker import Broker
+from cli.local.place import place_of
+from cli.local.postgres import Postgres
+from cli.local.postgres_conf import GB, MB, usable_memory
 
 PROJECT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -70,8 +73,8 @@ def broker(urls: LocalUrls) -> redis.Redis:
 
 
 def is_up(home: Path) -> bool:
-    place = local._place(home)
-    return local._Postgres(place)._is_ready() or local._Redis(place)._answers()
+    place = place_of(home)
+    return Postgres(place).is_ready() or Broker(place).is_ready()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -161,8 +164,7 @@ def test_a_pid_file_that_names_no_server_of_ours_is_no_obstacle(home: Path, whos
     with LocalServers(home, redis=False) as servers:
         servers.start()
         lines = (home / "postgres" / "postmaster.pid").read_text().splitlines()
-    place = local._place(home)
-    other = subprocess.Popen(["/bin/sleep", "60"], **place.run_as())
+    other = subprocess.Popen(["/bin/sleep", "60"], **place_of(home).run_as())
     if whose == "nobody's":
         other.kill()
         other.wait()
@@ -202,7 +204,7 @@ def test_a_folder_too_deep_for_a_socket_works(home: Path) -> None:
         assert broker(urls).ping()
     assert not is_up(deep)
     remove(deep)
-    assert not local._place(home).sockets.exists()
+    assert not place_of(home).sockets.exists()
 
 
 def test_data_of_another_version_is_refused_and_left_alone(home: Path) -> None:
@@ -219,7 +221,7 @@ def test_data_of_another_version_is_refused_and_left_alone(home: Path) -> None:
 def test_a_folder_that_is_no_database_is_refused_and_left_alone(home: Path) -> None:
     with LocalServers(home, postgres=False) as servers:
         servers.start()
-    local._place(home).private_folder(home / "postgres")
+    place_of(home).private_folder(home / "postgres")
     (home / "postgres" / "thesis.txt").write_text("years of work")
     with pytest.raises(LocalServersError, match="holds something, but no database"):
         LocalServers(home).start()
@@ -287,18 +289,18 @@ def test_settings_fit_the_machine_and_keep_every_commit(home: Path) -> None:
             "TimeZone": "UTC",
         }.items():
             assert ask(urls, f"SHOW {name}") == expected, name
-        expected_buffers = postgres_settings(local._memory(), 0, 0)["shared_buffers"].removesuffix("MB")
+        expected_buffers = postgres_settings(usable_memory(), 0, 0)["shared_buffers"].removesuffix("MB")
         shown = ask(urls, "SELECT setting::bigint * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'")
         assert shown == int(expected_buffers)
         assert ask(urls, "SELECT upper('é')") == "É"
 
 
 def test_settings_of_a_small_machine_and_of_a_big_one() -> None:
-    small = postgres_settings(memory=512 * local.MB, free_disk=local.GB, free_shm=64 * local.MB)
+    small = postgres_settings(memory=512 * MB, free_disk=GB, free_shm=64 * MB)
     assert small["shared_buffers"] == "128MB"
     assert small["max_wal_size"] == "256MB"
     assert small["dynamic_shared_memory_type"] == "mmap"
-    big = postgres_settings(memory=64 * local.GB, free_disk=500 * local.GB, free_shm=32 * local.GB)
+    big = postgres_settings(memory=64 * GB, free_disk=500 * GB, free_shm=32 * GB)
     assert big["shared_buffers"] == "4096MB"
     assert big["max_wal_size"] == "8192MB"
     assert big["dynamic_shared_memory_type"] == "posix"
@@ -336,9 +338,9 @@ def test_as_root_the_servers_run_as_somebody_who_may_less(home: Path) -> None:
     with LocalServers(home) as servers:
         urls = servers.start()
         pids = [postgres_pid(home), int(broker(urls).info("server")["process_id"])]
-        assert all(os.stat(f"/proc/{pid}").st_uid == local._server_user(home).pw_uid != 0 for pid in pids)
+        assert all(os.stat(f"/proc/{pid}").st_uid == place_of(home).user.pw_uid != 0 for pid in pids)
         assert home.stat().st_uid == 0
-        assert local._place(home).sockets.stat().st_mode & 0o077 == 0
+        assert place_of(home).sockets.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="an ordinary user's servers run as that user")
@@ -348,8 +350,10 @@ def test_as_root_data_goes_elsewhere_when_the_folder_is_closed_to_the_servers(
     closed = home.parent / "closed"
     closed.mkdir(mode=0o700)
     # The same for the programs: as if they were installed under /root.
-    may_run = local._may_run
-    monkeypatch.setattr(local, "_may_run", lambda user, path: "site-packages" not in str(path) and may_run(user, path))
+    may_run = programs.may_run
+    monkeypatch.setattr(
+        programs, "may_run", lambda user, path: "site-packages" not in str(path) and may_run(user, path)
+    )
     with LocalServers(closed / "home") as servers:
         urls = servers.start()
         ask(urls, "CREATE TABLE kept AS SELECT 42 AS answer")

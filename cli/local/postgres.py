@@ -1,0 +1,154 @@
+"""The local PostgreSQL: its data folder, its start, its stop."""
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg.conninfo
+
+from cli.local.errors import LocalServersError
+from cli.local.place import Place
+from cli.local.postgres_conf import DATABASE, write_configuration
+from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
+from cli.local.programs import POSTGRES_MAJOR
+
+
+class Postgres:
+    """The PostgreSQL of one place, whether it runs or not."""
+
+    def __init__(self, place: Place) -> None:
+        self.url = f"postgresql+psycopg://{DATABASE}@/{DATABASE}?host={place.sockets}&port=5432"
+        self._place = place
+        self._data = place.folder / "postgres"
+        self._log = place.folder / "postgres.log"
+        self._conninfo = psycopg.conninfo.make_conninfo(
+            host=str(place.sockets), port=5432, user=DATABASE, dbname="postgres", connect_timeout=5
+        )
+
+    def name(self) -> str:
+        """What it calls itself; it has to run for that."""
+        return f"PostgreSQL {self._ask('SHOW server_version')}"
+
+    def start(self, programs: Path) -> bool:
+        """Start it, or join it if it runs, and make sure of the database. Returns whether it was started."""
+        started = not self._joined()
+        if started:
+            self._make_data(programs)
+            configuration = write_configuration(self._place)
+            self._place.private_folder(self._place.sockets)
+            # No server of ours runs here, so a pid in this file is dead or belongs to another program by now.
+            # PostgreSQL would refuse to start beside the latter. It also guards its data by shared memory.
+            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            command = [str(programs / "postgres"), "-D", str(self._data), "-c", f"config_file={configuration}"]
+            start_and_wait("PostgreSQL", self._place, command, self._log, self.is_ready)
+        if not self._ask("SELECT count(*) FROM pg_database WHERE datname = %s", DATABASE):
+            self._ask(f"CREATE DATABASE {DATABASE}")
+        return started
+
+    def stop(self) -> None:
+        """Stop it if it runs: sessions are ended, transactions rolled back, everything is written out."""
+        for how, limit in ((signal.SIGINT, STOP_LIMIT), (signal.SIGQUIT, 10)):
+            pid = self._running_pid()
+            if pid is None:
+                break
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+            wait_until(lambda: self._running_pid() is None, limit)
+        reap()
+
+    def is_ready(self) -> bool:
+        """Whether it takes connections at this moment."""
+        return self._ping() == psycopg.pq.Ping.OK
+
+    def _joined(self) -> bool:
+        """Wait for a server that is coming up or going down; whether there is one to use in the end."""
+        if not wait_until(lambda: self._ping() != psycopg.pq.Ping.REJECT, START_LIMIT):
+            raise LocalServersError(
+                f"PostgreSQL has been recovering for more than {START_LIMIT / 60:.0f} minutes. Try again "
+                f"later; its log is {self._log}."
+            )
+        # One that runs but does not answer is just starting, hangs, or lost its socket to a cleaner of /tmp.
+        wait_until(lambda: self.is_ready() or self._running_pid() is None, 3)
+        if self.is_ready():
+            return True
+        self.stop()
+        return False
+
+    def _make_data(self, programs: Path) -> None:
+        with suppress(OSError):
+            self._data.rmdir()  # only if empty
+        if self._data.exists():
+            self._check_data()
+            return
+        # initdb may be killed midway, so the folder gets its name when it is complete.
+        half_made = self._data.with_name("postgres.new")
+        shutil.rmtree(half_made, ignore_errors=True)
+        self._place.private_folder(half_made)
+        command = [str(programs / "initdb"), "--pgdata", str(half_made), "--username", DATABASE]
+        # The built-in locale is the same on every machine; a bare one has no others.
+        command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        # pg_hba.conf is ours, see write_configuration.
+        command += ["--auth=reject", "--no-instructions"]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, **self._place.run_as())
+        if made.returncode != 0:
+            shutil.rmtree(half_made, ignore_errors=True)
+            raise LocalServersError(
+                f"PostgreSQL could not make its data folder {self._data}. It said:\n"
+                f"{last_lines(made.stderr)}\n"
+                "Put that right, or set RECOURSE_DATABASE_URL to a PostgreSQL of your own."
+            )
+        half_made.rename(self._data)
+
+    def _check_data(self) -> None:
+        self._place.private_folder(self._data)
+        try:
+            major = (self._data / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            raise LocalServersError(
+                f"{self._data} holds something, but no database. Move it out of the way and try again."
+            ) from None
+        if major != str(POSTGRES_MAJOR):
+            raise LocalServersError(
+                f"The data in {self._data} is of PostgreSQL {major}, and this is PostgreSQL {POSTGRES_MAJOR}. "
+                f"Carry it over with pg_dump of version {major}, or move the folder out of the way to start "
+                "with an empty database."
+            )
+
+    def _ask(self, query: str, *values: str) -> Any:
+        try:
+            with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                answer = connection.execute(query.encode(), values or None)
+                return next(answer, (None,))[0] if answer.description else None
+        except psycopg.Error as error:
+            raise LocalServersError(
+                f"PostgreSQL in {self._place.home} runs but refuses: {error}. Its log is {self._log}."
+            ) from error
+
+    def _ping(self) -> int:
+        return psycopg.pq.PGconn.ping(self._conninfo.encode())
+
+    def _running_pid(self) -> int | None:
+        """The pid of the server on this data folder, if it runs; a pid file alone proves nothing."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if _is_postgres(pid, self._data) else None
+
+
+def _is_postgres(pid: int, data: Path) -> bool:
+    if not Path("/proc/self/cwd").exists():  # macOS
+        asked = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        command = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        return "postgres" in command and str(data) in command
+    try:
+        # The server stands in its data folder all its life, also after somebody moved that folder.
+        is_here = os.path.samefile(f"/proc/{pid}/cwd", data)
+        return is_here and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

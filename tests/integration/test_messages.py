@@ -1,0 +1,155 @@
+"""What is in the broker, and with that in Flower and in the logs."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import redis
+
+from models.resets import Audience
+from tasks.app import TASK_MODULES, app
+from tests.post import Letter, Post
+from tests.scenes import COURSE, Scene, ask, fail_for, let_all_pass, make_scene, report_of, state_of
+
+COORDINATOR, SLICE, NOTIFY = "recourse.reset_course", "recourse.clear_learners", "recourse.notify"
+
+
+def of(letters: list[Letter], task: str) -> list[Letter]:
+    return [letter for letter in letters if letter.task == task]
+
+
+def test_up_to_two_hundred_learners_each_is_a_subtask_of_its_own(post: Post, set_up: Callable[..., None]) -> None:
+    set_up(slices_in_flight=1000)
+    scene = make_scene(learners=200, completed=0, begun=0)
+    reset = scene.request()
+    post.deliver(post.take()[0])
+    slices = post.take()
+    assert len(slices) == 200
+    assert [letter.headers["kwargsrepr"] for letter in slices[:2]] == [
+        f"{{'reset': '{reset}', 'learners': '1'}}",
+        f"{{'reset': '{reset}', 'learners': '2'}}",
+    ]
+
+
+def test_ten_thousand_learners_are_a_number_of_subtasks_that_a_person_can_bear(post: Post) -> None:
+    scene = make_scene(learners=10_000, completed=0, begun=0)
+    reset = scene.request()
+    delivered = post.drain()
+    slices = of(delivered, SLICE)
+    assert 20 <= len(slices) <= 300
+    assert len(delivered) < len(slices) + 10
+    assert report_of(reset)["progress"] == {
+        "total": 10_000, "cleared": 0, "unchanged": 10_000, "skipped": 0, "failed": 0,
+    }  # fmt: skip
+    # The ranges that Flower shows follow on each other, from the first learner to the last.
+    ranges = [json.loads(letter.headers["kwargsrepr"].replace("'", '"'))["learners"] for letter in slices]
+    edges = [tuple(int(edge) for edge in one.split("-")) for one in ranges]
+    assert edges[0][0] == 1
+    assert edges[-1][1] == 10_000
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(edges))
+    # Not more of them are in the queue at once than the window holds.
+    assert ask("SELECT max(publications) FROM reset_slice") == 1
+
+
+def test_the_family_of_a_reset_is_a_tree(post: Post) -> None:
+    # Given all messages of a reset, the coordinator's last one among them, which a slice sends
+    scene = make_scene(learners=3, completed=100)
+    reset = str(scene.request())
+    delivered = post.drain()
+    # Then the coordinator has no parent, and is the parent and root of all others
+    coordinators = of(delivered, COORDINATOR)
+    assert len(coordinators) >= 2
+    assert {(one.id, one.headers["root_id"], one.headers["parent_id"]) for one in coordinators} == {
+        (reset, reset, None)
+    }
+    others = [letter for letter in delivered if letter.task != COORDINATOR]
+    assert {(one.headers["root_id"], one.headers["parent_id"]) for one in others} == {(reset, reset)}
+    assert sorted(one.id for one in others) == [f"{reset}.{number}" for number in (1, 2, 3)] + [f"{reset}.notify"]
+    # And Celery has counted none of them as the result's children
+    assert not app.AsyncResult(reset).children
+
+
+def test_a_retry_is_a_family_of_its_own(post: Post) -> None:
+    scene = make_scene(learners=1, completed=100)
+    fail_for(scene.enrolments()[0])
+    reset = scene.request()
+    post.drain()
+    let_all_pass()
+    again = str(scene.retry_failed(reset))
+    assert {letter.headers["root_id"] for letter in post.drain()} == {again}
+
+
+@pytest.mark.parametrize(
+    ("learners", "audience", "queues"),
+    [
+        (5, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "interactive", NOTIFY: "notify"}),
+        (5, Audience.USERS, {COORDINATOR: "interactive", SLICE: "interactive", NOTIFY: "notify"}),
+        (201, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "bulk", NOTIFY: "notify"}),
+    ],
+)
+def test_each_message_goes_to_the_queue_of_those_who_wait_for_it(
+    post: Post, learners: int, audience: Audience, queues: dict[str, str]
+) -> None:
+    scene = make_scene(learners=learners, completed=100)
+    users = [user.id for user in scene.users()[:2]] if audience == Audience.USERS else None
+    scene.request(audience=audience, users=users)
+    assert {letter.task: letter.queue for letter in post.drain()} == queues
+
+
+def test_nothing_personal_is_in_the_broker(post: Post, redis_server: redis.Redis) -> None:
+    # Given a reset of one named person
+    scene = make_scene(learners=3, completed=100)
+    person = scene.users()[0]
+    scene.request(audience=Audience.USERS, users=[person.email], reason="she asked for it")
+    written = b""
+    while True:
+        for queue in ("interactive", "bulk", "notify"):
+            written += b"".join(redis_server.lrange(queue, 0, -1))  # type: ignore[arg-type]
+        letters = post.take()
+        if not letters:
+            break
+        written += repr([(letter.headers, letter.kwargs) for letter in letters]).encode()
+        for letter in letters:
+            post.deliver(letter)
+    assert COURSE.encode() in written
+    for secret in (person.email, person.name, "she asked", "admin@"):
+        assert secret.encode() not in written
+
+
+def test_a_message_of_a_reset_that_is_not_there_does_nothing(post: Post, database: str) -> None:
+    for name, kwargs in (
+        (COORDINATOR, {"reset_id": "0197a0a0-0000-7000-8000-000000000001"}),
+        (SLICE, {"reset_id": "0197a0a0-0000-7000-8000-000000000001", "number": 1}),
+        (NOTIFY, {"reset_id": "0197a0a0-0000-7000-8000-000000000001"}),
+    ):
+        app.send_task(name, kwargs=kwargs)
+    assert len(post.drain()) == 3
+
+
+def test_the_result_is_the_report_and_a_doubled_message_does_not_change_it(post: Post) -> None:
+    scene: Scene = make_scene(completed=100)
+    reset = scene.request()
+    [first] = post.take()
+    post.deliver(first)
+    post.drain()
+    result = app.AsyncResult(str(reset)).get(timeout=5)
+    assert result["state"] == "succeeded"
+    assert result["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert result["removed"] == report_of(reset)["removed"]
+    post.deliver(first)
+    assert app.AsyncResult(str(reset)).get(timeout=5) == result
+    assert state_of(reset) == "succeeded"
+
+
+def test_the_result_says_that_the_job_is_done(post: Post) -> None:
+    """Whoever has the result waits for nothing more, so it must not tell them to."""
+    reset = make_scene(completed=100).request()
+    post.drain()
+    result = app.AsyncResult(str(reset)).get(timeout=5)
+    assert result["done"] is True
+
+
+def test_every_module_that_a_worker_loads_holds_a_task(database: str) -> None:
+    ours = {task.__module__ for name, task in app.tasks.items() if name.startswith("recourse.")}
+    assert ours == set(TASK_MODULES)
