@@ -83,7 +83,7 @@ def _reset(target: Target, worker: Worker) -> float:
         ).all()
     begun = time.monotonic()
     header = [clear_user_task.s(str(reset_id), course_id, user_id) for user_id in users]
-    chord(header, app=app)(finish_task.s(str(reset_id)))
+    result = chord(header, app=app)(finish_task.s(str(reset_id)))
     while time.monotonic() < begun + LIMIT:
         worker.check()
         with transaction() as session:
@@ -91,6 +91,7 @@ def _reset(target: Target, worker: Worker) -> float:
                 select(func.extract("epoch", Reset.finished_at - Reset.requested_at)).where(Reset.id == reset_id)
             ).one()
         if seconds is not None:
+            result.get(timeout=10)  # lets go of the result, which would otherwise look for Redis when Python ends
             return float(seconds)
         time.sleep(LOOK_EVERY)
     raise WorkerError(f"The chord did not end within {LIMIT:.0f} seconds.")

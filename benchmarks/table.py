@@ -23,6 +23,12 @@ from tasks.app import app
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
 POSTGRES_SETTINGS = ("shared_buffers", "max_wal_size", "wal_compression", "fsync", "synchronous_commit", "jit")
+MEANINGS = (  # of the ratios, in their order
+    "the script, by the time until all records were gone and all alerts written",
+    "the script, by the time until the last alert was sent, as the script has then",
+    "the chord, by the time until all records were gone and all alerts written",
+    "the chord, by the time until the last alert was sent, as the chord has then",
+)
 Pair = tuple[Measured, Measured]
 
 
@@ -97,26 +103,16 @@ def show(results: Results) -> None:
         table.add_row(line.name, *figures, end_section=key == "script")
     console = Console()
     console.print(table)
-    console.print(
-        "How fast Recourse is beside the other, by pairs of runs (1.0: as fast; above: faster):", highlight=False
-    )
-    for (name, values), means in zip(ratios(results).items(), MEANINGS, strict=True):
-        spread = f"{median(values):.2f}  ({min(values):.2f} to {max(values):.2f})"
-        console.print(f"  {name:<17}{spread:<23}{means}", highlight=False, soft_wrap=True)
+    console.print("Recourse's speed by the other's, pair by pair (1.0: as fast; more: faster)", highlight=False)
+    for (name, values), meaning in zip(ratios(results).items(), MEANINGS, strict=True):
+        spread = f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        console.print(f"  {name:<17}{spread:<22}{meaning}", highlight=False, soft_wrap=True)
     many, few = peaks(results)
     console.print(
         f"Peak memory of a worker process: {many} MB for {results.many.learners:,} learners, "
         f"{few} MB for {results.few.learners:,}.",
         highlight=False,
     )
-
-
-MEANINGS = (
-    "the script's time to Recourse's until the reset was settled: records gone, alerts written",
-    "the script's time to Recourse's until the last alert was sent, which the script does in its one transaction",
-    "the chord's time to Recourse's until the reset was settled",
-    "the chord's time to Recourse's until the last alert was sent, which the chord's tasks do as they go",
-)
 
 
 def save(results: Results) -> None:

@@ -14,8 +14,9 @@ from alembic import command
 from sqlalchemy import create_engine, make_url, select, text
 
 from cli.importers.oulad import import_oulad
-from cli.surroundings import alembic_config, console, notes, print_json, surroundings, using_database
+from cli.surroundings import alembic_config, surroundings, using_database
 from cli.tables import courses_table, imported_table, users_table
+from cli.terminal import console, notes, print_json
 from cli.whose import OrganizationOption, organization_of_course, organizations
 from config.settings import required
 from models.analytics import UserCompletion, completion_by_course, completion_by_user

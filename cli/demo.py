@@ -4,8 +4,9 @@ from sqlalchemy.orm import Session
 
 from cli.local import remove
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
-from cli.surroundings import console, surroundings
+from cli.surroundings import surroundings
 from cli.tables import before_and_after, kind_labels
+from cli.terminal import console
 from cli.watch import watch
 from config.settings import settings
 from models.access import Actor, acting_user

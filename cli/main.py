@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from cli import data, resets, running
+from cli.child import ChildEndedError
 from cli.local import LocalServersError
-from cli.surroundings import DatabaseBehindError, WorkerEndedError, notes
+from cli.surroundings import DatabaseBehindError
+from cli.terminal import notes
 from config.settings import MissingSettingError
 from models.refusals import Refused
 
@@ -45,7 +47,7 @@ def main() -> None:
         _refuse(str(refusal))
     except (LocalServersError, DatabaseBehindError, MissingSettingError) as error:
         _refuse(str(error))
-    except WorkerEndedError as error:  # the reset is written down and goes on with the next worker
+    except ChildEndedError as error:  # the reset is written down and goes on with the next worker
         _say(str(error))
         sys.exit(1)
     except ValidationError as error:

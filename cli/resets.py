@@ -8,10 +8,12 @@ import typer
 from rich.prompt import Prompt
 from sqlalchemy import select
 
-from cli.surroundings import Workers, console, notes, print_json, surroundings
+from cli.surroundings import surroundings
 from cli.tables import causes_table, preview_table, report_table, resets_table
+from cli.terminal import console, notes, print_json
 from cli.watch import watch
 from cli.whose import As, OrganizationOption, actor, organization_of_course, organizations, reset_and_actor
+from cli.workers import Workers
 from models.refusals import AudienceInvalid, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction

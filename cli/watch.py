@@ -7,7 +7,8 @@ from uuid import UUID
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cli.surroundings import Workers, notes
+from cli.terminal import notes
+from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
 from models.session import transaction
 from tasks.report import report

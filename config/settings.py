@@ -32,6 +32,11 @@ class Settings(BaseSettings):
 
     lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
+    flower_address: str = Field("127.0.0.1", description="Where Flower listens")
+    flower_port: int = Field(5555, ge=1, le=65535, description="Where Flower listens")
+    flower_user: str = Field("operator", description="Who signs in to Flower")
+    flower_password: SecretStr | None = Field(None, description="Their password; `recourse up` makes one up")
+
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("database_url")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -32,7 +32,7 @@ LEARNERS = 2000
 
 
 @pytest.fixture
-def under_way(start_worker: Callable[..., Worker]) -> Iterator[tuple[Scene, UUID, Worker]]:
+def under_way(start_worker: Callable[..., Worker]) -> tuple[Scene, UUID, Worker]:
     """A reset of 2,000 learners in the hands of a worker, about a third done."""
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
     slow_down(0.1)
@@ -41,7 +41,7 @@ def under_way(start_worker: Callable[..., Worker]) -> Iterator[tuple[Scene, UUID
     reset = scene.request()
     until(lambda: settled(reset) > LEARNERS / 4)
     assert settled(reset) < LEARNERS * 3 / 4, "it was too quick to be disturbed"
-    yield scene, reset, worker
+    return scene, reset, worker
 
 
 def settled(reset: UUID) -> int:

@@ -97,6 +97,6 @@ def test_another_application_asks_the_worker_by_message(start_worker: Callable[.
     assert rows("SELECT id::text FROM reset") == [(first["reset"],)]
     assert app.AsyncResult(first["reset"]).get(timeout=20)["progress"]["cleared"] == 8
     # And a refusal is a failure that says why
-    with pytest.raises(RequestRefused, match="confirm-mismatch.*Type the course code FIRE-101 exactly"):
+    with pytest.raises(RequestRefused, match=r"confirm-mismatch.*Type the course code FIRE-101 exactly"):
         ask_for(confirm="yes", idempotency_key="another")
     assert ask("SELECT count(*) FROM reset") == 1

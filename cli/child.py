@@ -1,0 +1,62 @@
+"""A Celery command as a child of this one: for as long as this one lives, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from celery.__main__ import main as celery
+
+STOP_LIMIT = 30.0  # seconds; what is under way may end before that
+
+
+class ChildEndedError(Exception):
+    """A child could not go on."""
+
+
+class Child:
+    """`celery --app=worker …`, running beside."""
+
+    def __init__(self, name: str, log: Path, arguments: list[str]) -> None:
+        """Start it, with its output appended to `log`. `name` is what people call it."""
+        self.name, self.log = name, log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cli.child", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=Path(__file__).parents[1],
+                start_new_session=True,  # Ctrl-C is for the command, which then stops its children in order
+            )
+
+    def check(self) -> None:
+        """Raises `ChildEndedError` if it has ended by itself, with what it said last."""
+        if self._process.poll() is not None:
+            said = (self.log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
+            raise ChildEndedError(f"{self.name} ended by itself. It said: {said}\nIts log is {self.log}.")
+
+    def stop(self) -> None:
+        """Let it finish what is under way, and end it."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def _end_with_the_command() -> None:
+    """Wait for the end of standard input, which comes when the command is gone, even if it was killed."""
+    # Not through sys.stdin: its lock, held while it waits, would be copied into the pool's processes and hang them.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_command, daemon=True).start()
+    sys.argv = ["celery", "--app=worker", *sys.argv[1:]]
+    celery()
