@@ -91,7 +91,8 @@ def _reset(target: Target, worker: Worker) -> float:
                 select(func.extract("epoch", Reset.finished_at - Reset.requested_at)).where(Reset.id == reset_id)
             ).one()
         if seconds is not None:
-            result.get(timeout=10)  # lets go of the result, which would otherwise look for Redis when Python ends
+            result.parent.get(timeout=60)  # lets go of the results, which would look for Redis when Python ends
+            result.get(timeout=60)
             return float(seconds)
         time.sleep(LOOK_EVERY)
     raise WorkerError(f"The chord did not end within {LIMIT:.0f} seconds.")

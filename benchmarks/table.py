@@ -106,7 +106,7 @@ def show(results: Results) -> None:
     console.print("Recourse's speed by the other's, pair by pair (1.0: as fast; more: faster)", highlight=False)
     for (name, values), meaning in zip(ratios(results).items(), MEANINGS, strict=True):
         spread = f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-        console.print(f"  {name:<17}{spread:<22}{meaning}", highlight=False, soft_wrap=True)
+        console.print(f"  {name:<17}{spread:<25}{meaning}", highlight=False, soft_wrap=True)
     many, few = peaks(results)
     console.print(
         f"Peak memory of a worker process: {many} MB for {results.many.learners:,} learners, "

@@ -20,4 +20,4 @@ purge_offline_workers = 24 * 3600  # seconds
 inspect_timeout = 3000.0  # milliseconds; a worker in the middle of a ledger takes its time to answer
 
 # One line tells what, for which course or learners, how far and since when; the name alone is the same on every line.
-tasks_columns = "name,kwargs,state,result,received,started,runtime,worker"
+tasks_columns = "name,kwargs,state,result,started,runtime,worker"

@@ -69,7 +69,7 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
             app.send_task(
                 CLEAR_LEARNERS,
                 kwargs={"reset_id": reset_id, "number": one.number},
-                kwargsrepr=str({"reset": reset_id, "learners": one.range}),
+                kwargsrepr=str({"learners": one.range, "reset": reset_id}),
                 task_id=f"{task_id}.{one.number}",
                 root_id=task_id,
                 parent_id=task_id,

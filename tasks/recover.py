@@ -18,7 +18,7 @@ MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
 log = structlog.get_logger(__name__)
 
 
-@app.task(name="recourse.recover")
+@app.task(name="recourse.recover", send_events=False)  # ticks would bury the jobs in Flower
 def recover() -> None:
     """Call the coordinator of every reset that has come to a halt, and `notify` where alerts were left.
 

@@ -77,7 +77,7 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
 
 
 def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
-    """Do what is next for the reset. Gives its report once it is settled, and nothing before."""
+    """Do what is next for the reset. Gives its report, in words first, once it is settled, and nothing before."""
     with transaction() as session:
         reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
         if reset is None:
@@ -90,7 +90,9 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             _begin(session, reset)
         if reset.state == ResetState.RUNNING:
             _continue(session, reset)
-        return report(session, reset) if reset.state in SETTLED else None
+        if reset.state not in SETTLED:
+            return None
+        return {"summary": str(progress_of(session, reset.id)), **report(session, reset)}
 
 
 def _begin(session: Session, reset: Reset) -> None:
