@@ -13,7 +13,12 @@ class Settings(BaseSettings):
     Without `database_url` and `broker_url`, the command line starts a PostgreSQL and a Redis of its own under `home`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RECOURSE_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="RECOURSE_",
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,  # an error is logged, and the input may be a password
+    )
 
     home: Path = Field(Path(".recourse"), description="Folder of the embedded servers, their data and logs")
     database_url: str | None = Field(None, description="postgresql://user:password@host/name, version 18 or newer")
