@@ -4,10 +4,11 @@ import signal
 import sys
 from typing import NoReturn
 
+import structlog
 import typer
-from psycopg.errors import LockNotAvailable
+from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from cli import data, resets, running
 from cli.child import ChildEndedError
@@ -16,6 +17,7 @@ from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError
 from models.refusals import Refused
+from models.session import in_words, is_connection_lost
 
 REFUSED = 2
 HELP = """Reset the progress of training courses, as a job that cannot half-happen.
@@ -40,6 +42,7 @@ for commands in (resets.app, running.app, data.app):
 
 def main() -> None:
     """Run the command line. What is refused or missing is said in a sentence on stderr, with exit status 2."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the answer
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs, as for Ctrl-C
     try:
         app()
@@ -52,10 +55,13 @@ def main() -> None:
         sys.exit(1)
     except ValidationError as error:
         _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
-    except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
-            _refuse("Somebody else is changing this at the moment. Try again in a few seconds.")
-        _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and that the server runs.")
+    except BrokerError as error:
+        _say(f"The broker does not answer: {error}\nCheck RECOURSE_BROKER_URL. A reset that is written down is kept.")
+        sys.exit(1)
+    except DBAPIError as error:
+        if is_connection_lost(error):
+            _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
+        _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
 
 
 def _refuse(words: str) -> NoReturn:

@@ -18,7 +18,7 @@ from models.refusals import AudienceInvalid, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction
 from tasks.cancel import cancel
-from tasks.preview import Preview, preview
+from tasks.preview import Options, make_plan, preview, signed
 from tasks.report import report
 from tasks.request import request_reset
 from tasks.retry_failed import retry_failed
@@ -48,7 +48,10 @@ def preview_command(
 ) -> None:
     """Say what a reset would remove. Changes nothing."""
     with surroundings():
-        seen = _preview(course, organization, as_, users=user, completed=completed)
+        options = _options(user, completed=completed)
+        with transaction() as session:
+            who = actor(session, organization_of_course(session, course, organization), as_)
+            seen = preview(session, who, course, **options)
     if as_json:
         print_json({"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts})
     else:
@@ -82,25 +85,27 @@ def reset_command(
     Example: `recourse reset SAFETY-101 --reason "yearly recertification" --confirm SAFETY-101 --watch`
     """
     with surroundings() as workers:
-        seen = _preview(
-            course, organization, as_, users=user, completed=completed, due_in_days=due_in_days, notify=not no_notify
-        )
-        if sys.stdin.isatty() and (reason is None or confirm is None):
-            notes.print(preview_table(seen))
+        options = _options(user, completed=completed) | Options(due_in_days=due_in_days, notify=not no_notify)
+        with transaction() as session:
+            who = actor(session, organization_of_course(session, course, organization), as_)
+            plan = make_plan(session, who, course, **options)
+            if ask := sys.stdin.isatty() and (reason is None or confirm is None):
+                notes.print(preview_table(preview(session, who, course, **options)))
+        if ask:
             reason = reason or Prompt.ask("Why", console=notes)
             confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
         if reason is None:
             raise ReasonMissing
         with transaction() as session:
-            who = actor(session, organization_of_course(session, course, organization), as_)
             reset = request_reset(
                 session,
                 who,
-                plan=seen.token,
+                plan=signed(plan),
                 confirm=confirm or "",
                 reason=reason,
                 idempotency_key=idempotency_key,
             )
+        notes.print(f"Reset {reset.id} is written down.", style="dim", highlight=False)
         _follow(reset.id, workers, watch_it=watch_it, as_json=as_json)
 
 
@@ -132,7 +137,7 @@ def show_command(reset: ResetId, watch_it: Watch = False, as_json: AsJson = Fals
         if watch_it and found.state not in SETTLED:
             workers.ensure()
             watch(found.id, workers)
-        _print_reset(found.id, as_json=as_json)
+        _print_reset(found.id, as_json=as_json, judge=watch_it)
 
 
 @app.command("cancel")
@@ -144,7 +149,7 @@ def cancel_command(reset: ResetId, as_: As = None, as_json: AsJson = False) -> N
             cancel(session, who, found)
         workers.ensure()
         watch(found.id, workers)
-        _print_reset(found.id, as_json=as_json)
+        _print_reset(found.id, as_json=as_json, judge=False)
 
 
 @app.command("retry-failed")
@@ -157,22 +162,12 @@ def retry_failed_command(reset: ResetId, watch_it: Watch = False, as_json: AsJso
         _follow(found.id, workers, watch_it=watch_it, as_json=as_json)
 
 
-def _preview(
-    course: str,
-    slug: str | None,
-    email: str | None,
-    *,
-    users: list[str] | None,
-    completed: bool,
-    due_in_days: int | None = None,
-    notify: bool = True,
-) -> Preview:
+def _options(users: list[str] | None, *, completed: bool) -> Options:
     if users and completed:
         raise AudienceInvalid("Give either --user or --completed, not both: named users are reset in any case.")
-    audience = Audience.USERS if users else Audience.COMPLETED if completed else Audience.ASSIGNED
-    with transaction() as session:
-        who = actor(session, organization_of_course(session, course, slug), email)
-        return preview(session, who, course, audience=audience, users=users, due_in_days=due_in_days, notify=notify)
+    if users:
+        return Options(audience=Audience.USERS, users=users)
+    return Options(audience=Audience.COMPLETED if completed else Audience.ASSIGNED)
 
 
 def _follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) -> None:
@@ -184,8 +179,8 @@ def _follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) 
     _print_reset(reset_id, as_json=as_json)
 
 
-def _print_reset(reset_id: UUID, *, as_json: bool) -> None:
-    """Print it, and exit with 1 if it is settled otherwise than well."""
+def _print_reset(reset_id: UUID, *, as_json: bool, judge: bool = True) -> None:
+    """Print it, and exit with 1 if it is settled otherwise than well and the command is to judge that."""
     with transaction() as session:
         reset = session.get_one(Reset, reset_id)
         if as_json:
@@ -194,5 +189,5 @@ def _print_reset(reset_id: UUID, *, as_json: bool) -> None:
             console.print(report_table(session, reset))
             if causes := causes_table(session, reset):
                 console.print(causes)
-    if reset.state in SETTLED - {ResetState.SUCCEEDED}:
+    if judge and reset.state in SETTLED - {ResetState.SUCCEEDED}:
         raise typer.Exit(1)

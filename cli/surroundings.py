@@ -3,8 +3,9 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from alembic import command
 from alembic.config import Config
@@ -72,11 +73,12 @@ def using_database(url: str) -> Iterator[None]:
 def kept_secret(home: Path, name: str) -> str:
     """A secret of the embedded installation, made at its first use and kept in a file that only its owner reads."""
     path = home / name
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(24))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        with NamedTemporaryFile("w", dir=home) as complete:  # only its owner can read it
+            complete.write(secrets.token_urlsafe(24))
+            complete.flush()
+            with suppress(FileExistsError):  # another command was quicker
+                os.link(complete.name, path)  # whole or not at all, even if this is killed here
     return path.read_text()
 
 

@@ -1,5 +1,6 @@
 """Watch a reset to its end, with a live bar."""
 
+import signal
 import time
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,22 @@ class Speed(ProgressColumn):
 
 
 def watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
-    """Show the reset's progress on stderr until nothing of it is left to do. Gives its last report."""
+    """Show the reset's progress on stderr until nothing of it is left to do. Gives its last report.
+
+    Ctrl-C ends the watching and the command, with exit status 130, but not the reset.
+    """
+    try:
+        return _watch(reset_id, workers)
+    except KeyboardInterrupt:
+        notes.print(
+            f"Reset {reset_id} is not over: it goes on with the next worker. Follow it with "
+            f"`recourse show {reset_id} --watch`, or stop it with `recourse cancel {reset_id}`.",
+            highlight=False,
+        )
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
     with Progress(*columns, console=notes) as bar:
         line = bar.add_task("Writing the ledger", total=None)

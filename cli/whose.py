@@ -74,5 +74,5 @@ def reset_and_actor(session: Session, reset_id: str, email: str | None) -> tuple
 def _organization(session: Session, slug: str) -> Organization:
     organization = session.scalar(select(Organization).where(Organization.slug == slug))
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}.")
+        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse analytics` lists them.")
     return organization

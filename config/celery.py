@@ -23,7 +23,9 @@ def celery_settings() -> dict[str, Any]:
         "enable_utc": True,
         "task_default_queue": BULK,
         "task_ignore_result": True,  # the ledger has the results; the coordinator's is the exception
-        "task_track_started": True,
+        # Not "task_track_started": STARTED would be written over the stored failure of a run whose message comes twice,
+        # and a task would depend on the database before its own code can say what to do without one. Flower learns of
+        # the start by its event.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,  # acks_late alone acknowledges the message of a killed child
         "task_time_limit": hard_limit,
@@ -38,7 +40,9 @@ def celery_settings() -> dict[str, Any]:
         "task_publish_retry": False,  # `recover` is the retry; a request must not hang on a broker that is away
         "broker_transport_options": {
             "visibility_timeout": 2 * hard_limit + 60,  # or a slow task is delivered again while it runs
-            "unacked_restore_interval": 5,  # the work of a killed worker comes back in seconds, not in 100
+            # How often it looks for messages of killed workers that are older than the visibility timeout. Slices
+            # need not wait for that: `recover` sends them again from the ledger.
+            "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": 3,
             "socket_timeout": 30,

@@ -41,4 +41,3 @@ class Notification(Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
-    read_at: Mapped[datetime | None]

@@ -119,6 +119,13 @@ class NothingToRetry(Refused):
         )
 
 
+class NotYetOver(Refused):
+    code = "not-yet-over"
+
+    def __init__(self) -> None:
+        super().__init__("This is still being finished, or another reset just took one of its learners. Try again.")
+
+
 class StaleRegistration(Refused):
     code = "stale-registration"
 

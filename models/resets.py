@@ -113,10 +113,9 @@ class Reset(Base):
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
-    published_at: Mapped[datetime | None]  # when that task was last sent by `recover`
+    recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
     attempts: Mapped[int] = mapped_column(server_default="0")  # to write the ledger
     cancel_requested_at: Mapped[datetime | None]
-    started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]  # when the Celery task got its result
     error: Mapped[str | None]
@@ -132,7 +131,7 @@ class ResetSlice(Base):
     """Learners of a reset that are cleared in one transaction: those pending from `first` to `last` enrolment.
 
     The counts are of what this slice settled; a reset's progress is their sum, so no two slices ever wait for each
-    other. A slice with no `position` is never sent: it counts learners whose outcome was known beforehand.
+    other. A slice whose `position` is 0 is never sent: it counts learners whose outcome was known beforehand.
     """
 
     __tablename__ = "reset_slice"
@@ -150,7 +149,7 @@ class ResetSlice(Base):
     first: Mapped[int]
     last: Mapped[int]
     learners: Mapped[int]
-    position: Mapped[int]  # of its first learner in the ledger, from 1: what Flower shows
+    position: Mapped[int]  # of its first learner in the run, from 1: what Flower shows
 
     published_at: Mapped[datetime | None]
     publications: Mapped[int] = mapped_column(server_default="0")

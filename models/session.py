@@ -32,6 +32,7 @@ def engine() -> Engine:
     return create_engine(
         required("database_url"),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error is logged and stored, and the parameters may be about people
         pool_size=5,
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
@@ -81,6 +82,19 @@ def changed_rows(session: Session, statement: UpdateBase) -> int:
     """Run an INSERT, UPDATE or DELETE and give the number of rows it changed; loaded objects are not refreshed."""
     result = session.execute(statement, execution_options={"synchronize_session": False, "preserve_rowcount": True})
     return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether somebody else held the row for longer than we wait."""
+    return isinstance(error.orig, psycopg.errors.LockNotAvailable)
+
+
+def is_connection_lost(error: Exception) -> bool:
+    """Whether there is no connection to the database (any more): nobody's fault whose work it was."""
+    if not isinstance(error, DBAPIError):
+        return False
+    # What the server itself says has a code; without one it said nothing.
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
 
 
 def in_words(error: Exception) -> str:

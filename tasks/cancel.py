@@ -1,6 +1,6 @@
 """Cancel: stop what is not cleared yet."""
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from models import audit
@@ -21,6 +21,8 @@ def cancel(session: Session, actor: Actor, reset: Reset) -> None:
     same as once. Raises `Forbidden`, `AlreadySettled`.
     """
     actor.must_have(permission_for(reset.audience))
+    # Just after a big mistake the ledger of a million learners may still be being written: wait for it.
+    session.execute(text("SET LOCAL lock_timeout TO '60s'"))
     session.refresh(reset, with_for_update={"key_share": True})
     if reset.state in SETTLED:
         raise AlreadySettled(reset.state)

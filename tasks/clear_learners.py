@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import ColumnElement, Row, any_, case, delete, distinct, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import BigInteger, Uuid
 
@@ -19,7 +20,7 @@ from models.notifications import Notification
 from models.people import User
 from models.records import record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
-from models.session import in_words, transaction
+from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
 from tasks.app import app
 from tasks.ledger import NOT_ASSIGNED
@@ -27,7 +28,7 @@ from tasks.messages import CLEAR_LEARNERS
 from tasks.window import keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
-TRIES_WHOLE = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
+TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
 WHOLE_ATTEMPTS = 2  # a slice that was begun so often and never ended goes on one by one
 
 log = structlog.get_logger(__name__)
@@ -48,8 +49,10 @@ def clear_learners(*, reset_id: str, number: int) -> None:
         _clear_one_by_one(reset, number)
     elif attempt:
         try:
-            _clear_whole(reset, number)
-        except DBAPIError as error:
+            _clear_patiently(reset, number)
+        except Exception as error:
+            if isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error):
+                raise
             log.warning("slice_failed", reset=reset_id, slice=number, error=in_words(error), remedy="one by one")
             _clear_one_by_one(reset, number)
     keep_going(reset)
@@ -69,12 +72,12 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
         return piece.attempts
 
 
-def _clear_whole(reset_id: UUID, number: int) -> None:
-    for tried in range(1, TRIES_WHOLE + 1):
+def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
+    for tried in range(1, TRIES + 1):
         try:
-            return clear(reset_id, number)
-        except OperationalError:
-            if tried == TRIES_WHOLE:
+            return clear(reset_id, number, enrolment_id)
+        except OperationalError as error:
+            if tried == TRIES or is_connection_lost(error):
                 raise
             time.sleep(0.2 * tried)
     return None
@@ -86,9 +89,9 @@ def _clear_one_by_one(reset_id: UUID, number: int) -> None:
         pending = [] if piece is None else session.scalars(select(ResetItem.enrolment_id).where(_pending(piece))).all()
     for enrolment_id in sorted(pending):
         try:
-            clear(reset_id, number, enrolment_id)
-        except DBAPIError as error:
-            if error.connection_invalidated:
+            _clear_patiently(reset_id, number, enrolment_id)
+        except Exception as error:
+            if isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error):
                 raise
             log.warning("learner_failed", reset=str(reset_id), enrolment=enrolment_id, error=in_words(error))
             _fail(reset_id, number, in_words(error), enrolment_id)

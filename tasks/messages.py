@@ -3,6 +3,7 @@
 Task ids are derived from the reset's, so a message that is sent twice is one row in Flower, not two.
 """
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +24,18 @@ CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 
 
+QUIET_SECONDS = 10.0
+
+
+class _Quiet:
+    """Until when no progress is shown, since Redis was away when it was last tried."""
+
+    until = 0.0
+
+
+_quiet = _Quiet()
+
+
 @dataclass(frozen=True)
 class SliceToSend:
     """What a slice's message and its line in Flower need."""
@@ -33,7 +46,7 @@ class SliceToSend:
 
     @property
     def range(self) -> str:
-        """Its learners by their place in the ledger: `1-500`, or `7` for a slice of one."""
+        """Its learners by their place in the run: `1-500`, or `7` for a slice of one."""
         last = self.position + self.learners - 1
         return f"{self.position}" if last == self.position else f"{self.position}-{last}"
 
@@ -84,11 +97,15 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
 
 def show_progress(reset: Reset, progress: Progress) -> None:
     """Have Flower show the progress on the reset's row. That Redis is away is no reason to stop."""
+    if time.monotonic() < _quiet.until:
+        return
     try:
         with app.events.default_dispatcher() as dispatcher:
             # Of a task's fields Flower shows only those it knows, and `result` is the one for words.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
     except OperationalError as error:
+        # The reset's row is locked meanwhile, and each try waits for seconds.
+        _quiet.until = time.monotonic() + QUIET_SECONDS
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -51,17 +51,40 @@ class Plan:
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan, the same signed, and what it would do now."""
+    """A plan, and what it would do now."""
 
     plan: Plan
-    token: str
     learners: int
     completions: int
     removed: dict[str, int]  # rows by record kind
     alerts: int
 
+    @property
+    def token(self) -> str:
+        """The plan, signed."""
+        return signed(self.plan)
 
-def preview(
+
+class Options(TypedDict, total=False):
+    """What can be said of a reset beside its course; see `make_plan`."""
+
+    audience: str
+    users: list[str] | list[int] | None
+    due_in_days: int | None
+    notify: bool
+
+
+def preview(session: Session, actor: Actor, course_code: str, **options: Unpack[Options]) -> Preview:
+    """Plan a reset, and say what it would do now. Changes nothing.
+
+    It counts every record of the audience, which takes seconds for a million learners; who has no use for the figures
+    calls `make_plan`, which takes the same arguments and raises the same.
+    """
+    plan = make_plan(session, actor, course_code, **options)
+    return Preview(plan, *_impact(session, plan))
+
+
+def make_plan(
     session: Session,
     actor: Actor,
     course_code: str,
@@ -70,8 +93,8 @@ def preview(
     users: list[str] | list[int] | None = None,
     due_in_days: int | None = None,
     notify: bool = True,
-) -> Preview:
-    """Say what a reset of the course would do, and plan it. Changes nothing.
+) -> Plan:
+    """Plan a reset of the course for those who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
@@ -86,7 +109,7 @@ def preview(
     if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
         raise DueInDaysInvalid
     plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
-    plan = Plan(
+    return Plan(
         id=plan_id,
         organization_id=actor.organization_id,
         course_id=course.id,
@@ -97,12 +120,16 @@ def preview(
         due_in_days=due_in_days,
         notify=notify,
     )
-    return Preview(plan, _signer().dumps(_as_json(plan)), *_impact(session, plan))
 
 
 def permission_for(audience: Audience) -> Permission:
     """Named users are reset from their profile, a course from its summary page; each has its own permission."""
     return Permission.USERS if audience == Audience.USERS else Permission.COURSES
+
+
+def signed(plan: Plan) -> str:
+    """The plan as a token that `opened` takes back, and that nobody else can make."""
+    return _signer().dumps(asdict(plan) | {"id": str(plan.id), "planned_at": plan.planned_at.isoformat()})
 
 
 def opened(token: str) -> Plan:
@@ -130,7 +157,7 @@ def _audience(audience: str, users: list[str] | list[int] | None) -> Audience:
     """The audience of this name. Raises `AudienceInvalid`, also where users are named whom it would not look at."""
     if audience not in list(Audience):
         raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
-    if users and audience != Audience.USERS:
+    if users is not None and audience != Audience.USERS:  # an empty list is a filter that found nobody
         raise AudienceInvalid("Users are named, but the audience is not `users`: everyone would be reset.")
     return Audience(audience)
 
@@ -189,7 +216,3 @@ def _impact(session: Session, plan: Plan) -> tuple[int, int, dict[str, int], int
 
 def _signer() -> URLSafeSerializer:
     return URLSafeSerializer(required("secret_key"), salt="recourse.plan")
-
-
-def _as_json(plan: Plan) -> dict[str, Any]:
-    return asdict(plan) | {"id": str(plan.id), "planned_at": plan.planned_at.isoformat()}

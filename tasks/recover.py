@@ -28,10 +28,11 @@ def recover() -> None:
     with transaction() as session:
         for reset in _halted(session):
             log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
-            reset.published_at = session.scalars(select(func.now())).one()
+            reset.recovered_at = session.scalars(select(func.now())).one()
             send_coordinator(session, reset)
         for reset in _with_alerts_left(session):
             log.warning("alerts_recovered", reset=str(reset.id))
+            reset.recovered_at = session.scalars(select(func.now())).one()
             send_notify(session, reset)
 
 
@@ -54,7 +55,7 @@ def _halted(session: Session) -> list[Reset]:
             .where(
                 halted,
                 Reset.requested_at < since,
-                func.coalesce(Reset.published_at, Reset.requested_at) < since,
+                func.coalesce(Reset.recovered_at, Reset.requested_at) < since,
             )
             .order_by(Reset.requested_at)
             .limit(MOST_AT_ONCE)
@@ -65,5 +66,16 @@ def _halted(session: Session) -> list[Reset]:
 
 def _with_alerts_left(session: Session) -> list[Reset]:
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
-    left = exists().where(Notification.reset_id == Reset.id, Notification.state == NotificationState.PENDING)
-    return list(session.scalars(select(Reset).where(Reset.finished_at < since, left).limit(MOST_AT_ONCE)))
+    left = select(Notification.reset_id).where(Notification.state == NotificationState.PENDING)
+    return list(
+        session.scalars(
+            select(Reset)
+            .where(
+                Reset.id.in_(left),
+                Reset.finished_at < since,
+                func.coalesce(Reset.recovered_at, Reset.finished_at) < since,
+            )
+            .limit(MOST_AT_ONCE)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    )

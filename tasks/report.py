@@ -74,19 +74,18 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     `done` is true when the reset is settled and no alert of it is still to be sent; `seconds` counts from the request.
     """
     progress = progress_of(session, reset.id)
-    sent, due = session.execute(
-        select(
-            func.count().filter(Notification.state == NotificationState.SENT),
-            func.count().filter(Notification.state == NotificationState.PENDING),
-        ).where(Notification.reset_id == reset.id)
-    ).one()
+    settled = reset.state in SETTLED
+    alerts = Notification.reset_id == reset.id
+    # Alerts are sent only once the reset is settled: until then there is nothing to count, at every look anew.
+    sent = select(func.count()).where(alerts, Notification.state == NotificationState.SENT)
+    due = select(select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists())
     until = reset.finished_at or datetime.now(UTC)
     return {
         "id": str(reset.id),
         "state": reset.state.value,
-        "done": reset.state in SETTLED and not due,
+        "done": settled and not session.scalars(due).one(),
         "progress": {name: getattr(progress, name) for name in ("total", "cleared", "unchanged", "skipped", "failed")},
         "removed": removed_by(session, reset.id),
-        "notified": sent,
+        "notified": session.scalars(sent).one() if settled else 0,
         "seconds": round((until - reset.requested_at).total_seconds(), 3),
     }

@@ -1,7 +1,8 @@
 """Request: the one door through which every reset comes, whoever asks."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
@@ -24,7 +25,7 @@ from models.resets import Audience, Reset
 from models.session import transaction
 from tasks.app import app
 from tasks.messages import send_coordinator
-from tasks.preview import Plan, expired, opened, permission_for, preview
+from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
 
 
 def request_reset(
@@ -113,6 +114,26 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
     return reset
 
 
+Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class Message(BaseModel):
+    """The arguments of `recourse.request_reset`: plain JSON, and ids instead of names."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    organization: Words  # its slug
+    course: Words  # its code
+    confirm: Words  # its code again
+    requested_by: int  # the id of a user with the permission
+    reason: Words
+    idempotency_key: Words  # not optional, since the message may arrive twice
+    audience: str = Audience.ASSIGNED
+    user_ids: list[int] | None = None  # with the audience `users`
+    due_in_days: int | None = None
+    notify: bool = True
+
+
 class RequestRefused(Exception):  # noqa: N818 - its name is what the caller is shown
     """A request by message was refused: its arguments are the refusal's code and its sentence."""
 
@@ -126,36 +147,37 @@ class RequestRefused(Exception):  # noqa: N818 - its name is what the caller is 
     retry_backoff=2,
     max_retries=8,
 )
-def request_reset_by_message(
-    *,
-    organization: str,
-    course: str,
-    requested_by: int,
-    reason: str,
-    confirm: str,
-    idempotency_key: str,
-    audience: str = Audience.ASSIGNED,
-    user_ids: list[int] | None = None,
-    due_in_days: int | None = None,
-    notify: bool = True,
-) -> dict[str, Any]:
+def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
     """The same door for another application that shares the broker: `send_task("recourse.request_reset", kwargs=…)`.
 
-    `organization` is its slug, `requested_by` and `user_ids` are user ids, `confirm` repeats the course code. The
-    message may arrive twice, so `idempotency_key` is not optional. Gives `{"reset": id}`; fails with `RequestRefused`.
+    For the arguments see `Message`. Gives `{"reset": id}`; fails with `RequestRefused`.
     """
     try:
+        asked = Message(**arguments)
         with transaction() as session:
-            owner = session.scalar(select(Organization).where(Organization.slug == organization))
+            owner = session.scalar(select(Organization).where(Organization.slug == asked.organization))
             if owner is None:
-                raise OrganizationUnknown(f"There is no organization {organization!r}.")
-            actor = acting_user_by_id(session, owner, requested_by)
-            planned = preview(
-                session, actor, course, audience=audience, users=user_ids, due_in_days=due_in_days, notify=notify
+                raise OrganizationUnknown(f"There is no organization {asked.organization!r}. Check its short name.")
+            plan = make_plan(
+                session,
+                actor := acting_user_by_id(session, owner, asked.requested_by),
+                asked.course,
+                audience=asked.audience,
+                users=asked.user_ids,
+                due_in_days=asked.due_in_days,
+                notify=asked.notify,
             )
             reset = request_reset(
-                session, actor, plan=planned.token, confirm=confirm, reason=reason, idempotency_key=idempotency_key
+                session,
+                actor,
+                plan=signed(plan),
+                confirm=asked.confirm,
+                reason=asked.reason,
+                idempotency_key=asked.idempotency_key,
             )
             return {"reset": str(reset.id)}
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise RequestRefused("arguments-invalid", f"Put these arguments right and send it again: {wrong}") from None
     except Refused as refusal:
         raise RequestRefused(refusal.code, str(refusal)) from None

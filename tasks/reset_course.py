@@ -1,5 +1,6 @@
 """The coordinator. Called at any moment and any number of times, it looks at the ledger and does what is next."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
-from models.session import in_words, transaction
+from models.session import in_words, is_lock_timeout, transaction
 from tasks.app import app
 from tasks.base import Step
 from tasks.cancel import CANCELLED, close_open_slices
@@ -56,7 +57,9 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
         outcome = advance(UUID(reset_id), self.request.id)
     except DBAPIError as error:
         log.warning("reset_not_advanced", reset=reset_id, error=in_words(error), remedy="recover calls again")
-        count_failure(UUID(reset_id), in_words(error))
+        if not is_lock_timeout(error):  # somebody else is at it, or at these learners
+            with suppress(DBAPIError):
+                count_failure(UUID(reset_id), in_words(error))
         raise Ignore from error
     if outcome is None:
         raise Ignore
@@ -69,11 +72,7 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
             mark_reported(self.request.id)
             raise Ignore
         case _:
-            progress = outcome["progress"]
-            raise ResetFailed(
-                f"{progress['failed']:,} of {progress['total']:,} learners were not reset; "
-                f"`recourse show {reset_id}` says why"
-            )
+            raise ResetFailed(f"{outcome['summary']}; `recourse show {reset_id}` says why")
 
 
 def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
@@ -92,14 +91,15 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             _continue(session, reset)
         if reset.state not in SETTLED:
             return None
-        return {"summary": str(progress_of(session, reset.id)), **report(session, reset)}
+        figures = report(session, reset)
+        del figures["done"], figures["notified"]  # the alerts come after this
+        return {"summary": reset.error or str(progress_of(session, reset.id)), **figures}
 
 
 def _begin(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
         _settle(session, reset, ResetState.CANCELLED)
         return
-    reset.started_at = _now(session)
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
     session.flush()

@@ -26,12 +26,12 @@ from tests.scenes import (
     state_of,
 )
 
-LEARNERS = 5
+LEARNERS = 4
 SLUGS = count(1)
 
 # What happens to one of the messages that wait, or `recover` at an unforeseen moment.
 ACTIONS = ("deliver", "deliver", "deliver", "double", "lose", "hold back", "recover")
-SCRIPT = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 30)), min_size=10, max_size=60)
+SCRIPT = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 30)), min_size=10, max_size=40)
 
 
 def play(post: Post, script: list[tuple[str, int]]) -> None:
@@ -98,7 +98,7 @@ def assert_done_once(scene: Scene, reset: object) -> None:
     assert {(enrolment.state, enrolment.progress) for enrolment in enrolments} == {("assigned", 0)}
     assert state_of(reset) == "succeeded"  # type: ignore[arg-type]
     report = report_of(reset)  # type: ignore[arg-type]
-    assert report["progress"] == {"total": LEARNERS, "cleared": 3, "unchanged": 2, "skipped": 0, "failed": 0}
+    assert report["progress"] == {"total": LEARNERS, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0}
     assert report["removed"]["completion"] == 2
     assert report["notified"] == 3
     result = app.AsyncResult(str(reset)).get(timeout=5)
@@ -109,7 +109,7 @@ def assert_done_once(scene: Scene, reset: object) -> None:
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would run for minutes; the script is readable
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -132,7 +132,7 @@ def test_whatever_happens_to_the_messages_each_learner_is_cleared_once_and_alert
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -159,7 +159,7 @@ def test_whatever_happens_a_cancelled_reset_ends_and_touches_nobody_after_it(
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -187,7 +187,7 @@ def test_whatever_happens_a_failed_learner_fails_alone_and_is_retried_once(
         (enrolment.id, 1) for enrolment in scene.enrolments()
     ]
     assert report_of(reset)["progress"] == {
-        "total": LEARNERS, "cleared": 3, "unchanged": 2, "skipped": 0, "failed": 0,
+        "total": LEARNERS, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0,
     }  # fmt: skip
     assert len(alerts(reset)) == 3
 

@@ -201,6 +201,19 @@ def unassign(enrolment: int) -> None:
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=enrolment)
 
 
+def test_whom_the_course_was_taken_from_before_is_in_neither_preview_nor_reset(post: Post) -> None:
+    scene = make_scene(completed=100)
+    gone = scene.enrolments()[0]
+    unassign(gone.id)
+    planned = scene.preview()
+    assert (planned.learners, planned.completions, planned.alerts) == (11, 11, 10)
+    reset = scene.request(planned)
+    post.drain()
+    assert gone.id not in ledger(reset)
+    assert len(ledger(reset)) == 11
+    assert scene.enrolments()[0].registration == gone.registration
+
+
 def test_a_learner_unassigned_while_the_reset_runs_is_skipped_and_it_says_why(post: Post) -> None:
     scene = make_scene(completed=100)
     gone = scene.enrolments()[0]
@@ -335,6 +348,7 @@ def test_a_learner_in_a_workers_hands_when_the_reset_is_cancelled_is_done_with_f
         # When the coordinator closes what is left
         for letter in post.take():
             post.deliver(letter)
+        assert report_of(reset)["progress"]["skipped"] == 2
         assert state_of(reset) == "running"
     # Then that one is closed once it is let go of
     for letter in slices:
@@ -458,9 +472,10 @@ def test_a_late_message_of_the_run_before_leaves_its_result_as_it_was(post: Post
     post.drain()
     let_all_pass()
     again = scene.retry_failed(reset)
-    # When the second one arrives only now
+    # When the second one arrives only now, and a third when the new run is over
     post.deliver(first)
     post.drain()
+    post.deliver(first)
     # Then both runs have their results
     assert result(reset).state == "FAILURE"
     assert result(again).state == "SUCCESS"
