@@ -8,7 +8,7 @@ import pytest
 
 from models.refusals import PlanInvalid
 from models.resets import Audience
-from tasks.preview import Plan, _as_json, _signer, expired, opened
+from tasks.preview import Plan, expired, opened, signed
 from tests.conftest import SECRET
 
 PLAN = Plan(
@@ -30,7 +30,7 @@ def _secret(set_up: Callable[..., None]) -> None:
 
 
 def token(plan: Plan = PLAN) -> str:
-    return str(_signer().dumps(_as_json(plan)))
+    return signed(plan)
 
 
 def test_a_plan_comes_out_of_its_token_as_it_went_in() -> None:

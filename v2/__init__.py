@@ -1,1 +1,0 @@
-"""How fast a reset runs, beside two other ways to do the same: `python -m benchmarks`."""
