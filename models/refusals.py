@@ -123,7 +123,7 @@ class NotYetOver(Refused):
     code = "not-yet-over"
 
     def __init__(self) -> None:
-        super().__init__("This is still being finished, or another reset just took one of its learners. Try again.")
+        super().__init__("Another job has this in hand at the moment. Nothing was changed; try again in a few seconds.")
 
 
 class StaleRegistration(Refused):

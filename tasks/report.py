@@ -30,6 +30,13 @@ class Progress:
         """Learners whose outcome is known."""
         return self.cleared + self.unchanged + self.skipped + self.failed
 
+    @property
+    def outcome(self) -> str:
+        """What came of it, in words."""
+        if self.failed:
+            return f"{self.failed:,} of {self.total:,} learners were not reset"
+        return f"{self.cleared:,} of {self.total:,} learners reset, {self.unchanged:,} had nothing to reset"
+
     def __str__(self) -> str:
         """In words, as Flower shows it."""
         words = f"{self.settled:,} of {self.total:,} learners"

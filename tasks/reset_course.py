@@ -93,7 +93,7 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             return None
         figures = report(session, reset)
         del figures["done"], figures["notified"]  # the alerts come after this
-        return {"summary": reset.error or str(progress_of(session, reset.id)), **figures}
+        return {"summary": reset.error or progress_of(session, reset.id).outcome, **figures}
 
 
 def _begin(session: Session, reset: Reset) -> None:

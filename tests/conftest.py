@@ -38,20 +38,22 @@ def servers() -> Iterator[LocalUrls]:
     # pytest looks into whatever a test module imports, and a look into a task makes Celery read its settings.
     assert not app.configured, "a test module imports a task itself; use app.tasks[name]"
     own = LocalServers(folder / "home")
-    urls = own.start()
-    with pytest.MonkeyPatch.context() as environment:
-        _point_at(urls, environment)
-        command.upgrade(alembic_config(), "head")
-        app.backend.ResultSession().close()  # Celery makes its result tables at the first use
-        forget_engine()
+    try:
+        urls = own.start()
+        with pytest.MonkeyPatch.context() as environment:
+            _point_at(urls, environment)
+            command.upgrade(alembic_config(), "head")
+            app.backend.ResultSession().close()  # Celery makes its result tables at the first use
+            forget_engine()
         _administer(urls, "ALTER DATABASE recourse RENAME TO template_for_tests")
         _administer(urls, "ALTER SYSTEM SET fsync = off")  # no test pulls the plug, and databases come and go at once
         _administer(urls, "SELECT pg_reload_conf()")
-    settings.cache_clear()
-    yield urls
-    own.stop()
-    remove(folder / "home")
-    shutil.rmtree(folder)
+        settings.cache_clear()
+        yield urls
+    finally:
+        own.stop()
+        remove(folder / "home")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def test_a_child_process_that_is_killed_gives_its_slice_back(start_worker: Calla
     # When both its child processes are killed in the middle of a slice
     children = worker.children()
     assert len(children) == 2
+    until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 2)
     for child in children:
         child.kill()
     assert settled(reset) < LEARNERS

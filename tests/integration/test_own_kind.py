@@ -29,8 +29,10 @@ JOB = """
 import json
 from models.access import acting_user
 from models.people import Organization
+from models.resets import Reset
 from models import metadata
 from models.records import record_kinds
+from models.resets import Reset
 from models.session import transaction
 from sqlalchemy import select
 from tests.post import Post
@@ -49,7 +51,7 @@ with transaction() as session:
         "kinds": [kind.kind() for kind in record_kinds()],
         "in the metadata": "bookmark" in metadata.tables,
         "preview": planned.removed["bookmark"],
-        "report": report(session, reset),
+        "report": report(session, session.get_one(Reset, reset.id)),
     }))
 """
 

@@ -43,7 +43,20 @@ def test_a_refusal_is_a_sentence_that_says_what_to_do_or_that_nothing_happened(k
     assert words[0].isupper() or words[0].isdigit() or words.startswith("FIRE-101")
     assert words.endswith(".")
     assert "_" not in words, "it is written for people"
-    hints = ("Check", "Assign", "Ask", "Preview", "Type", "Say", "Use", "Open", "must be", "lists them", "Nothing was")
+    hints = (
+        "Check",
+        "Assign",
+        "Ask",
+        "Preview",
+        "Type",
+        "Say",
+        "Use",
+        "Open",
+        "must be",
+        "lists them",
+        "Nothing was",
+        "Try again",
+    )
     assert any(hint in words for hint in (*hints, "nothing left", "request a new one"))
 
 
