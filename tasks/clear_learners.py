@@ -51,7 +51,7 @@ def clear_learners(*, reset_id: str, number: int) -> None:
         try:
             _clear_patiently(reset, number)
         except Exception as error:
-            if isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error):
+            if _is_no_learners(error):
                 raise
             log.warning("slice_failed", reset=reset_id, slice=number, error=in_words(error), remedy="one by one")
             _clear_one_by_one(reset, number)
@@ -91,10 +91,15 @@ def _clear_one_by_one(reset_id: UUID, number: int) -> None:
         try:
             _clear_patiently(reset_id, number, enrolment_id)
         except Exception as error:
-            if isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error):
+            if _is_no_learners(error):
                 raise
             log.warning("learner_failed", reset=str(reset_id), enrolment=enrolment_id, error=in_words(error))
             _fail(reset_id, number, in_words(error), enrolment_id)
+
+
+def _is_no_learners(error: Exception) -> bool:
+    """Whether it says nothing about any learner: the connection or the time ran out."""
+    return isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error)
 
 
 def _abandon(reset_id: UUID, number: int) -> None:

@@ -34,7 +34,7 @@ def test_forty_thousand_learners_are_reset_once_each_whatever_is_killed(
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
     others = fingerprint([scene.other_course])
     count_new_registrations()
-    slow_down(0.3)
+    slow_down(0.05)
     worker = start_worker()
     reset = scene.request()
 
