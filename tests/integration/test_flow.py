@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
+from sqlalchemy.orm import Session
 
 from models.analytics import completion_by_course, completion_by_user
-from models.refusals import AlreadySettled, Forbidden, NothingToRetry
+from models.refusals import AlreadySettled, Forbidden, NothingToRetry, NotYetOver
 from models.resets import Audience
 from models.session import transaction
+from tasks import clear_learners
 from tasks.app import app
 from tasks.clear_learners import begin_attempt
 from tasks.reset_course import ResetFailed
@@ -430,6 +432,41 @@ def test_a_learner_whose_row_somebody_holds_for_long_costs_only_themself(
         post.drain()
     assert ledger(reset)[held.id] == ("failed", "LockNotAvailable: canceling statement due to lock timeout")
     assert [state for state, _ in ledger(reset).values()].count("cleared") == 2
+
+
+def test_a_defect_that_is_not_the_databases_is_named_and_costs_one_learner(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a defect in our own code that only one learner meets
+    scene = make_scene(learners=230, completed=100)
+    bad = scene.enrolments()[100]
+    start_afresh = clear_learners._start_afresh
+
+    def with_a_defect(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
+        if bad.id in enrolments:
+            raise ZeroDivisionError("somewhere")
+        start_afresh(session, enrolments, due_at)
+
+    monkeypatch.setattr(clear_learners, "_start_afresh", with_a_defect)
+    # When the course is reset
+    reset = scene.request()
+    post.drain()
+    # Then it says what it was, and all others are cleared
+    outcome = ledger(reset)
+    assert outcome.pop(bad.id) == ("failed", "ZeroDivisionError")
+    assert set(outcome.values()) == {CLEARED}
+
+
+def test_a_failed_reset_is_retried_only_once_its_result_is_stored(post: Post) -> None:
+    scene = make_scene(learners=2)
+    fail_for(scene.enrolments()[0])
+    reset = scene.request()
+    post.drain()
+    run("UPDATE reset SET reported_at = NULL")
+    with pytest.raises(NotYetOver):
+        scene.retry_failed(reset)
+    assert state_of(reset) == "partly_failed"
+    assert ledger(reset)[scene.enrolments()[0].id][0] == "failed"
 
 
 def test_retrying_takes_the_failed_ones_and_nobody_else(post: Post) -> None:

@@ -338,6 +338,45 @@ def test_a_refusal_by_message_is_a_failure_that_says_the_refusals_sentence(
     assert post.take() == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reason": None},
+        {"reason": "a\x00b"},
+        {"due_in_days": "30"},
+        {"due_in_days": 2.5},
+        {"user_ids": [1, "x"], "audience": "users"},
+        {"notify": "false"},
+        {"idempotency_key": None},
+        {"idempotency_key": ""},
+        {"requested_by": "admin@acme.example"},
+        {"users": ["admin@acme.example"]},
+    ],
+    ids=lambda change: "-".join(f"{name}={value!r}" for name, value in change.items()),
+)
+def test_a_message_with_arguments_of_the_wrong_kind_is_refused_by_the_arguments_name(
+    scene: Scene, post: Post, change: dict[str, Any]
+) -> None:
+    _, answer = send(post, by_message(scene, **change))
+    with pytest.raises(RequestRefused) as failure:
+        answer()
+    code, sentence = failure.value.args
+    assert code == "arguments-invalid"
+    assert next(iter(change)) in sentence
+    assert "acme.example" not in sentence, "what people sent may be about people"
+    assert_nothing_asked(post)
+
+
+@pytest.mark.parametrize("user_ids", [[], [1]])
+def test_named_users_without_their_audience_never_become_everyone(
+    scene: Scene, post: Post, user_ids: list[int]
+) -> None:
+    _, answer = send(post, by_message(scene, user_ids=user_ids))
+    with pytest.raises(RequestRefused, match="audience-invalid"):
+        answer()
+    assert_nothing_asked(post)
+
+
 def test_a_request_by_message_waits_for_a_database_that_is_away(scene: Scene, post: Post) -> None:
     # Given a table that cannot be read for now
     asked = app.send_task("recourse.request_reset", kwargs=by_message(scene), queue="interactive")
