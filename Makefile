@@ -62,7 +62,9 @@ clean: ## delete .venv, the caches and the local servers' data, unless in use
 define remove-servers
 	[ -x .venv/bin/python ] || { echo "The data in .recourse is removed by the program: run make .venv first." >&2; exit 1; }; \
 	.venv/bin/python -c 'import sys; sys.tracebacklimit = 0; from pathlib import Path; \
-	from cli.local import remove; remove(Path(".recourse"))'
+	from cli.local import remove; home = Path(".recourse"); \
+	[remove(lock.parent) for lock in (*home.glob("*/in-use.lock"), *home.glob("in-use.lock"))]' && \
+	rm -rf .recourse
 endef
 
 .PHONY: .venv

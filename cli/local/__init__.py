@@ -113,6 +113,8 @@ def remove(home: Path) -> None:
     home = home.absolute()
     if not (home / "in-use.lock").exists():
         raise LocalServersError(f"{home} is not a folder that Recourse made; nothing was deleted.")
+    for inner in home.glob("*/in-use.lock"):  # those of a demonstration or a benchmark may be in use too
+        remove(inner.parent)
     with plain_errors(home), alone(home / "start.lock"):
         in_use = share(home / "in-use.lock")
         try:

@@ -266,6 +266,18 @@ def test_a_folder_in_use_is_not_removed(home: Path) -> None:
         remove(home.parent)
 
 
+def test_a_folder_with_another_in_use_inside_is_not_removed(home: Path) -> None:
+    with LocalServers(home, postgres=False) as servers:
+        servers.start()
+    with LocalServers(home / "demo", postgres=False) as servers:
+        servers.start()
+        with pytest.raises(LocalServersError, match=r"demo; stop that command"):
+            remove(home)
+        assert is_up(home / "demo")
+    remove(home)
+    assert not home.exists()
+
+
 def test_a_forked_child_gives_up_nothing_of_its_parent(home: Path) -> None:
     with LocalServers(home, postgres=False) as servers:
         servers.start()
