@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
-from models.session import in_words, is_lock_timeout, transaction
+from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from tasks.app import app
 from tasks.base import Step
 from tasks.cancel import CANCELLED, close_open_slices
@@ -57,7 +57,8 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
         outcome = advance(UUID(reset_id), self.request.id)
     except DBAPIError as error:
         log.warning("reset_not_advanced", reset=reset_id, error=in_words(error), remedy="recover calls again")
-        if not is_lock_timeout(error):  # somebody else is at it, or at these learners
+        # Somebody else who is at it, or a connection that is gone, says nothing about this ledger.
+        if not is_lock_timeout(error) and not is_connection_lost(error):
             with suppress(DBAPIError):
                 count_failure(UUID(reset_id), in_words(error))
         raise Ignore from error

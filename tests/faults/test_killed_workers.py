@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -178,3 +179,27 @@ def test_a_request_while_the_broker_is_away_is_kept_and_started_later(post: Post
     post.drain()
     assert state_of(reset) == "succeeded"
     assert report_of(reset)["progress"]["cleared"] == len(scene.enrolments())
+
+
+def test_a_ledger_whose_connection_is_cut_again_and_again_is_not_given_up(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    # Given a server that cuts the connection whenever the ledger is begun, more often than anything may be tried
+    set_up(slice_attempts=2, recover_after_seconds=0.01)
+    scene = make_scene(learners=3, completed=100)
+    run(
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+    )
+    run("CREATE TRIGGER cut BEFORE INSERT ON reset_item FOR EACH STATEMENT EXECUTE FUNCTION cut()")
+    reset = scene.request()
+    for _ in range(4):
+        post.deliver(post.take()[0])
+        assert state_of(reset) == "requested"
+        time.sleep(0.02)
+        recover()
+    # When it no longer does, then the reset goes on as if nothing had been
+    run("DROP FUNCTION cut CASCADE")
+    post.drain()
+    assert state_of(reset) == "succeeded"
+    assert report_of(reset)["progress"]["cleared"] == 3
