@@ -43,7 +43,9 @@ for commands in (resets.app, running.app, data.app):
 def main() -> None:
     """Run the command line. What is refused or missing is said in a sentence on stderr, with exit status 2."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the answer
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs, as for Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that `finally` runs, as for Ctrl-C
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup wants the end of the terminal ignored
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except Refused as refusal:

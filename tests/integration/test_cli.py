@@ -160,6 +160,14 @@ def test_beside_a_running_up_a_reset_uses_its_worker_and_returns_at_once(
         assert recourse(command, reset).returncode == 2
 
 
+def test_an_up_whose_terminal_is_closed_stops_all_it_started(recourse: Command, up: "subprocess.Popen[str]") -> None:
+    up.send_signal(signal.SIGHUP)
+
+    assert up.wait(60) == 128 + signal.SIGHUP
+    assert not _workers_of(recourse.home)
+    assert "Started PostgreSQL 18" in recourse("resets").stderr
+
+
 def test_a_killed_up_leaves_no_worker_behind_and_the_next_command_goes_on(recourse: Command) -> None:
     process = recourse.in_background("up")
     assert process.stdout is not None
