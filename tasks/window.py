@@ -16,7 +16,7 @@ from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to so many, each learner is a subtask of its own
 FEWEST_IN_A_SLICE = 25
-MOST_IN_A_SLICE = 1000  # a learner's own write waits for the slice's transaction: some 50 ms at this size
+MOST_IN_A_SLICE = 1000  # a learner's own write waits for the slice's transaction: some 0.2 s at this size
 SLICES_AIMED_AT = 40
 RAREST = 32  # work that is lost again and again is sent again ever more rarely, up to so many times the first wait
 
