@@ -88,9 +88,12 @@ def reset_command(
         options = _options(user, completed=completed) | Options(due_in_days=due_in_days, notify=not no_notify)
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
-            plan = make_plan(session, who, course, **options)
             if ask := sys.stdin.isatty() and (reason is None or confirm is None):
-                notes.print(preview_table(preview(session, who, course, **options)))
+                seen = preview(session, who, course, **options)
+                notes.print(preview_table(seen))
+                plan = seen.plan  # what is confirmed is what was shown
+            else:
+                plan = make_plan(session, who, course, **options)
         if ask:
             reason = reason or Prompt.ask("Why", console=notes)
             confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
