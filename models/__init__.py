@@ -3,9 +3,32 @@
 `metadata` holds every table; those of a team's own record kinds once `records.record_kinds()` was called.
 """
 
-from models import access, audit, notifications, people, records, resets, training
+from models import (
+    access,
+    audit,
+    idempotency,
+    notifications,
+    people,
+    records,
+    resets,
+    sign_in,
+    tokens,
+    training,
+)
 from models.base import Base
 
-__all__ = ["access", "audit", "metadata", "notifications", "people", "records", "resets", "training"]
+__all__ = [
+    "access",
+    "audit",
+    "idempotency",
+    "metadata",
+    "notifications",
+    "people",
+    "records",
+    "resets",
+    "sign_in",
+    "tokens",
+    "training",
+]
 
 metadata = Base.metadata

@@ -10,6 +10,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, one_of
 
 
+class NotificationKind(StrEnum):
+    """What an alert is about."""
+
+    COURSE_ASSIGNED = "course_assigned"  # to a learner: the course is to be done (again)
+    RESET_DIGEST = "reset_digest"  # to whoever asked for a reset: what came of it
+    RETRAINING_AHEAD = "retraining_ahead"  # to a learner: a rule is going to reset the course soon
+    RULE_WAITS = "rule_waits"  # to the owner of a retraining rule: it waits for them
+
+
 class NotificationState(StrEnum):
     """What became of an alert."""
 
@@ -19,20 +28,24 @@ class NotificationState(StrEnum):
 
 
 class Notification(Base):
-    """A *course assigned* alert: one a user and reset at most, held to that by the database."""
+    """An alert to one user about one course: of one kind at most one a reset, held to that by the database."""
 
     __tablename__ = "notification"
     __table_args__ = (
-        UniqueConstraint("reset_id", "user_id"),
+        UniqueConstraint("reset_id", "user_id", "kind"),
         Index(None, "user_id", "sent_at"),
         Index(None, "course_id"),
         Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
+        CheckConstraint("reset_id IS NOT NULL OR kind IN ('retraining_ahead', 'rule_waits')", name="reset_is_named"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),
         CheckConstraint("(state = 'suppressed') = (reason IS NOT NULL)", name="suppressed_says_why"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"))
+    kind: Mapped[NotificationKind] = mapped_column(
+        one_of(NotificationKind, "kind"), server_default=NotificationKind.COURSE_ASSIGNED.value
+    )
+    reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     course_id: Mapped[int] = mapped_column(ForeignKey("course.id"))
     state: Mapped[NotificationState] = mapped_column(
@@ -41,3 +54,4 @@ class Notification(Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]  # when the user marked it as read

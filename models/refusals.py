@@ -141,3 +141,46 @@ class ActivityUnknown(Refused):
 
     def __init__(self, activity: object, kind: str) -> None:
         super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")
+
+
+class StartAtInvalid(Refused):
+    code = "start-at-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The moment to begin must lie ahead, and within the next 365 days. Nothing was changed.")
+
+
+class IdempotencyInProgress(Refused):
+    code = "idempotency-in-progress"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this idempotency key is being worked on. Try again in a moment.")
+
+
+class SignInFailed(Refused):
+    code = "sign-in-failed"
+
+    def __init__(self) -> None:
+        super().__init__("That organization, address and password do not go together. Check all three and try again.")
+
+
+class SignInThrottled(Refused):
+    code = "sign-in-throttled"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many sign-ins have failed, so none is taken now. Try again in {seconds // 60} minutes.")
+        self.seconds = seconds
+
+
+class PasswordTooShort(Refused):
+    code = "password-too-short"
+
+    def __init__(self, shortest: int) -> None:
+        super().__init__(f"A password must be at least {shortest} characters long; a few words in a row are a good one.")
+
+
+class TokenUnknown(Refused):
+    code = "token-unknown"
+
+    def __init__(self, token: object) -> None:
+        super().__init__(f"There is no token {token}. `recourse token list` lists them.")

@@ -109,6 +109,7 @@ class Reset(Base):
     requested_by: Mapped[int | None]  # none: an operator at the console
     requester: Mapped[str]
     requested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    start_at: Mapped[datetime] = mapped_column(server_default=func.now())  # not begun before; later if so wished
     idempotency_key: Mapped[str | None]
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)

@@ -206,7 +206,7 @@ def _start_afresh(session: Session, enrolments: list[int], due_at: datetime | No
 
 
 def _new_due_date(reset: Reset) -> datetime | None:
-    return reset.requested_at + timedelta(days=reset.due_in_days) if reset.due_in_days else None
+    return reset.start_at + timedelta(days=reset.due_in_days) if reset.due_in_days else None
 
 
 def _write_alerts(session: Session, reset: Reset, users: list[int]) -> None:

@@ -19,6 +19,7 @@ from models.refusals import (
     DueInDaysInvalid,
     NotAssigned,
     PlanInvalid,
+    StartAtInvalid,
     UserUnknown,
 )
 from models.resets import Audience
@@ -27,6 +28,7 @@ from tasks.audience import in_audience
 
 MOST_NAMED_USERS = 1000  # beyond that the signed plan no longer fits a form field or a header
 LONGEST_DUE_IN_DAYS = 3650
+LATEST_START = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Plan:
     planned_at: datetime
     due_in_days: int | None
     notify: bool
+    start_at: datetime | None = None  # none: at once
 
     @property
     def expires_at(self) -> datetime:
@@ -72,6 +75,7 @@ class Options(TypedDict, total=False):
     users: list[str] | list[int] | None
     due_in_days: int | None
     notify: bool
+    start_at: datetime | None
 
 
 def preview(session: Session, actor: Actor, course_code: str, **options: Unpack[Options]) -> Preview:
@@ -93,11 +97,13 @@ def make_plan(
     users: list[str] | list[int] | None = None,
     due_in_days: int | None = None,
     notify: bool = True,
+    start_at: datetime | None = None,
 ) -> Plan:
     """Plan a reset of the course for those who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
-    is 1 to 3650; `notify` false sends no alerts. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
+    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done. Raises the
+    refusals of these, `CourseUnknown` and `Forbidden`.
     """
     audience = _audience(audience, users)
     actor.must_have(permission_for(audience))
@@ -109,6 +115,8 @@ def make_plan(
     if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
         raise DueInDaysInvalid
     plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
+    if start_at is not None and not now < start_at <= now + LATEST_START:
+        raise StartAtInvalid
     return Plan(
         id=plan_id,
         organization_id=actor.organization_id,
@@ -119,6 +127,7 @@ def make_plan(
         planned_at=now,
         due_in_days=due_in_days,
         notify=notify,
+        start_at=start_at,
     )
 
 
@@ -129,7 +138,9 @@ def permission_for(audience: Audience) -> Permission:
 
 def signed(plan: Plan) -> str:
     """The plan as a token that `opened` takes back, and that nobody else can make."""
-    return _signer().dumps(asdict(plan) | {"id": str(plan.id), "planned_at": plan.planned_at.isoformat()})
+    start_at = plan.start_at.isoformat() if plan.start_at else None
+    as_text = {"id": str(plan.id), "planned_at": plan.planned_at.isoformat(), "start_at": start_at}
+    return _signer().dumps(asdict(plan) | as_text)
 
 
 def opened(token: str) -> Plan:
@@ -144,6 +155,7 @@ def opened(token: str) -> Plan:
             "id": UUID(plan["id"]),
             "audience": Audience(plan["audience"]),
             "planned_at": datetime.fromisoformat(plan["planned_at"]),
+            "start_at": datetime.fromisoformat(plan["start_at"]) if plan["start_at"] else None,
         }
     )
 

@@ -27,7 +27,10 @@ def recover() -> None:
     """
     with transaction() as session:
         for reset in _halted(session):
-            log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
+            if reset.recovered_at is None and reset.start_at > reset.requested_at:
+                log.info("reset_due", reset=str(reset.id))
+            else:
+                log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
             reset.recovered_at = session.scalars(select(func.now())).one()
             send_coordinator(session, reset)
         for reset in _with_alerts_left(session):
@@ -37,14 +40,15 @@ def recover() -> None:
 
 
 def _halted(session: Session) -> list[Reset]:
-    """Open resets with nothing on its way, and settled ones whose result Celery does not have."""
+    """Open resets with nothing on its way or whose moment has come, and settled ones that Celery has no result of."""
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
     overdue = open_slice.where(ResetSlice.published_at < since)
     waiting = open_slice.where(ResetSlice.published_at.is_(None))
     in_flight = open_slice.where(ResetSlice.published_at >= since)
     halted = or_(
-        Reset.state == ResetState.REQUESTED,
+        (Reset.state == ResetState.REQUESTED)
+        & or_(Reset.start_at <= func.now(), Reset.cancel_requested_at.is_not(None)),
         (Reset.state == ResetState.RUNNING)
         & or_(overdue, ~open_slice, waiting & ~in_flight, Reset.cancel_requested_at.is_not(None)),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
@@ -54,8 +58,8 @@ def _halted(session: Session) -> list[Reset]:
             select(Reset)
             .where(
                 halted,
-                Reset.requested_at < since,
-                func.coalesce(Reset.recovered_at, Reset.requested_at) < since,
+                or_(Reset.requested_at < since, Reset.start_at > Reset.requested_at),
+                or_(Reset.recovered_at.is_(None), Reset.recovered_at < since),
             )
             .order_by(Reset.requested_at)
             .limit(MOST_AT_ONCE)

@@ -78,7 +78,8 @@ def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
 def report(session: Session, reset: Reset) -> dict[str, Any]:
     """One object that says it all: id, state, done, progress, removed, notified, seconds.
 
-    `done` is true when the reset is settled and no alert of it is still to be sent; `seconds` counts from the request.
+    `done` is true when the reset is settled and no alert of it is still to be sent; `seconds` counts from the moment
+    it was to begin.
     """
     progress = progress_of(session, reset.id)
     settled = reset.state in SETTLED
@@ -94,5 +95,5 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         "progress": {name: getattr(progress, name) for name in ("total", "cleared", "unchanged", "skipped", "failed")},
         "removed": removed_by(session, reset.id),
         "notified": session.scalars(sent).one() if settled else 0,
-        "seconds": round((until - reset.requested_at).total_seconds(), 3),
+        "seconds": max(0.0, round((until - reset.start_at).total_seconds(), 3)),
     }

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -37,7 +37,7 @@ def request_reset(
     reason: str,
     idempotency_key: str | None = None,
 ) -> Reset:
-    """Write down a confirmed reset; its job is sent when the session's transaction commits.
+    """Write down a confirmed reset; its job is sent when the session's transaction commits, or at the plan's moment.
 
     `plan` is a preview's token, `confirm` the course code as typed, `reason` goes to the audit. The same plan, or the
     same key with the same request, gives the reset that was already made. Raises `PlanInvalid`, `PlanExpired`,
@@ -68,8 +68,9 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
         )
     if reset is None:
         return None
-    before = (reset.course_id, reset.audience, reset.user_ids, reset.due_in_days, reset.notify, reset.reason)
-    now = (plan.course_id, plan.audience, plan.user_ids, plan.due_in_days, plan.notify, reason)
+    later = reset.start_at if reset.start_at > reset.requested_at else None
+    before = (reset.course_id, reset.audience, reset.user_ids, reset.due_in_days, reset.notify, later, reset.reason)
+    now = (plan.course_id, plan.audience, plan.user_ids, plan.due_in_days, plan.notify, plan.start_at, reason)
     if before != now or idempotency_key not in (None, reset.idempotency_key):
         raise IdempotencyMismatch
     return reset
@@ -90,6 +91,7 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
             reason=reason,
             requested_by=actor.user_id,
             requester=actor.name,
+            start_at=plan.start_at or func.now(),
             idempotency_key=idempotency_key,
             task_id=plan.id,
         )
@@ -110,7 +112,8 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
         course=plan.course_code,
         reason=reason,
     )
-    send_coordinator(session, reset)
+    if plan.start_at is None:  # otherwise `recover` calls it when its time has come
+        send_coordinator(session, reset)
     return reset
 
 

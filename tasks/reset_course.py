@@ -101,6 +101,8 @@ def _begin(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
         _settle(session, reset, ResetState.CANCELLED)
         return
+    if reset.start_at > _now(session):  # `recover` calls again when its time has come
+        return
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
     session.flush()

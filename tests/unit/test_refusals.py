@@ -17,6 +17,9 @@ SAMPLES: dict[str, object] = {
     "state": "partly_failed",
     "activity": 7,
     "kind": "practical_assessment",
+    "seconds": 900,
+    "shortest": 12,
+    "token": 7,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

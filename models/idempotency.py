@@ -1,0 +1,65 @@
+"""Idempotency keys: a request that is sent twice gets one answer, and does its work once.
+
+After the draft *The Idempotency-Key HTTP Header Field* of the IETF's httpapi group. The key is written in the same
+transaction as what the request does, so there is never the one without the other.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+from models.refusals import IdempotencyInProgress, IdempotencyMismatch
+
+KEPT = timedelta(days=1)
+
+
+class StoredAnswer(Base):
+    """What a request with a key was answered."""
+
+    __tablename__ = "stored_answer"
+    __table_args__ = (Index(None, "created_at"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]  # of the request: method, path and body
+    status: Mapped[int]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def earlier_answer(session: Session, user_id: int, key: str, fingerprint: str) -> StoredAnswer | None:
+    """What this user's request with this key was answered before; none if it is new, and then the key is theirs until
+    the transaction ends. Raises `IdempotencyInProgress`, `IdempotencyMismatch`."""
+    mine = func.pg_try_advisory_xact_lock(func.hashtextextended(f"idempotency {user_id} {key}", 0))
+    if not session.scalars(select(mine)).one():
+        raise IdempotencyInProgress
+    stored = session.get(StoredAnswer, (user_id, key))
+    if stored is not None and stored.fingerprint != fingerprint:
+        raise IdempotencyMismatch
+    return stored
+
+
+def keep_answer(
+    session: Session,
+    user_id: int,
+    key: str,
+    fingerprint: str,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: dict[str, Any],
+) -> None:
+    """Keep what the request is being answered, for as long as `KEPT`."""
+    session.add(
+        StoredAnswer(user_id=user_id, key=key, fingerprint=fingerprint, status=status, headers=dict(headers), body=body)
+    )
+
+
+def forget_old_answers(session: Session) -> None:
+    """Delete what is older than `KEPT`."""
+    session.execute(delete(StoredAnswer).where(StoredAnswer.created_at < func.now() - KEPT))

@@ -1,0 +1,177 @@
+"""Signing in: passwords, the sessions of browsers, and the failures that slow down a guesser."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from pwdlib import PasswordHash
+from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+from models.people import Organization, User
+from models.refusals import PasswordTooShort, SignInFailed, SignInThrottled
+
+SHORTEST_PASSWORD = 12  # NIST SP 800-63B asks for 8 at the least, and for no other rule
+SESSION_IDLE = timedelta(hours=8)
+SESSION_LONGEST = timedelta(days=7)
+FAILURES_ALLOWED = 8  # an account within the window; an address may fail for several accounts
+FAILURES_ALLOWED_FROM_ADDRESS = 40
+FAILURE_WINDOW = timedelta(minutes=15)
+
+
+class Credential(Base):
+    """The password of a user who may sign in, as its Argon2id hash. Apart from the user, so that no query of people
+    ever carries it."""
+
+    __tablename__ = "credential"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
+    password_hash: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WebSession(Base):
+    """A signed-in browser. The cookie holds a random token, the database only its hash."""
+
+    __tablename__ = "web_session"
+    __table_args__ = (Index(None, "user_id"), Index(None, "seen_at"))
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    began_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    browser: Mapped[str]  # as it names itself: so that its owner can tell their sessions apart
+
+
+class SignInFailure(Base):
+    """One failed sign-in, counted against the account that was tried and against where it came from."""
+
+    __tablename__ = "sign_in_failure"
+    __table_args__ = (Index(None, "account", "at"), Index(None, "address", "at"))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    account: Mapped[bytes] = mapped_column(LargeBinary)  # hashed: a password typed into the wrong field stays secret
+    address: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+def set_password(session: Session, user: User, password: str) -> None:
+    """Give the user this password, and end all their sessions. Raises `PasswordTooShort`."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise PasswordTooShort(SHORTEST_PASSWORD)
+    hashed = _hasher().hash(password)
+    row = insert(Credential).values(user_id=user.id, password_hash=hashed)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[Credential.user_id],
+            set_={"password_hash": row.excluded.password_hash, "changed_at": func.now()},
+        )
+    )
+    end_sessions(session, user.id)
+
+
+def check_password(session: Session, slug: str, email: str, password: str, address: str) -> User:
+    """The user whom these belong to. Call `note_failure`, in a transaction of its own, when it raises `SignInFailed`.
+
+    `address` is where the request came from. Raises `SignInFailed`, `SignInThrottled`.
+    """
+    _throttle(session, slug, email, address)
+    found = session.execute(
+        select(User, Credential)
+        .join(Credential, Credential.user_id == User.id)
+        .join(Organization, Organization.id == User.organization_id)
+        .where(Organization.slug == slug, func.lower(User.email) == email.lower(), User.active)
+    ).one_or_none()
+    # An unknown account takes as long as a wrong password, so that time does not tell which accounts there are.
+    stored = found.Credential.password_hash if found else _nobodys_hash()
+    right, better_hash = _hasher().verify_and_update(password, stored)
+    if found is None or not right:
+        raise SignInFailed
+    if better_hash is not None:  # the library has raised its costs since
+        found.Credential.password_hash = better_hash
+    return found.User
+
+
+def note_failure(session: Session, slug: str, email: str, address: str) -> None:
+    """Count a failed sign-in."""
+    session.add(SignInFailure(account=_account(slug, email), address=address))
+
+
+def begin_session(session: Session, user: User, browser: str) -> str:
+    """A new session of the user's. Gives the token for the cookie, which is stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    session.add(WebSession(token_hash=hash_of(token), user_id=user.id, browser=browser[:200]))
+    return token
+
+
+def user_of_session(session: Session, token: str) -> User | None:
+    """Who is signed in with this token; nobody if it ended, idled for too long, or its user is deactivated."""
+    user = session.scalar(
+        select(User)
+        .join(WebSession, WebSession.user_id == User.id)
+        .where(WebSession.token_hash == hash_of(token), User.active, ~_is_over())
+    )
+    if user is not None:
+        session.execute(  # once a minute is enough to know that it is not idle
+            update(WebSession)
+            .where(WebSession.token_hash == hash_of(token), WebSession.seen_at < func.now() - timedelta(minutes=1))
+            .values(seen_at=func.now())
+        )
+    return user
+
+
+def end_session(session: Session, token: str) -> None:
+    """Sign out one browser."""
+    session.execute(delete(WebSession).where(WebSession.token_hash == hash_of(token)))
+
+
+def end_sessions(session: Session, user_id: int) -> None:
+    """Sign the user out everywhere."""
+    session.execute(delete(WebSession).where(WebSession.user_id == user_id))
+
+
+def forget_what_is_over(session: Session) -> None:
+    """Delete sessions that have ended, and failures that count no more."""
+    session.execute(delete(WebSession).where(_is_over()))
+    session.execute(delete(SignInFailure).where(SignInFailure.at < func.now() - FAILURE_WINDOW))
+
+
+def hash_of(token: str) -> bytes:
+    """How a random token is stored. It has 256 bits of chance, so a slow hash would add nothing."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _throttle(session: Session, slug: str, email: str, address: str) -> None:
+    lately = SignInFailure.at > func.now() - FAILURE_WINDOW
+    of_account, of_address = SignInFailure.account == _account(slug, email), SignInFailure.address == address
+    for_account, from_address = session.execute(
+        select(func.count().filter(of_account), func.count().filter(of_address)).where(
+            lately, or_(of_account, of_address)
+        )
+    ).one()
+    if for_account >= FAILURES_ALLOWED or from_address >= FAILURES_ALLOWED_FROM_ADDRESS:
+        raise SignInThrottled(int(FAILURE_WINDOW.total_seconds()))
+
+
+def _is_over() -> ColumnElement[bool]:
+    return or_(
+        WebSession.seen_at < func.now() - SESSION_IDLE,
+        WebSession.began_at < func.now() - SESSION_LONGEST,
+    )
+
+
+def _account(slug: str, email: str) -> bytes:
+    return hash_of(f"{slug}\n{email.lower()}")
+
+
+@lru_cache(maxsize=1)
+def _hasher() -> PasswordHash:
+    return PasswordHash.recommended()
+
+
+@lru_cache(maxsize=1)
+def _nobodys_hash() -> str:
+    return _hasher().hash(secrets.token_urlsafe(16))
