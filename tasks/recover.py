@@ -40,7 +40,7 @@ def recover() -> None:
 
 
 def _halted(session: Session) -> list[Reset]:
-    """Open resets with nothing on its way or whose moment has come, and settled ones that Celery has no result of."""
+    """Open resets with nothing on its way, those whose moment has come, and settled ones without a Celery result."""
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
     overdue = open_slice.where(ResetSlice.published_at < since)
