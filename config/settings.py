@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".recourse"), description="Folder of the embedded servers, their data and logs")
     database_url: str | None = Field(None, description="postgresql://user:password@host/name, version 18 or newer")
     broker_url: str | None = Field(None, description="redis://:password@host:6379/0")
-    secret_key: SecretStr | None = Field(None, description="Signs plans; at least 32 characters, kept secret")
+    secret_key: SecretStr | None = Field(None, description="Signs plans and forms; at least 32 characters, kept secret")
     record_kinds: list[str] = Field([], description="Modules with a team's own record kinds, as a JSON list")
 
     plan_minutes: int = Field(15, ge=1, le=24 * 60, description="How long a previewed plan can be confirmed")
@@ -38,6 +38,14 @@ class Settings(BaseSettings):
 
     lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
+
+    web_address: str = Field("127.0.0.1", description="Where the web app listens, when `recourse up` starts it")
+    web_port: int = Field(8000, ge=1, le=65535, description="Where the web app listens")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="The web app's address as people reach it; https makes its cookies Secure"
+    )
+    flower_url: str | None = Field(None, description="Flower's address as operators reach it, for links to a job")
+
     flower_address: str = Field("127.0.0.1", description="Where Flower listens")
     flower_port: int = Field(5555, ge=1, le=65535, description="Where Flower listens")
     flower_user: str = Field("operator", description="Who signs in to Flower")
@@ -53,6 +61,13 @@ class Settings(BaseSettings):
             if url and url.startswith(scheme):
                 return "postgresql+psycopg://" + url.removeprefix(scheme)
         return url
+
+    @field_validator("public_url", "flower_url")
+    @classmethod
+    def _without_slash(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url.rstrip("/") if url else url
 
     @field_validator("secret_key")
     @classmethod
