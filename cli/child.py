@@ -1,13 +1,12 @@
-"""A Celery command as a child of this one: for as long as this one lives, however that ends."""
+"""A program of Python's as a child of this command: for as long as this one lives, however that ends."""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-
-from celery.__main__ import main as celery
 
 STOP_LIMIT = 30.0  # seconds; what is under way may end before that
 
@@ -17,10 +16,10 @@ class ChildEndedError(Exception):
 
 
 class Child:
-    """`celery --app=worker …`, running beside."""
+    """`python -m <module> …`, running beside."""
 
     def __init__(self, name: str, log: Path, arguments: list[str]) -> None:
-        """Start it, with its output appended to `log`. `name` is what people call it."""
+        """Start it, with its output appended to `log`. `name` is for people; `arguments` begin with the module."""
         self.name, self.log = name, log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -58,5 +57,5 @@ def _end_with_the_command() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_command, daemon=True).start()
-    sys.argv = ["celery", "--app=worker", *sys.argv[1:]]
-    celery()
+    del sys.argv[0]  # what is left is the module's own command line
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -6,10 +6,13 @@ import time
 import typer
 from sqlalchemy import make_url
 
+from cli.child import Child
 from cli.demo import demo
 from cli.flower import Flower
 from cli.surroundings import surroundings
 from cli.terminal import console, notes
+from cli.web import Web
+from cli.welcome import demo_sign_ins
 from cli.workers import Workers
 from config.settings import required, settings
 
@@ -25,15 +28,26 @@ def demo_command() -> None:
 
 @app.command("up")
 def up_command() -> None:
-    """Start everything and keep it running until Ctrl-C: servers, a worker with its clock, and Flower."""
+    """Start everything and keep it running until Ctrl-C: servers, a worker with its clock, the web app and Flower.
+
+    In an installation without any data it first makes an organization to try things with.
+    """
+    own_database = settings().database_url is None
     with surroundings() as workers:
+        home = settings().home.absolute()
+        sign_ins = demo_sign_ins(home) if own_database else []
         own = workers.ensure()
-        flower = Flower(settings().home.absolute())
+        children: list[Child] = []
         try:
-            _say_what_runs(workers, flower, own=own)
+            flower = Flower(home)
+            children.append(flower.child)
+            web = Web(home)
+            children.append(web.child)
+            _say_what_runs(workers, web, flower, sign_ins, own=own)
             while True:
                 time.sleep(1)
-                flower.child.check()
+                for child in children:
+                    child.check()
                 if own:
                     workers.ensure()
         except KeyboardInterrupt:
@@ -42,11 +56,13 @@ def up_command() -> None:
             for signal_ in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signal_, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
             notes.print("Stopping: what is under way may finish.")
-            flower.child.stop()
+            for child in children:
+                child.stop()
 
 
-def _say_what_runs(workers: Workers, flower: Flower, *, own: bool) -> None:
+def _say_what_runs(workers: Workers, web: Web, flower: Flower, sign_ins: list[str], *, own: bool) -> None:
     lines = {
+        "web app": web.url,
         "database": make_url(required("database_url")).render_as_string(hide_password=True),
         "broker": make_url(required("broker_url")).render_as_string(hide_password=True),
         "worker": str(workers.log) if own else "another one answers already",
@@ -55,4 +71,8 @@ def _say_what_runs(workers: Workers, flower: Flower, *, own: bool) -> None:
     console.print(f"Recourse is up, with its data in {settings().home.absolute()}.", soft_wrap=True)
     for name, value in lines.items():
         console.print(f"  {name:<9} {value}", soft_wrap=True, highlight=False)
+    if sign_ins:
+        console.print("To try it, sign in to the web app as one of these:")
+        for one in sign_ins:
+            console.print(f"  {one}", soft_wrap=True, highlight=False)
     console.print("In another terminal: recourse --help. Ctrl-C ends it.")

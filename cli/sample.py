@@ -7,6 +7,11 @@ from models.access import Permission
 from models.people import Organization, User
 from models.training import Activity, ActivityKind, Course
 
+FIRST_NAMES = "Ada Ben Chidi Dana Elif Femi Grace Hugo Ines Jun Kim Lena Mateo Nadia Omar Priya"
+LAST_NAMES = (
+    "Abebe Brandt Castro Dubois Eriksen Fischer Garcia Hassan Ito Jansen Kowalski Larsen Moreau Novak Okafor Park Rossi"
+)
+
 # Learners are made course by course in turns, so that the rows of one course do not lie next to each other: as in life.
 ENROL = """
 INSERT INTO enrolment (organization_id, user_id, course_id, state, progress, assigned_at, completed_at, due_at)
@@ -66,10 +71,17 @@ def make_learners(session: Session, organization: Organization, count: int) -> N
     session.execute(
         text(
             """INSERT INTO "user" (organization_id, email, name, notifications_on)
-               SELECT :organization, 'learner-' || n || '@' || :slug || '.example', 'Learner ' || n, n % 10 <> 0
+               SELECT :organization, 'learner-' || n || '@' || :slug || '.example',
+                      (CAST(:first AS text[]))[1 + n % 16] || ' ' || (CAST(:last AS text[]))[1 + n % 17], n % 10 <> 0
                FROM generate_series(1, :count) n"""
         ),
-        {"organization": organization.id, "slug": organization.slug, "count": count},
+        {
+            "organization": organization.id,
+            "slug": organization.slug,
+            "count": count,
+            "first": FIRST_NAMES.split(),
+            "last": LAST_NAMES.split(),
+        },
     )
 
 
@@ -83,8 +95,13 @@ def make_courses(
     certificates: bool = True,
 ) -> list[Course]:
     """Courses by code and title, each with its lessons, practical assessments, a discussion and an assignment."""
-    kinds = [ActivityKind.LESSON] * lessons + [ActivityKind.PRACTICAL_ASSESSMENT] * assessments
-    kinds += [ActivityKind.DISCUSSION, ActivityKind.ASSIGNMENT]
+    counts = {ActivityKind.LESSON: lessons, ActivityKind.PRACTICAL_ASSESSMENT: assessments}
+    counts |= {ActivityKind.DISCUSSION: 1, ActivityKind.ASSIGNMENT: 1}
+    steps = [
+        (kind, f"{kind.value.replace('_', ' ').capitalize()} {n}")
+        for kind in counts
+        for n in range(1, counts[kind] + 1)
+    ]
     courses = [
         Course(organization_id=organization.id, code=code, title=title, certificates_on=certificates)
         for code, title in codes.items()
@@ -93,8 +110,8 @@ def make_courses(
     session.flush()
     for course in courses:
         session.add_all(
-            Activity(course_id=course.id, kind=kind, reference=f"{place}", title=f"{kind.value} {place}")
-            for place, kind in enumerate(kinds, 1)
+            Activity(course_id=course.id, kind=kind, reference=f"{place}", title=title)
+            for place, (kind, title) in enumerate(steps, 1)
         )
     session.flush()
     return courses

@@ -1,15 +1,15 @@
 """What the command line shows as tables."""
 
 from rich.table import Table
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
 from models.people import Organization, User
 from models.records import record_kinds
-from models.resets import ItemState, Reset, ResetItem
+from models.resets import Reset
 from models.training import Course
+from tasks.lookup import causes_of
 from tasks.preview import Preview
 from tasks.report import progress_of, report
 
@@ -58,18 +58,12 @@ def report_table(session: Session, reset: Reset) -> Table:
 
 def causes_table(session: Session, reset: Reset) -> Table | None:
     """Why learners were skipped or failed, most frequent first; none if there were no such."""
-    causes = session.execute(
-        select(ResetItem.state, ResetItem.reason, func.count().label("learners"))
-        .where(ResetItem.reset_id == reset.id, ResetItem.state.in_((ItemState.SKIPPED, ItemState.FAILED)))
-        .group_by(ResetItem.state, ResetItem.reason)
-        .order_by(func.count().desc())
-        .limit(20)
-    ).all()
+    causes = causes_of(session, reset)
     if not causes:
         return None
     table = Table("Outcome", "Cause", "Learners")
-    for state, reason, learners in causes:
-        table.add_row(state.value, reason, f"{learners:,}")
+    for cause in causes:
+        table.add_row(cause.state.value, cause.reason, f"{cause.learners:,}")
     return table
 
 

@@ -8,6 +8,8 @@ from cli.terminal import notes
 from config.celery import BULK, INTERACTIVE, NOTIFY
 
 ARGUMENTS = [
+    "celery",
+    "--app=worker",
     "worker",
     "--beat",
     "--without-mingle",  # a second in which it would look for other workers; what is cancelled is in the database

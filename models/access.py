@@ -32,6 +32,11 @@ class Actor:
         if permission not in self.permissions:
             raise Forbidden(permission)
 
+    def must_have_one_of(self, *permissions: Permission) -> None:
+        """Raises `Forbidden` unless the actor has at least one of these."""
+        if not self.permissions.intersection(permissions):
+            raise Forbidden("” or “".join(permissions))
+
 
 def acting_user(session: Session, organization: Organization, email: str) -> Actor:
     """The user with this address in the organization, as an actor. Raises `UserUnknown`."""
@@ -40,7 +45,7 @@ def acting_user(session: Session, organization: Organization, email: str) -> Act
     )
     if user is None or not user.active:
         raise UserUnknown(email)
-    return _actor(user)
+    return actor_for(user)
 
 
 def acting_user_by_id(session: Session, organization: Organization, user_id: int) -> Actor:
@@ -48,7 +53,7 @@ def acting_user_by_id(session: Session, organization: Organization, user_id: int
     user = session.get(User, user_id)
     if user is None or user.organization_id != organization.id or not user.active:
         raise UserUnknown(str(user_id))
-    return _actor(user)
+    return actor_for(user)
 
 
 def console_operator(organization: Organization) -> Actor:
@@ -56,5 +61,6 @@ def console_operator(organization: Organization) -> Actor:
     return Actor(organization.id, f"console:{getpass.getuser()}", None, frozenset(Permission))
 
 
-def _actor(user: User) -> Actor:
+def actor_for(user: User) -> Actor:
+    """The user as an actor, with their own permissions."""
     return Actor(user.organization_id, f"user:{user.id}", user.id, frozenset(user.permissions))

@@ -30,6 +30,13 @@ class UserUnknown(Refused):
         super().__init__(f"There is no active user {who!r} in this organization. Check the address or id.")
 
 
+class UserExists(Refused):
+    code = "user-exists"
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"There is a user {who!r} in this organization already. Use another address.")
+
+
 class NotAssigned(Refused):
     code = "not-assigned"
 
@@ -186,3 +193,39 @@ class TokenUnknown(Refused):
 
     def __init__(self, token: object) -> None:
         super().__init__(f"There is no token {token}. `recourse token list` lists them.")
+
+
+class TokenInvalid(Refused):
+    code = "token-invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs a valid bearer token: none was sent, or it has expired or was revoked. "
+            "Ask an administrator for one."
+        )
+
+
+class ScopeMissing(Refused):
+    code = "scope-missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This token may not be used for “{scope}”. Use one that was created with that scope.")
+
+
+class FormNotGenuine(Refused):
+    code = "form-not-genuine"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This form is too old, or was not sent from this site. Open the page anew. Nothing was changed."
+        )
+
+
+class AlreadyResetting(Refused):
+    code = "already-resetting"
+
+    def __init__(self, course: str) -> None:
+        super().__init__(
+            f"Everyone this is for is being reset in {course} by another job already. Nothing was changed; "
+            "wait for its end, then preview again."
+        )

@@ -15,6 +15,9 @@ from config.settings import required, settings
 
 log = structlog.get_logger(__name__)
 
+MOST_CONNECTIONS = 15  # of one process
+_KEPT_OPEN = 5
+
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
@@ -33,7 +36,8 @@ def engine() -> Engine:
         required("database_url"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error is logged and stored, and the parameters may be about people
-        pool_size=5,
+        pool_size=_KEPT_OPEN,
+        max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
             "connect_timeout": 5,

@@ -79,20 +79,20 @@ def check_password(session: Session, slug: str, email: str, password: str, addre
     `address` is where the request came from. Raises `SignInFailed`, `SignInThrottled`.
     """
     _throttle(session, slug, email, address)
-    found = session.execute(
-        select(User, Credential)
-        .join(Credential, Credential.user_id == User.id)
+    user = session.scalar(
+        select(User)
         .join(Organization, Organization.id == User.organization_id)
         .where(Organization.slug == slug, func.lower(User.email) == email.lower(), User.active)
-    ).one_or_none()
+    )
+    credential = session.get(Credential, user.id) if user else None
     # An unknown account takes as long as a wrong password, so that time does not tell which accounts there are.
-    stored = found.Credential.password_hash if found else _nobodys_hash()
+    stored = credential.password_hash if credential else _nobodys_hash()
     right, better_hash = _hasher().verify_and_update(password, stored)
-    if found is None or not right:
+    if user is None or credential is None or not right:
         raise SignInFailed
     if better_hash is not None:  # the library has raised its costs since
-        found.Credential.password_hash = better_hash
-    return found.User
+        credential.password_hash = better_hash
+    return user
 
 
 def note_failure(session: Session, slug: str, email: str, address: str) -> None:

@@ -1,12 +1,16 @@
-"""Who is in a reset."""
+"""Who is in a reset, and why somebody is not."""
 
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import Session
 
-from models.resets import Audience
+from models.resets import Audience, ItemState, ResetItem
 from models.training import Enrolment, EnrolmentState
+
+ELSEWHERE = "another reset of this learner is still open"
+NOT_ASSIGNED = "the course is no longer assigned"
 
 
 class Asked(Protocol):
@@ -40,3 +44,10 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
     if asked.audience == Audience.USERS:
         conditions += [Enrolment.user_id.in_(asked.user_ids or [])]
     return and_(*conditions)
+
+
+def all_elsewhere(session: Session, asked: Asked) -> bool:
+    """Whether there are learners in the audience, and each of them is open in another reset at this moment."""
+    anyone = select(Enrolment.id).where(in_audience(asked))
+    open_item = exists().where(ResetItem.enrolment_id == Enrolment.id, ResetItem.state == ItemState.PENDING)
+    return session.scalars(select(anyone.exists() & ~anyone.where(~open_item).exists())).one()

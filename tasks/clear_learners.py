@@ -23,7 +23,7 @@ from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
 from tasks.app import app
-from tasks.ledger import NOT_ASSIGNED
+from tasks.audience import NOT_ASSIGNED
 from tasks.messages import CLEAR_LEARNERS
 from tasks.window import keep_going
 

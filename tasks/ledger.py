@@ -7,11 +7,8 @@ from sqlalchemy.orm import Session
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
 from models.training import Enrolment
-from tasks.audience import in_audience
+from tasks.audience import ELSEWHERE, NOT_ASSIGNED, in_audience
 from tasks.window import slice_size
-
-ELSEWHERE = "another reset of this learner is still open"
-NOT_ASSIGNED = "the course is no longer assigned"
 
 
 def write_ledger(session: Session, reset: Reset) -> None:

@@ -22,13 +22,16 @@ from models.refusals import (
     StartAtInvalid,
     UserUnknown,
 )
-from models.resets import Audience
+from models.resets import Audience, ItemState, ResetItem
 from models.training import Course, Enrolment, EnrolmentState
-from tasks.audience import in_audience
+from tasks.audience import ELSEWHERE, in_audience
 
 MOST_NAMED_USERS = 1000  # beyond that the signed plan no longer fits a form field or a header
 LONGEST_DUE_IN_DAYS = 3650
 LATEST_START = timedelta(days=365)
+COUNTED_EXACTLY = 5_000  # learners; above that, estimates are from a sample of about `SAMPLED`
+SAMPLED = 1_000
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,16 @@ class Preview:
 
     plan: Plan
     learners: int
-    completions: int
     removed: dict[str, int]  # rows by record kind
     alerts: int
+    excluded: dict[str, int]  # learners of the audience who would be left out, by the reason
+    sample: list[str]  # names of a few learners
+    about: bool  # whether `removed` and `alerts` are estimates
+
+    @property
+    def completions(self) -> int:
+        """Completions that would go."""
+        return self.removed[Completion.kind()]
 
     @property
     def token(self) -> str:
@@ -78,14 +88,16 @@ class Options(TypedDict, total=False):
     start_at: datetime | None
 
 
-def preview(session: Session, actor: Actor, course_code: str, **options: Unpack[Options]) -> Preview:
+def preview(
+    session: Session, actor: Actor, course_code: str, *, about: bool = False, **options: Unpack[Options]
+) -> Preview:
     """Plan a reset, and say what it would do now. Changes nothing.
 
-    It counts every record of the audience, which takes seconds for a million learners; who has no use for the figures
-    calls `make_plan`, which takes the same arguments and raises the same.
+    It counts every record of the audience, which takes seconds for a million learners. With `about`, records and alerts
+    of a large audience are estimated from a sample of it instead. Who has no use for the figures calls `make_plan`,
+    which takes the same arguments and raises the same.
     """
-    plan = make_plan(session, actor, course_code, **options)
-    return Preview(plan, *_impact(session, plan))
+    return impact(session, make_plan(session, actor, course_code, **options), about=about)
 
 
 def make_plan(
@@ -200,30 +212,65 @@ def _named(session: Session, course: Course, users: list[str] | list[int] | None
     return sorted({found[name][0] for name in wanted})
 
 
-def _impact(session: Session, plan: Plan) -> tuple[int, int, dict[str, int], int]:
-    """How many learners, completions, rows by kind, and alerts."""
+def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
+    """What the plan would do now; see `preview`."""
     audience = in_audience(plan)
     learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
-    removed = {
-        kind.kind(): session.scalars(
-            select(func.count())
-            .select_from(kind)
-            .join(Enrolment, Enrolment.registration == kind.registration)
-            .where(audience)
-        ).one()
-        for kind in record_kinds()
+    share = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
+    counted = audience
+    if share > 1:  # by a hash of the id, since the ids of a course may follow a pattern
+        counted &= func.abs(func.hashint8(Enrolment.id)) % share == 0
+    in_sample = (
+        select(Enrolment.id, Enrolment.registration, Enrolment.state, Enrolment.user_id).where(counted).cte("in_sample")
+    )
+    kinds = record_kinds()
+    records = {
+        kind.kind(): select(func.count())
+        .select_from(kind)
+        .join(in_sample, in_sample.c.registration == kind.registration)
+        .scalar_subquery()
+        for kind in kinds
     }
     anything = or_(
-        Enrolment.state != EnrolmentState.ASSIGNED,
-        *(exists().where(kind.registration == Enrolment.registration) for kind in record_kinds()),
+        in_sample.c.state != EnrolmentState.ASSIGNED,
+        *(exists().where(kind.registration == in_sample.c.registration) for kind in kinds),
     )
-    alerts = session.scalars(
+    alerts = (
         select(func.count())
-        .select_from(Enrolment)
-        .join(User, User.id == Enrolment.user_id)
-        .where(audience, anything, User.notifications_on, User.active)
+        .select_from(in_sample)
+        .join(User, User.id == in_sample.c.user_id)
+        .where(anything, User.notifications_on, User.active)
+        .scalar_subquery()
+    )
+    sampled = select(func.count()).select_from(in_sample).scalar_subquery()
+    size, alerted, *rows = session.execute(select(sampled, alerts, *records.values())).one()
+    scale = learners / size if share > 1 and size else 1
+    return Preview(
+        plan,
+        learners=learners,
+        removed={kind: round(count * scale) for kind, count in zip(records, rows, strict=True)},
+        alerts=round(alerted * scale) if plan.notify else 0,
+        excluded=_excluded(session, plan),
+        sample=_some_names(session, plan),
+        about=scale != 1,
+    )
+
+
+def _excluded(session: Session, plan: Plan) -> dict[str, int]:
+    """Learners of the audience who are open in another reset now, and would be skipped."""
+    elsewhere = session.scalars(
+        select(func.count())
+        .select_from(ResetItem)
+        .join(Enrolment, Enrolment.id == ResetItem.enrolment_id)
+        .where(ResetItem.state == ItemState.PENDING, in_audience(plan))
     ).one()
-    return learners, removed[Completion.kind()], removed, alerts if plan.notify else 0
+    return {ELSEWHERE: elsewhere} if elsewhere else {}
+
+
+def _some_names(session: Session, plan: Plan) -> list[str]:
+    """A few of the learners, for people to see at a glance whether it is the right course."""
+    first = select(Enrolment.user_id).where(in_audience(plan)).limit(NAMES_SHOWN).subquery()
+    return list(session.scalars(select(User.name).join(first, first.c.user_id == User.id).order_by(User.name)))
 
 
 def _signer() -> URLSafeSerializer:

@@ -13,6 +13,7 @@ from models import audit
 from models.access import Actor, acting_user_by_id
 from models.people import Organization
 from models.refusals import (
+    AlreadyResetting,
     ConfirmMismatch,
     IdempotencyMismatch,
     OrganizationUnknown,
@@ -24,6 +25,7 @@ from models.refusals import (
 from models.resets import Audience, Reset
 from models.session import transaction
 from tasks.app import app
+from tasks.audience import all_elsewhere
 from tasks.messages import send_coordinator
 from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
 
@@ -41,7 +43,7 @@ def request_reset(
 
     `plan` is a preview's token, `confirm` the course code as typed, `reason` goes to the audit. The same plan, or the
     same key with the same request, gives the reset that was already made. Raises `PlanInvalid`, `PlanExpired`,
-    `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`.
+    `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`, `AlreadyResetting`.
     """
     asked = opened(plan)
     if asked.organization_id != actor.organization_id:
@@ -56,6 +58,8 @@ def request_reset(
         return earlier
     if expired(asked):
         raise PlanExpired(settings().plan_minutes)
+    if asked.start_at is None and all_elsewhere(session, asked):
+        raise AlreadyResetting(asked.course_code)
     return _write(session, actor, asked, reason, idempotency_key)
 
 

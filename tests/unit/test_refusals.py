@@ -20,6 +20,7 @@ SAMPLES: dict[str, object] = {
     "seconds": 900,
     "shortest": 12,
     "token": 7,
+    "scope": "resets:write",
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

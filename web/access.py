@@ -1,0 +1,106 @@
+"""Who asks: a signed-in person by their browser's cookie, or a program by its bearer token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from config.settings import settings
+from models.access import Actor, Permission, actor_for
+from models.people import User
+from models.refusals import ScopeMissing, TokenInvalid
+from models.sign_in import SESSION_LONGEST, user_of_session
+from models.tokens import Scope, bearer_of
+from web.database import Database
+
+
+class NotSignedInError(Exception):
+    """A page was asked for by nobody that we know. The answer leads to the sign-in page."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A person with a browser."""
+
+    user: User
+    actor: Actor
+    token: str  # of the session
+
+    def may(self, permission: Permission) -> bool:
+        """Whether they have the permission: what they may not do is not offered to them."""
+        return permission in self.actor.permissions
+
+
+def cookie_name() -> str:
+    """The session cookie's name; behind https one that a browser takes from this host alone, and encrypted."""
+    return "__Host-recourse" if _is_https() else "recourse"
+
+
+def give_cookie(answer: Response, token: str) -> None:
+    """Have the browser keep the session's token."""
+    answer.set_cookie(
+        cookie_name(),
+        token,
+        max_age=int(SESSION_LONGEST.total_seconds()),
+        secure=_is_https(),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def take_cookie(answer: Response) -> None:
+    """Have the browser forget the session's token."""
+    answer.delete_cookie(cookie_name(), secure=_is_https(), httponly=True, samesite="lax")
+
+
+def signed_in(request: Request, session: Database) -> SignedIn:
+    """A dependency: the signed-in person. It raises `NotSignedInError`."""
+    token = request.cookies.get(cookie_name(), "")
+    user = user_of_session(session, token) if token else None
+    if user is None:
+        raise NotSignedInError
+    person = SignedIn(user, actor_for(user), token)
+    request.state.signed_in = person  # for the frame around every page
+    return person
+
+
+Person = Annotated[SignedIn, Depends(signed_in, scope="function")]
+
+
+def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
+    """A dependency: the signed-in person, who has at least one of these permissions. It raises `Forbidden`."""
+
+    def check(person: Person) -> SignedIn:
+        person.actor.must_have_one_of(*permissions)
+        return person
+
+    return check
+
+
+UsersAdmin = Annotated[SignedIn, Depends(person_with(Permission.USERS))]
+CoursesAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES))]
+AnyAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES, Permission.USERS))]
+
+_bearer = HTTPBearer(auto_error=False, description="A token from `recourse token create`")
+
+
+def program_with(scope: Scope) -> Callable[..., Actor]:
+    """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
+
+    def check(
+        session: Database, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Actor:
+        bearer = bearer_of(session, credentials.credentials) if credentials else None
+        if bearer is None:
+            raise TokenInvalid
+        if scope not in bearer.scopes:
+            raise ScopeMissing(scope)
+        return actor_for(bearer.user)
+
+    return check
+
+
+def _is_https() -> bool:
+    return settings().public_url.startswith("https://")

@@ -1,0 +1,60 @@
+"""The ASGI application: `uvicorn web.app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends, FastAPI
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from models.session import MOST_CONNECTIONS, forget_engine
+from web import api, health, pages
+from web.csrf import genuine
+from web.headers import SecurityHeaders
+from web.problems import tell_problems
+from web.templating import STATIC
+
+
+def create_app() -> FastAPI:
+    """The application, with everything that is served."""
+    app = FastAPI(
+        title="Recourse",
+        summary="Resets the progress of training courses.",
+        version="1",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # both would load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.add_middleware(SecurityHeaders)
+    tell_problems(app)
+    app.include_router(health.router)
+    for router in api.ROUTERS:
+        app.include_router(router, prefix="/v1")
+    for router in pages.ROUTERS:
+        app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
+    app.mount("/static", _Static(directory=STATIC))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    # More threads than connections would only wait for each other.
+    current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
+    yield
+    forget_engine()
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        if scope["query_string"]:
+            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+app = create_app()

@@ -1,0 +1,27 @@
+"""Whether the web app is alive, and whether it can do its work: for whoever starts, restarts and balances it."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from models.session import engine, in_words
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+def alive() -> dict[str, str]:
+    """200 while the process answers: what else is away, a restart would not mend."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def ready() -> JSONResponse:
+    """200 if requests can be served, else 503. The broker is not asked: without it resets are written down and wait."""
+    try:
+        with engine().connect() as connection:
+            connection.execute(text("SELECT 1 FROM reset LIMIT 1"))
+    except DBAPIError as error:
+        return JSONResponse({"status": "unavailable", "database": in_words(error)}, 503)
+    return JSONResponse({"status": "ok", "database": "ok"})

@@ -1,0 +1,14 @@
+"""Where everybody begins."""
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import RedirectResponse
+
+from web.access import signed_in
+
+router = APIRouter(dependencies=[Depends(signed_in, scope="function")])
+
+
+@router.get("/")
+def home() -> RedirectResponse:
+    """Learners and admins alike begin with their own training."""
+    return RedirectResponse("/my/training", 303)

@@ -1,0 +1,147 @@
+"""What goes wrong, told: to programs as problems (RFC 9457), to people as a page. The type of a problem is the address
+of its explanation, `/problems/<code>`, and never changes."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from models.refusals import Refused, SignInThrottled
+from models.session import in_words, is_connection_lost
+from web.access import NotSignedInError
+from web.templating import page
+
+log = structlog.get_logger(__name__)
+
+STATUS = {
+    "organization-unknown": 404,
+    "course-unknown": 404,
+    "user-unknown": 404,
+    "reset-unknown": 404,
+    "token-unknown": 404,
+    "token-invalid": 401,
+    "sign-in-failed": 401,
+    "forbidden": 403,
+    "scope-missing": 403,
+    "form-not-genuine": 403,
+    "plan-expired": 409,
+    "user-exists": 409,
+    "already-resetting": 409,
+    "already-settled": 409,
+    "nothing-to-retry": 409,
+    "not-yet-over": 409,
+    "stale-registration": 409,
+    "idempotency-in-progress": 409,
+    "sign-in-throttled": 429,
+}
+"""The refusals whose status is not 422: the request was understood, and cannot be done as it is."""
+
+EXPLAINED = {
+    "request-invalid": "Some part of the request is missing or not of its form. `errors` says which.",
+    "not-found": "There is nothing at this address, or nothing that you may know of.",
+    "method-not-allowed": "This address does not take this method.",
+    "body-too-large": "The request's body is larger than this address takes.",
+    "unavailable": "The database does not answer at the moment. Nothing was changed.",
+    "busy": "Somebody else has this in hand at the moment. Nothing was changed.",
+    "internal-error": "Something went wrong here that we did not foresee. It was logged.",
+}
+"""The problems that are no refusals, and what they mean."""
+
+
+class Problem(Exception):  # noqa: N818 - it is an answer
+    """A problem that is no refusal; `code` is one of `EXPLAINED`."""
+
+    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.more = status, code, detail, more
+
+
+def status_of(refusal: Refused) -> int:
+    """The HTTP status of a refusal."""
+    return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Have the application answer every error in these forms."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(NotSignedInError, _not_signed_in)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def answer(request: Request, status: int, code: str, detail: str, **more: Any) -> Response:
+    """The problem in the form that suits who asked."""
+    headers = more.pop("headers", {})
+    if request.url.path.startswith("/v1"):
+        body = {"type": f"/problems/{code}", "title": title_of(code), "status": status, "detail": detail, **more}
+        return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return page(request, "problem.html", status=status, headers=headers, title=title_of(code), detail=detail, **more)
+
+
+def title_of(code: str) -> str:
+    """A problem's code as words."""
+    return code.replace("-", " ").capitalize()
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, SignInThrottled) else {}
+    if error.code == "token-invalid":
+        headers["WWW-Authenticate"] = 'Bearer realm="recourse"'
+    return answer(request, status_of(error), error.code, str(error), headers=headers)
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return answer(request, error.status, error.code, error.detail, **error.more)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Not the values themselves: they may be personal, and are the sender's own anyway.
+    wrong = [{"at": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in error.errors()]
+    told = "; ".join(f"{one['at']}: {one['detail']}" for one in wrong[:5])
+    return answer(request, 422, "request-invalid", f"Put this right and send it again: {told}", errors=wrong)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
+        error.status_code, "request-invalid"
+    )
+    return answer(request, error.status_code, code, EXPLAINED[code], headers=dict(error.headers or {}))
+
+
+def _database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if is_connection_lost(error):
+        log.warning("database_away", error=in_words(error))
+        words = f"{EXPLAINED['unavailable']} Try again in a moment."
+        return answer(request, 503, "unavailable", words, headers={"Retry-After": "5"})
+    if getattr(error.orig, "sqlstate", None) in ("55P03", "57014", "40P01", "40001"):  # it waited for another's lock
+        words = f"{EXPLAINED['busy']} Try again in a moment."
+        return answer(request, 503, "busy", words, headers={"Retry-After": "5"})
+    return _unforeseen(request, error)
+
+
+def _not_signed_in(request: Request, _: Exception) -> Response:
+    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = f"?next={quote(where)}" if request.method == "GET" and where != "/" else ""
+    if request.headers.get("hx-request"):  # a part of a page cannot show the sign-in page: the whole page goes there
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+    return RedirectResponse(f"/sign-in{back}", 303)
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    words = in_words(error)
+    log.error("request_failed", method=request.method, path=request.url.path, error=words, exc_info=error)
+    return answer(request, 500, "internal-error", f"{EXPLAINED['internal-error']} Try again, or tell an administrator.")

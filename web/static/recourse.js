@@ -1,0 +1,112 @@
+// What pages do beyond HTML: the dialog, menus that close, and guards on what cannot be undone. Everything works without.
+
+// A link with data-dialog opens its page's content in the dialog, in place of going there.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  link.closest("details")?.removeAttribute("open");
+  const dialog = document.getElementById("dialog");
+  dialog.innerHTML = '<p class="loading" role="status">Counting what would go …</p>';
+  dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
+  dialog.showModal();
+  htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
+});
+
+// What has the focus in a dialog that has just come: never the button that does it.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "dialog") event.detail.target.querySelector("[autofocus]")?.focus();
+});
+
+// A refusal comes with a page too, and is shown where the answer would have been; so is an answer that never came.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status >= 400 && event.detail.xhr.getResponseHeader("content-type")?.startsWith("text/html")) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.target.id !== "dialog") return;
+  event.detail.target.innerHTML =
+    '<h2 id="dialog-title">No answer</h2><p>The server did not answer. Nothing was changed. Close this and try again.</p>' +
+    '<p class="actions"><button type="button" data-close autofocus>Close</button></p>';
+});
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-close]")) return;
+  event.preventDefault();
+  const dialog = event.target.closest("dialog");
+  if (dialog) dialog.close();
+  else history.back();
+});
+
+document.getElementById("dialog")?.addEventListener("close", (event) => {
+  event.target.innerHTML = "";
+  event.target.returnTo?.focus();
+});
+
+// Enter never triggers what cannot be undone, not even on the button itself.
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest?.("form[data-irreversible]");
+  if (event.key !== "Enter" || !form || event.target.matches("textarea, [data-close]")) return;
+  event.preventDefault();
+  if (event.target.matches("button")) announce("Enter does nothing here. Press Space to reset.");
+});
+
+// One click, one request.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button || event.defaultPrevented) return;
+  setTimeout(() => { button.disabled = true; button.setAttribute("aria-busy", "true"); });
+});
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("button[aria-busy]").forEach((button) => {
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+  });
+});
+
+// The button that resets is usable once the code is typed; without this script the server says what is missing.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-irreversible]");
+  if (form) arm(form);
+});
+document.addEventListener("htmx:load", () => document.querySelectorAll("form[data-irreversible]").forEach(arm));
+
+function arm(form) {
+  const code = form.querySelector("[data-expected]");
+  const button = form.querySelector("button.danger");
+  const reason = form.querySelector("[name=reason]");
+  const ready = (!code || code.value === code.dataset.expected) && (!reason || reason.value.trim() !== "");
+  button.setAttribute("aria-disabled", String(!ready));
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[aria-disabled=true]");
+  if (!button) return;
+  event.preventDefault();
+  const form = button.closest("form");
+  const missing = [...form.querySelectorAll("[name=reason], [data-expected]")].find((field) =>
+    field.dataset.expected ? field.value !== field.dataset.expected : field.value.trim() === "");
+  missing?.focus();
+  announce(missing?.dataset.missing ?? "");
+});
+
+// Menus close on Escape, and when one goes elsewhere.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = event.target.closest?.("details.menu[open]");
+  if (!menu) return;
+  menu.removeAttribute("open");
+  menu.querySelector("summary").focus();
+});
+document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.menu[open]").forEach((menu) => {
+    if (!menu.contains(event.target)) menu.removeAttribute("open");
+  });
+});
+
+function announce(words) {
+  const announcer = document.querySelector("dialog[open] [role=status]") ?? document.getElementById("announcer");
+  announcer.textContent = "";
+  setTimeout(() => { announcer.textContent = words; });
+}
