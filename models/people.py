@@ -27,6 +27,7 @@ class User(Base):
     __table_args__ = (
         UniqueConstraint("id", "organization_id"),  # what composite foreign keys refer to
         Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
+        Index(None, "organization_id", "name", "id"),  # the order of every list of users
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
 

@@ -1,6 +1,6 @@
 """Preview: what a reset would remove, and the signed plan without which there is none."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict, Unpack
 from uuid import UUID
@@ -124,12 +124,8 @@ def make_plan(
     )
     if course is None:
         raise CourseUnknown(course_code)
-    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
-        raise DueInDaysInvalid
     plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
-    if start_at is not None and not now < start_at <= now + LATEST_START:
-        raise StartAtInvalid
-    return Plan(
+    plan = Plan(
         id=plan_id,
         organization_id=actor.organization_id,
         course_id=course.id,
@@ -137,10 +133,22 @@ def make_plan(
         audience=audience,
         user_ids=_named(session, course, users) if audience == Audience.USERS else None,
         planned_at=now,
-        due_in_days=due_in_days,
-        notify=notify,
-        start_at=start_at,
+        due_in_days=None,
+        notify=True,
     )
+    return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
+
+
+def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at: datetime | None) -> Plan:
+    """The same plan with what can still be chosen after its preview was seen, as it says nothing of who or what goes.
+
+    Raises `DueInDaysInvalid`, `StartAtInvalid`.
+    """
+    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
+        raise DueInDaysInvalid
+    if start_at is not None and not timedelta() < start_at - datetime.now(UTC) <= LATEST_START:
+        raise StartAtInvalid
+    return replace(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
 
 def permission_for(audience: Audience) -> Permission:
