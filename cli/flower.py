@@ -20,9 +20,12 @@ class Flower:
         """Start it on its port, or on a free one where that is taken, and wait until it answers."""
         if settings().flower_password is None:
             os.environ["RECOURSE_FLOWER_PASSWORD"] = kept_secret(home, "flower_password")
-        os.environ["RECOURSE_FLOWER_PORT"] = str(_free_port(settings().flower_address, settings().flower_port))
+        port = _free_port(settings().flower_address, settings().flower_port)
+        os.environ["RECOURSE_FLOWER_PORT"] = str(port)
+        self.url = f"http://{settings().flower_address}:{port}"
+        if settings().flower_url is None:
+            os.environ["RECOURSE_FLOWER_URL"] = self.url
         settings.cache_clear()
-        self.url = f"http://{settings().flower_address}:{settings().flower_port}"
         self.sign_in = f"{settings().flower_user} / {required('flower_password')}"
         arguments = ["flower", f"--conf={ROOT / 'config' / 'flower.py'}"]
         self.child = Child("Flower", home / "flower.log", arguments)
