@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65535, description="Where Flower listens")
     flower_user: str = Field("operator", description="Who signs in to Flower")
     flower_password: SecretStr | None = Field(None, description="Their password; `recourse up` makes one up")
+    flower_max_tasks: int = Field(20_000, ge=100, description="Tasks that Flower remembers, at 4.4 KB each")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged")
 

@@ -50,7 +50,9 @@ def users_of(
     """
     conditions: list[ColumnElement[bool]] = [User.organization_id == organization_id]
     if search:
-        conditions.append(or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True)))
+        conditions.append(
+            or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True))
+        )
     if after is not None:
         conditions.append(tuple_(User.name, User.id) > after)
     page = select(User).where(*conditions).order_by(User.name, User.id).limit(limit).subquery()
@@ -123,4 +125,4 @@ def activities_of(session: Session, course_id: int) -> list[Activity]:
 def activity_counts(session: Session, course_id: int) -> dict[ActivityKind, int]:
     """How many activities of each kind the course has."""
     query = select(Activity.kind, func.count()).where(Activity.course_id == course_id).group_by(Activity.kind)
-    return {kind: count for kind, count in session.execute(query)}
+    return dict(session.execute(query).tuples().all())

@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass
 
 import structlog
+from celery import current_task
 from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.links import reset_page
 from models.resets import Audience, Reset
 from models.session import after_commit
 from models.training import Course
@@ -61,6 +63,7 @@ def send_coordinator(session: Session, reset: Reset) -> None:
         lambda: app.send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
+            argsrepr=reset_page(reset_id),  # there are no arguments, and Flower's page has no other place for it
             kwargsrepr=str({"course": course_code, "reset": reset_id}),
             task_id=task_id,
             root_id=task_id,
@@ -100,7 +103,9 @@ def show_progress(reset: Reset, progress: Progress) -> None:
     if time.monotonic() < _quiet.until:
         return
     try:
-        with app.events.default_dispatcher() as dispatcher:
+        # In the worker's own name, or Flower would list a worker that does not exist.
+        hostname = current_task.request.hostname if current_task else None
+        with app.events.default_dispatcher(hostname) as dispatcher:
             # Of a task's fields Flower shows only those it knows, and `result` is the one for words.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
     except OperationalError as error:
