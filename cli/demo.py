@@ -5,12 +5,13 @@ from sqlalchemy.orm import Session
 from cli.local import remove
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
 from cli.surroundings import surroundings
-from cli.tables import before_and_after, kind_labels
+from cli.tables import before_and_after
 from cli.terminal import console
 from cli.watch import watch
 from config.settings import settings
 from models.access import Actor, acting_user
 from models.analytics import completion_by_course
+from models.records import kind_labels
 from models.session import transaction
 from tasks.preview import preview
 from tasks.request import request_reset

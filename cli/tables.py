@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
 from models.people import Organization, User
-from models.records import record_kinds
+from models.records import kind_labels
 from models.resets import Reset
 from models.training import Course
 from tasks.lookup import causes_of
@@ -14,11 +14,6 @@ from tasks.preview import Preview
 from tasks.report import progress_of, report
 
 BAR = 20  # characters
-
-
-def kind_labels() -> dict[str, str]:
-    """What people call the rows of each record kind."""
-    return {kind.kind(): kind.labels[1].capitalize() for kind in record_kinds()}
 
 
 def preview_table(seen: Preview) -> Table:

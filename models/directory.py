@@ -29,7 +29,6 @@ class UserLine:
 class TrainingLine:
     """A course that is assigned to a user."""
 
-    enrolment_id: int
     registration: UUID
     code: str
     title: str
@@ -92,7 +91,6 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
     """The courses that are assigned to the user, by title; or the one with this code."""
     query = (
         select(
-            Enrolment.id,
             Enrolment.registration,
             Course.code,
             Course.title,

@@ -122,3 +122,8 @@ def record_kinds() -> list[type[LearnerRecord]]:
     for module in settings().record_kinds:
         import_module(module)
     return LearnerRecord.__subclasses__()
+
+
+def kind_labels() -> dict[str, str]:
+    """What people call the rows of each record kind, as a heading."""
+    return {kind.kind(): kind.labels[1].capitalize() for kind in record_kinds()}

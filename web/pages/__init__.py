@@ -2,6 +2,14 @@
 
 from fastapi import APIRouter
 
-from web.pages import home, sign_in
+from web.pages import analytics, courses, home, reset_dialog, resets, sign_in, users
 
-ROUTERS: list[APIRouter] = [sign_in.router, home.router]
+ROUTERS: list[APIRouter] = [
+    sign_in.router,
+    home.router,
+    users.router,
+    courses.router,
+    reset_dialog.router,
+    resets.router,
+    analytics.router,
+]
