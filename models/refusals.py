@@ -168,7 +168,7 @@ class FileUnknown(Refused):
     code = "file-unknown"
 
     def __init__(self, file_id: object) -> None:
-        super().__init__(f"There is no file {file_id}. It may have gone with a reset of the course.")
+        super().__init__(f"There is no file {file_id}. Check the link; if the course was reset, its files are gone.")
 
 
 class UploadExpired(Refused):
