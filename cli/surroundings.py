@@ -33,6 +33,8 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
     the installation's own is brought up to date; one of the operator's only with `migrate`. Raises
     `LocalServersError`, `DatabaseBehindError`.
     """
+    if home is not None:
+        os.environ["RECOURSE_STORAGE_URL"] = (home.absolute() / "files").as_uri()
     embedded_database = home is not None or settings().database_url is None
     embedded_broker = home is not None or settings().broker_url is None
     home = (home or settings().home).absolute()

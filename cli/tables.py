@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
+from models.file_deletions import files_left
 from models.people import Organization, User
 from models.records import kind_labels
 from models.resets import Reset
@@ -48,6 +49,10 @@ def report_table(session: Session, reset: Reset) -> Table:
     for kind, label in kind_labels().items():
         table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
     table.add_row("Alerts sent", f"{figures['notified']:,}")
+    left = files_left(session, reset.id)
+    if left.pending:
+        why = f": {left.error}" if left.error else ""
+        table.add_row("Files not deleted yet", f"{left.pending:,}{why}")
     return table
 
 

@@ -36,6 +36,19 @@ class Settings(BaseSettings):
     )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
 
+    storage_url: str | None = Field(
+        None,
+        description="Where learners' files are kept: file:///folder, s3://bucket/prefix; default: a folder in home",
+    )
+    storage_endpoint: str | None = Field(
+        None, description="Of an S3 server other than Amazon's, such as http://host:9000"
+    )
+    storage_region: str | None = Field(None, description="Of the bucket, where the server wants one")
+    storage_access_key_id: str | None = Field(None, description="S3 credentials; default: as the AWS tools find them")
+    storage_secret_access_key: SecretStr | None = Field(None, description="S3 credentials")
+    storage_timeout_seconds: float = Field(30, gt=0, description="How long one request to the storage may take")
+    file_limit_mb: int = Field(50, ge=1, le=5000, description="The largest file that a learner may hand in, in MB")
+
     lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
 

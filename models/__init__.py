@@ -6,6 +6,8 @@
 from models import (
     access,
     audit,
+    file_deletions,
+    files,
     idempotency,
     notifications,
     people,
@@ -20,6 +22,8 @@ from models.base import Base
 __all__ = [
     "access",
     "audit",
+    "file_deletions",
+    "files",
     "idempotency",
     "metadata",
     "notifications",

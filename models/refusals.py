@@ -150,6 +150,43 @@ class ActivityUnknown(Refused):
         super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")
 
 
+class FileTooLarge(Refused):
+    code = "file-too-large"
+
+    def __init__(self, limit_mb: int) -> None:
+        super().__init__(f"This file is larger than {limit_mb:,} MB, so it was not saved. Hand in a smaller one.")
+
+
+class FileTypeRefused(Refused):
+    code = "file-type-refused"
+
+    def __init__(self, why: str, allowed: str) -> None:
+        super().__init__(f"{why} It was not saved. Hand in a file of one of these types: {allowed}.")
+
+
+class FileUnknown(Refused):
+    code = "file-unknown"
+
+    def __init__(self, file_id: object) -> None:
+        super().__init__(f"There is no file {file_id}. Check the link; if the course was reset, its files are gone.")
+
+
+class UploadExpired(Refused):
+    code = "upload-expired"
+
+    def __init__(self) -> None:
+        super().__init__("This upload was not handed in within an hour, and is gone. Choose the file again.")
+
+
+class StorageUnavailable(Refused):
+    code = "storage-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Files cannot be stored or fetched at the moment. Nothing was changed; try again in a few minutes."
+        )
+
+
 class StartAtInvalid(Refused):
     code = "start-at-invalid"
 

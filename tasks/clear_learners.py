@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import BigInteger, Uuid
 
 from config.settings import settings
+from models.files import queue_deletions
 from models.notifications import Notification
 from models.people import User
 from models.records import record_kinds
@@ -125,7 +126,9 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
             return
         learners = _lock_learners(session, piece, enrolment_id)
         assigned = [learner for learner in learners if learner.unassigned_at is None]
-        removed, touched = _delete_records(session, [learner.registration for learner in assigned])
+        registrations = [learner.registration for learner in assigned]
+        queue_deletions(session, reset.id, registrations)
+        removed, touched = _delete_records(session, registrations)
         _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
         had_something = {

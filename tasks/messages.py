@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_page
+from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
 from models.training import Course
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
+DELETE_FILES = "recourse.delete_files"
 
 
 QUIET_SECONDS = 10.0
@@ -131,3 +133,10 @@ def send_notify(session: Session, reset: Reset) -> None:
             queue=NOTIFY,
         ),
     )
+
+
+def send_outbox(session: Session, task: str) -> None:
+    """Have an outbox worked off once the session's transaction is committed. What is due is in the database: nothing
+    is said here, and a message that comes twice, late or never does no harm."""
+    expires = max(1.0, settings().recover_every_seconds)  # the next tick sends another
+    after_commit(session, lambda: app.send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))

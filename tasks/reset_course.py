@@ -18,6 +18,7 @@ from models.session import in_words, is_connection_lost, is_lock_timeout, transa
 from tasks.app import app
 from tasks.base import Step
 from tasks.cancel import CANCELLED, close_open_slices
+from tasks.due import send_due_outboxes
 from tasks.ledger import write_ledger
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
 from tasks.report import Progress, progress_of, report
@@ -154,6 +155,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     )
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
+    send_due_outboxes(session)
 
 
 def count_failure(reset_id: UUID, error: str) -> None:

@@ -57,12 +57,14 @@ def servers() -> Iterator[LocalUrls]:
 
 
 @pytest.fixture
-def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database as the migrations leave it, an empty broker, and settings that point at both. Gives its libpq URL.
+def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A database as the migrations leave it, an empty broker and storage, and settings that point at them. Gives its
+    libpq URL.
 
     Its name is always the same, so that what Celery has remembered of its configuration stays true.
     """
     _point_at(servers, monkeypatch)
+    monkeypatch.setenv("RECOURSE_STORAGE_URL", (tmp_path / "files").as_uri())
     assert app.conf.broker_url == servers.broker, "another test has configured Celery before, for another broker"
     _administer(servers, "CREATE DATABASE recourse TEMPLATE template_for_tests STRATEGY FILE_COPY")
     broker(servers).flushall()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from models.access import Actor, acting_user
 from models.learning import complete, post, record_progress, submit
 from models.people import Organization, User
@@ -83,10 +83,16 @@ class Scene:
 
 
 def make_scene(
-    slug: str = "acme", learners: int = 12, *, completed: int = 6, begun: int = 10, certificates: bool = True
+    slug: str = "acme",
+    learners: int = 12,
+    *,
+    completed: int = 6,
+    begun: int = 10,
+    certificates: bool = True,
+    files: bool = False,
 ) -> Scene:
     """Of the first 100 users of a database, those with an id below `completed` have completed the courses, and those
-    below `begun` have begun them. Every tenth learner has notifications off."""
+    below `begun` have begun them. Every tenth learner has notifications off. `files` are real ones, in the storage."""
     with transaction() as session:
         organization = make_organization(session, slug, slug.title())
         make_learners(session, organization, learners)
@@ -99,6 +105,8 @@ def make_scene(
             certificates=certificates,
         )
         enrol_everyone(session, organization, courses, completed=completed, begun=begun)
+        if files:
+            hand_in_files(session, courses)
         admin = acting_user(session, organization, f"admin@{slug}.example")
     return Scene(organization, admin, *courses)
 

@@ -25,6 +25,7 @@ STATUS = {
     "user-unknown": 404,
     "reset-unknown": 404,
     "token-unknown": 404,
+    "file-unknown": 404,
     "token-invalid": 401,
     "sign-in-failed": 401,
     "forbidden": 403,
@@ -38,7 +39,11 @@ STATUS = {
     "not-yet-over": 409,
     "stale-registration": 409,
     "idempotency-in-progress": 409,
+    "upload-expired": 409,
+    "file-too-large": 413,
+    "file-type-refused": 415,
     "sign-in-throttled": 429,
+    "storage-unavailable": 503,
 }
 """The refusals whose status is not 422: the request was understood, and cannot be done as it is."""
 

@@ -21,6 +21,10 @@ SAMPLES: dict[str, object] = {
     "shortest": 12,
     "token": 7,
     "scope": "resets:write",
+    "limit_mb": 50,
+    "why": "This file is empty.",
+    "allowed": "pdf, docx",
+    "file_id": 7,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]
@@ -60,6 +64,8 @@ def test_a_refusal_is_a_sentence_that_says_what_to_do_or_that_nothing_happened(k
         "lists them",
         "Nothing was",
         "Try again",
+        "Hand in",
+        "Choose",
     )
     assert any(hint in words for hint in (*hints, "nothing left", "request a new one"))
 
