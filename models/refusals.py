@@ -266,3 +266,24 @@ class AlreadyResetting(Refused):
             f"Everyone this is for is being reset in {course} by another job already. Nothing was changed; "
             "wait for its end, then preview again."
         )
+
+
+class NothingHandedIn(Refused):
+    code = "nothing-handed-in"
+
+    def __init__(self) -> None:
+        super().__init__("There is neither a text nor a file. Nothing was saved; write something, or choose a file.")
+
+
+class NotYetDone(Refused):
+    code = "not-yet-done"
+
+    def __init__(self) -> None:
+        super().__init__("Something in this course is not done yet. Open the course and finish what is left.")
+
+
+class TimeZoneUnknown(Refused):
+    code = "time-zone-unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no time zone {name!r}. Use a name such as Europe/Zurich. Nothing was changed.")

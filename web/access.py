@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from config.settings import settings
 from models.access import Actor, Permission, actor_for
+from models.inbox import unread
 from models.people import User
 from models.refusals import ScopeMissing, TokenInvalid
 from models.sign_in import SESSION_LONGEST, user_of_session
@@ -27,6 +28,7 @@ class SignedIn:
     user: User
     actor: Actor
     token: str  # of the session
+    unread: int  # alerts in their inbox
 
     def may(self, permission: Permission) -> bool:
         """Whether they have the permission: what they may not do is not offered to them."""
@@ -61,7 +63,7 @@ def signed_in(request: Request, session: Database) -> SignedIn:
     user = user_of_session(session, token) if token else None
     if user is None:
         raise NotSignedInError
-    person = SignedIn(user, actor_for(user), token)
+    person = SignedIn(user, actor_for(user), token, unread(session, user.id))
     request.state.signed_in = person  # for the frame around every page
     return person
 

@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from web.pages import analytics, courses, home, reset_dialog, resets, sign_in, users
+from web.pages import (
+    analytics,
+    courses,
+    home,
+    my_inbox,
+    my_settings,
+    my_training,
+    problem_types,
+    reset_dialog,
+    resets,
+    sign_in,
+    users,
+)
 
 ROUTERS: list[APIRouter] = [
     sign_in.router,
@@ -12,4 +24,8 @@ ROUTERS: list[APIRouter] = [
     reset_dialog.router,
     resets.router,
     analytics.router,
+    my_training.router,
+    my_inbox.router,
+    my_settings.router,
+    problem_types.router,
 ]
