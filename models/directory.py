@@ -123,4 +123,5 @@ def activities_of(session: Session, course_id: int) -> list[Activity]:
 def activity_counts(session: Session, course_id: int) -> dict[ActivityKind, int]:
     """How many activities of each kind the course has."""
     query = select(Activity.kind, func.count()).where(Activity.course_id == course_id).group_by(Activity.kind)
-    return dict(session.execute(query).tuples().all())
+    found = dict(session.execute(query).tuples().all())
+    return {kind: found[kind] for kind in ActivityKind if kind in found}

@@ -99,9 +99,17 @@ def reset_page(
 
 
 @router.get("/{reset_id}/live")
-def live(request: Request, reset_id: str, person: AnyAdmin, session: Database) -> Response:
-    """The part of the page that changes."""
-    return page(request, "reset_live.html", **_live(session, reset_seen_by(session, person.actor, reset_id)))
+def live(
+    request: Request,
+    reset_id: str,
+    person: AnyAdmin,
+    session: Database,
+    was: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """The part of the page that changes; `was` is the state that the page shows, and a new one makes its list anew."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    headers = {} if reset.state == was else {"HX-Trigger": "reset-moved"}
+    return page(request, "reset_live.html", headers=headers, **_live(session, reset))
 
 
 @router.post("/{reset_id}/cancel")

@@ -15,7 +15,9 @@ document.addEventListener("click", (event) => {
 
 // What has the focus in a dialog that has just come: never the button that does it.
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "dialog") event.detail.target.querySelector("[autofocus]")?.focus();
+  if (event.detail.target.id !== "dialog") return;
+  event.detail.target.querySelector("[autofocus]")?.focus({ preventScroll: true });
+  event.detail.target.scrollTop = 0; // on a small screen, the button is below what is to be read first
 });
 
 // A refusal comes with a page too, and is shown where the answer would have been; so is an answer that never came.
