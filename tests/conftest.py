@@ -16,6 +16,7 @@ from config.settings import settings
 from models.session import forget_engine
 from tasks.app import app
 from tests.post import Post
+from tests.web import serving
 from tests.workers import Worker
 
 PROJECT = Path(__file__).parents[1]
@@ -78,6 +79,13 @@ def post(database: str) -> Iterator[Post]:
     """The messages in the broker, to deliver by hand."""
     with Post() as box:
         yield box
+
+
+@pytest.fixture
+def served(database: str) -> Iterator[str]:
+    """The web app on the test's database and broker, in a thread of its own. Gives its base URL."""
+    with serving() as base:
+        yield base
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def signed_in(request: Request, session: Database) -> SignedIn:
     user = user_of_session(session, token) if token else None
     if user is None:
         raise NotSignedInError
+    session.expunge(user)  # a rollback would forget it, and the page that says why is about them too
     person = SignedIn(user, actor_for(user), token, unread(session, user.id))
     request.state.signed_in = person  # for the frame around every page
     return person
@@ -81,8 +82,10 @@ def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
     return check
 
 
-UsersAdmin = Annotated[SignedIn, Depends(person_with(Permission.USERS))]
-CoursesAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES))]
+FOR_USERS_ADMINS = Depends(person_with(Permission.USERS))
+FOR_COURSES_ADMINS = Depends(person_with(Permission.COURSES))
+UsersAdmin = Annotated[SignedIn, FOR_USERS_ADMINS]
+CoursesAdmin = Annotated[SignedIn, FOR_COURSES_ADMINS]
 AnyAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES, Permission.USERS))]
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token create`")

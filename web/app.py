@@ -13,7 +13,8 @@ from models.session import MOST_CONNECTIONS, forget_engine
 from web import api, health, pages
 from web.csrf import genuine
 from web.headers import SecurityHeaders
-from web.problems import tell_problems
+from web.limits import BodyLimit
+from web.problems import body_too_large, tell_problems
 from web.templating import STATIC
 
 
@@ -28,6 +29,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.add_middleware(BodyLimit, refuse=body_too_large)
     app.add_middleware(SecurityHeaders)
     tell_problems(app)
     app.include_router(health.router)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from itsdangerous import Signer
 
-from config.settings import required, settings
-from models.refusals import FileTooLarge, FormNotGenuine
+from config.settings import required
+from models.refusals import FormNotGenuine
 from web.access import cookie_name
 
 FIELD = "csrf"
@@ -30,7 +30,6 @@ async def genuine(request: Request) -> None:
         return
     if not _same_origin(request):
         raise FormNotGenuine
-    _must_have_a_bearable_size(request)  # before it is read
     form = await request.form()
     token = form.get(FIELD)
     if not isinstance(token, str) or not hmac.compare_digest(token, form_token(request)):
@@ -44,11 +43,3 @@ def _same_origin(request: Request) -> bool:
         return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
-
-
-def _must_have_a_bearable_size(request: Request) -> None:
-    """Raises `FileTooLarge` for a form that is larger than a file may be, as its head says."""
-    length = request.headers.get("content-length", "")
-    limit = settings().file_limit_mb
-    if not length.isdigit() or int(length) > (limit + 1) * 1_000_000:  # room for the other fields
-        raise FileTooLarge(limit)

@@ -11,9 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from models.refusals import Refused, SignInThrottled
-from models.session import in_words, is_connection_lost
+from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
 
@@ -92,6 +93,14 @@ def answer(request: Request, status: int, code: str, detail: str, **more: Any) -
     return page(request, "problem.html", status=status, headers=headers, title=title_of(code), detail=detail, **more)
 
 
+def body_too_large(scope: Scope, limit: int) -> Response:
+    """The answer to a request with too large a body."""
+    words = (
+        f"The request is larger than the {limit} MB that this address takes. Send less at once. Nothing was changed."
+    )
+    return answer(Request(scope), 413, "body-too-large", words)
+
+
 def title_of(code: str) -> str:
     """A problem's code as words."""
     return code.replace("-", " ").capitalize()
@@ -128,6 +137,9 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
+    if is_unstorable(error):
+        words = "Some value holds a character or a number that cannot be stored. Put it right and send it again."
+        return answer(request, 422, "request-invalid", words)
     if is_connection_lost(error):
         log.warning("database_away", error=in_words(error))
         words = f"{EXPLAINED['unavailable']} Try again in a moment."

@@ -6,7 +6,7 @@ from fastapi.responses import RedirectResponse, Response
 from models.analytics import completion_by_course
 from models.directory import activity_counts, course_of
 from tasks.lookup import resets_seen_by
-from web.access import CoursesAdmin
+from web.access import FOR_COURSES_ADMINS, CoursesAdmin
 from web.database import Database
 from web.templating import page
 
@@ -15,8 +15,8 @@ router = APIRouter(prefix="/training")
 LATEST_RESETS = 5
 
 
-@router.get("")
-@router.get("/content")
+@router.get("", dependencies=[FOR_COURSES_ADMINS])
+@router.get("/content", dependencies=[FOR_COURSES_ADMINS])
 def content() -> Response:
     """Both begin with the courses."""
     return RedirectResponse("/training/content/courses", 303)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.directory import training_of, user_of, users_of
-from web.access import UsersAdmin
+from web.access import FOR_USERS_ADMINS, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
@@ -37,7 +37,7 @@ def profile(request: Request, user_id: Number, person: UsersAdmin, session: Data
     return page(request, "user.html", user=user, section="profile")
 
 
-@router.get("/{user_id}/qualifications")
+@router.get("/{user_id}/qualifications", dependencies=[FOR_USERS_ADMINS])
 def qualifications(user_id: Number) -> Response:
     """The section begins with *Training*."""
     return RedirectResponse(f"/users/{user_id}/qualifications/training", 303)
