@@ -284,7 +284,7 @@ def test_a_whole_reset_by_keyboard_alone(sign_in: SignIn, start_worker: Callable
         for _ in range(60):
             keys.press("Tab")
             here = page.evaluate(
-                "(e => e === document.body ? '' :"
+                "(e => !e.matches('a, button, input, summary') ? '' :"
                 " e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || '')"
                 "(document.activeElement)"
             )
