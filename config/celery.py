@@ -7,6 +7,7 @@ from config.settings import required, settings
 INTERACTIVE = "interactive"  # one person waits for it
 BULK = "bulk"
 NOTIFY = "notify"
+QUEUES = (INTERACTIVE, BULK, NOTIFY)
 
 
 def celery_settings() -> dict[str, Any]:

@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     flower_password: SecretStr | None = Field(None, description="Their password; `recourse up` makes one up")
     flower_max_tasks: int = Field(20_000, ge=100, description="Tasks that Flower remembers, at 4.4 KB each")
 
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics of the web app; without one it answers on loopback only"
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces go, such as http://collector:4318; needs the extra `tracing`; default: nowhere"
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged")
 
     @field_validator("database_url")
