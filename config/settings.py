@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         30, gt=0, description="How long published work may lie before it is sent again"
     )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
+    soft_shutdown_seconds: float = Field(
+        20, ge=0, description="How long a worker that is told to stop leaves what it has in hand to end"
+    )
 
     storage_url: str | None = Field(
         None,

@@ -18,9 +18,7 @@ def upgrade() -> None:
     )
     op.add_column("reset", sa.Column("recoveries", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("reset", sa.Column("traceparent", sa.Text(), nullable=True))
-    op.create_index(
-        op.f("ix_notification_created_at"), "notification", ["created_at"], unique=False, postgresql_using="brin"
-    )
+    op.create_index(op.f("ix_notification_created_at"), "notification", ["created_at"], unique=False)
 
 
 def downgrade() -> None:
