@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         30, gt=0, description="How long published work may lie before it is sent again"
     )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
+    soft_shutdown_seconds: float = Field(
+        20, ge=0, description="How long a worker that is told to stop leaves what it has in hand to end"
+    )
 
     storage_url: str | None = Field(
         None,
@@ -64,6 +67,13 @@ class Settings(BaseSettings):
     flower_user: str = Field("operator", description="Who signs in to Flower")
     flower_password: SecretStr | None = Field(None, description="Their password; `recourse up` makes one up")
     flower_max_tasks: int = Field(20_000, ge=100, description="Tasks that Flower remembers, at 4.4 KB each")
+
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics of the web app; without one it answers on loopback only"
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces go, such as http://collector:4318; needs the extra `tracing`; default: nowhere"
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged")
 

@@ -35,6 +35,7 @@ class Notification(Base):
         UniqueConstraint("reset_id", "user_id", "kind"),
         Index(None, "user_id", "sent_at"),
         Index(None, "course_id"),
+        Index(None, "created_at"),
         Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
         CheckConstraint("reset_id IS NOT NULL OR kind IN ('retraining_ahead', 'rule_waits')", name="reset_is_named"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),

@@ -33,10 +33,12 @@ def recover() -> None:
                 log.info("reset_due", reset=str(reset.id))
             else:
                 log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
+                reset.recoveries += 1
             reset.recovered_at = session.scalars(select(func.now())).one()
             send_coordinator(session, reset)
         for reset in _with_alerts_left(session):
             log.warning("alerts_recovered", reset=str(reset.id))
+            reset.recoveries += 1
             reset.recovered_at = session.scalars(select(func.now())).one()
             send_notify(session, reset)
         send_due_outboxes(session)

@@ -111,8 +111,9 @@ def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker
     """Start real Celery workers. They are stopped after the test; if it fails, the end of their logs is shown."""
     started: list[Worker] = []
 
-    def start(*, beat: bool = True, **environment: object) -> Worker:
-        worker = Worker(PROJECT, tmp_path / f"worker-{len(started)}", beat=beat, environment=environment)
+    def start(*, beat: bool = True, queues: str = "interactive,bulk,notify", **environment: object) -> Worker:
+        folder = tmp_path / f"worker-{len(started)}"
+        worker = Worker(PROJECT, folder, beat=beat, queues=queues, environment=environment)
         started.append(worker)
         worker.wait_until_ready()
         return worker

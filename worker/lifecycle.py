@@ -1,8 +1,9 @@
-"""What happens when a worker process starts."""
+"""What happens when a worker process starts, and around each task."""
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.logging import configure_logging
 from models.session import forget_engine
@@ -18,3 +19,15 @@ def _log_as_json(**_: Any) -> None:
 def _own_connections(**_: Any) -> None:
     """The parent's connections are the parent's: using one from two processes mixes up both."""
     forget_engine(close=False)
+
+
+@task_prerun.connect
+def _say_in_every_line_what_it_is_about(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
+    """What the task logs, and the libraries below it, carries the task and the reset."""
+    about = {"reset": kwargs["reset_id"]} if "reset_id" in kwargs else {}
+    bind_contextvars(task=task.name, task_id=task_id, **about)
+
+
+@task_postrun.connect
+def _say_it_no_longer(**_: Any) -> None:
+    clear_contextvars()
