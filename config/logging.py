@@ -4,7 +4,7 @@ import ast
 import logging
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -27,7 +27,7 @@ def configure_logging() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _name_the_event],
@@ -45,6 +45,18 @@ def configure_logging() -> None:
     logging.getLogger("celery.beat").setLevel(max(logging.WARNING, root.level))
 
 
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at the moment, which may be exchanged under a process."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        """What the base class sets is not kept."""
+
+
 def _name_the_event(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Give a library's line an event name that can be searched for; its own words go to `message`.
 
@@ -54,12 +66,13 @@ def _name_the_event(_: Any, __: str, line: structlog.typing.EventDict) -> struct
     words, line["event"] = line["event"], record.name.replace(".", "_")
     known = getattr(record, "data", None)
     if not isinstance(known, dict) or not words.startswith(named := f"Task {known.get('name')}[{known.get('id')}] "):
-        return line | {"message": words}
+        line["message"] = words
+        return line
     line["event"] = _OF_A_TASK.get(words.removeprefix(named).partition(" ")[0].rstrip(":"), "task_ended")
-    line |= {"task": known["name"], "task_id": known["id"]}
-    line |= {name: known[name] for name in ("runtime", "description", "exc") if known.get(name) is not None}
+    line.update({"task": known["name"], "task_id": known["id"]})
+    line.update({name: known[name] for name in ("runtime", "description", "exc") if known.get(name) is not None})
     if "reset" not in line:
-        line |= _reset_of(known.get("kwargs"))
+        line.update(_reset_of(known.get("kwargs")))
     return line
 
 

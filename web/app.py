@@ -1,5 +1,6 @@
 """The ASGI application: `uvicorn web.app:app`."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from config.logging import configure_logging
 from models.session import MOST_CONNECTIONS, forget_engine
 from web import api, health, pages
 from web.csrf import genuine
@@ -43,6 +45,9 @@ def create_app() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    configure_logging()
+    logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
+    logging.getLogger("uvicorn").propagate = True
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
     yield
