@@ -11,6 +11,7 @@ TASK_MODULES = (
     "tasks.recover",
     "tasks.request",
     "tasks.reset_course",
+    "tasks.tidy",
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)

@@ -15,6 +15,8 @@ from tasks.app import app
 
 log = structlog.get_logger(__name__)
 
+TIDY_EVERY = 3600  # seconds
+
 
 @app.on_after_configure.connect
 def schedule_ticks(sender: Celery, **_: Any) -> None:
@@ -26,7 +28,12 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
             "schedule": every,
             # Ticks that nobody took in time are of no use, and must not pile up while no worker runs.
             "options": {"queue": INTERACTIVE, "expires": every},
-        }
+        },
+        "tidy": {
+            "task": "recourse.tidy",
+            "schedule": TIDY_EVERY,
+            "options": {"queue": INTERACTIVE, "expires": TIDY_EVERY},
+        },
     }
 
 

@@ -21,6 +21,7 @@ SAMPLES: dict[str, object] = {
     "shortest": 12,
     "token": 7,
     "scope": "resets:write",
+    "name": "Europe/Nowhere",
     "limit_mb": 50,
     "why": "This file is empty.",
     "allowed": "pdf, docx",
