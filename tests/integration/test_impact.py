@@ -1,12 +1,11 @@
 """What a preview says, held against what is there."""
 
-from collections.abc import Callable
-
 import pytest
 
+from models.refusals import AlreadyResetting
 from tasks import preview as module
 from tests.post import Post
-from tests.scenes import make_scene, records_of, run
+from tests.scenes import alerts, make_scene, records_of, report_of, run, state_of
 
 
 def test_a_preview_counts_what_a_reset_then_removes(post: Post) -> None:
@@ -17,8 +16,6 @@ def test_a_preview_counts_what_a_reset_then_removes(post: Post) -> None:
     assert seen.learners == 60
     reset = scene.request(seen)
     post.drain()
-    from tests.scenes import alerts, report_of
-
     assert report_of(reset)["removed"] == seen.removed
     assert len(alerts(reset)) == seen.alerts
 
@@ -57,8 +54,6 @@ def test_a_preview_names_a_few_of_its_own_learners(database: str) -> None:
 
 
 def test_a_reset_of_learners_who_are_all_being_reset_already_is_refused(post: Post) -> None:
-    from models.refusals import AlreadyResetting
-
     scene = make_scene(completed=100)
     scene.request()
     post.deliver(post.take()[0])
@@ -68,11 +63,9 @@ def test_a_reset_of_learners_who_are_all_being_reset_already_is_refused(post: Po
     scene.request()
 
 
-def test_nobody_assigned_is_no_reason_to_refuse(post: Post, set_up: Callable[..., None]) -> None:
+def test_nobody_assigned_is_no_reason_to_refuse(post: Post) -> None:
     scene = make_scene(learners=1)
     run("UPDATE enrolment SET unassigned_at = now()")
     reset = scene.request()
     post.drain()
-    from tests.scenes import state_of
-
     assert state_of(reset) == "succeeded"
