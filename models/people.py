@@ -37,6 +37,7 @@ class User(Base):
     name: Mapped[str]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
+    mail_on: Mapped[bool] = mapped_column(server_default=text("true"))  # alerts by e-mail too
     locale: Mapped[str] = mapped_column(server_default="en")  # a BCP 47 tag, such as de-CH
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))

@@ -7,6 +7,7 @@ from config.celery import celery_settings
 TASK_MODULES = (
     "tasks.clear_learners",
     "tasks.files",
+    "tasks.mail",
     "tasks.notify",
     "tasks.recover",
     "tasks.request",

@@ -19,6 +19,7 @@ from config.settings import settings
 from models.files import queue_deletions
 from models.notifications import Notification
 from models.people import User
+from models.preferences import wants_alert
 from models.records import record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
@@ -214,7 +215,7 @@ def _new_due_date(reset: Reset) -> datetime | None:
 
 def _write_alerts(session: Session, reset: Reset, users: list[int]) -> None:
     wanted = select(literal(reset.id), User.id, literal(reset.course_id)).where(
-        _among(User.id, users, BigInteger()), User.notifications_on, User.active
+        _among(User.id, users, BigInteger()), wants_alert(literal(reset.course_id))
     )
     columns = [Notification.reset_id, Notification.user_id, Notification.course_id]
     session.execute(insert(Notification).from_select(columns, wanted).on_conflict_do_nothing())
