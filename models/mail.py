@@ -76,6 +76,9 @@ class MailFigures:
     maybe_repeated: int  # sent, after a try whose outcome nobody knows: it may have come twice, with one Message-ID
 
 
+NO_MAILS = MailFigures(0, 0, 0, 0, 0, 0)
+
+
 def mails_of(session: Session, reset_id: UUID) -> MailFigures:
     """What became of the e-mails that carry the reset's alerts. None of it changes anything about the reset."""
     mine = (

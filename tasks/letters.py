@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -72,7 +73,7 @@ def write_letter(session: Session, mail: Mail) -> EmailMessage:
     subject = words.subject if len(items) == 1 else words.subject_of_many
     try:
         return _message(mail, user, subject.format(course=items[0].course, count=len(items)), values)
-    except ValueError as error:
+    except (ValueError, MessageError, IndexError) as error:  # the email package finds many words for a bad address
         raise NoLetterError(f"No e-mail can be made of it: {type(error).__name__}") from error
 
 
@@ -150,19 +151,20 @@ def _zone(user: User) -> ZoneInfo:
 
 def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> EmailMessage:
     message = EmailMessage()
-    name, address = parseaddr(required("mail_from"))
-    message["From"] = Address(name, addr_spec=address)
+    name, sender = parseaddr(required("mail_from"))
+    message["From"] = Address(name, addr_spec=sender)
     local, _, domain = user.email.rpartition("@")
-    message["To"] = Address(" ".join(user.name.split()), local, domain)
+    address = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+    message["To"] = Address(" ".join(user.name.split()), addr_spec=address)
     message["Subject"] = " ".join(subject.split())
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = message_id(mail)
     message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in answer
-    message["Content-Language"] = values["tag"]
     message.set_content(_templates().get_template("letter.txt").render(values))
     message.add_alternative(_templates().get_template("letter.html").render(values), subtype="html")
+    message["Content-Language"] = values["tag"]
     return message
 
 

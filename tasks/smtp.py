@@ -5,7 +5,7 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
 from email.utils import parseaddr
 from functools import partial
 from types import TracebackType
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from config.settings import settings
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
+SEVEN_BIT = SMTP.clone(cte_type="7bit")  # what every server takes
 DROPPED_IN_A_ROW = 3  # after which the server is taken to be away
 
 
@@ -80,7 +81,7 @@ class MailServer:
             refused = self._envelope(self._smtp, message)
             if refused is None:
                 handing_over = True
-                code, words = self._smtp.data(_as_bytes(message))
+                code, words = self._smtp.data(message.as_bytes(policy=SEVEN_BIT))
                 refused = None if code == 250 else _meaning(code, words)
         except smtplib.SMTPDataError as error:  # before the message, so it has surely not been taken
             refused = _meaning(error.smtp_code, error.smtp_error)
@@ -95,16 +96,10 @@ class MailServer:
 
     def _envelope(self, smtp: smtplib.SMTP, message: EmailMessage) -> Answer | None:
         """Say from whom and for whom it is. Gives why it is not taken, or nothing."""
-        recipient = parseaddr(str(message["To"]))[1]
-        options = []
-        if not recipient.isascii():
-            if not smtp.has_extn("smtputf8"):
-                return Never("The mail server takes no addresses with such letters")
-            options = ["SMTPUTF8", "BODY=8BITMIME"]
-        code, words = smtp.mail(parseaddr(str(message["From"]))[1], options)
+        code, words = smtp.mail(parseaddr(str(message["From"]))[1])
         if code != 250:
             return NotNow(f"The sender was refused: {_reply(code, words)}")
-        code, words = smtp.rcpt(recipient)
+        code, words = smtp.rcpt(parseaddr(str(message["To"]))[1])
         return None if code in (250, 251) else _meaning(code, words)
 
     def _start_over(self) -> None:
@@ -146,11 +141,6 @@ class MailServer:
                     self._smtp.quit()
             self._smtp.close()
         self._smtp = None
-
-
-def _as_bytes(message: EmailMessage) -> bytes:
-    policy = SMTP if parseaddr(str(message["To"]))[1].isascii() else SMTPUTF8
-    return message.as_bytes(policy=policy.clone(cte_type="7bit"))
 
 
 def _meaning(code: int, words: bytes | str) -> Answer:
