@@ -5,6 +5,7 @@
 
 from models import (
     access,
+    announcements,
     audit,
     file_deletions,
     files,
@@ -24,6 +25,7 @@ from models.base import Base
 
 __all__ = [
     "access",
+    "announcements",
     "audit",
     "file_deletions",
     "files",

@@ -5,6 +5,7 @@ from celery import Celery
 from config.celery import celery_settings
 
 TASK_MODULES = (
+    "tasks.announce",
     "tasks.clear_learners",
     "tasks.files",
     "tasks.mail",

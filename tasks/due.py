@@ -4,10 +4,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from config.settings import settings
+from models.announcements import Announcement
 from models.file_deletions import FileDeletion
 from models.mail import Mail, MailState
 from models.notifications import Notification, NotificationState
-from tasks.messages import DELETE_FILES, NOTIFY_LEARNERS, SEND_MAIL, send_outbox
+from tasks.messages import ANNOUNCE, DELETE_FILES, NOTIFY_LEARNERS, SEND_MAIL, send_outbox
 
 
 def send_due_outboxes(session: Session) -> None:
@@ -17,6 +18,8 @@ def send_due_outboxes(session: Session) -> None:
     # Alerts of a reset are sent by its end; those of none by this.
     if _any(session, Notification.reset_id.is_(None) & (Notification.state == NotificationState.PENDING)):
         send_outbox(session, NOTIFY_LEARNERS)
+    if _any(session, Announcement.next_try_at <= func.now()):
+        send_outbox(session, ANNOUNCE)
     if mail_is_due(session):
         send_outbox(session, SEND_MAIL)
 

@@ -20,9 +20,10 @@ from tasks.due import mail_is_due
 from tasks.letters import NoLetterError, NotAptError, write_letter
 from tasks.messages import SEND_MAIL, send_outbox
 from tasks.smtp import Answer, MailServer, MailServerAwayError, Never, NotNow, Taken
+from tasks.waits import OVER_A_DAY, next_try
 
 RUN_SECONDS = 30.0  # then the rest is left to another message, so that nothing else waits long for this process
-WAITS = [minutes * 60 for minutes in (1, 5, 15, 60, 180, 360, 840)]  # between tries: over a day in all
+WAITS = OVER_A_DAY
 SENDER = "hashtext('recourse.mail')"
 
 log = structlog.get_logger(__name__)
@@ -112,13 +113,11 @@ def _written(session: Session, mail: Mail) -> EmailMessage | None:
 
 
 def _begun(session: Session, mail: Mail, message: EmailMessage) -> Letter:
-    now = session.scalars(select(func.now())).one()
-    mail.attempts += 1
-    mail.begun_at = now
-    # Set before the try: whoever dies of it leaves nothing to clear up.
-    mail.next_try_at = now + func.make_interval(0, 0, 0, 0, 0, 0, WAITS[min(mail.attempts, len(WAITS)) - 1])
-    session.flush()
-    return Letter(mail.id, mail.attempts, message)
+    attempt = mail.attempts + 1
+    # The next try is set before this one is made: whoever dies of it leaves nothing to clear up.
+    begun = {"attempts": attempt, "begun_at": func.now(), "next_try_at": next_try(WAITS, attempt)}
+    session.execute(update(Mail).where(Mail.id == mail.id).values(**begun))
+    return Letter(mail.id, attempt, message)
 
 
 def _end(mail: Mail, state: MailState, reason: str) -> None:

@@ -27,6 +27,7 @@ CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 DELETE_FILES = "recourse.delete_files"
 SEND_MAIL = "recourse.send_mail"
+ANNOUNCE = "recourse.announce"
 
 
 QUIET_SECONDS = 10.0

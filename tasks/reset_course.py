@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
+from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
@@ -156,6 +157,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         removed=figures["removed"],
     )
     _write_digest(session, reset)
+    announce_later(session, reset.id)
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)

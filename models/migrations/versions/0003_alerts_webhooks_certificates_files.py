@@ -129,9 +129,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("notification_id", name=op.f("pk_mail_alert")),
     )
     op.create_index(op.f("ix_mail_alert_mail_id"), "mail_alert", ["mail_id"], unique=False)
+    op.create_table(
+        "announcement",
+        sa.Column("reset_id", sa.Uuid(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["reset_id"], ["reset.id"], name=op.f("fk_announcement_reset_id")),
+        sa.PrimaryKeyConstraint("reset_id", "channel", name=op.f("pk_announcement")),
+    )
+    op.create_index(op.f("ix_announcement_next_try_at"), "announcement", ["next_try_at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("announcement")
     op.drop_table("mail_alert")
     op.drop_table("mail")
     op.drop_table("alert_preference")
