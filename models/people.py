@@ -1,6 +1,7 @@
 """Organizations and their users."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -42,3 +43,11 @@ class User(Base):
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def zone_of(user: User) -> ZoneInfo:
+    """The user's time zone; UTC where it is none that this machine knows."""
+    try:
+        return ZoneInfo(user.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

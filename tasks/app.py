@@ -6,6 +6,7 @@ from config.celery import celery_settings
 
 TASK_MODULES = (
     "tasks.announce",
+    "tasks.certificates",
     "tasks.clear_learners",
     "tasks.files",
     "tasks.mail",

@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import BigInteger, Uuid
 
 from config.settings import settings
+from models.certificates import supersede
 from models.files import queue_deletions
 from models.notifications import Notification
 from models.people import User
@@ -129,6 +130,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
         assigned = [learner for learner in learners if learner.unassigned_at is None]
         registrations = [learner.registration for learner in assigned]
         queue_deletions(session, reset.id, registrations)
+        supersede(session, registrations)
         removed, touched = _delete_records(session, registrations)
         _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 

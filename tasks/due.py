@@ -8,7 +8,8 @@ from models.announcements import Announcement
 from models.file_deletions import FileDeletion
 from models.mail import Mail, MailState
 from models.notifications import Notification, NotificationState
-from tasks.messages import ANNOUNCE, DELETE_FILES, NOTIFY_LEARNERS, SEND_MAIL, send_outbox
+from models.records import Certificate
+from tasks.messages import ANNOUNCE, DELETE_FILES, MAKE_CERTIFICATES, NOTIFY_LEARNERS, SEND_MAIL, send_outbox
 
 
 def send_due_outboxes(session: Session) -> None:
@@ -20,6 +21,8 @@ def send_due_outboxes(session: Session) -> None:
         send_outbox(session, NOTIFY_LEARNERS)
     if _any(session, Announcement.next_try_at <= func.now()):
         send_outbox(session, ANNOUNCE)
+    if _any(session, Certificate.pdf_due_at <= func.now()):
+        send_outbox(session, MAKE_CERTIFICATES)
     if mail_is_due(session):
         send_outbox(session, SEND_MAIL)
 

@@ -10,7 +10,6 @@ from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import Row, case, select
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 from config.settings import required
 from models.mail import Mail, MailAlert
 from models.notifications import ABOUT_ONES_OWN, Notification, NotificationKind
-from models.people import Organization, User
+from models.people import Organization, User, zone_of
 from models.preferences import why_no_mail
 from models.resets import Reset
 from models.training import Course, Enrolment
@@ -105,11 +104,11 @@ def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
 def _item(session: Session, row: Row[Any], user: User, language: Language) -> Item:
     alert, course = row.Notification, row.Course
     name = " ".join(course.title.split()) or course.code
-    lines, link = [], course_link(course.id)
+    lines, link = [], course_link(course.code)
     match alert.kind:
         case NotificationKind.COURSE_ASSIGNED:
             if row.due_at:
-                lines = [language.due.format(day=language.day(row.due_at.astimezone(_zone(user)).date()))]
+                lines = [language.due.format(day=language.day(row.due_at.astimezone(zone_of(user)).date()))]
         case NotificationKind.RETRAINING_AHEAD:
             if begins := _day(alert.details, user):
                 lines = [language.begins.format(day=language.day(begins))]
@@ -119,7 +118,7 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
                 reset_link(alert.reset_id),
             )
         case NotificationKind.RULE_WAITS:
-            lines, link = [language.waits], rules_link(course.id)
+            lines, link = [language.waits], rules_link(course.code)
     return Item(name, f"{name} ({course.code})", lines, link)
 
 
@@ -139,14 +138,7 @@ def _day(details: dict[str, Any] | None, user: User) -> date | None:
         on = datetime.fromisoformat(str((details or {})["on"]))
     except (KeyError, ValueError):
         return None
-    return on.astimezone(_zone(user)).date() if on.tzinfo else on.date()
-
-
-def _zone(user: User) -> ZoneInfo:
-    try:
-        return ZoneInfo(user.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    return on.astimezone(zone_of(user)).date() if on.tzinfo else on.date()
 
 
 def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> EmailMessage:

@@ -1,5 +1,6 @@
 """Links into the web app, for e-mails and announcements."""
 
+from urllib.parse import quote
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -7,9 +8,9 @@ from itsdangerous import BadData, URLSafeSerializer
 from config.settings import required, settings
 
 
-def course_link(course_id: int) -> str:
+def course_link(code: str) -> str:
     """Where a learner takes the course."""
-    return f"{settings().public_url}/my/training/{course_id}"
+    return f"{settings().public_url}/my/courses/{quote(code, safe='')}"
 
 
 def reset_link(reset_id: UUID) -> str:
@@ -17,9 +18,14 @@ def reset_link(reset_id: UUID) -> str:
     return f"{settings().public_url}/resets/{reset_id}"
 
 
-def rules_link(course_id: int) -> str:
+def rules_link(code: str) -> str:
     """Where an admin finds the retraining rules of a course."""
-    return f"{settings().public_url}/training/content/courses/{course_id}"
+    return f"{settings().public_url}/training/content/courses/{quote(code, safe='')}"
+
+
+def verify_link(serial: str) -> str:
+    """Where anybody sees whether a certificate is valid."""
+    return f"{settings().public_url}/verify/{quote(serial, safe='')}"
 
 
 def settings_link() -> str:

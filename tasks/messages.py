@@ -27,6 +27,7 @@ CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 DELETE_FILES = "recourse.delete_files"
 SEND_MAIL = "recourse.send_mail"
+MAKE_CERTIFICATES = "recourse.make_certificates"
 ANNOUNCE = "recourse.announce"
 
 

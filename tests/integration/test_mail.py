@@ -122,7 +122,7 @@ def test_an_email_says_what_to_do_in_the_users_language_and_time_zone(by_mail: L
     assert sent.message["Auto-Submitted"] == "auto-generated"
     assert "Guten Tag Zoë Müller," in sent.part("plain")
     assert "Fire & <safety> (FIRE-101)\n  Fällig am 1. März 2027\n" in sent.part("plain")
-    assert "https://training.acme.example/my/training/" in sent.part("plain")
+    assert "https://training.acme.example/my/courses/FIRE-101" in sent.part("plain")
     assert "Fire &amp; &lt;safety&gt; (FIRE-101)" in sent.part("html")
     [sent] = by_mail.to(english.email)
     assert sent.message["Subject"] == "Fire & <safety> is assigned to you again"

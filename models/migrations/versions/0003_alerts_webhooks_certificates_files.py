@@ -139,9 +139,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reset_id", "channel", name=op.f("pk_announcement")),
     )
     op.create_index(op.f("ix_announcement_next_try_at"), "announcement", ["next_try_at"], unique=False)
+    op.add_column("certificate", sa.Column("pdf_due_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("certificate", sa.Column("pdf_key", sa.Text(), nullable=True))
+    op.create_unique_constraint(op.f("uq_certificate_pdf_key"), "certificate", ["pdf_key"])
+    op.create_index(
+        "ix_certificate_due",
+        "certificate",
+        ["pdf_due_at"],
+        unique=False,
+        postgresql_where=sa.text("pdf_due_at IS NOT NULL"),
+    )
+    op.create_table(
+        "superseded_serial",
+        sa.Column("serial_hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("serial_hash", name=op.f("pk_superseded_serial")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("superseded_serial")
+    op.drop_column("certificate", "pdf_key")
+    op.drop_column("certificate", "pdf_due_at")
     op.drop_table("announcement")
     op.drop_table("mail_alert")
     op.drop_table("mail")
