@@ -56,7 +56,7 @@ def main() -> None:
         _say(str(error))
         sys.exit(1)
     except ValidationError as error:
-        _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+        _refuse("\n".join(_setting_error(one["loc"], one["msg"]) for one in error.errors()))
     except BrokerError as error:
         _say(f"The broker does not answer: {error}\nCheck RECOURSE_BROKER_URL. A reset that is written down is kept.")
         sys.exit(1)
@@ -64,6 +64,11 @@ def main() -> None:
         if is_connection_lost(error):
             _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
         _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+
+
+def _setting_error(place: tuple[int | str, ...], words: str) -> str:
+    # What is wrong between two settings has no place, and names them itself.
+    return f"RECOURSE_{'_'.join(map(str, place)).upper()}: {words}" if place else words.removeprefix("Value error, ")
 
 
 def _refuse(words: str) -> NoReturn:

@@ -69,6 +69,12 @@ def put_off(session: Session, key: str, after: timedelta) -> bool:
     return changed_rows(session, update(FileDeletion).where(waiting).values(next_try_at=func.now() + after)) == 1
 
 
+def keep(session: Session, key: str) -> bool:
+    """Take the object out of the outbox: from the commit on, it is somebody's. Gives whether that was in time."""
+    waiting = (FileDeletion.key == key) & (FileDeletion.attempts == 0) & (FileDeletion.next_try_at > func.now())
+    return changed_rows(session, delete(FileDeletion).where(waiting)) == 1
+
+
 def take_due(session: Session, most: int) -> dict[str, int]:
     """Take deletions that are due, and set the moment of their next try before this one is made: who dies of it leaves
     nothing to clear up. Gives the number of the try by key."""

@@ -9,20 +9,31 @@ transaction, so whatever is killed or rolled back, no object is forgotten. See
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, any_, delete, func, literal, select
+from sqlalchemy import (
+    CheckConstraint,
+    CompoundSelect,
+    ForeignKey,
+    Identity,
+    Index,
+    any_,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Uuid
 
 from models import storage
 from models.access import Actor, Permission
-from models.file_deletions import FileDeletion
-from models.records import AssignmentSubmission, LearnerRecord, PracticalAssessment
+from models.file_deletions import FileDeletion, keep
+from models.records import AssignmentSubmission, Certificate, LearnerRecord, PracticalAssessment
 from models.refusals import FileUnknown, UploadExpired
-from models.session import changed_rows
 from models.training import Enrolment
 from models.uploads import Upload
 
@@ -70,8 +81,7 @@ def attach(session: Session, submission: AssignmentSubmission | PracticalAssessm
     `UploadExpired`.
     """
     session.flush()
-    waiting = (FileDeletion.key == upload.key) & (FileDeletion.attempts == 0) & (FileDeletion.next_try_at > func.now())
-    if changed_rows(session, delete(FileDeletion).where(waiting)) == 0:
+    if not keep(session, upload.key):
         raise UploadExpired
     row = StoredFile(
         registration=submission.registration,
@@ -119,11 +129,14 @@ def open_file(session: Session, actor: Actor, file_id: int) -> Download:
 
 
 def queue_deletions(session: Session, reset_id: UUID, registrations: list[UUID]) -> None:
-    """Have the objects of these registrations' files deleted once the session's transaction is committed.
-
-    To be called before their rows are deleted: it reads the keys from them.
+    """Have the objects of these registrations' files and certificates deleted once the session's transaction is
+    committed. To be called before their rows are deleted: it reads the keys from them.
     """
-    keys = select(StoredFile.key, literal(reset_id)).where(
-        StoredFile.registration == any_(literal(registrations, ARRAY(Uuid())))
+    mine = any_(literal(registrations, ARRAY(Uuid())))
+    keys: CompoundSelect[Any] = union_all(
+        select(StoredFile.key, literal(reset_id)).where(StoredFile.registration == mine),
+        select(Certificate.pdf_key, literal(reset_id)).where(
+            Certificate.registration == mine, Certificate.pdf_key.is_not(None)
+        ),
     )
     session.execute(insert(FileDeletion).from_select([FileDeletion.key, FileDeletion.reset_id], keys))

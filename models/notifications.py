@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
@@ -17,6 +18,10 @@ class NotificationKind(StrEnum):
     RESET_DIGEST = "reset_digest"  # to whoever asked for a reset: what came of it
     RETRAINING_AHEAD = "retraining_ahead"  # to a learner: a rule is going to reset the course soon
     RULE_WAITS = "rule_waits"  # to the owner of a retraining rule: it waits for them
+
+
+ABOUT_ONES_OWN = (NotificationKind.COURSE_ASSIGNED, NotificationKind.RETRAINING_AHEAD)
+"""To learners, about a course that they have: of no use to who has it no more."""
 
 
 class NotificationState(StrEnum):
@@ -53,6 +58,7 @@ class Notification(Base):
         one_of(NotificationState, "state"), server_default=NotificationState.PENDING.value
     )
     reason: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None]  # what its words need beside user and course: ids and dates alone
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]  # when the user marked it as read

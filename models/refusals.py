@@ -171,6 +171,13 @@ class FileUnknown(Refused):
         super().__init__(f"There is no file {file_id}. Check the link; if the course was reset, its files are gone.")
 
 
+class CertificateMissing(Refused):
+    code = "certificate-missing"
+
+    def __init__(self, course: str) -> None:
+        super().__init__(f"You have no certificate of {course}. Open the course to see what is still to be done.")
+
+
 class UploadExpired(Refused):
     code = "upload-expired"
 

@@ -5,8 +5,11 @@ from celery import Celery
 from config.celery import celery_settings
 
 TASK_MODULES = (
+    "tasks.announce",
+    "tasks.certificates",
     "tasks.clear_learners",
     "tasks.files",
+    "tasks.mail",
     "tasks.notify",
     "tasks.recover",
     "tasks.request",

@@ -16,9 +16,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import BigInteger, Uuid
 
 from config.settings import settings
+from models.certificates import supersede
 from models.files import queue_deletions
 from models.notifications import Notification
 from models.people import User
+from models.preferences import wants_alert
 from models.records import record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
@@ -128,6 +130,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
         assigned = [learner for learner in learners if learner.unassigned_at is None]
         registrations = [learner.registration for learner in assigned]
         queue_deletions(session, reset.id, registrations)
+        supersede(session, registrations)
         removed, touched = _delete_records(session, registrations)
         _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
@@ -214,7 +217,7 @@ def _new_due_date(reset: Reset) -> datetime | None:
 
 def _write_alerts(session: Session, reset: Reset, users: list[int]) -> None:
     wanted = select(literal(reset.id), User.id, literal(reset.course_id)).where(
-        _among(User.id, users, BigInteger()), User.notifications_on, User.active
+        _among(User.id, users, BigInteger()), wants_alert(literal(reset.course_id))
     )
     columns = [Notification.reset_id, Notification.user_id, Notification.course_id]
     session.execute(insert(Notification).from_select(columns, wanted).on_conflict_do_nothing())

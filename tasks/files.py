@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Text, any_, literal, select, union_all
+from sqlalchemy import CompoundSelect, Text, any_, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models import storage
 from models.file_deletions import FileDeletion, forget_deleted, note_errors, take_due
 from models.files import StoredFile
+from models.records import Certificate
 from models.session import transaction
 from tasks.app import app
 from tasks.messages import DELETE_FILES
@@ -79,8 +81,9 @@ def sweep(*, delete: bool, progress: Callable[[Swept], None] = lambda _: None) -
 def _known(keys: list[str]) -> set[str]:
     wanted = any_(literal(keys, ARRAY(Text)))
     with transaction() as session:
-        rows = union_all(
+        rows: CompoundSelect[Any] = union_all(
             select(StoredFile.key).where(StoredFile.key == wanted),
+            select(Certificate.pdf_key).where(Certificate.pdf_key == wanted),
             select(FileDeletion.key).where(FileDeletion.key == wanted),
         )
         return set(session.scalars(rows))

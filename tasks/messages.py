@@ -26,6 +26,9 @@ RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 DELETE_FILES = "recourse.delete_files"
+SEND_MAIL = "recourse.send_mail"
+MAKE_CERTIFICATES = "recourse.make_certificates"
+ANNOUNCE = "recourse.announce"
 
 
 QUIET_SECONDS = 10.0

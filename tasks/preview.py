@@ -6,12 +6,13 @@ from typing import TypedDict, Unpack
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from config.settings import required, settings
 from models.access import Actor, Permission
 from models.people import User
+from models.preferences import wants_alert
 from models.records import Completion, record_kinds
 from models.refusals import (
     AudienceInvalid,
@@ -247,7 +248,7 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
         select(func.count())
         .select_from(in_sample)
         .join(User, User.id == in_sample.c.user_id)
-        .where(anything, User.notifications_on, User.active)
+        .where(anything, wants_alert(literal(plan.course_id)))
         .scalar_subquery()
     )
     sampled = select(func.count()).select_from(in_sample).scalar_subquery()

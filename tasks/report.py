@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
-from models.notifications import Notification, NotificationState
+from models.notifications import Notification, NotificationKind, NotificationState
 from models.records import record_kinds
 from models.resets import SETTLED, Reset, ResetSlice
 
@@ -85,7 +85,8 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     settled = reset.state in SETTLED
     alerts = Notification.reset_id == reset.id
     # Alerts are sent only once the reset is settled: until then there is nothing to count, at every look anew.
-    sent = select(func.count()).where(alerts, Notification.state == NotificationState.SENT)
+    to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
+    sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
     due = select(select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists())
     until = reset.finished_at or datetime.now(UTC)
     return {

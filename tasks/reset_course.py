@@ -8,11 +8,14 @@ from uuid import UUID
 import structlog
 from celery.exceptions import Ignore
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
+from models.announcements import announce_later
+from models.notifications import Notification, NotificationKind
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from tasks.app import app
@@ -153,9 +156,23 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         progress=figures["progress"],
         removed=figures["removed"],
     )
+    _write_digest(session, reset)
+    announce_later(session, reset.id)
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
+
+
+def _write_digest(session: Session, reset: Reset) -> None:
+    """Tell whoever asked for it, if that is a user: once a reset, however often its failed ones are tried again."""
+    if reset.requested_by is not None:
+        digest = insert(Notification).values(
+            kind=NotificationKind.RESET_DIGEST,
+            reset_id=reset.id,
+            user_id=reset.requested_by,
+            course_id=reset.course_id,
+        )
+        session.execute(digest.on_conflict_do_nothing())
 
 
 def count_failure(reset_id: UUID, error: str) -> None:

@@ -155,8 +155,10 @@ def ledger(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
 
 
 def alerts(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
-    """State and reason by user."""
-    found = rows("SELECT user_id, state, reason FROM notification WHERE reset_id = :id", id=reset_id)
+    """State and reason of the learners' alerts, by user."""
+    found = rows(
+        "SELECT user_id, state, reason FROM notification WHERE reset_id = :id AND kind = 'course_assigned'", id=reset_id
+    )
     return {user: (state, reason) for user, state, reason in found}
 
 

@@ -27,6 +27,7 @@ STATUS = {
     "reset-unknown": 404,
     "token-unknown": 404,
     "file-unknown": 404,
+    "certificate-missing": 404,
     "token-invalid": 401,
     "sign-in-failed": 401,
     "forbidden": 403,

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from web.pages import (
     analytics,
+    certificates,
     courses,
     home,
     my_inbox,
@@ -27,5 +28,6 @@ ROUTERS: list[APIRouter] = [
     my_training.router,
     my_inbox.router,
     my_settings.router,
+    certificates.router,
     problem_types.router,
 ]
