@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from models.session import MOST_CONNECTIONS, forget_engine
-from web import api, health, pages
+from web import api, health, metrics, pages
 from web.csrf import genuine
 from web.headers import SecurityHeaders
 from web.problems import tell_problems
@@ -31,6 +31,7 @@ def create_app() -> FastAPI:
     app.add_middleware(SecurityHeaders)
     tell_problems(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1")
     for router in pages.ROUTERS:
