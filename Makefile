@@ -35,6 +35,8 @@ check: .venv/.stamp ## look for style, type, layer and migration mistakes
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/recourse database check
+	@# The alert rules, where Prometheus's own checker is installed; the tests hold their names to what is measured.
+	@! command -v promtool >/dev/null || promtool test rules deploy/prometheus-rules-test.yml
 
 .PHONY: format
 format: .venv/.stamp ## put the code into its usual form

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from config.logging import configure_logging
 from models.session import MOST_CONNECTIONS, forget_engine
-from web import api, health, pages
+from web import api, health, metrics, pages
 from web.csrf import genuine
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
@@ -35,6 +35,7 @@ def create_app() -> FastAPI:
     app.add_middleware(SecurityHeaders)
     tell_problems(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1")
     for router in pages.ROUTERS:
