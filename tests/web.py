@@ -41,12 +41,12 @@ def serving() -> Iterator[str]:
 
 
 def page_routes() -> set[tuple[str, str]]:
-    """Every method and path of the pages, and of what is asked after the app's health."""
-    from web import health, pages
+    """Every method and path of the pages, and of what is for those who run the app."""
+    from web import health, metrics, pages
 
     return {
         (method, route.path)
-        for router in (*pages.ROUTERS, health.router)
+        for router in (*pages.ROUTERS, health.router, metrics.router)
         for route in router.routes
         for method in route.methods - {"HEAD"}
     }

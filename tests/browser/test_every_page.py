@@ -36,6 +36,7 @@ def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
         "/resets": "/resets",
         "/resets/{reset_id}": f"/resets/{reset}",
         "/problems/{code}": "/problems/plan-expired",
+        "/verify/{serial}": "/verify/AAAAA-BBBBB-CCCCC-DDDDD",
     }
 
 
@@ -48,9 +49,11 @@ NO_PAGES_OF_AN_ADMIN = {
     "/my/courses/{code}",
     "/resets/{reset_id}/live",  # a part of a page
     "/my/files/{file_id}",  # files
+    "/my/courses/{code}/certificate",
     "/training/analytics/{code}/users.csv",
     "/healthz",  # for programs
     "/readyz",
+    "/metrics",
 }
 
 

@@ -87,6 +87,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/my/courses/{code}/attempts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/posts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/completion"): (303, 409, 404, 404, 404),
+    ("GET", "/my/courses/{code}/certificate"): (303, 404, 404, 404, 404),
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
     ("GET", "/users"): (303, 403, 403, 200, 200),
     ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
@@ -109,8 +110,10 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/resets/{reset_id}/cancel"): (303, 403, 409, 409, 404),
     ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
+    ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
     ("GET", "/healthz"): (200, 200, 200, 200, 200),
     ("GET", "/readyz"): (200, 200, 200, 200, 200),
+    ("GET", "/metrics"): (200, 200, 200, 200, 200),  # on this machine
 }
 ELSEWHERE = {("POST", "/sign-in")}  # has tests of its own, below
 ONLY_OURS = "FIRE-ONLY-HERE"
@@ -130,6 +133,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "reset_id": visitors.reset,
         "activity_id": ask("SELECT min(id) FROM activity"),
         "file_id": 1,
+        "serial": "AAAAA-BBBBB-CCCCC-DDDDD",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}
     tokens["nobody"] = csrf_of(visitors.clients["nobody"].get("/sign-in").text)
