@@ -9,12 +9,14 @@ from sqlalchemy import select, text
 
 from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from models.access import Actor, acting_user
+from models.files import attach
 from models.learning import complete, post, record_progress, submit
 from models.people import Organization, User
 from models.records import record_kinds
 from models.resets import Reset
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
+from models.uploads import receive
 from tasks.app import app
 from tasks.cancel import cancel
 from tasks.preview import Preview, preview
@@ -113,6 +115,7 @@ def make_scene(
 
 def do_everything(enrolment: Enrolment) -> None:
     """Have the learner leave a record of each kind."""
+    upload = receive(enrolment.organization_id, "notes.txt", [b"What I did."])
     with transaction() as session:
         for activity in session.scalars(select(Activity).where(Activity.course_id == enrolment.course_id)):
             match activity.kind:
@@ -120,7 +123,9 @@ def do_everything(enrolment: Enrolment) -> None:
                     record_progress(session, enrolment.registration, activity.id, 100)
                 case ActivityKind.DISCUSSION:
                     post(session, enrolment.registration, activity.id, "What I took from it.")
-                case _:
+                case ActivityKind.ASSIGNMENT:
+                    attach(session, submit(session, enrolment.registration, activity.id, score=80), upload)
+                case ActivityKind.PRACTICAL_ASSESSMENT:
                     submit(session, enrolment.registration, activity.id, score=80)
         complete(session, enrolment.registration)
 
