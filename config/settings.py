@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     mail_gather_seconds: float = Field(
         60, ge=0, description="Courses assigned to one user within that time make one e-mail"
     )
+    webhook_allow_private: bool = Field(
+        False, description="Whether webhooks may go to private networks, and unencrypted: for trying them out"
+    )
     announce_urls: list[SecretStr] = Field(
         [], description="Channels that are told of each reset, as Apprise URLs in a JSON list"
     )

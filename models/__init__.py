@@ -21,6 +21,7 @@ from models import (
     sign_in,
     tokens,
     training,
+    webhooks,
 )
 from models.base import Base
 
@@ -43,6 +44,7 @@ __all__ = [
     "sign_in",
     "tokens",
     "training",
+    "webhooks",
 ]
 
 metadata = Base.metadata

@@ -178,6 +178,29 @@ class CertificateMissing(Refused):
         super().__init__(f"You have no certificate of {course}. Open the course to see what is still to be done.")
 
 
+class WebhookAddressRefused(Refused):
+    code = "webhook-address-refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Use one that anybody on the internet could reach, such as https://example.org/hook.")
+
+
+class WebhookUnknown(Refused):
+    code = "webhook-unknown"
+
+    def __init__(self, webhook: object) -> None:
+        super().__init__(f"There is no webhook {webhook}. Check the link; it may have been deleted.")
+
+
+class WebhookEventsMissing(Refused):
+    code = "webhook-events-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A webhook that is told of nothing is of no use. Choose one event at least. Nothing was saved."
+        )
+
+
 class UploadExpired(Refused):
     code = "upload-expired"
 

@@ -15,6 +15,7 @@ TASK_MODULES = (
     "tasks.request",
     "tasks.reset_course",
     "tasks.tidy",
+    "tasks.webhooks",
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)

@@ -25,6 +25,7 @@ from models.records import record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
+from models.webhooks import note_learners
 from tasks.app import app
 from tasks.audience import NOT_ASSIGNED
 from tasks.messages import CLEAR_LEARNERS
@@ -143,8 +144,10 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
             ItemState.UNCHANGED: [enrolment for enrolment, had in had_something.items() if not had],
             ItemState.SKIPPED: [learner.id for learner in learners if learner.unassigned_at is not None],
         }
+        cleared = [learner.user_id for learner in assigned if had_something[learner.id]]
+        note_learners(session, reset.organization_id, reset.id, cleared)
         if reset.notify:
-            _write_alerts(session, reset, [learner.user_id for learner in assigned if had_something[learner.id]])
+            _write_alerts(session, reset, cleared)
         _settle(session, piece, outcome, removed, NOT_ASSIGNED)
 
 

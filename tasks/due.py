@@ -9,7 +9,16 @@ from models.file_deletions import FileDeletion
 from models.mail import Mail, MailState
 from models.notifications import Notification, NotificationState
 from models.records import Certificate
-from tasks.messages import ANNOUNCE, DELETE_FILES, MAKE_CERTIFICATES, NOTIFY_LEARNERS, SEND_MAIL, send_outbox
+from models.webhooks import DeliveryState, WebhookDelivery
+from tasks.messages import (
+    ANNOUNCE,
+    DELETE_FILES,
+    DELIVER_WEBHOOKS,
+    MAKE_CERTIFICATES,
+    NOTIFY_LEARNERS,
+    SEND_MAIL,
+    send_outbox,
+)
 
 
 def send_due_outboxes(session: Session) -> None:
@@ -23,6 +32,8 @@ def send_due_outboxes(session: Session) -> None:
         send_outbox(session, ANNOUNCE)
     if _any(session, Certificate.pdf_due_at <= func.now()):
         send_outbox(session, MAKE_CERTIFICATES)
+    if webhooks_are_due(session):
+        send_outbox(session, DELIVER_WEBHOOKS)
     if mail_is_due(session):
         send_outbox(session, SEND_MAIL)
 
@@ -31,6 +42,12 @@ def mail_is_due(session: Session) -> bool:
     """Whether there is an e-mail to send now, and a server to send it by."""
     due = (Mail.state == MailState.PENDING) & (Mail.next_try_at <= func.now())
     return settings().smtp_host is not None and _any(session, due)
+
+
+def webhooks_are_due(session: Session) -> bool:
+    """Whether there is a webhook message to deliver now."""
+    pending = WebhookDelivery.state == DeliveryState.PENDING
+    return _any(session, pending & (WebhookDelivery.next_try_at <= func.now()))
 
 
 def _any(session: Session, condition: ColumnElement[bool]) -> bool:

@@ -28,6 +28,7 @@ NOTIFY_LEARNERS = "recourse.notify"
 DELETE_FILES = "recourse.delete_files"
 SEND_MAIL = "recourse.send_mail"
 MAKE_CERTIFICATES = "recourse.make_certificates"
+DELIVER_WEBHOOKS = "recourse.deliver_webhooks"
 ANNOUNCE = "recourse.announce"
 
 

@@ -18,6 +18,8 @@ from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
+from models.training import Course
+from models.webhooks import WebhookEvent, tell, tell_learners
 from tasks.app import app
 from tasks.base import Step
 from tasks.cancel import CANCELLED, close_open_slices
@@ -110,6 +112,8 @@ def _begin(session: Session, reset: Reset) -> None:
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
     session.flush()
+    if _tell(session, reset, WebhookEvent.RESET_STARTED):
+        send_due_outboxes(session)
 
 
 def _continue(session: Session, reset: Reset) -> None:
@@ -158,9 +162,18 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     )
     _write_digest(session, reset)
     announce_later(session, reset.id)
+    _tell(session, reset, WebhookEvent.RESET_COMPLETED if state == ResetState.SUCCEEDED else WebhookEvent.RESET_FAILED)
+    tell_learners(session, reset.organization_id, reset.id, session.get_one(Course, reset.course_id).code)
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
+
+
+def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:
+    """Tell the endpoints that want to know. Thin: who wants figures asks for the reset."""
+    code = session.get_one(Course, reset.course_id).code
+    data = {"reset": str(reset.id), "course": code, "state": reset.state.value}
+    return tell(session, reset.organization_id, event, reset.id, data)
 
 
 def _write_digest(session: Session, reset: Reset) -> None:

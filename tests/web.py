@@ -12,6 +12,7 @@ import uvicorn
 from models.access import Permission
 from models.people import User
 from models.session import transaction
+from models.sign_in import begin_session
 from models.tokens import Scope, create_token
 from tests.workers import until
 
@@ -73,3 +74,17 @@ def client_of(base: str, token: str | None = None) -> httpx.Client:
     """A program that talks to the API, with this bearer token or none."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=base, headers=headers, timeout=LONGEST)
+
+
+def visitor(base: str, user_id: int | None = None) -> httpx.Client:
+    """A browser without scripts, in which this user or nobody is signed in."""
+    client = httpx.Client(base_url=base, headers={"Sec-Fetch-Site": "same-origin"}, timeout=LONGEST)
+    if user_id is not None:
+        with transaction() as session:
+            client.cookies.set("recourse", begin_session(session, session.get_one(User, user_id), "a test"))
+    return client
+
+
+def form_token(page: httpx.Response) -> str:
+    """The token that the page's forms carry."""
+    return page.text.split('name="csrf" value="')[1].split('"')[0]

@@ -40,6 +40,8 @@ def create_app() -> FastAPI:
         app.include_router(router, prefix="/v1")
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
+    for router in pages.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
     app.mount("/static", _Static(directory=STATIC))
     return app
 

@@ -28,6 +28,7 @@ STATUS = {
     "token-unknown": 404,
     "file-unknown": 404,
     "certificate-missing": 404,
+    "webhook-unknown": 404,
     "token-invalid": 401,
     "sign-in-failed": 401,
     "forbidden": 403,

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,20 +19,14 @@ from tasks.certificate_pdf import certificate_pdf
 from tasks.certificates import make, take_next
 from tests.post import Post
 from tests.scenes import Scene, ask, make_scene, recover, rows, run
-from tests.site import Site
+from tests.web import visitor
 
 SetUp = Callable[..., None]
 
 
 @pytest.fixture
-def site(database: str) -> Iterator[Site]:
-    with Site() as running:
-        yield running
-
-
-@pytest.fixture
 def scene(database: str, set_up: SetUp) -> Scene:
-    set_up(public_url="https://training.acme.example")
+    set_up(public_url="http://training.acme.example")
     return make_scene(learners=2, completed=0, begun=0)
 
 
@@ -56,11 +50,8 @@ def stored() -> list[str]:
     return [one.key for some in storage.everything() for one in some]
 
 
-def download(site: Site, user_id: int, course: str = "FIRE-101") -> httpx.Response:
-    # The test's address is not https, so the settings must not ask for such a cookie.
-    client = site.signed_in(user_id)
-    client.cookies.set("__Host-recourse", client.cookies["recourse"])
-    return client.get(f"/my/courses/{course}/certificate")
+def download(base: str, user_id: int) -> httpx.Response:
+    return visitor(base, user_id).get("/my/courses/FIRE-101/certificate")
 
 
 def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_page(scene: Scene, post: Post) -> None:
@@ -72,7 +63,7 @@ def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_pa
     document = b"".join(storage.read(key) or ())
     assert document.startswith(b"%PDF-")
     said = words_of(document)
-    link = f"https://training.acme.example/verify/{serial}"
+    link = f"http://training.acme.example/verify/{serial}"
     for words in ("Certificate", "This is to certify that", name, "Fire safety", "Acme", f"Serial {serial}", link):
         assert words in said, words
     assert _drawn_code(document) == [list(row) for row in segno.make(link, error="m").matrix_iter(border=0)]
@@ -84,7 +75,7 @@ def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_pa
 def _drawn_code(document: bytes) -> list[list[int]]:
     """The modules of the QR code that is drawn on the page."""
     content = PdfReader(io.BytesIO(document)).pages[0].get_contents()
-    assert content
+    assert content is not None
     found = [
         [float(figure) for figure in drawn]
         for drawn in re.findall(rb"([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+) re f", content.get_data())
@@ -99,10 +90,10 @@ def _drawn_code(document: bytes) -> list[list[int]]:
     return modules
 
 
-def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, site: Site) -> None:
+def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, served: str) -> None:
     serial = finish(scene.enrolments()[0])
     for typed in (serial, serial.lower(), f" {serial} "):
-        seen = site.nobody().get(f"/verify/{typed}")
+        seen = visitor(served).get(f"/verify/{typed}")
         assert seen.status_code == 200
         assert "This certificate is valid" in seen.text
         assert scene.users()[0].name in seen.text
@@ -110,7 +101,7 @@ def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, site: Site) -> 
 
 
 def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_when(
-    scene: Scene, site: Site, post: Post
+    scene: Scene, served: str, post: Post
 ) -> None:
     mine = scene.enrolments()[0]
     serial = finish(mine)
@@ -118,49 +109,49 @@ def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_
     assert len(stored()) == 1
     scene.request()
     post.drain()
-    seen = site.nobody().get(f"/verify/{serial}")
+    seen = visitor(served).get(f"/verify/{serial}")
     assert seen.status_code == 200
     assert "This certificate is superseded" in seen.text
     for told in (*(user.name for user in scene.users()), "Fire safety", "FIRE-101", "Acme", "2026", "<time"):
         assert told not in seen.text, told
     assert stored() == [], "the document is gone"
     assert rows("SELECT * FROM superseded_serial") == [(ask("SELECT sha256(:serial)", serial=serial.encode()),)]
-    assert download(site, mine.user_id).status_code == 404
+    assert download(served, mine.user_id).status_code == 404
     # Completing it again issues a new one, and the old one stays superseded
     again = finish(scene.enrolments()[0])
     assert again != serial
-    assert "This certificate is valid" in site.nobody().get(f"/verify/{again}").text
-    assert "This certificate is superseded" in site.nobody().get(f"/verify/{serial}").text
+    assert "This certificate is valid" in visitor(served).get(f"/verify/{again}").text
+    assert "This certificate is superseded" in visitor(served).get(f"/verify/{serial}").text
     # And so it goes on
     scene.request()
     post.drain()
     for ended in (serial, again):
-        assert "This certificate is superseded" in site.nobody().get(f"/verify/{ended}").text
+        assert "This certificate is superseded" in visitor(served).get(f"/verify/{ended}").text
 
 
-def test_a_serial_that_was_never_issued_is_none(site: Site) -> None:
-    seen = site.nobody().get("/verify/<script>alert(1)<%2Fscript>")
+def test_a_serial_that_was_never_issued_is_none(served: str) -> None:
+    seen = visitor(served).get("/verify/<script>alert(1)<%2Fscript>")
     assert seen.status_code == 404
     assert "There is no such certificate" in seen.text or "nothing at this address" in seen.text
     assert "<script>alert" not in seen.text.lower()
-    seen = site.nobody().get("/verify/ABCDE-ABCDE-ABCDE-ABCDE")
+    seen = visitor(served).get("/verify/ABCDE-ABCDE-ABCDE-ABCDE")
     assert seen.status_code == 404
     assert "There is no such certificate" in seen.text
 
 
-def test_a_learner_downloads_their_own_and_no_others(scene: Scene, site: Site, post: Post) -> None:
+def test_a_learner_downloads_their_own_and_no_others(scene: Scene, served: str, post: Post) -> None:
     mine, other = scene.enrolments()
     finish(mine)
     elsewhere = make_scene("globex", learners=1, completed=0, begun=0)
-    before = download(site, mine.user_id)  # it need not have been made yet
+    before = download(served, mine.user_id)  # it need not have been made yet
     work_off(post)
-    got = download(site, mine.user_id)
+    got = download(served, mine.user_id)
     assert got.status_code == 200
     assert got.headers["content-type"] == "application/pdf"
     assert got.content == before.content
-    assert download(site, other.user_id).status_code == 404
-    assert download(site, elsewhere.users()[0].id).status_code == 404
-    assert site.nobody().get("/my/courses/FIRE-101/certificate").status_code == 303
+    assert download(served, other.user_id).status_code == 404
+    assert download(served, elsewhere.users()[0].id).status_code == 404
+    assert visitor(served).get("/my/courses/FIRE-101/certificate").status_code == 303
 
 
 def test_a_course_without_certificates_issues_none(database: str, post: Post) -> None:
@@ -173,7 +164,7 @@ def test_a_course_without_certificates_issues_none(database: str, post: Post) ->
 
 
 def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
-    scene: Scene, site: Site, post: Post, set_up: SetUp
+    scene: Scene, served: str, post: Post, set_up: SetUp
 ) -> None:
     mine = scene.enrolments()[0]
     serial = finish(mine)
@@ -186,7 +177,7 @@ def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
     )
     work_off(post)
     assert ask("SELECT pdf_key FROM certificate") is None
-    assert f"Serial {serial}" in words_of(download(site, mine.user_id).content)
+    assert f"Serial {serial}" in words_of(download(served, mine.user_id).content)
     assert 50 < ask("SELECT extract(epoch FROM pdf_due_at - now()) FROM certificate") <= 60, "it is tried again"
 
 

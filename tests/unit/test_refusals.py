@@ -26,6 +26,7 @@ SAMPLES: dict[str, object] = {
     "why": "This file is empty.",
     "allowed": "pdf, docx",
     "file_id": 7,
+    "webhook": 7,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

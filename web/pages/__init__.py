@@ -7,6 +7,7 @@ from web.pages import (
     certificates,
     courses,
     home,
+    my_alerts,
     my_inbox,
     my_settings,
     my_training,
@@ -14,7 +15,9 @@ from web.pages import (
     reset_dialog,
     resets,
     sign_in,
+    unsubscribe,
     users,
+    webhooks,
 )
 
 ROUTERS: list[APIRouter] = [
@@ -29,5 +32,10 @@ ROUTERS: list[APIRouter] = [
     my_inbox.router,
     my_settings.router,
     certificates.router,
+    my_alerts.router,
+    webhooks.router,
     problem_types.router,
 ]
+
+OPEN_ROUTERS: list[APIRouter] = [unsubscribe.router]
+"""Those that take what is no form of ours."""

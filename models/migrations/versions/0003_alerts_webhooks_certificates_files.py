@@ -1,4 +1,4 @@
-"""Files of learners; e-mails and how users want to be alerted."""
+"""Files of learners; e-mails and how users want to be alerted; certificates as documents; webhooks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -154,9 +154,121 @@ def upgrade() -> None:
         sa.Column("serial_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("serial_hash", name=op.f("pk_superseded_serial")),
     )
+    op.create_table(
+        "webhook_endpoint",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_why", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(disabled_at IS NULL) = (disabled_why IS NULL)", name=op.f("ck_webhook_endpoint_disabled_says_why")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_webhook_endpoint_organization_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoint")),
+    )
+    op.create_index(op.f("ix_webhook_endpoint_organization_id"), "webhook_endpoint", ["organization_id"], unique=False)
+    op.create_table(
+        "webhook_message",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "event",
+            sa.Enum(
+                "reset.started",
+                "reset.completed",
+                "reset.failed",
+                "learner.reset",
+                name="event",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reset_id", sa.Uuid(), nullable=False),
+        sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_webhook_message_organization_id")
+        ),
+        sa.ForeignKeyConstraint(["reset_id"], ["reset.id"], name=op.f("fk_webhook_message_reset_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_message")),
+    )
+    op.create_index(op.f("ix_webhook_message_created_at"), "webhook_message", ["created_at"], unique=False)
+    op.create_index(
+        op.f("ix_webhook_message_organization_id_created_at"),
+        "webhook_message",
+        ["organization_id", "created_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_webhook_message_reset_id"), "webhook_message", ["reset_id"], unique=False)
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("endpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "pending", "delivered", "failed", name="state", native_enum=False, create_constraint=True, length=32
+            ),
+            server_default="pending",
+            nullable=False,
+        ),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(state = 'delivered') = (delivered_at IS NOT NULL)",
+            name=op.f("ck_webhook_delivery_delivered_has_its_moment"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoint.id"],
+            name=op.f("fk_webhook_delivery_endpoint_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["webhook_message.id"], name=op.f("fk_webhook_delivery_message_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", "endpoint_id", name=op.f("pk_webhook_delivery")),
+    )
+    op.create_index(
+        "ix_webhook_delivery_due",
+        "webhook_delivery",
+        ["next_try_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_endpoint_id_message_id"),
+        "webhook_delivery",
+        ["endpoint_id", "message_id"],
+        unique=False,
+    )
+    op.create_table(
+        "learner_event",
+        sa.Column("reset_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["reset_id"], ["reset.id"], name=op.f("fk_learner_event_reset_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_learner_event_user_id")),
+        sa.PrimaryKeyConstraint("reset_id", "user_id", name=op.f("pk_learner_event")),
+    )
+    op.create_index(op.f("ix_learner_event_user_id"), "learner_event", ["user_id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("learner_event")
+    op.drop_table("webhook_delivery")
+    op.drop_table("webhook_message")
+    op.drop_table("webhook_endpoint")
     op.drop_table("superseded_serial")
     op.drop_column("certificate", "pdf_key")
     op.drop_column("certificate", "pdf_due_at")
