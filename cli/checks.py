@@ -4,7 +4,7 @@ Nothing is started, changed or repaired here. What asks a part that another one 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -26,7 +26,12 @@ from tasks.app import app
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer
+PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files")
+ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
+
+
+Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it, the part that it needs
 
 
 class Ailing(Exception):  # noqa: N818 - not an error of this program: it is what the check found
@@ -51,9 +56,20 @@ class Places:
     flower: str | None
 
 
-def examine(places: Places) -> Iterator[Finding]:
-    """Look at each part in turn, those that others need first."""
-    checks: list[tuple[str, Callable[[], str], str | None]] = [
+def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Finding]:
+    """Look at each part in turn, or at some and those they need, which come first."""
+    well: dict[str, bool] = {}
+    for part, check, needs in _wanted(places, only):
+        if needs and not well[needs]:
+            finding = Finding(part, None, f"not asked: it needs the {needs}")
+        else:
+            finding = _find(part, check)
+        well[part] = bool(finding.ok)
+        yield finding
+
+
+def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
+    checks: list[Check] = [
         ("database", _database, None),
         ("migrations", _migrations, "database"),
         ("broker", _broker, None),
@@ -63,14 +79,11 @@ def examine(places: Places) -> Iterator[Finding]:
         ("Flower", lambda: _flower(places.flower), None),
         ("files", _files, None),
     ]
-    well: dict[str, bool] = {}
-    for part, check, needs in checks:
-        if needs and not well[needs]:
-            finding = Finding(part, None, f"not asked: it needs the {needs}")
-        else:
-            finding = _find(part, check)
-        well[part] = bool(finding.ok)
-        yield finding
+    wanted = set(PARTS if only is None else only)
+    for part, _, needs in reversed(checks):
+        if part in wanted and needs:
+            wanted.add(needs)
+    return [check for check in checks if check[0] in wanted]
 
 
 def _find(part: str, check: Callable[[], str]) -> Finding:
@@ -117,7 +130,7 @@ def _broker() -> str:
 
 
 def _workers() -> str:
-    found = app.control.inspect(timeout=PATIENCE).active_queues() or {}
+    found = app.control.inspect(timeout=ROLL_CALL).active_queues() or {}
     consumers = Counter(queue["name"] for queues in found.values() for queue in queues)
     if missing := [queue for queue in QUEUES if not consumers[queue]]:
         who = "no worker" if not found else f"none of {len(found)} workers"

@@ -23,6 +23,10 @@ MARKS = {True: "[green]ok[/]     ", False: "[red]failed[/] ", None: "[dim]?[/]  
 def doctor_command(
     web: Annotated[str | None, typer.Option(metavar="URL", help="Where the web app is reached from here.")] = None,
     flower: Annotated[str | None, typer.Option(metavar="URL", help="Where Flower is reached from here.")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="Only this part, and those it needs: database, workers, beat, mail, …"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look at each part of the installation, and say of each that does not do its work what to do.
@@ -33,15 +37,17 @@ def doctor_command(
     home = settings().home.absolute()
     own = settings().database_url is None
     _use_what_is_there(home)
-    from cli.checks import Places, examine  # needs the broker's address, which is settled only now
+    from cli.checks import PARTS, Places, examine  # needs the broker's address, which is settled only now
 
     # Of an installation with servers of its own, nobody but `recourse up` serves the pages: what else answers at
     # their usual addresses is somebody else's.
     usual = {} if own else {"web": settings().public_url, "flower": _usual_flower()}
     found = {name: url.rstrip("/") for name, url in (usual | told(home)).items()}
     places = Places(web=web or found.get("web"), flower=flower or found.get("flower"))
+    if unknown := sorted(set(part or ()) - set(PARTS)):
+        raise typer.BadParameter(f"There is no part {unknown[0]!r}. There are: {', '.join(PARTS)}.")
     findings = []
-    for finding in examine(places):
+    for finding in examine(places, part):
         findings.append(finding)
         if not as_json:
             console.print(f"{MARKS[finding.ok]} {finding.part:<10} {finding.says}", soft_wrap=True, highlight=False)
