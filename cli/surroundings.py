@@ -52,6 +52,10 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
         _bring_up_to_date(may_migrate=migrate or embedded_database)
         redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
         workers = Workers(home / "worker.log", may_run=not redis_is_new)
+        if settings().otlp_endpoint:
+            from tasks.tracing import start_tracing  # it loads all tasks, for which nobody else need wait
+
+            start_tracing("recourse-cli")
         try:
             yield workers
         finally:
