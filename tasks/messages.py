@@ -4,6 +4,7 @@ Task ids are derived from the reset's, so a message that is sent twice is one ro
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +20,7 @@ from models.session import after_commit
 from models.training import Course
 from tasks.app import app
 from tasks.report import Progress
+from tasks.tracing import within
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +66,9 @@ def send_coordinator(session: Session, reset: Reset) -> None:
     reset_id, task_id = str(reset.id), str(reset.task_id)
     course_code = session.get_one(Course, reset.course_id).code
     queue = INTERACTIVE if reset.audience == Audience.USERS else BULK
-    after_commit(
+    _send(
         session,
+        reset,
         lambda: app.send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
@@ -101,7 +104,18 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
             )
 
     if slices:
-        after_commit(session, send)
+        _send(session, reset, send)
+
+
+def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None:
+    """Publish after the commit, as a part of the trace that the reset's request belongs to."""
+    traceparent = reset.traceparent
+
+    def in_its_trace() -> None:
+        with within(traceparent):
+            publish()
+
+    after_commit(session, in_its_trace)
 
 
 def show_progress(reset: Reset, progress: Progress) -> None:
@@ -123,8 +137,9 @@ def show_progress(reset: Reset, progress: Progress) -> None:
 def send_notify(session: Session, reset: Reset) -> None:
     """Have the reset's alerts sent once the session's transaction is committed."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
-    after_commit(
+    _send(
         session,
+        reset,
         lambda: app.send_task(
             NOTIFY_LEARNERS,
             kwargs={"reset_id": reset_id},

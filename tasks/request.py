@@ -28,6 +28,7 @@ from tasks.app import app
 from tasks.audience import all_elsewhere
 from tasks.messages import send_coordinator
 from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
+from tasks.tracing import current_traceparent, span
 
 
 def request_reset(
@@ -81,6 +82,11 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
 
 
 def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+    with span("request_reset", reset=str(plan.id)):
+        return _write_in_its_trace(session, actor, plan, reason, idempotency_key)
+
+
+def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
     written = session.scalar(
         insert(Reset)
         .values(
@@ -98,6 +104,7 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
             start_at=plan.start_at or func.now(),
             idempotency_key=idempotency_key,
             task_id=plan.id,
+            traceparent=current_traceparent(),
         )
         .on_conflict_do_nothing()  # a double click races itself: the second finds the first one's row below
         .returning(Reset.id)

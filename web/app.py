@@ -11,13 +11,16 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from config.logging import configure_logging
+from config.settings import settings
 from models.session import MOST_CONNECTIONS, forget_engine
+from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
 from web.problems import body_too_large, tell_problems
 from web.templating import STATIC
+from web.tracing import RequestSpans
 
 
 def create_app() -> FastAPI:
@@ -33,6 +36,8 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(BodyLimit, refuse=body_too_large)
     app.add_middleware(SecurityHeaders)
+    if settings().otlp_endpoint:
+        app.add_middleware(RequestSpans)
     tell_problems(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -53,7 +58,9 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     logging.getLogger("uvicorn").propagate = True
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
+    start_tracing("recourse-web")
     yield
+    stop_tracing()
     forget_engine()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import beat_embedded_init, before_task_publish
+from celery.signals import beat_embedded_init, beat_init, before_task_publish
 from sqlalchemy.exc import DBAPIError
 
 from config.celery import INTERACTIVE
@@ -38,7 +38,8 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
 
 
 @before_task_publish.connect(sender="recourse.recover")
-def _show_itself(**_: Any) -> None:
+@beat_init.connect
+def show_itself(**_: Any) -> None:
     """Leave the time in the database: nobody can ask beat whether it is there, and a tick needs a worker to arrive."""
     try:
         with transaction() as session:
@@ -51,3 +52,4 @@ def _show_itself(**_: Any) -> None:
 def _own_connections(**_: Any) -> None:
     """A beat within a worker is a process of its own, with connections of its own."""
     forget_engine(close=False)
+    show_itself()

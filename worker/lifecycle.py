@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init, worker_process_shutdown
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.logging import configure_logging
 from models.session import forget_engine
+from tasks.tracing import start_tracing, stop_tracing
 
 
 @setup_logging.connect
@@ -19,6 +20,12 @@ def _log_as_json(**_: Any) -> None:
 def _own_connections(**_: Any) -> None:
     """The parent's connections are the parent's: using one from two processes mixes up both."""
     forget_engine(close=False)
+    start_tracing("recourse-worker")
+
+
+@worker_process_shutdown.connect
+def _send_the_last_spans(**_: Any) -> None:
+    stop_tracing()
 
 
 @task_prerun.connect
