@@ -14,6 +14,7 @@ from config.logging import configure_logging
 from models.session import MOST_CONNECTIONS, forget_engine
 from web import api, health, metrics, pages
 from web.csrf import genuine
+from web.ending import told_of_the_end
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
 from web.problems import body_too_large, tell_problems
@@ -38,6 +39,7 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1")
+    api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
     app.mount("/static", _Static(directory=STATIC))
@@ -51,7 +53,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     logging.getLogger("uvicorn").propagate = True
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
-    yield
+    with told_of_the_end():
+        yield
     forget_engine()
 
 
