@@ -231,6 +231,16 @@ class IdempotencyInProgress(Refused):
         super().__init__("A request with this idempotency key is being worked on. Try again in a moment.")
 
 
+class IdempotencyKeyMissing(Refused):
+    code = "idempotency-key-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs the header Idempotency-Key: 1 to 255 visible ASCII characters of your choice, such as a UUID, "
+            "the same when you send the same request again. Nothing was changed."
+        )
+
+
 class SignInFailed(Refused):
     code = "sign-in-failed"
 

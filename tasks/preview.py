@@ -49,6 +49,7 @@ class Plan:
     due_in_days: int | None
     notify: bool
     start_at: datetime | None = None  # none: at once
+    reason: str = ""  # if it was said with the plan already
 
     @property
     def expires_at(self) -> datetime:
@@ -87,6 +88,7 @@ class Options(TypedDict, total=False):
     due_in_days: int | None
     notify: bool
     start_at: datetime | None
+    reason: str
 
 
 def preview(
@@ -111,12 +113,13 @@ def make_plan(
     due_in_days: int | None = None,
     notify: bool = True,
     start_at: datetime | None = None,
+    reason: str = "",
 ) -> Plan:
     """Plan a reset of the course for those who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
-    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done. Raises the
-    refusals of these, `CourseUnknown` and `Forbidden`.
+    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done. `reason`
+    can also be said with the request. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
     """
     audience = _audience(audience, users)
     actor.must_have(permission_for(audience))
@@ -136,6 +139,7 @@ def make_plan(
         planned_at=now,
         due_in_days=None,
         notify=True,
+        reason=reason,
     )
     return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 

@@ -37,14 +37,15 @@ def request_reset(
     *,
     plan: str,
     confirm: str,
-    reason: str,
+    reason: str = "",
     idempotency_key: str | None = None,
 ) -> Reset:
     """Write down a confirmed reset; its job is sent when the session's transaction commits, or at the plan's moment.
 
-    `plan` is a preview's token, `confirm` the course code as typed, `reason` goes to the audit. The same plan, or the
-    same key with the same request, gives the reset that was already made. Raises `PlanInvalid`, `PlanExpired`,
-    `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`, `AlreadyResetting`.
+    `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
+    The same plan, or the same key with the same request, gives the reset that was already made. Raises
+    `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
+    `AlreadyResetting`.
     """
     asked = opened(plan)
     if asked.organization_id != actor.organization_id:
@@ -52,7 +53,7 @@ def request_reset(
     actor.must_have(permission_for(asked.audience))
     if confirm != asked.course_code:
         raise ConfirmMismatch(asked.course_code)
-    reason = reason.strip()
+    reason = reason.strip() or asked.reason.strip()
     if not reason:
         raise ReasonMissing
     if earlier := _earlier(session, asked, reason, idempotency_key):

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor, Permission, actor_for
 from models.inbox import unread
 from models.people import User
 from models.refusals import ScopeMissing, TokenInvalid
+from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
 from web.database import Database
@@ -89,22 +91,35 @@ CoursesAdmin = Annotated[SignedIn, FOR_COURSES_ADMINS]
 AnyAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES, Permission.USERS))]
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token create`")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def program_with(scope: Scope) -> Callable[..., Actor]:
     """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
 
-    def check(
-        session: Database, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> Actor:
-        bearer = bearer_of(session, credentials.credentials) if credentials else None
-        if bearer is None:
-            raise TokenInvalid
-        if scope not in bearer.scopes:
-            raise ScopeMissing(scope)
-        return actor_for(bearer.user)
+    def check(session: Database, credentials: Credentials) -> Actor:
+        return _actor(session, credentials, scope)
 
     return check
+
+
+def program_apart_with(scope: Scope) -> Callable[..., Actor]:
+    """The same in a transaction of its own, for requests that take longer than a transaction should."""
+
+    def check(credentials: Credentials) -> Actor:
+        with transaction() as session:
+            return _actor(session, credentials, scope)
+
+    return check
+
+
+def _actor(session: Session, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Actor:
+    bearer = bearer_of(session, credentials.credentials) if credentials else None
+    if bearer is None:
+        raise TokenInvalid
+    if scope not in bearer.scopes:
+        raise ScopeMissing(scope)
+    return actor_for(bearer.user)
 
 
 def _is_https() -> bool:

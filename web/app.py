@@ -16,6 +16,7 @@ from models.session import MOST_CONNECTIONS, forget_engine
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
+from web.ending import told_of_the_end
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
 from web.problems import body_too_large, tell_problems
@@ -43,6 +44,7 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1")
+    api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
     for router in pages.OPEN_ROUTERS:
@@ -59,7 +61,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
     start_tracing("recourse-web")
-    yield
+    with told_of_the_end():
+        yield
     stop_tracing()
     forget_engine()
 

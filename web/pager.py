@@ -20,19 +20,20 @@ T = TypeVar("T")
 class Pager:
     """Where in a list the request is."""
 
-    def __init__(self, request: Request, cursor: str, kinds: tuple[type, ...]) -> None:
+    def __init__(self, request: Request, cursor: str, kinds: tuple[type, ...], lines: int = LINES) -> None:
         """`cursor` is what an earlier page gave, or empty; `kinds` are the types of the values in it. A cursor that is
         none of ours means the beginning."""
         self._request = request
         self.after: Any = _opened(cursor, kinds)
-        self.limit = LINES + 1  # one more tells whether there is a next page
+        self._lines = lines
+        self.limit = lines + 1  # one more tells whether there is a next page
         self.next: str | None = None
 
     def cut(self, found: Sequence[T], key: Callable[[T], tuple[Any, ...]]) -> Sequence[T]:
         """The lines of this page, of those found with `limit`; `key` gives what the list is ordered by."""
-        if len(found) > LINES:
-            self.next = self._address(after=_closed(key(found[LINES - 1])))
-        return found[:LINES]
+        if len(found) > self._lines:
+            self.next = self._address(after=_closed(key(found[self._lines - 1])))
+        return found[: self._lines]
 
     @property
     def first(self) -> str | None:
