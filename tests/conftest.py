@@ -120,6 +120,8 @@ def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker
 
     yield start
     for worker in started:
+        worker.ask_to_stop()
+    for worker in started:
         worker.stop()
         print(worker.last_lines())  # noqa: T201 - pytest shows it when the test failed
 

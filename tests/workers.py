@@ -22,6 +22,7 @@ class Worker:
         self, project: Path, folder: Path, *, beat: bool, queues: str, environment: Mapping[str, object]
     ) -> None:
         folder.mkdir()
+        self._asked = False
         self.log = folder / "log"
         command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "2", "-Q", queues]
         command += ["-n", f"{folder.name}@%h", "--without-mingle", "--without-gossip"]
@@ -56,11 +57,17 @@ class Worker:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def ask_to_stop(self) -> None:
+        """Have it begin to stop, and do not wait; asking twice would make it drop what it has in hand."""
+        if not self._asked and self.process.poll() is None:
+            self.process.terminate()
+        self._asked = True
+
     def stop(self) -> None:
         """Stop it as an operator would, and not so if it does not listen."""
         if self.process.poll() is not None:
             return
-        self.process.terminate()
+        self.ask_to_stop()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:

@@ -11,12 +11,14 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.heartbeat import BEAT, leave_heartbeat
 from models.metrics import registry
+from models.session import transaction
 from tests.conftest import PROJECT
 from tests.flowers import Flower
 from tests.post import Post
 from tests.scenes import ask, fail_for, let_all_pass, make_scene, recover, run
-from tests.web_apps import WebApp
+from tests.web import serving
 from tests.workers import Worker, until
 
 
@@ -89,35 +91,29 @@ def test_a_reset_that_begins_later_is_no_late_one(post: Post) -> None:
     assert figures()["recourse_oldest_open_seconds"] == 0
 
 
-def test_metrics_are_for_this_machine_or_for_whoever_has_the_token(database: str, tmp_path: Path) -> None:
-    (tmp_path / "guarded").mkdir()
-    local = WebApp(PROJECT, tmp_path)
-    guarded = WebApp(PROJECT, tmp_path / "guarded", metrics_token="a token for Prometheus")
-    try:
+@pytest.mark.usefixtures("database")
+def test_metrics_are_for_this_machine_or_for_whoever_has_the_token(set_up: Callable[..., None]) -> None:
+    with serving() as url:
         # Without a token, this machine may read them, and nobody whom a proxy on it speaks for
-        assert "recourse_resets{" in local.get("/metrics").text
-        refused = local.get("/metrics", **{"X-Forwarded-For": "192.0.2.7"})
+        assert "recourse_resets{" in httpx.get(f"{url}/metrics").text
+        refused = httpx.get(f"{url}/metrics", headers={"X-Forwarded-For": "192.0.2.7"})
         assert refused.status_code == 403
         assert "RECOURSE_METRICS_TOKEN" in refused.text
         # With one, it is the token that counts
-        assert guarded.get("/metrics", Authorization="Bearer a token for Prometheus").status_code == 200
+        set_up(metrics_token="a token for Prometheus")
+        right = {"Authorization": "Bearer a token for Prometheus", "X-Forwarded-For": "192.0.2.7"}
+        assert httpx.get(f"{url}/metrics", headers=right).status_code == 200
         for wrong in ("", "Bearer another", "a token for Prometheus", "Bearer ä"):
-            answer = httpx.get(f"{guarded.url}/metrics", headers=[(b"Authorization", wrong.encode())])
+            answer = httpx.get(f"{url}/metrics", headers=[(b"Authorization", wrong.encode())])
             assert (answer.status_code, "recourse_" in answer.text) == (401, False)
-    finally:
-        local.stop()
-        guarded.stop()
 
 
-def test_dashboard_and_alert_rules_ask_for_nothing_that_is_not_measured(
-    database: str, tmp_path: Path, start_worker: Callable[..., Worker]
-) -> None:
-    start_worker()
+def test_dashboard_and_alert_rules_ask_for_nothing_that_is_not_measured(database: str, tmp_path: Path) -> None:
+    with transaction() as session:
+        leave_heartbeat(session, BEAT)
     flower = Flower(PROJECT, tmp_path)
     flower.start()
     try:
-        until(flower.sees_a_worker)
-        until(lambda: "recourse_beat_age_seconds" in figures())
         measured = generate_latest(registry).decode() + flower.get("/metrics").text
     finally:
         flower.stop()
