@@ -1,6 +1,6 @@
 """The ledger: one row a learner, written once, and cut into slices."""
 
-from sqlalchemy import String, case, func, insert, literal, select
+from sqlalchemy import String, case, func, insert, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,8 @@ def write_ledger(session: Session, reset: Reset) -> None:
     )
     # One statement, so that both halves see the same audience and nothing is looked up in a table just filled, of
     # whose size the planner knows nothing yet.
+    # Of a course that was just imported it knows nothing either, and would compare each learner with each other.
+    session.execute(text("SET LOCAL enable_nestloop TO off"))
     skipped = changed_rows(
         session,
         insert(ResetItem).from_select(
@@ -53,6 +55,7 @@ def write_ledger(session: Session, reset: Reset) -> None:
             ).where(~select(pending).where(pending.c.enrolment_id == audience.c.id).exists()),
         ),
     )
+    session.execute(text("SET LOCAL enable_nestloop TO on"))
     if skipped:
         add_settled_slice(session, reset, skipped=skipped)
     cut_slices(session, reset)

@@ -268,6 +268,18 @@ def test_a_silent_reset_alerts_nobody(post: Post) -> None:
     assert report_of(reset)["progress"]["cleared"] == 8
 
 
+def test_the_ledger_of_a_large_course_that_was_just_imported_is_written_in_time(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    # Given tables of which PostgreSQL has no statistics yet; it once compared each of 20,000 learners with each other
+    set_up(statement_timeout_seconds=4)
+    scene = make_scene(learners=20_000, completed=1, begun=1)
+    reset = scene.request()
+    post.deliver(post.take()[0])
+    assert state_of(reset) == "running"
+    assert report_of(reset)["progress"]["total"] == 20_000
+
+
 def test_a_course_without_learners_is_reset_at_once(post: Post) -> None:
     scene = make_scene(learners=0)
     reset = scene.request()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from models.resets import Audience
 from tasks.app import app
-from tests.scenes import alerts, make_scene, report_of, slow_down, state_of
+from tests.scenes import alerts, make_scene, report_of, run, slow_down, state_of
 from tests.workers import Worker, until
 
 
@@ -31,5 +31,6 @@ def test_a_reset_of_one_learner_is_done_while_one_of_20_000_is_still_under_way(
     assert report_of(small)["progress"] == {"total": 1, "cleared": 1, "unchanged": 0, "skipped": 0, "failed": 0}
     assert alerts(small) == {learner.id: ("sent", None)}
     # … which goes on and ends as well
+    run("DROP FUNCTION dawdle CASCADE")
     app.AsyncResult(str(large)).get(timeout=60)
     assert report_of(large)["progress"]["failed"] == 0
