@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.links import unsubscribe_link
-from tests.scenes import Scene, ask, make_scene, rows
+from tests.scenes import Scene, ask, make_scene, rows, run
 from tests.web import form_token, visitor
 
 
@@ -31,6 +31,18 @@ def test_a_user_chooses_course_by_course(scene: Scene, served: str) -> None:
         (False,),
         (True,),
     ]
+
+
+def test_a_user_chooses_the_language_of_what_they_are_sent(scene: Scene, served: str) -> None:
+    user = scene.users()[0]
+    run("UPDATE \"user\" SET locale = 'de-CH'")
+    browser = visitor(served, user.id)
+    page = browser.get("/my/alerts")
+    assert '<option value="de" lang="de" selected>Deutsch</option>' in page.text
+    form = {"csrf": form_token(page)}
+    for chosen, kept in (("de", "de-CH"), ("en", "en"), ("tlh", "en"), ("de", "de")):
+        browser.post("/my/alerts", data=form | {"language": chosen})
+        assert ask('SELECT locale FROM "user" WHERE id = :id', id=user.id) == kept
 
 
 def test_a_course_of_somebody_elses_or_a_level_that_is_none_is_passed_over(scene: Scene, served: str) -> None:
