@@ -33,9 +33,9 @@ def write_ledger(session: Session, reset: Reset) -> None:
             [ResetItem.reset_id, ResetItem.enrolment_id],
             select(literal(reset.id), audience.c.id).where(audience.c.still_in_it),
         )
-        .on_conflict_do_nothing(
-            index_elements=[ResetItem.enrolment_id], index_where=ResetItem.state == ItemState.PENDING.value
-        )
+        # Spelled out: with a parameter there, PostgreSQL finds the index only while it plans each use anew, and a
+        # connection that has written some ledgers is given one plan for all values.
+        .on_conflict_do_nothing(index_elements=[ResetItem.enrolment_id], index_where=text("state = 'pending'"))
         .returning(ResetItem.enrolment_id)
         .cte("pending")
     )

@@ -153,7 +153,10 @@ def routes() -> set[tuple[str, str]]:
     from web import api
 
     return {
-        (method, f"/v1{route.path}") for router in api.ROUTERS for route in router.routes for method in route.methods
+        (method, f"/v1{route.path_format}")
+        for router in api.ROUTERS
+        for route in router.routes
+        for method in route.methods
     }
 
 

@@ -88,6 +88,9 @@ def describe(app: FastAPI) -> None:
             for path in said["paths"].values():
                 for operation in path.values():
                     _require_key(operation)
+                    for answer in operation["responses"].values():
+                        stream = answer.get("content", {}).get("text/event-stream", {})
+                        stream.pop("schema", None)  # FastAPI's, that it is text; `itemSchema` says what each event is
             app.openapi_schema = said
         return app.openapi_schema
 

@@ -30,11 +30,25 @@ LONGEST_SECONDS = 600.0  # then the client comes again by itself, and its token 
 MOST_STREAMS = 200
 AGAIN_MILLISECONDS = 2000
 
+EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "done"]},
+        "id": {"type": "string", "description": "Of what the reset was then, for `Last-Event-ID`"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/ResetAnswer"},
+        },
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`progress` with each change, and `done` as the last; the data are the reset as `getReset` "
         "answers it. Comments keep the line open.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": EVENT}},
     },
     204: {"description": "It is done, and you know it: do not come again"},
 }
@@ -59,7 +73,7 @@ class _Events(StreamingResponse):
 
 
 @router.get(
-    "/resets/{reset_id}/events",
+    "/resets/{reset_id:uuid}/events",
     operation_id="watchReset",
     response_class=_Events,
     responses=STREAM | problems("reset-unknown", "forbidden", "too-many-streams"),

@@ -189,7 +189,7 @@ def list_resets(
 
 
 @router.get(
-    "/resets/{reset_id}",
+    "/resets/{reset_id:uuid}",
     operation_id="getReset",
     response_model=ResetAnswer,
     responses=FOUND | problems("reset-unknown", "forbidden"),
@@ -214,7 +214,7 @@ def get_reset(
 
 
 @router.get(
-    "/resets/{reset_id}/items",
+    "/resets/{reset_id:uuid}/items",
     operation_id="listItems",
     response_model=Items,
     responses=LISTED | problems("reset-unknown", "forbidden"),
@@ -237,7 +237,7 @@ def list_items(
 
 
 @router.post(
-    "/resets/{reset_id}:cancel",
+    "/resets/{reset_id:uuid}:cancel",
     operation_id="cancelReset",
     status_code=202,
     response_model=ResetAnswer,
@@ -251,7 +251,7 @@ def cancel_reset(answer: Response, reset_id: UUID, actor: Writer, session: Datab
 
 
 @router.post(
-    "/resets/{reset_id}:retry-failed",
+    "/resets/{reset_id:uuid}:retry-failed",
     operation_id="retryFailed",
     status_code=202,
     response_model=ResetAnswer,

@@ -1,0 +1,26 @@
+"""What Schemathesis is told beside the OpenAPI document: half of its requests are about something that is there."""
+
+import json
+import os
+import random
+from typing import Any
+
+import schemathesis
+
+KNOWN = json.loads(os.environ["KNOWN"])
+chance = random.Random(7731)
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_it_is(_: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+@schemathesis.hook
+def before_call(_: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    if chance.random() < 0.5:
+        return
+    for name in case.path_parameters or {}:
+        case.path_parameters[name] = KNOWN[name]
+    if isinstance(case.body, dict) and isinstance(case.body.get("plan"), str):
+        case.body |= {"plan": KNOWN["plan"], "confirm": KNOWN["code"], "reason": "found by chance"}
