@@ -150,6 +150,80 @@ class ActivityUnknown(Refused):
         super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")
 
 
+class GroupUnknown(Refused):
+    code = "group-unknown"
+
+    def __init__(self, group: object) -> None:
+        super().__init__(f"There is no group {group!r} in this organization. `recourse groups list` lists them.")
+
+
+class GroupInvalid(Refused):
+    code = "group-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("A group needs a code of up to 100 characters and a name of up to 200.")
+
+
+class TimeZoneUnknown(Refused):
+    code = "time-zone-unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no time zone {name!r}. Give its IANA name, such as Europe/Zurich.")
+
+
+class RecurrenceInvalid(Refused):
+    code = "recurrence-invalid"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This is no recurrence that a rule can have. {why} For example: FREQ=YEARLY;INTERVAL=2")
+
+
+class RuleInvalid(Refused):
+    code = "rule-invalid"
+
+
+class RuleUnknown(Refused):
+    code = "rule-unknown"
+
+    def __init__(self, rule: object) -> None:
+        super().__init__(f"There is no rule {rule}. `recourse rules list` lists them.")
+
+
+class RuleNotSo(Refused):
+    code = "rule-not-so"
+
+    def __init__(self, state: str, what: str) -> None:
+        super().__init__(f"This rule is {state} and cannot be {what}. Nothing was changed.")
+
+
+class BrakeHolds(Refused):
+    code = "brake-holds"
+
+
+class EventMismatch(Refused):
+    code = "event-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This key was used for another event. A new event needs a new key.")
+
+
+class EventSourceUnknown(Refused):
+    code = "event-source-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such event source, or it was closed. `recourse rules sources` lists them.")
+
+
+class SignatureInvalid(Refused):
+    code = "signature-invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The signature does not match, or the message is more than five minutes old. Sign the exact body with the "
+            "source's secret, as Standard Webhooks says."
+        )
+
+
 class StartAtInvalid(Refused):
     code = "start-at-invalid"
 

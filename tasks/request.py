@@ -73,8 +73,9 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
     if reset is None:
         return None
     later = reset.start_at if reset.start_at > reset.requested_at else None
-    before = (reset.course_id, reset.audience, reset.user_ids, reset.due_in_days, reset.notify, later, reset.reason)
-    now = (plan.course_id, plan.audience, plan.user_ids, plan.due_in_days, plan.notify, plan.start_at, reason)
+    terms = ("course_id", "audience", "user_ids", "group_id", "due_in_days", "notify")
+    before = (*(getattr(reset, term) for term in terms), later, reset.reason)
+    now = (*(getattr(plan, term) for term in terms), plan.start_at, reason)
     if before != now or idempotency_key not in (None, reset.idempotency_key):
         raise IdempotencyMismatch
     return reset
@@ -89,6 +90,7 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
             course_id=plan.course_id,
             audience=plan.audience,
             user_ids=plan.user_ids,
+            group_id=plan.group_id,
             planned_at=plan.planned_at,
             due_in_days=plan.due_in_days,
             notify=plan.notify,
@@ -137,6 +139,7 @@ class Message(BaseModel):
     idempotency_key: Words  # not optional, since the message may arrive twice
     audience: str = Audience.ASSIGNED
     user_ids: list[int] | None = None  # with the audience `users`
+    group: Words | None = None  # its code, with the audience `group`
     due_in_days: int | None = None
     notify: bool = True
 
@@ -171,6 +174,7 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
                 asked.course,
                 audience=asked.audience,
                 users=asked.user_ids,
+                group=asked.group,
                 due_in_days=asked.due_in_days,
                 notify=asked.notify,
             )
