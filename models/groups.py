@@ -103,13 +103,8 @@ def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group
 def _users(session: Session, group: Group, emails: list[str]) -> list[int]:
     wanted = list(dict.fromkeys(email.lower() for email in emails))
     address = func.lower(User.email)
-    found = dict(
-        session.execute(
-            select(address, User.id).where(User.organization_id == group.organization_id, address.in_(wanted))
-        )
-        .tuples()
-        .all()
-    )
+    query = select(address, User.id).where(User.organization_id == group.organization_id, address.in_(wanted))
+    found: dict[str, int] = dict(session.execute(query).tuples().all())
     for email in wanted:
         if email not in found:
             raise UserUnknown(email)

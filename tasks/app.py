@@ -8,8 +8,10 @@ TASK_MODULES = (
     "tasks.clear_learners",
     "tasks.notify",
     "tasks.recover",
+    "tasks.report_event",
     "tasks.request",
     "tasks.reset_course",
+    "tasks.retrain",
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)

@@ -51,7 +51,7 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def members(group_id: int | None, joined_by: datetime) -> Select[tuple[int]]:
+def members(group_id: int | None, joined_by: datetime) -> Select[int]:
     """The users who belong to the group and did so at that moment."""
     return select(GroupMember.user_id).where(GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import case, func, select, update
 
-from models.notifications import Notification, NotificationState
+from models.notifications import Notification, NotificationKind, NotificationState
 from models.people import User
 from models.session import changed_rows, transaction
 from models.training import Enrolment
@@ -28,8 +28,8 @@ def notify(*, reset_id: str) -> None:
         log.info("alerts_settled", reset=reset_id, alerts=settled)
 
 
-def send_batch(reset_id: UUID) -> int:
-    """Settle up to `BATCH` of the reset's pending alerts. Gives how many."""
+def send_batch(reset_id: UUID | None) -> int:
+    """Settle up to `BATCH` of the reset's pending alerts, or of those that belong to no reset. Gives how many."""
     enrolled = (
         select(Enrolment)
         .where(
@@ -42,12 +42,12 @@ def send_batch(reset_id: UUID) -> int:
     why_not = case(
         (~User.active, "the user is deactivated"),
         (~User.notifications_on, "the user's notifications are off"),
-        (~enrolled, "the course is no longer assigned"),
+        (~enrolled & (Notification.kind != NotificationKind.RULE_WAITS), "the course is no longer assigned"),
     )
     due = (
         select(Notification.id, why_not.label("why_not"))
         .join(User, User.id == Notification.user_id)
-        .where(Notification.reset_id == reset_id, Notification.state == NotificationState.PENDING)
+        .where(Notification.reset_id.is_not_distinct_from(reset_id), Notification.state == NotificationState.PENDING)
         .order_by(Notification.id)
         .limit(BATCH)
         .with_for_update(of=Notification, skip_locked=True)

@@ -1,5 +1,7 @@
 """Request: the one door through which every reset comes, whoever asks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -162,12 +164,10 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
 
     For the arguments see `Message`. Gives `{"reset": id}`; fails with `RequestRefused`.
     """
-    try:
+    with refusals_by_code():
         asked = Message(**arguments)
         with transaction() as session:
-            owner = session.scalar(select(Organization).where(Organization.slug == asked.organization))
-            if owner is None:
-                raise OrganizationUnknown(f"There is no organization {asked.organization!r}. Check its short name.")
+            owner = organization_by_slug(session, asked.organization)
             plan = make_plan(
                 session,
                 actor := acting_user_by_id(session, owner, asked.requested_by),
@@ -187,6 +187,21 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
                 idempotency_key=asked.idempotency_key,
             )
             return {"reset": str(reset.id)}
+
+
+def organization_by_slug(session: Session, slug: str) -> Organization:
+    """The organization that a message names. Raises `OrganizationUnknown`."""
+    owner = session.scalar(select(Organization).where(Organization.slug == slug))
+    if owner is None:
+        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
+    return owner
+
+
+@contextmanager
+def refusals_by_code() -> Iterator[None]:
+    """Give refusals, and arguments that do not fit, to whoever sent the message, as `RequestRefused`."""
+    try:
+        yield
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise RequestRefused("arguments-invalid", f"Put these arguments right and send it again: {wrong}") from None

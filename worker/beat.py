@@ -12,12 +12,13 @@ from tasks.app import app
 @app.on_after_configure.connect
 def schedule_ticks(sender: Celery, **_: Any) -> None:
     """Give beat its schedule, once the settings can be read."""
-    every = settings().recover_every_seconds
+    ticks = {"recover": settings().recover_every_seconds, "retrain": settings().retrain_every_seconds}
     sender.conf.beat_schedule = {
-        "recover": {
-            "task": "recourse.recover",
+        name: {
+            "task": f"recourse.{name}",
             "schedule": every,
             # Ticks that nobody took in time are of no use, and must not pile up while no worker runs.
             "options": {"queue": INTERACTIVE, "expires": every},
         }
+        for name, every in ticks.items()
     }
