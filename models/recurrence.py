@@ -21,7 +21,7 @@ from models.refusals import RecurrenceInvalid, TimeZoneUnknown
 PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYMONTH", "BYMONTHDAY", "BYDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS",
          "WKST"}  # fmt: skip
 LONGEST_RECURRENCE = 300  # characters
-HORIZON = relativedelta(years=30)  # a recurrence that is due never again is not looked for beyond that
+HORIZON = relativedelta(years=100)  # a recurrence that is due never again is not looked for beyond that
 LONGEST_INTERVAL = 1000
 
 
@@ -29,7 +29,7 @@ def zone(name: str) -> ZoneInfo:
     """The time zone of this IANA name, such as Europe/Zurich. Raises `TimeZoneUnknown`."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # what is not found, a folder of the database, and what is no name at all
+    except (KeyError, OSError, ValueError):  # not found, a folder of the database, no name at all
         raise TimeZoneUnknown(name) from None
 
 

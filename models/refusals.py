@@ -161,21 +161,21 @@ class GroupInvalid(Refused):
     code = "group-invalid"
 
     def __init__(self) -> None:
-        super().__init__("A group needs a code of up to 100 characters and a name of up to 200.")
+        super().__init__("A group's code must be 1 to 100 characters long, and its name 1 to 200.")
 
 
 class TimeZoneUnknown(Refused):
     code = "time-zone-unknown"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no time zone {name!r}. Give its IANA name, such as Europe/Zurich.")
+        super().__init__(f"There is no time zone {name!r}. Use its IANA name, such as Europe/Zurich.")
 
 
 class RecurrenceInvalid(Refused):
     code = "recurrence-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"This is no recurrence that a rule can have. {why} For example: FREQ=YEARLY;INTERVAL=2")
+        super().__init__(f"This is no recurrence that a rule can have. {why} Nothing was changed.")
 
 
 class RuleInvalid(Refused):
@@ -193,7 +193,7 @@ class RuleNotSo(Refused):
     code = "rule-not-so"
 
     def __init__(self, state: str, what: str) -> None:
-        super().__init__(f"This rule is {state} and cannot be {what}. Nothing was changed.")
+        super().__init__(f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed.")
 
 
 class BrakeHolds(Refused):
@@ -204,7 +204,7 @@ class EventMismatch(Refused):
     code = "event-mismatch"
 
     def __init__(self) -> None:
-        super().__init__("This key was used for another event. A new event needs a new key.")
+        super().__init__("This key was used for another event. Use a new key for a new event.")
 
 
 class EventSourceUnknown(Refused):
@@ -219,8 +219,8 @@ class SignatureInvalid(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "The signature does not match, or the message is more than five minutes old. Sign the exact body with the "
-            "source's secret, as Standard Webhooks says."
+            "The signature does not match, or the message is more than five minutes old. Check that the exact body is "
+            "signed with the source's secret, as Standard Webhooks says. Nothing was changed."
         )
 
 

@@ -1,6 +1,6 @@
 """Begin an occurrence of a retraining rule: through the same door as everyone, with a plan of this moment."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from models.events import Event, EventKind
 from models.groups import Group
-from models.resets import Audience, Reset
+from models.refusals import AlreadyResetting
+from models.resets import Audience
 from models.retraining import Occurrence, OccurrenceState, Rule
 from models.training import Course, Enrolment
 from tasks.audience import in_audience
@@ -19,6 +20,8 @@ from tasks.request import request_reset
 
 NOBODY = "nobody was in its audience"
 NOT_DUE_ANY_MORE = "the course was reset, completed anew or unassigned since"
+ELSEWHERE = "put off for a moment: another job was resetting everyone whom it is for"
+A_WHILE = timedelta(minutes=1)
 PUT_OFF = "put off to the next day: the rule's daily cap was reached"
 
 log = structlog.get_logger(__name__)
@@ -47,12 +50,11 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
         return
     room = room_today(session, rule, now)
     if room is not None and learners > room:
-        _put_off(session, rule, this, now)
+        _put_off(session, this, PUT_OFF, tomorrow(rule, now))
         return
     group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
     options = Options(audience=aim.audience, group=group)
-    reset = _request(session, rule, options, reason_of(rule, event))
-    _note(session, this, reset, learners, now)
+    _request(session, rule, options, reason_of(rule, event), this, learners, now)
 
 
 def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
@@ -82,10 +84,9 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
             if not batch:
                 break
             options = Options(audience=Audience.USERS, users=[user for _, user in batch])
-            reset = _request(session, rule, options, reason_of(rule, None))
-            _note(session, Occurrence.id.in_([one for one, _ in batch]), reset, 1, now)
+            _request(session, rule, options, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
             room = None if room is None else room - len(batch)
-        _put_off(session, rule, these, now)
+        _put_off(session, these, PUT_OFF, tomorrow(rule, now))
 
 
 def reason_of(rule: Rule, event: Event | None) -> str:
@@ -100,29 +101,37 @@ EVENT_LABELS = {
 }
 
 
-def _request(session: Session, rule: Rule, options: Options, reason: str) -> Reset:
+def _request(
+    session: Session,
+    rule: Rule,
+    options: Options,
+    reason: str,
+    which: ColumnElement[bool],
+    learners: int,
+    now: datetime,
+) -> None:
+    """Request a reset for these occurrences, of so many learners each, and note it on them."""
     actor, course = acting_owner(session, rule), session.get_one(Course, rule.course_id)
     options |= Options(due_in_days=rule.due_in_days, notify=rule.notify)
     plan = make_plan(session, actor, course.code, **options)
-    return request_reset(session, actor, plan=signed(plan), confirm=course.code, reason=reason)
-
-
-def _note(session: Session, which: ColumnElement[bool], reset: Reset, learners: int, now: datetime) -> None:
+    try:
+        reset = request_reset(session, actor, plan=signed(plan), confirm=course.code, reason=reason)
+    except AlreadyResetting:  # no reason to wait for a person
+        _put_off(session, which, ELSEWHERE, now + A_WHILE)
+        return
     session.execute(
         update(Occurrence)
         .where(which)
-        .values(
-            state=OccurrenceState.REQUESTED, reset_id=reset.id, learners=learners, begun_at=now, reason=None
-        )
+        .values(state=OccurrenceState.REQUESTED, reset_id=reset.id, learners=learners, begun_at=now, reason=None)
         .execution_options(synchronize_session=False)
-    )  # fmt: skip
-    log.info("occurrence_begun", rule=reset.requester.partition(":")[2], reset=str(reset.id))
+    )
+    log.info("occurrence_begun", rule=str(rule.id), reset=str(reset.id))
 
 
-def _put_off(session: Session, rule: Rule, which: ColumnElement[bool], now: datetime) -> None:
+def _put_off(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
     session.execute(
         update(Occurrence)
         .where(which)
-        .values(reason=PUT_OFF, released_at=tomorrow(rule, now))
+        .values(reason=reason, released_at=until)
         .execution_options(synchronize_session=False)
     )

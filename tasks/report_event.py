@@ -70,7 +70,10 @@ def report_event(
             "event.reported",
             event.id,
             event.organization_id,
-            kind=kind, course=course, group=group, reason=reason,
+            kind=kind,
+            course=course,
+            group=group,
+            reason=reason,
             rules=[str(rule.id) for rule in rules],
         )
     return event

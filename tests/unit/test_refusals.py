@@ -20,6 +20,11 @@ SAMPLES: dict[str, object] = {
     "seconds": 900,
     "shortest": 12,
     "token": 7,
+    "group": "bern-2",
+    "name": "Europe/Bern",
+    "why": "It is never due.",
+    "rule": "0197",
+    "what": "resumed",
     "scope": "resets:write",
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
