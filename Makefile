@@ -17,12 +17,16 @@ demo: .venv/.stamp ## reset a made-up course of 500 learners before your eyes
 	@.venv/bin/recourse demo
 
 .PHONY: up
-up: .venv/.stamp ## start the servers and a worker, until Ctrl-C
+up: .venv/.stamp ## start everything, with the web app and Flower, until Ctrl-C
 	@.venv/bin/recourse up
 
 .PHONY: test
-test: check ## check, then run every test but the long ones
+test: check chromium ## check, then run every test but the long ones
 	.venv/bin/pytest tests -m "not soak"
+
+.PHONY: chromium
+chromium:
+	@$(have-chromium)
 
 .PHONY: check
 check: .venv/.stamp ## look for style, type, layer and migration mistakes
@@ -31,6 +35,8 @@ check: .venv/.stamp ## look for style, type, layer and migration mistakes
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/recourse database check
+	@# The alert rules, where Prometheus's own checker is installed; the tests hold their names to what is measured.
+	@! command -v promtool >/dev/null || promtool test rules deploy/prometheus-rules-test.yml
 
 .PHONY: format
 format: .venv/.stamp ## put the code into its usual form
@@ -86,6 +92,19 @@ endif
 	@$(VENV_PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@$(have-redis)
 	@echo "$(CURDIR)" > .venv/.stamp
+
+# The pages are tested in a real browser.
+define have-chromium
+	for program in chromium chromium-browser google-chrome; do command -v "$$program" >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "The tests need a browser: installing chromium."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "The tests of the pages need Chromium. Install it (Debian and Ubuntu: sudo apt-get install chromium)." >&2; \
+		exit 1; \
+	fi
+endef
 
 define have-python
 	if [ -z "$(PYTHON)" ]; then \

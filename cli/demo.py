@@ -3,19 +3,21 @@
 from sqlalchemy.orm import Session
 
 from cli.local import remove
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from cli.surroundings import surroundings
-from cli.tables import before_and_after, kind_labels
+from cli.tables import before_and_after
 from cli.terminal import console
 from cli.watch import watch
 from config.settings import settings
 from models.access import Actor, acting_user
 from models.analytics import completion_by_course
+from models.records import kind_labels
 from models.session import transaction
 from tasks.preview import preview
 from tasks.request import request_reset
 
 LEARNERS = 500
+FILES = 60
 CODE = "SAFETY-101"
 OTHER = "FIRE-201"
 TITLES = {CODE: "Working safely at height", OTHER: "Fire warden"}
@@ -64,7 +66,9 @@ def _fill() -> Actor:
     with transaction() as session:
         organization = make_organization(session, "demo", "Demo")
         make_learners(session, organization, LEARNERS)
-        enrol_everyone(session, organization, make_courses(session, organization, TITLES))
+        courses = make_courses(session, organization, TITLES)
+        enrol_everyone(session, organization, courses)
+        hand_in_files(session, courses, FILES)
         return acting_user(session, organization, "admin@demo.example")
 
 

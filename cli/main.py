@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from cli import data, people, resets, running
+from cli import data, doctor, files, people, resets, running
 from cli.child import ChildEndedError
 from cli.local import LocalServersError
 from cli.surroundings import DatabaseBehindError
@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (resets.app, running.app, data.app, people.app):
+for commands in (resets.app, running.app, doctor.app, data.app, files.app, people.app):
     app.registered_commands += commands.registered_commands
     app.registered_groups += commands.registered_groups
 
@@ -56,7 +56,7 @@ def main() -> None:
         _say(str(error))
         sys.exit(1)
     except ValidationError as error:
-        _refuse("\n".join(f"RECOURSE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+        _refuse("\n".join(_setting_error(one["loc"], one["msg"]) for one in error.errors()))
     except BrokerError as error:
         _say(f"The broker does not answer: {error}\nCheck RECOURSE_BROKER_URL. A reset that is written down is kept.")
         sys.exit(1)
@@ -64,6 +64,11 @@ def main() -> None:
         if is_connection_lost(error):
             _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
         _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+
+
+def _setting_error(place: tuple[int | str, ...], words: str) -> str:
+    # What is wrong between two settings has no place, and names them itself.
+    return f"RECOURSE_{'_'.join(map(str, place)).upper()}: {words}" if place else words.removeprefix("Value error, ")
 
 
 def _refuse(words: str) -> NoReturn:

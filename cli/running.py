@@ -13,6 +13,7 @@ from cli.surroundings import surroundings
 from cli.terminal import console, notes
 from cli.web import Web
 from cli.welcome import demo_sign_ins
+from cli.whereabouts import tell
 from cli.workers import Workers
 from config.settings import required, settings
 
@@ -36,20 +37,21 @@ def up_command() -> None:
     with surroundings() as workers:
         home = settings().home.absolute()
         sign_ins = demo_sign_ins(home) if own_database else []
-        own = workers.ensure()
         children: list[Child] = []
         try:
             flower = Flower(home)
             children.append(flower.child)
             web = Web(home)
             children.append(web.child)
+            own = workers.ensure()  # after these, whose addresses it puts into what it sends
             _say_what_runs(workers, web, flower, sign_ins, own=own)
-            while True:
-                time.sleep(1)
-                for child in children:
-                    child.check()
-                if own:
-                    workers.ensure()
+            with tell(home, web=web.here, flower=flower.url):
+                while True:
+                    time.sleep(1)
+                    for child in children:
+                        child.check()
+                    if own:
+                        workers.ensure()
         except KeyboardInterrupt:
             pass
         finally:

@@ -1,11 +1,14 @@
 """Made-up courses, for the demonstration, the tests and the benchmarks."""
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models.access import Permission
+from models.files import attach
 from models.people import Organization, User
+from models.records import AssignmentSubmission
 from models.training import Activity, ActivityKind, Course
+from models.uploads import receive
 
 FIRST_NAMES = "Ada Ben Chidi Dana Elif Femi Grace Hugo Ines Jun Kim Lena Mateo Nadia Omar Priya"
 LAST_NAMES = (
@@ -130,3 +133,17 @@ def enrol_everyone(
     session.execute(text(ENROL), values)
     for statement in RECORDS:
         session.execute(text(statement), values)
+
+
+def hand_in_files(session: Session, courses: list[Course], most: int = 1000) -> None:
+    """A text file, in the storage too, with each of the first `most` assignment submissions of the courses."""
+    submissions = session.scalars(
+        select(AssignmentSubmission)
+        .join(Activity, Activity.id == AssignmentSubmission.activity_id)
+        .where(Activity.course_id.in_([course.id for course in courses]))
+        .order_by(AssignmentSubmission.id)
+        .limit(most)
+    )
+    for submission in submissions.all():
+        upload = receive(courses[0].organization_id, "answer.txt", [b"My answer, at length.\n"])
+        attach(session, submission, upload)

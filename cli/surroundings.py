@@ -33,6 +33,8 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
     the installation's own is brought up to date; one of the operator's only with `migrate`. Raises
     `LocalServersError`, `DatabaseBehindError`.
     """
+    if home is not None:
+        os.environ["RECOURSE_STORAGE_URL"] = (home.absolute() / "files").as_uri()
     embedded_database = home is not None or settings().database_url is None
     embedded_broker = home is not None or settings().broker_url is None
     home = (home or settings().home).absolute()
@@ -46,10 +48,14 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
                 os.environ["RECOURSE_SECRET_KEY"] = kept_secret(home, "secret_key")
         if embedded_broker:
             os.environ["RECOURSE_BROKER_URL"] = urls.broker
-        _read_settings_again()
+        read_settings_again()
         _bring_up_to_date(may_migrate=migrate or embedded_database)
         redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
         workers = Workers(home / "worker.log", may_run=not redis_is_new)
+        if settings().otlp_endpoint:
+            from tasks.tracing import start_tracing  # it loads all tasks, for which nobody else need wait
+
+            start_tracing("recourse-cli")
         try:
             yield workers
         finally:
@@ -62,12 +68,12 @@ def using_database(url: str) -> Iterator[None]:
     """In the scope, sessions use this database."""
     before = required("database_url")
     os.environ["RECOURSE_DATABASE_URL"] = url
-    _read_settings_again()
+    read_settings_again()
     try:
         yield
     finally:
         os.environ["RECOURSE_DATABASE_URL"] = before
-        _read_settings_again()
+        read_settings_again()
 
 
 def kept_secret(home: Path, name: str) -> str:
@@ -87,8 +93,13 @@ def alembic_config() -> Config:
     return Config(toml_file=ROOT / "pyproject.toml")
 
 
+def newest_migration() -> str | None:
+    """The migration that this program's tables are at."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
 def _bring_up_to_date(*, may_migrate: bool) -> None:
-    newest = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    newest = newest_migration()
     with engine().connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current == newest:
@@ -101,6 +112,7 @@ def _bring_up_to_date(*, may_migrate: bool) -> None:
     command.upgrade(alembic_config(), "head")
 
 
-def _read_settings_again() -> None:
+def read_settings_again() -> None:
+    """Have what was put into the environment count."""
     forget_engine()
     settings.cache_clear()

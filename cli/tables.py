@@ -5,8 +5,10 @@ from sqlalchemy.orm import Session
 
 from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
+from models.file_deletions import files_left
+from models.mail import NO_MAILS, mails_of
 from models.people import Organization, User
-from models.records import record_kinds
+from models.records import kind_labels
 from models.resets import Reset
 from models.training import Course
 from tasks.lookup import causes_of
@@ -14,11 +16,6 @@ from tasks.preview import Preview
 from tasks.report import progress_of, report
 
 BAR = 20  # characters
-
-
-def kind_labels() -> dict[str, str]:
-    """What people call the rows of each record kind."""
-    return {kind.kind(): kind.labels[1].capitalize() for kind in record_kinds()}
 
 
 def preview_table(seen: Preview) -> Table:
@@ -53,6 +50,16 @@ def report_table(session: Session, reset: Reset) -> Table:
     for kind, label in kind_labels().items():
         table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
     table.add_row("Alerts sent", f"{figures['notified']:,}")
+    mails = mails_of(session, reset.id)
+    if mails != NO_MAILS:
+        words = f"{mails.sent:,} sent, {mails.pending:,} to be sent, {mails.suppressed:,} not wanted any more"
+        table.add_row("E-mails", f"{words}, {mails.failed:,} refused")
+        if mails.maybe_repeated:
+            table.add_row("E-mails perhaps sent twice", f"{mails.maybe_repeated:,}")
+    left = files_left(session, reset.id)
+    if left.pending:
+        why = f": {left.error}" if left.error else ""
+        table.add_row("Files not deleted yet", f"{left.pending:,}{why}")
     return table
 
 

@@ -14,11 +14,11 @@ class Web:
     def __init__(self, home: Path) -> None:
         """Start it on its port, or on a free one where that is taken, and wait until it answers."""
         address, port = settings().web_address, free_port(settings().web_address, settings().web_port)
-        here = f"http://{address}:{port}"
+        self.here = f"http://{address}:{port}"
         if settings().public_url == Settings.model_fields["public_url"].default:
-            os.environ["RECOURSE_PUBLIC_URL"] = here
+            os.environ["RECOURSE_PUBLIC_URL"] = self.here
             settings.cache_clear()
         self.url = settings().public_url
         arguments = ["uvicorn", "web.app:app", f"--host={address}", f"--port={port}", "--no-access-log"]
         self.child = Child("The web app", home / "web.log", arguments)
-        wait_until_it_answers(self.child, f"{here}/readyz")
+        wait_until_it_answers(self.child, f"{self.here}/readyz")

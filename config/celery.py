@@ -7,6 +7,7 @@ from config.settings import required, settings
 INTERACTIVE = "interactive"  # one person waits for it
 BULK = "bulk"
 NOTIFY = "notify"
+QUEUES = (INTERACTIVE, BULK, NOTIFY)
 
 
 def celery_settings() -> dict[str, Any]:
@@ -33,7 +34,8 @@ def celery_settings() -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,  # a slice waits for whoever is free first
         "worker_send_task_events": True,  # what Flower shows
         "worker_hijack_root_logger": False,
-        "worker_soft_shutdown_timeout": 20,  # on SIGTERM, slices under way may end; the rest goes back to the queue
+        # On SIGTERM, slices under way may end; the rest goes back to the queue.
+        "worker_soft_shutdown_timeout": settings().soft_shutdown_seconds,
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # they come again, and the ledger decides
         "worker_max_memory_per_child": 512_000,  # KiB
         "broker_connection_retry_on_startup": True,

@@ -15,7 +15,8 @@ read_only = True  # what is to be stopped is stopped in the database; a task tha
 persistent = True  # a job is found again after a restart
 db = str(settings().home.absolute() / "flower")
 state_save_interval = 10_000  # milliseconds; without it the state is saved only by an orderly end
-max_tasks = 20_000  # 4.4 KB each
+max_tasks = settings().flower_max_tasks
+max_workers = 500  # each `recourse` command's own worker is one
 purge_offline_workers = 24 * 3600  # seconds
 inspect_timeout = 3000.0  # milliseconds; a worker in the middle of a ledger takes its time to answer
 

@@ -1,10 +1,11 @@
 """The settings. Nothing else in the project reads the environment."""
 
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -39,6 +40,40 @@ class Settings(BaseSettings):
         3600, gt=0, description="A due time that is found so much later was missed; the rule says what becomes of it"
     )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
+    soft_shutdown_seconds: float = Field(
+        20, ge=0, description="How long a worker that is told to stop leaves what it has in hand to end"
+    )
+
+    storage_url: str | None = Field(
+        None,
+        description="Where learners' files are kept: file:///folder, s3://bucket/prefix; default: a folder in home",
+    )
+    storage_endpoint: str | None = Field(
+        None, description="Of an S3 server other than Amazon's, such as http://host:9000"
+    )
+    storage_region: str | None = Field(None, description="Of the bucket, where the server wants one")
+    storage_access_key_id: str | None = Field(None, description="S3 credentials; default: as the AWS tools find them")
+    storage_secret_access_key: SecretStr | None = Field(None, description="S3 credentials")
+    storage_timeout_seconds: float = Field(30, gt=0, description="How long one request to the storage may take")
+    file_limit_mb: int = Field(50, ge=1, le=5000, description="The largest file that a learner may hand in, in MB")
+
+    smtp_host: str | None = Field(None, description="The mail server; without one, alerts go to the inbox alone")
+    smtp_port: int | None = Field(None, ge=1, le=65535, description="Default: 587, with tls 465, with none 25")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is encrypted")
+    smtp_user: str | None = Field(None, description="Who signs in to the mail server, if it wants that")
+    smtp_password: SecretStr | None = Field(None, description="Their password")
+    smtp_timeout_seconds: float = Field(30, gt=0, description="How long the mail server may take to answer")
+    mail_from: str | None = Field(None, description="The sender, such as: Training <training@example.org>")
+    mail_per_second: float = Field(10, gt=0, description="Most e-mails a second; mail providers have such limits")
+    mail_gather_seconds: float = Field(
+        60, ge=0, description="Courses assigned to one user within that time make one e-mail"
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Whether webhooks may go to private networks, and unencrypted: for trying them out"
+    )
+    announce_urls: list[SecretStr] = Field(
+        [], description="Channels that are told of each reset, as Apprise URLs in a JSON list"
+    )
 
     lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
@@ -54,6 +89,14 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65535, description="Where Flower listens")
     flower_user: str = Field("operator", description="Who signs in to Flower")
     flower_password: SecretStr | None = Field(None, description="Their password; `recourse up` makes one up")
+    flower_max_tasks: int = Field(20_000, ge=100, description="Tasks that Flower remembers, at 4.4 KB each")
+
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics of the web app; without one it answers on loopback only"
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces go, such as http://collector:4318; needs the extra `tracing`; default: nowhere"
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged")
 
@@ -72,6 +115,12 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return url.rstrip("/") if url else url
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> Self:
+        if self.smtp_host and not (self.mail_from and "@" in parseaddr(self.mail_from)[1]):
+            raise ValueError("RECOURSE_MAIL_FROM must be an address, such as: Training <training@example.org>")
+        return self
 
     @field_validator("secret_key")
     @classmethod

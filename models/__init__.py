@@ -5,36 +5,52 @@
 
 from models import (
     access,
+    announcements,
     audit,
+    certificates,
+    file_deletions,
+    files,
+    heartbeat,
     events,
     groups,
     idempotency,
+    mail,
     notifications,
     people,
+    preferences,
     records,
     resets,
     retraining,
     sign_in,
     tokens,
     training,
+    webhooks,
 )
 from models.base import Base
 
 __all__ = [
     "access",
+    "announcements",
     "audit",
+    "certificates",
+    "file_deletions",
+    "files",
+    "heartbeat",
     "events",
     "groups",
     "idempotency",
+    "mail",
     "metadata",
     "notifications",
     "people",
+    "preferences",
     "records",
     "resets",
     "retraining",
     "sign_in",
     "tokens",
     "training",
+    "webhooks",
 ]
 
 metadata = Base.metadata

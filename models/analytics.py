@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.people import User
@@ -31,6 +31,7 @@ class CourseCompletion:
 class UserCompletion:
     """One user of one course."""
 
+    user_id: int
     name: str
     email: str
     state: EnrolmentState
@@ -59,10 +60,16 @@ def completion_by_course(session: Session, organization_id: int, code: str | Non
     return [CourseCompletion(*row) for row in session.execute(query)]
 
 
-def completion_by_user(session: Session, course: Course) -> Iterator[UserCompletion]:
-    """The users that the course is assigned to, by name; streamed, since a course may have any number."""
+def completion_by_user(
+    session: Session, course: Course, *, after: tuple[str, int] | None = None, limit: int | None = None
+) -> Iterator[UserCompletion]:
+    """The users that the course is assigned to, by name; streamed, since a course may have any number.
+
+    From after `after`, the name and id of the last one seen, and `limit` of them at most.
+    """
     query = (
         select(
+            User.id,
             User.name,
             User.email,
             Enrolment.state,
@@ -73,6 +80,9 @@ def completion_by_user(session: Session, course: Course) -> Iterator[UserComplet
         .join(User, User.id == Enrolment.user_id)
         .where(Enrolment.course_id == course.id, Enrolment.unassigned_at.is_(None))
         .order_by(User.name, User.id)
+        .limit(limit)
         .execution_options(yield_per=1000)
     )
+    if after is not None:
+        query = query.where(tuple_(User.name, User.id) > after)
     return (UserCompletion(*row) for row in session.execute(query))

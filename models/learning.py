@@ -108,7 +108,8 @@ def complete(session: Session, registration: UUID) -> Completion:
         enrolment.progress = 100
         enrolment.completed_at = completion.completed_at
         if session.get_one(Course, enrolment.course_id).certificates_on:
-            session.add(Certificate(registration=registration, serial=new_serial()))
+            certificate = Certificate(registration=registration, serial=new_serial(), pdf_due_at=func.now())
+            session.add(certificate)
         session.flush()
     return completion
 

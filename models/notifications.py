@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
@@ -17,6 +18,10 @@ class NotificationKind(StrEnum):
     RESET_DIGEST = "reset_digest"  # to whoever asked for a reset: what came of it
     RETRAINING_AHEAD = "retraining_ahead"  # to a learner: a rule is going to reset the course soon
     RULE_WAITS = "rule_waits"  # to the owner of a retraining rule: it waits for them
+
+
+ABOUT_ONES_OWN = (NotificationKind.COURSE_ASSIGNED, NotificationKind.RETRAINING_AHEAD)
+"""To learners, about a course that they have: of no use to who has it no more."""
 
 
 class NotificationState(StrEnum):
@@ -36,6 +41,7 @@ class Notification(Base):
         UniqueConstraint("occurrence_id", "user_id", "kind"),
         Index(None, "user_id", "sent_at"),
         Index(None, "course_id"),
+        Index(None, "created_at"),
         Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
         CheckConstraint("reset_id IS NOT NULL OR kind IN ('retraining_ahead', 'rule_waits')", name="reset_is_named"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),
@@ -54,6 +60,7 @@ class Notification(Base):
         one_of(NotificationState, "state"), server_default=NotificationState.PENDING.value
     )
     reason: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None]  # what its words need beside user and course: ids and dates alone
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]  # when the user marked it as read

@@ -1,6 +1,7 @@
 """Organizations and their users."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -27,6 +28,7 @@ class User(Base):
     __table_args__ = (
         UniqueConstraint("id", "organization_id"),  # what composite foreign keys refer to
         Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
+        Index(None, "organization_id", "name", "id"),  # the order of every list of users
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
 
@@ -36,7 +38,16 @@ class User(Base):
     name: Mapped[str]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
+    mail_on: Mapped[bool] = mapped_column(server_default=text("true"))  # alerts by e-mail too
     locale: Mapped[str] = mapped_column(server_default="en")  # a BCP 47 tag, such as de-CH
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def zone_of(user: User) -> ZoneInfo:
+    """The user's time zone; UTC where it is none that this machine knows."""
+    try:
+        return ZoneInfo(user.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

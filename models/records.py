@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Numeric, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Numeric, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.settings import settings
@@ -110,11 +110,14 @@ class Certificate(LearnerRecord):
     """The certificate of one completion."""
 
     __tablename__ = "certificate"
+    __table_args__ = (Index("ix_certificate_due", "pdf_due_at", postgresql_where=text("pdf_due_at IS NOT NULL")),)
     labels = ("certificate", "certificates")
 
     registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
     serial: Mapped[str] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    pdf_due_at: Mapped[datetime | None]  # when its document is to be made (or tried again); none: made, or imported
+    pdf_key: Mapped[str | None] = mapped_column(unique=True)  # of the document in the storage
 
 
 def record_kinds() -> list[type[LearnerRecord]]:
@@ -122,3 +125,8 @@ def record_kinds() -> list[type[LearnerRecord]]:
     for module in settings().record_kinds:
         import_module(module)
     return LearnerRecord.__subclasses__()
+
+
+def kind_labels() -> dict[str, str]:
+    """What people call the rows of each record kind, as a heading."""
+    return {kind.kind(): kind.labels[1].capitalize() for kind in record_kinds()}

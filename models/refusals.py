@@ -164,13 +164,6 @@ class GroupInvalid(Refused):
         super().__init__("A group's code must be 1 to 100 characters long, and its name 1 to 200.")
 
 
-class TimeZoneUnknown(Refused):
-    code = "time-zone-unknown"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no time zone {name!r}. Use its IANA name, such as Europe/Zurich.")
-
-
 class RecurrenceInvalid(Refused):
     code = "recurrence-invalid"
 
@@ -224,6 +217,73 @@ class SignatureInvalid(Refused):
         )
 
 
+class FileTooLarge(Refused):
+    code = "file-too-large"
+
+    def __init__(self, limit_mb: int) -> None:
+        super().__init__(f"This file is larger than {limit_mb:,} MB, so it was not saved. Hand in a smaller one.")
+
+
+class FileTypeRefused(Refused):
+    code = "file-type-refused"
+
+    def __init__(self, why: str, allowed: str) -> None:
+        super().__init__(f"{why} It was not saved. Hand in a file of one of these types: {allowed}.")
+
+
+class FileUnknown(Refused):
+    code = "file-unknown"
+
+    def __init__(self, file_id: object) -> None:
+        super().__init__(f"There is no file {file_id}. Check the link; if the course was reset, its files are gone.")
+
+
+class CertificateMissing(Refused):
+    code = "certificate-missing"
+
+    def __init__(self, course: str) -> None:
+        super().__init__(f"You have no certificate of {course}. Open the course to see what is still to be done.")
+
+
+class WebhookAddressRefused(Refused):
+    code = "webhook-address-refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Use one that anybody on the internet could reach, such as https://example.org/hook.")
+
+
+class WebhookUnknown(Refused):
+    code = "webhook-unknown"
+
+    def __init__(self, webhook: object) -> None:
+        super().__init__(f"There is no webhook {webhook}. Check the link; it may have been deleted.")
+
+
+class WebhookEventsMissing(Refused):
+    code = "webhook-events-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A webhook that is told of nothing is of no use. Choose one event at least. Nothing was saved."
+        )
+
+
+class UploadExpired(Refused):
+    code = "upload-expired"
+
+    def __init__(self) -> None:
+        super().__init__("This upload was not handed in within an hour, and is gone. Choose the file again.")
+
+
+class StorageUnavailable(Refused):
+    code = "storage-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Files cannot be stored or fetched at the moment. Nothing was changed; try again in a few minutes."
+        )
+
+
 class StartAtInvalid(Refused):
     code = "start-at-invalid"
 
@@ -236,6 +296,16 @@ class IdempotencyInProgress(Refused):
 
     def __init__(self) -> None:
         super().__init__("A request with this idempotency key is being worked on. Try again in a moment.")
+
+
+class IdempotencyKeyMissing(Refused):
+    code = "idempotency-key-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs the header Idempotency-Key: 1 to 255 visible ASCII characters of your choice, such as a UUID, "
+            "the same when you send the same request again. Nothing was changed."
+        )
 
 
 class SignInFailed(Refused):
@@ -303,3 +373,24 @@ class AlreadyResetting(Refused):
             f"Everyone this is for is being reset in {course} by another job already. Nothing was changed; "
             "wait for its end, then preview again."
         )
+
+
+class NothingHandedIn(Refused):
+    code = "nothing-handed-in"
+
+    def __init__(self) -> None:
+        super().__init__("There is neither a text nor a file. Nothing was saved; write something, or choose a file.")
+
+
+class NotYetDone(Refused):
+    code = "not-yet-done"
+
+    def __init__(self) -> None:
+        super().__init__("Something in this course is not done yet. Open the course and finish what is left.")
+
+
+class TimeZoneUnknown(Refused):
+    code = "time-zone-unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no time zone {name!r}. Use a name such as Europe/Zurich. Nothing was changed.")

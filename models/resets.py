@@ -120,6 +120,8 @@ class Reset(Base):
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
     recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
+    recoveries: Mapped[int] = mapped_column(server_default="0")  # how often it had to, since something was lost
+    traceparent: Mapped[str | None]  # of the request that it came from, while tracing is on
     attempts: Mapped[int] = mapped_column(server_default="0")  # to write the ledger
     cancel_requested_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -109,8 +109,14 @@ def is_connection_lost(error: Exception) -> bool:
     """Whether there is no connection to the database (any more): nobody's fault whose work it was."""
     if not isinstance(error, DBAPIError):
         return False
-    # What the server itself says has a code; without one it said nothing.
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
+    # What the server itself says has a code; without one it said nothing, unless the driver refused to send a value.
+    said_nothing = getattr(error.orig, "sqlstate", None) is None and not isinstance(error.orig, psycopg.DataError)
+    return error.connection_invalidated or said_nothing
+
+
+def is_unstorable(error: DBAPIError) -> bool:
+    """Whether a value was refused for what it is: a character that text cannot hold, a number beyond its column."""
+    return isinstance(error.orig, psycopg.DataError)
 
 
 def in_words(error: Exception) -> str:

@@ -101,12 +101,19 @@ def bearer_of(session: Session, text: str) -> Bearer | None:
     ).one_or_none()
     if found is None:
         return None
-    session.execute(  # so that a token that nobody uses any more can be told; once a minute is enough
-        update(ApiToken)
+    # So that a token that nobody uses any more can be told; once a minute is enough, and no request waits for another
+    # one of the same token.
+    idle = (
+        select(ApiToken.id)
         .where(
             ApiToken.id == found.ApiToken.id,
             or_(ApiToken.used_at.is_(None), ApiToken.used_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 1)),
         )
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.id.in_(idle))
         .values(used_at=func.now())
         .execution_options(synchronize_session=False)
     )

@@ -7,8 +7,9 @@
     notify       the alerts in the outbox                                              (Celery)
 
 At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
-open and nobody is working on. Shared by these: `audience` (who is in a reset), `window` (which slices are in the
-queue), `report` (how far a reset is), `app` and `base` (Celery).
+open and nobody is working on. `tidy` deletes what has served its time. Shared by these: `audience` (who is in a reset),
+`window` (which slices are in the queue), `report` (how far a reset is), `lookup` (resets as people look at them), `app`
+and `base` (Celery).
 
 Postgres is the truth and Redis a doorbell: any message may be lost, doubled, late or out of order.
 """

@@ -16,12 +16,16 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import BigInteger, Uuid
 
 from config.settings import settings
+from models.certificates import supersede
+from models.files import queue_deletions
 from models.notifications import Notification
 from models.people import User
+from models.preferences import wants_alert
 from models.records import record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
+from models.webhooks import note_learners
 from tasks.app import app
 from tasks.audience import NOT_ASSIGNED
 from tasks.messages import CLEAR_LEARNERS
@@ -125,7 +129,10 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
             return
         learners = _lock_learners(session, piece, enrolment_id)
         assigned = [learner for learner in learners if learner.unassigned_at is None]
-        removed, touched = _delete_records(session, [learner.registration for learner in assigned])
+        registrations = [learner.registration for learner in assigned]
+        queue_deletions(session, reset.id, registrations)
+        supersede(session, registrations)
+        removed, touched = _delete_records(session, registrations)
         _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
         had_something = {
@@ -137,8 +144,10 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
             ItemState.UNCHANGED: [enrolment for enrolment, had in had_something.items() if not had],
             ItemState.SKIPPED: [learner.id for learner in learners if learner.unassigned_at is not None],
         }
+        cleared = [learner.user_id for learner in assigned if had_something[learner.id]]
+        note_learners(session, reset.organization_id, reset.id, cleared)
         if reset.notify:
-            _write_alerts(session, reset, [learner.user_id for learner in assigned if had_something[learner.id]])
+            _write_alerts(session, reset, cleared)
         _settle(session, piece, outcome, removed, NOT_ASSIGNED)
 
 
@@ -211,7 +220,7 @@ def _new_due_date(reset: Reset) -> datetime | None:
 
 def _write_alerts(session: Session, reset: Reset, users: list[int]) -> None:
     wanted = select(literal(reset.id), User.id, literal(reset.course_id)).where(
-        _among(User.id, users, BigInteger()), User.notifications_on, User.active
+        _among(User.id, users, BigInteger()), wants_alert(literal(reset.course_id))
     )
     columns = [Notification.reset_id, Notification.user_id, Notification.course_id]
     session.execute(insert(Notification).from_select(columns, wanted).on_conflict_do_nothing())

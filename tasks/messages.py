@@ -4,24 +4,34 @@ Task ids are derived from the reset's, so a message that is sent twice is one ro
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from celery import current_task
 from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.links import reset_page
+from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
 from models.training import Course
 from tasks.app import app
 from tasks.report import Progress
+from tasks.tracing import within
 
 log = structlog.get_logger(__name__)
 
 RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
+DELETE_FILES = "recourse.delete_files"
+SEND_MAIL = "recourse.send_mail"
+MAKE_CERTIFICATES = "recourse.make_certificates"
+DELIVER_WEBHOOKS = "recourse.deliver_webhooks"
+ANNOUNCE = "recourse.announce"
 
 
 QUIET_SECONDS = 10.0
@@ -56,11 +66,13 @@ def send_coordinator(session: Session, reset: Reset) -> None:
     reset_id, task_id = str(reset.id), str(reset.task_id)
     course_code = session.get_one(Course, reset.course_id).code
     queue = INTERACTIVE if reset.audience == Audience.USERS else BULK
-    after_commit(
+    _send(
         session,
+        reset,
         lambda: app.send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
+            argsrepr=reset_page(reset_id),  # there are no arguments, and Flower's page has no other place for it
             kwargsrepr=str({"course": course_code, "reset": reset_id}),
             task_id=task_id,
             root_id=task_id,
@@ -92,7 +104,18 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
             )
 
     if slices:
-        after_commit(session, send)
+        _send(session, reset, send)
+
+
+def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None:
+    """Publish after the commit, as a part of the trace that the reset's request belongs to."""
+    traceparent = reset.traceparent
+
+    def in_its_trace() -> None:
+        with within(traceparent):
+            publish()
+
+    after_commit(session, in_its_trace)
 
 
 def show_progress(reset: Reset, progress: Progress) -> None:
@@ -100,7 +123,9 @@ def show_progress(reset: Reset, progress: Progress) -> None:
     if time.monotonic() < _quiet.until:
         return
     try:
-        with app.events.default_dispatcher() as dispatcher:
+        # In the worker's own name, or Flower would list a worker that does not exist.
+        hostname = current_task.request.hostname if current_task else None
+        with app.events.default_dispatcher(hostname) as dispatcher:
             # Of a task's fields Flower shows only those it knows, and `result` is the one for words.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
     except OperationalError as error:
@@ -112,8 +137,9 @@ def show_progress(reset: Reset, progress: Progress) -> None:
 def send_notify(session: Session, reset: Reset) -> None:
     """Have the reset's alerts sent once the session's transaction is committed."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
-    after_commit(
+    _send(
         session,
+        reset,
         lambda: app.send_task(
             NOTIFY_LEARNERS,
             kwargs={"reset_id": reset_id},
@@ -126,3 +152,10 @@ def send_notify(session: Session, reset: Reset) -> None:
             queue=NOTIFY,
         ),
     )
+
+
+def send_outbox(session: Session, task: str) -> None:
+    """Have an outbox worked off once the session's transaction is committed. What is due is in the database: nothing
+    is said here, and a message that comes twice, late or never does no harm."""
+    expires = max(1.0, settings().recover_every_seconds)  # the next tick sends another
+    after_commit(session, lambda: app.send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))

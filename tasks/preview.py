@@ -1,18 +1,19 @@
 """Preview: what a reset would remove, and the signed plan without which there is none."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict, Unpack
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from config.settings import required, settings
 from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import User
+from models.preferences import wants_alert
 from models.records import Completion, record_kinds
 from models.refusals import (
     AudienceInvalid,
@@ -49,6 +50,7 @@ class Plan:
     due_in_days: int | None
     notify: bool
     start_at: datetime | None = None  # none: at once
+    reason: str = ""  # if it was said with the plan already
     group_id: int | None = None
 
     @property
@@ -88,6 +90,7 @@ class Options(TypedDict, total=False):
     due_in_days: int | None
     notify: bool
     start_at: datetime | None
+    reason: str
     group: str | None
 
 
@@ -113,13 +116,14 @@ def make_plan(
     due_in_days: int | None = None,
     notify: bool = True,
     start_at: datetime | None = None,
+    reason: str = "",
     group: str | None = None,
 ) -> Plan:
     """Plan a reset of the course for those who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
-    the code of the audience `group`. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
+    the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
     """
     audience = _audience(audience, users, group)
     actor.must_have(permission_for(audience))
@@ -128,12 +132,8 @@ def make_plan(
     )
     if course is None:
         raise CourseUnknown(course_code)
-    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
-        raise DueInDaysInvalid
     plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
-    if start_at is not None and not now < start_at <= now + LATEST_START:
-        raise StartAtInvalid
-    return Plan(
+    plan = Plan(
         id=plan_id,
         organization_id=actor.organization_id,
         course_id=course.id,
@@ -141,11 +141,24 @@ def make_plan(
         audience=audience,
         user_ids=_named(session, course, users) if audience == Audience.USERS else None,
         planned_at=now,
-        due_in_days=due_in_days,
-        notify=notify,
-        start_at=start_at,
+        due_in_days=None,
+        notify=True,
+        reason=reason,
         group_id=group_by_code(session, actor.organization_id, group).id if group is not None else None,
     )
+    return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
+
+
+def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at: datetime | None) -> Plan:
+    """The same plan with what can still be chosen after its preview was seen, as it says nothing of who or what goes.
+
+    Raises `DueInDaysInvalid`, `StartAtInvalid`.
+    """
+    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
+        raise DueInDaysInvalid
+    if start_at is not None and not timedelta() < start_at - datetime.now(UTC) <= LATEST_START:
+        raise StartAtInvalid
+    return replace(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
 
 def permission_for(audience: Audience) -> Permission:
@@ -247,7 +260,7 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
         select(func.count())
         .select_from(in_sample)
         .join(User, User.id == in_sample.c.user_id)
-        .where(anything, User.notifications_on, User.active)
+        .where(anything, wants_alert(literal(plan.course_id)))
         .scalar_subquery()
     )
     sampled = select(func.count()).select_from(in_sample).scalar_subquery()

@@ -11,6 +11,7 @@ from models.notifications import Notification, NotificationState
 from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
+from tasks.due import send_due_outboxes
 from tasks.messages import send_coordinator, send_notify
 
 MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
@@ -20,7 +21,8 @@ log = structlog.get_logger(__name__)
 
 @app.task(name="recourse.recover", send_events=False)  # ticks would bury the jobs in Flower
 def recover() -> None:
-    """Call the coordinator of every reset that has come to a halt, and `notify` where alerts were left.
+    """Call the coordinator of every reset that has come to a halt, `notify` where alerts were left, and what works off
+    an outbox of which something is due.
 
     Runs every few seconds by beat. A tick that is lost or doubled makes no difference: it holds no state, and all that
     it sends may arrive any number of times.
@@ -31,12 +33,15 @@ def recover() -> None:
                 log.info("reset_due", reset=str(reset.id))
             else:
                 log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
+                reset.recoveries += 1
             reset.recovered_at = session.scalars(select(func.now())).one()
             send_coordinator(session, reset)
         for reset in _with_alerts_left(session):
             log.warning("alerts_recovered", reset=str(reset.id))
+            reset.recoveries += 1
             reset.recovered_at = session.scalars(select(func.now())).one()
             send_notify(session, reset)
+        send_due_outboxes(session)
 
 
 def _halted(session: Session) -> list[Reset]:

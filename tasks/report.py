@@ -1,5 +1,6 @@
 """How far a reset is, for whoever asks: the command line, the API, Celery's result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
-from models.notifications import Notification, NotificationState
+from models.notifications import Notification, NotificationKind, NotificationState
 from models.records import record_kinds
 from models.resets import SETTLED, Reset, ResetSlice
 
@@ -45,20 +46,34 @@ class Progress:
 
 def progress_of(session: Session, reset_id: UUID) -> Progress:
     """The sum over the reset's slices: a few hundred rows, however large the course is."""
+    return progress_of_each(session, [reset_id])[reset_id]
+
+
+def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, Progress]:
+    """The same of several resets at once."""
     open_slice = ResetSlice.settled_at.is_(None)
-    settled = (
-        func.coalesce(func.sum(column), 0)
-        for column in (ResetSlice.cleared, ResetSlice.unchanged, ResetSlice.skipped, ResetSlice.failed)
+    learners = (
+        func.sum(column)
+        for column in (
+            ResetSlice.learners,
+            ResetSlice.cleared,
+            ResetSlice.unchanged,
+            ResetSlice.skipped,
+            ResetSlice.failed,
+        )
     )
-    row = session.execute(
+    rows = session.execute(
         select(
-            func.coalesce(func.sum(ResetSlice.learners), 0),
-            *settled,
+            ResetSlice.reset_id,
+            *learners,
             func.count().filter(open_slice),
             func.count().filter(open_slice, ResetSlice.published_at.is_not(None)),
-        ).where(ResetSlice.reset_id == reset_id)
-    ).one()
-    return Progress(*(int(figure) for figure in row))
+        )
+        .where(ResetSlice.reset_id.in_(reset_ids))
+        .group_by(ResetSlice.reset_id)
+    )
+    found = {reset_id: Progress(*(int(figure) for figure in figures)) for reset_id, *figures in rows}
+    return {reset_id: found.get(reset_id, Progress(0, 0, 0, 0, 0, 0, 0)) for reset_id in reset_ids}
 
 
 def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
@@ -85,7 +100,8 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     settled = reset.state in SETTLED
     alerts = Notification.reset_id == reset.id
     # Alerts are sent only once the reset is settled: until then there is nothing to count, at every look anew.
-    sent = select(func.count()).where(alerts, Notification.state == NotificationState.SENT)
+    to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
+    sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
     due = select(select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists())
     until = reset.finished_at or datetime.now(UTC)
     return {

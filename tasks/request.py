@@ -30,6 +30,7 @@ from tasks.app import app
 from tasks.audience import all_elsewhere
 from tasks.messages import send_coordinator
 from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
+from tasks.tracing import current_traceparent, span
 
 
 def request_reset(
@@ -38,14 +39,15 @@ def request_reset(
     *,
     plan: str,
     confirm: str,
-    reason: str,
+    reason: str = "",
     idempotency_key: str | None = None,
 ) -> Reset:
     """Write down a confirmed reset; its job is sent when the session's transaction commits, or at the plan's moment.
 
-    `plan` is a preview's token, `confirm` the course code as typed, `reason` goes to the audit. The same plan, or the
-    same key with the same request, gives the reset that was already made. Raises `PlanInvalid`, `PlanExpired`,
-    `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`, `AlreadyResetting`.
+    `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
+    The same plan, or the same key with the same request, gives the reset that was already made. Raises
+    `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
+    `AlreadyResetting`.
     """
     asked = opened(plan)
     if asked.organization_id != actor.organization_id:
@@ -53,7 +55,7 @@ def request_reset(
     actor.must_have(permission_for(asked.audience))
     if confirm != asked.course_code:
         raise ConfirmMismatch(asked.course_code)
-    reason = reason.strip()
+    reason = reason.strip() or asked.reason.strip()
     if not reason:
         raise ReasonMissing
     if earlier := _earlier(session, asked, reason, idempotency_key):
@@ -84,6 +86,11 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
 
 
 def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+    with span("request_reset", reset=str(plan.id)):
+        return _write_in_its_trace(session, actor, plan, reason, idempotency_key)
+
+
+def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
     written = session.scalar(
         insert(Reset)
         .values(
@@ -102,6 +109,7 @@ def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_
             start_at=plan.start_at or func.now(),
             idempotency_key=idempotency_key,
             task_id=plan.id,
+            traceparent=current_traceparent(),
         )
         .on_conflict_do_nothing()  # a double click races itself: the second finds the first one's row below
         .returning(Reset.id)

@@ -8,16 +8,22 @@ from uuid import UUID
 import structlog
 from celery.exceptions import Ignore
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
+from models.announcements import announce_later
+from models.notifications import Notification, NotificationKind
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
+from models.training import Course
+from models.webhooks import WebhookEvent, tell, tell_learners
 from tasks.app import app
 from tasks.base import Step
 from tasks.cancel import CANCELLED, close_open_slices
+from tasks.due import send_due_outboxes
 from tasks.ledger import write_ledger
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
 from tasks.report import Progress, progress_of, report
@@ -106,6 +112,8 @@ def _begin(session: Session, reset: Reset) -> None:
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
     session.flush()
+    if _tell(session, reset, WebhookEvent.RESET_STARTED):
+        send_due_outboxes(session)
 
 
 def _continue(session: Session, reset: Reset) -> None:
@@ -152,8 +160,32 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         progress=figures["progress"],
         removed=figures["removed"],
     )
+    _write_digest(session, reset)
+    announce_later(session, reset.id)
+    _tell(session, reset, WebhookEvent.RESET_COMPLETED if state == ResetState.SUCCEEDED else WebhookEvent.RESET_FAILED)
+    tell_learners(session, reset.organization_id, reset.id, session.get_one(Course, reset.course_id).code)
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
+    send_due_outboxes(session)
+
+
+def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:
+    """Tell the endpoints that want to know. Thin: who wants figures asks for the reset."""
+    code = session.get_one(Course, reset.course_id).code
+    data = {"reset": str(reset.id), "course": code, "state": reset.state.value}
+    return tell(session, reset.organization_id, event, reset.id, data)
+
+
+def _write_digest(session: Session, reset: Reset) -> None:
+    """Tell whoever asked for it, if that is a user: once a reset, however often its failed ones are tried again."""
+    if reset.requested_by is not None:
+        digest = insert(Notification).values(
+            kind=NotificationKind.RESET_DIGEST,
+            reset_id=reset.id,
+            user_id=reset.requested_by,
+            course_id=reset.course_id,
+        )
+        session.execute(digest.on_conflict_do_nothing())
 
 
 def count_failure(reset_id: UUID, error: str) -> None:

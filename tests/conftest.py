@@ -16,6 +16,7 @@ from config.settings import settings
 from models.session import forget_engine
 from tasks.app import app
 from tests.post import Post
+from tests.web import serving
 from tests.workers import Worker
 
 PROJECT = Path(__file__).parents[1]
@@ -57,12 +58,14 @@ def servers() -> Iterator[LocalUrls]:
 
 
 @pytest.fixture
-def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database as the migrations leave it, an empty broker, and settings that point at both. Gives its libpq URL.
+def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A database as the migrations leave it, an empty broker and storage, and settings that point at them. Gives its
+    libpq URL.
 
     Its name is always the same, so that what Celery has remembered of its configuration stays true.
     """
     _point_at(servers, monkeypatch)
+    monkeypatch.setenv("RECOURSE_STORAGE_URL", (tmp_path / "files").as_uri())
     assert app.conf.broker_url == servers.broker, "another test has configured Celery before, for another broker"
     _administer(servers, "CREATE DATABASE recourse TEMPLATE template_for_tests STRATEGY FILE_COPY")
     broker(servers).flushall()
@@ -76,6 +79,13 @@ def post(database: str) -> Iterator[Post]:
     """The messages in the broker, to deliver by hand."""
     with Post() as box:
         yield box
+
+
+@pytest.fixture
+def served(database: str) -> Iterator[str]:
+    """The web app on the test's database and broker, in a thread of its own. Gives its base URL."""
+    with serving() as base:
+        yield base
 
 
 @pytest.fixture
@@ -101,8 +111,9 @@ def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker
     """Start real Celery workers. They are stopped after the test; if it fails, the end of their logs is shown."""
     started: list[Worker] = []
 
-    def start(*, beat: bool = True, **environment: object) -> Worker:
-        worker = Worker(PROJECT, tmp_path / f"worker-{len(started)}", beat=beat, environment=environment)
+    def start(*, beat: bool = True, queues: str = "interactive,bulk,notify", **environment: object) -> Worker:
+        folder = tmp_path / f"worker-{len(started)}"
+        worker = Worker(PROJECT, folder, beat=beat, queues=queues, environment=environment)
         started.append(worker)
         worker.wait_until_ready()
         return worker

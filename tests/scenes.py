@@ -7,14 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from models.access import Actor, acting_user
+from models.files import attach
 from models.learning import complete, post, record_progress, submit
 from models.people import Organization, User
 from models.records import record_kinds
 from models.resets import Reset
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
+from models.uploads import receive
 from tasks.app import app
 from tasks.cancel import cancel
 from tasks.preview import Preview, preview
@@ -83,10 +85,16 @@ class Scene:
 
 
 def make_scene(
-    slug: str = "acme", learners: int = 12, *, completed: int = 6, begun: int = 10, certificates: bool = True
+    slug: str = "acme",
+    learners: int = 12,
+    *,
+    completed: int = 6,
+    begun: int = 10,
+    certificates: bool = True,
+    files: bool = False,
 ) -> Scene:
     """Of the first 100 users of a database, those with an id below `completed` have completed the courses, and those
-    below `begun` have begun them. Every tenth learner has notifications off."""
+    below `begun` have begun them. Every tenth learner has notifications off. `files` are real ones, in the storage."""
     with transaction() as session:
         organization = make_organization(session, slug, slug.title())
         make_learners(session, organization, learners)
@@ -99,12 +107,15 @@ def make_scene(
             certificates=certificates,
         )
         enrol_everyone(session, organization, courses, completed=completed, begun=begun)
+        if files:
+            hand_in_files(session, courses)
         admin = acting_user(session, organization, f"admin@{slug}.example")
     return Scene(organization, admin, *courses)
 
 
 def do_everything(enrolment: Enrolment) -> None:
     """Have the learner leave a record of each kind."""
+    upload = receive(enrolment.organization_id, "notes.txt", [b"What I did."])
     with transaction() as session:
         for activity in session.scalars(select(Activity).where(Activity.course_id == enrolment.course_id)):
             match activity.kind:
@@ -112,7 +123,9 @@ def do_everything(enrolment: Enrolment) -> None:
                     record_progress(session, enrolment.registration, activity.id, 100)
                 case ActivityKind.DISCUSSION:
                     post(session, enrolment.registration, activity.id, "What I took from it.")
-                case _:
+                case ActivityKind.ASSIGNMENT:
+                    attach(session, submit(session, enrolment.registration, activity.id, score=80), upload)
+                case ActivityKind.PRACTICAL_ASSESSMENT:
                     submit(session, enrolment.registration, activity.id, score=80)
         complete(session, enrolment.registration)
 
@@ -147,8 +160,10 @@ def ledger(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
 
 
 def alerts(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
-    """State and reason by user."""
-    found = rows("SELECT user_id, state, reason FROM notification WHERE reset_id = :id", id=reset_id)
+    """State and reason of the learners' alerts, by user."""
+    found = rows(
+        "SELECT user_id, state, reason FROM notification WHERE reset_id = :id AND kind = 'course_assigned'", id=reset_id
+    )
     return {user: (state, reason) for user, state, reason in found}
 
 

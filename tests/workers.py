@@ -12,14 +12,18 @@ import psutil
 
 QUICK = {"RECOURSE_RECOVER_EVERY_SECONDS": "0.5", "RECOURSE_RECOVER_AFTER_SECONDS": "1"}
 
+SOFT = {"REMAP_SIGTERM": "SIGQUIT"}  # as it is deployed: what is under way may end, the rest goes back to the queue
+
 
 class Worker:
     """`celery -A worker worker` with two child processes, on the servers that this process's environment names."""
 
-    def __init__(self, project: Path, folder: Path, *, beat: bool, environment: Mapping[str, object]) -> None:
+    def __init__(
+        self, project: Path, folder: Path, *, beat: bool, queues: str, environment: Mapping[str, object]
+    ) -> None:
         folder.mkdir()
         self.log = folder / "log"
-        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "2", "-Q", "interactive,bulk,notify"]
+        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "2", "-Q", queues]
         command += ["-n", f"{folder.name}@%h", "--without-mingle", "--without-gossip"]
         command += ["-B", "-s", str(folder / "beat")] if beat else []
         own = {f"RECOURSE_{name.upper()}": str(value) for name, value in environment.items()}
@@ -27,7 +31,7 @@ class Worker:
             self.process = subprocess.Popen(
                 command,
                 cwd=project,
-                env=os.environ | QUICK | own,
+                env=os.environ | QUICK | SOFT | own,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -6,11 +6,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor, Permission, actor_for
+from models.inbox import unread
 from models.people import User
 from models.refusals import ScopeMissing, TokenInvalid
+from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
 from web.database import Database
@@ -27,6 +30,7 @@ class SignedIn:
     user: User
     actor: Actor
     token: str  # of the session
+    unread: int  # alerts in their inbox
 
     def may(self, permission: Permission) -> bool:
         """Whether they have the permission: what they may not do is not offered to them."""
@@ -61,7 +65,8 @@ def signed_in(request: Request, session: Database) -> SignedIn:
     user = user_of_session(session, token) if token else None
     if user is None:
         raise NotSignedInError
-    person = SignedIn(user, actor_for(user), token)
+    session.expunge(user)  # a rollback would forget it, and the page that says why is about them too
+    person = SignedIn(user, actor_for(user), token, unread(session, user.id))
     request.state.signed_in = person  # for the frame around every page
     return person
 
@@ -79,27 +84,42 @@ def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
     return check
 
 
-UsersAdmin = Annotated[SignedIn, Depends(person_with(Permission.USERS))]
-CoursesAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES))]
+FOR_USERS_ADMINS = Depends(person_with(Permission.USERS))
+FOR_COURSES_ADMINS = Depends(person_with(Permission.COURSES))
+UsersAdmin = Annotated[SignedIn, FOR_USERS_ADMINS]
+CoursesAdmin = Annotated[SignedIn, FOR_COURSES_ADMINS]
 AnyAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES, Permission.USERS))]
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token create`")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def program_with(scope: Scope) -> Callable[..., Actor]:
     """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
 
-    def check(
-        session: Database, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> Actor:
-        bearer = bearer_of(session, credentials.credentials) if credentials else None
-        if bearer is None:
-            raise TokenInvalid
-        if scope not in bearer.scopes:
-            raise ScopeMissing(scope)
-        return actor_for(bearer.user)
+    def check(session: Database, credentials: Credentials) -> Actor:
+        return _actor(session, credentials, scope)
 
     return check
+
+
+def program_apart_with(scope: Scope) -> Callable[..., Actor]:
+    """The same in a transaction of its own, for requests that take longer than a transaction should."""
+
+    def check(credentials: Credentials) -> Actor:
+        with transaction() as session:
+            return _actor(session, credentials, scope)
+
+    return check
+
+
+def _actor(session: Session, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Actor:
+    bearer = bearer_of(session, credentials.credentials) if credentials else None
+    if bearer is None:
+        raise TokenInvalid
+    if scope not in bearer.scopes:
+        raise ScopeMissing(scope)
+    return actor_for(bearer.user)
 
 
 def _is_https() -> bool:

@@ -1,5 +1,6 @@
 """The ASGI application: `uvicorn web.app:app`."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,12 +10,18 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from config.logging import configure_logging
+from config.settings import settings
 from models.session import MOST_CONNECTIONS, forget_engine
-from web import api, health, pages
+from tasks.tracing import start_tracing, stop_tracing
+from web import api, health, metrics, pages
 from web.csrf import genuine
+from web.ending import told_of_the_end
 from web.headers import SecurityHeaders
-from web.problems import tell_problems
+from web.limits import BodyLimit
+from web.problems import body_too_large, tell_problems
 from web.templating import STATIC
+from web.tracing import RequestSpans
 
 
 def create_app() -> FastAPI:
@@ -28,22 +35,35 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.add_middleware(BodyLimit, refuse=body_too_large)
     app.add_middleware(SecurityHeaders)
+    if settings().otlp_endpoint:
+        app.add_middleware(RequestSpans)
     tell_problems(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1")
+    api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
+    for router in pages.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
     app.mount("/static", _Static(directory=STATIC))
     return app
 
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    configure_logging()
+    logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
+    logging.getLogger("uvicorn").propagate = True
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
-    yield
+    start_tracing("recourse-web")
+    with told_of_the_end():
+        yield
+    stop_tracing()
     forget_engine()
 
 

@@ -22,6 +22,7 @@ MENU = (
     Place("Training", "/training/content/courses", frozenset({Permission.COURSES})),
     Place("Analytics", "/training/analytics", frozenset({Permission.COURSES})),
     Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
+    Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
 )
 
 

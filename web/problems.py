@@ -11,9 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from models.refusals import Refused, SignInThrottled
-from models.session import in_words, is_connection_lost
+from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
 
@@ -28,6 +29,9 @@ STATUS = {
     "rule-unknown": 404,
     "event-source-unknown": 404,
     "token-unknown": 404,
+    "file-unknown": 404,
+    "certificate-missing": 404,
+    "webhook-unknown": 404,
     "token-invalid": 401,
     "sign-in-failed": 401,
     "signature-invalid": 401,
@@ -44,7 +48,12 @@ STATUS = {
     "not-yet-over": 409,
     "stale-registration": 409,
     "idempotency-in-progress": 409,
+    "idempotency-key-missing": 400,
+    "upload-expired": 409,
+    "file-too-large": 413,
+    "file-type-refused": 415,
     "sign-in-throttled": 429,
+    "storage-unavailable": 503,
 }
 """The refusals whose status is not 422: the request was understood, and cannot be done as it is."""
 
@@ -53,6 +62,8 @@ EXPLAINED = {
     "not-found": "There is nothing at this address, or nothing that you may know of.",
     "method-not-allowed": "This address does not take this method.",
     "body-too-large": "The request's body is larger than this address takes.",
+    "media-type-unsupported": "This address does not take a body of this type.",
+    "too-many-streams": "As many streams of events are open here as can be.",
     "unavailable": "The database does not answer at the moment. Nothing was changed.",
     "busy": "Somebody else has this in hand at the moment. Nothing was changed.",
     "internal-error": "Something went wrong here that we did not foresee. It was logged.",
@@ -93,6 +104,14 @@ def answer(request: Request, status: int, code: str, detail: str, **more: Any) -
     return page(request, "problem.html", status=status, headers=headers, title=title_of(code), detail=detail, **more)
 
 
+def body_too_large(scope: Scope, limit: int) -> Response:
+    """The answer to a request with too large a body."""
+    words = (
+        f"The request is larger than the {limit} MB that this address takes. Send less at once. Nothing was changed."
+    )
+    return answer(Request(scope), 413, "body-too-large", words)
+
+
 def title_of(code: str) -> str:
     """A problem's code as words."""
     return code.replace("-", " ").capitalize()
@@ -129,6 +148,9 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
+    if is_unstorable(error):
+        words = "Some value holds a character or a number that cannot be stored. Put it right and send it again."
+        return answer(request, 422, "request-invalid", words)
     if is_connection_lost(error):
         log.warning("database_away", error=in_words(error))
         words = f"{EXPLAINED['unavailable']} Try again in a moment."

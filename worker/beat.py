@@ -2,17 +2,30 @@
 
 from typing import Any
 
+import structlog
 from celery import Celery
+from celery.signals import beat_embedded_init, beat_init, before_task_publish
+from sqlalchemy.exc import DBAPIError
 
 from config.celery import INTERACTIVE
 from config.settings import settings
+from models.heartbeat import BEAT, leave_heartbeat
+from models.session import forget_engine, in_words, transaction
 from tasks.app import app
+
+log = structlog.get_logger(__name__)
+
+TIDY_EVERY = 3600  # seconds
 
 
 @app.on_after_configure.connect
 def schedule_ticks(sender: Celery, **_: Any) -> None:
     """Give beat its schedule, once the settings can be read."""
-    ticks = {"recover": settings().recover_every_seconds, "retrain": settings().retrain_every_seconds}
+    ticks = {
+        "recover": settings().recover_every_seconds,
+        "retrain": settings().retrain_every_seconds,
+        "tidy": TIDY_EVERY,
+    }
     sender.conf.beat_schedule = {
         name: {
             "task": f"recourse.{name}",
@@ -22,3 +35,21 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
         }
         for name, every in ticks.items()
     }
+
+
+@before_task_publish.connect(sender="recourse.recover")
+@beat_init.connect
+def show_itself(**_: Any) -> None:
+    """Leave the time in the database: nobody can ask beat whether it is there, and a tick needs a worker to arrive."""
+    try:
+        with transaction() as session:
+            leave_heartbeat(session, BEAT)
+    except DBAPIError as error:  # the next tick may be luckier, and this one must go out all the same
+        log.warning("heartbeat_not_left", error=in_words(error))
+
+
+@beat_embedded_init.connect
+def _own_connections(**_: Any) -> None:
+    """A beat within a worker is a process of its own, with connections of its own."""
+    forget_engine(close=False)
+    show_itself()

@@ -1,11 +1,13 @@
-"""What happens when a worker process starts."""
+"""What happens when a worker process starts, and around each task."""
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init, worker_process_shutdown
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.logging import configure_logging
 from models.session import forget_engine
+from tasks.tracing import start_tracing, stop_tracing
 
 
 @setup_logging.connect
@@ -18,3 +20,21 @@ def _log_as_json(**_: Any) -> None:
 def _own_connections(**_: Any) -> None:
     """The parent's connections are the parent's: using one from two processes mixes up both."""
     forget_engine(close=False)
+    start_tracing("recourse-worker")
+
+
+@worker_process_shutdown.connect
+def _send_the_last_spans(**_: Any) -> None:
+    stop_tracing()
+
+
+@task_prerun.connect
+def _say_in_every_line_what_it_is_about(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
+    """What the task logs, and the libraries below it, carries the task and the reset."""
+    about = {"reset": kwargs["reset_id"]} if "reset_id" in kwargs else {}
+    bind_contextvars(task=task.name, task_id=task_id, **about)
+
+
+@task_postrun.connect
+def _say_it_no_longer(**_: Any) -> None:
+    clear_contextvars()

@@ -27,7 +27,7 @@ from cli.local.postgres import Postgres
 from cli.local.postgres_conf import postgres_settings
 from cli.local.programs import postgres_programs, redis_program
 
-__all__ = ["LocalServers", "LocalServersError", "LocalUrls", "postgres_settings", "remove"]
+__all__ = ["LocalServers", "LocalServersError", "LocalUrls", "postgres_settings", "remove", "where"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,13 @@ class LocalServers:
                 _stop_servers(place_of(self._home))
         finally:
             os.close(in_use)
+
+
+def where(home: Path) -> LocalUrls:
+    """Where the servers of this folder answer, if they run. Nothing is started or made."""
+    home = home.absolute()
+    place = place_of(home) if home.exists() else Place(home, home, home / "run", None)
+    return LocalUrls(Postgres(place).url, Broker(place).url)
 
 
 def remove(home: Path) -> None:

@@ -77,6 +77,28 @@ def test_a_worker_that_is_killed_whole_is_taken_over_from(
     assert_done_once(scene, reset)
 
 
+def test_a_worker_that_is_stopped_ends_what_it_has_in_hand_and_leaves_the_rest_to_the_next(
+    start_worker: Callable[..., Worker],
+) -> None:
+    # Given a worker and its successor in the middle of a reset, both without beat: nothing is sent again
+    scene = make_scene(learners=LEARNERS, completed=100, begun=100)
+    slow_down(0.3)
+    count_new_registrations()
+    old, _ = (start_worker(beat=False, soft_shutdown_seconds=2) for _ in range(2))
+    reset = scene.request()
+    until(lambda: settled(reset) > LEARNERS / 8)
+    # When the old one is told to stop, as an upgrade does
+    old.process.terminate()
+    before = settled(reset)
+    assert before < LEARNERS * 3 / 4, "the successor has nothing to do"
+    assert old.process.wait(30) == 0
+    # Then the other one goes on meanwhile, and no slice was begun twice
+    assert settled(reset) > before
+    assert_done_once(scene, reset)
+    assert rows("SELECT max(attempts), max(publications) FROM reset_slice WHERE position > 0") == [(1, 1)]
+    assert ask("SELECT recoveries FROM reset") == 0
+
+
 def test_a_broker_that_forgets_everything_only_costs_time(
     under_way: tuple[Scene, UUID, Worker], redis_server: redis.Redis
 ) -> None:

@@ -94,7 +94,7 @@ def assert_done_once(scene: Scene, reset: object) -> None:
         (enrolment.id, 1) for enrolment in enrolments
     ]
     assert alerts(reset) == {enrolment.user_id: ("sent", None) for enrolment in enrolments[:3]}  # type: ignore[arg-type]
-    assert ask("SELECT count(*) FROM notification WHERE reset_id = :id", id=reset) == 3
+    assert ask("SELECT count(*) FROM notification WHERE reset_id = :id AND kind = 'course_assigned'", id=reset) == 3
     assert {(enrolment.state, enrolment.progress) for enrolment in enrolments} == {("assigned", 0)}
     assert state_of(reset) == "succeeded"  # type: ignore[arg-type]
     report = report_of(reset)  # type: ignore[arg-type]

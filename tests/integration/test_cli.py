@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cli.local import remove
@@ -31,12 +33,13 @@ class Command:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RECOURSE_")}
         self.environment = ours | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
 
-    def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *words: str, said: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it; `said` is what comes on its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "cli.main", *words],
             cwd=PROJECT,
             env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
+            input=said or "",
             capture_output=True,
             text=True,
             timeout=120,
@@ -207,8 +210,64 @@ def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Co
     assert recourse.answer("analytics") == before
 
 
+def test_up_without_any_data_makes_some_to_try_things_with() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="recourse-cli-"))
+    folder.chmod(0o755)
+    command = Command(folder)
+    process = command.in_background("up")
+    try:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C ends it" in line:
+                break
+        found = re.search(r"web app +(\S+)", said)
+        assert found, said
+        base = found[1]
+        for email in ("admin@demo.example", "manager@demo.example", "learner-1@demo.example"):
+            password = re.search(rf"{email} / (\S+)", said)
+            assert password, said
+            with httpx.Client(base_url=base, timeout=30, follow_redirects=True) as browser:
+                token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)
+                assert token
+                form = {"csrf": token[1], "organization": "demo", "email": email, "password": password[1]}
+                assert "My training" in browser.post("/sign-in", data=form).text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        remove(command.home)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.usefixtures("up")
+def test_users_and_tokens_are_made_by_command(recourse: Command) -> None:
+    added = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan", "--permission", "courses")
+    assert added.returncode == 0, added.stderr
+    again = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan")
+    assert (again.returncode, "There is a user" in again.stderr) == (2, True)
+    assert recourse("user", "add", "x@oulad.example", "--name", "X", "--permission", "everything").returncode == 2
+    assert (
+        "must be at least 12"
+        in recourse("user", "password", "kim@oulad.example", "--password-stdin", said="short").stderr
+    )
+    done = recourse("user", "password", "kim@oulad.example", "--password-stdin", said="correct horse battery")
+    assert done.returncode == 0, done.stderr
+
+    made = recourse("token", "create", "kim@oulad.example", "--name", "incidents", "--scope", "resets:read")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    assert token.startswith("rcs_")
+    (listed,) = recourse.answer("token", "list")
+    assert (listed["user"], listed["name"], listed["state"]) == ("kim@oulad.example", "incidents", "valid")
+    assert token not in str(listed)
+    assert recourse("token", "revoke", str(listed["id"])).returncode == 0
+    assert recourse.answer("token", "list")[0]["state"] == "revoked"
+    assert recourse("token", "revoke", "999").returncode == 2
+
+
 def test_help_teaches_each_command(recourse: Command) -> None:
-    for words in ((), ("reset",), ("import", "oulad"), ("database",)):
+    for words in ((), ("reset",), ("import", "oulad"), ("database",), ("user", "add"), ("token", "create")):
         done = recourse(*words, "--help")
         assert done.returncode == 0
         assert "Usage" in done.stdout

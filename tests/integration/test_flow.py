@@ -46,7 +46,7 @@ def result(task_id: object) -> AsyncResult:
 
 def test_everyone_is_back_at_the_start_and_nothing_is_left(post: Post) -> None:
     # Given a course that 4 learners have completed, 4 have begun, and 4 have not
-    scene = make_scene()
+    scene = make_scene(files=True)
     before = scene.enrolments()
     assert sorted(enrolment.state for enrolment in before).count("completed") == 4
     assert min(records_of(scene.course).values()) == 4
@@ -76,7 +76,7 @@ def test_analytics_start_from_nothing_again(post: Post) -> None:
 
 def test_other_courses_and_other_organizations_keep_every_row(post: Post) -> None:
     # Given the same courses in two organizations
-    ours, theirs = make_scene("acme"), make_scene("globex", completed=100, begun=100)
+    ours, theirs = make_scene("acme", files=True), make_scene("globex", completed=100, begun=100, files=True)
     others = [ours.other_course, theirs.course, theirs.other_course]
     before = fingerprint(others)
     assert all(not rows_and_sum.startswith("0 ") for rows_and_sum in before.values())
@@ -89,7 +89,7 @@ def test_other_courses_and_other_organizations_keep_every_row(post: Post) -> Non
 
 
 def test_the_preview_says_what_the_reset_then_does(post: Post) -> None:
-    scene = make_scene()
+    scene = make_scene(files=True)
     planned = scene.preview()
     assert (planned.learners, planned.completions, planned.alerts) == (12, 4, 8)
     reset = scene.request(planned)
@@ -105,6 +105,7 @@ def test_the_preview_says_what_the_reset_then_does(post: Post) -> None:
             "assignment_submission": 8,
             "completion": 4,
             "certificate": 4,
+            "stored_file": 8,
         }
     )
     assert done["progress"] == {"total": 12, "cleared": 8, "unchanged": 4, "skipped": 0, "failed": 0}

@@ -19,7 +19,9 @@ def waiting(post: Post) -> tuple[Scene, Letter]:
     while (letters := post.take())[0].task != "recourse.notify":
         for letter in letters:
             post.deliver(letter)
-    assert rows("SELECT state, count(*) FROM notification GROUP BY 1") == [("pending", 5)]
+    assert rows("SELECT state, count(*) FROM notification WHERE kind = 'course_assigned' GROUP BY 1") == [
+        ("pending", 5)
+    ]
     return scene, letters[0]
 
 
@@ -52,7 +54,7 @@ def test_an_alert_is_sent_once_however_often_the_message_comes(post: Post, waiti
     for _ in range(3):
         post.deliver(letter)
     assert rows("SELECT * FROM notification ORDER BY id") == before
-    assert ask("SELECT count(sent_at) FROM notification") == 5
+    assert ask("SELECT count(sent_at) FROM notification WHERE kind = 'course_assigned'") == 5
 
 
 def test_two_workers_share_the_outbox_and_send_each_alert_once(
@@ -99,7 +101,7 @@ def test_recover_sends_the_alerts_whose_message_was_lost(
     run("SELECT pg_sleep(0.05)")
     recover()
     assert {letter.task for letter in post.drain()} == {"recourse.notify"}
-    assert ask("SELECT count(sent_at) FROM notification") == 5
+    assert ask("SELECT count(sent_at) FROM notification WHERE kind = 'course_assigned'") == 5
     recover()
     assert post.drain() == []
 
@@ -124,6 +126,11 @@ def test_the_outbox_holds_no_alert_of_a_learner_who_was_not_cleared(post: Post) 
     run("ALTER TABLE reset_item ADD CONSTRAINT broken CHECK (state <> 'cleared') NOT VALID")
     post.drain()
     with transaction() as session:
-        assert session.connection().exec_driver_sql("SELECT count(*) FROM notification").scalar() == 0
+        assert (
+            session.connection()
+            .exec_driver_sql("SELECT count(*) FROM notification WHERE kind = 'course_assigned'")
+            .scalar()
+            == 0
+        )
     assert rows("SELECT state FROM reset_item") == [("failed",)]
     assert scene.enrolments()[0].state == "completed"

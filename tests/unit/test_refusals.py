@@ -26,6 +26,12 @@ SAMPLES: dict[str, object] = {
     "rule": "0197",
     "what": "resumed",
     "scope": "resets:write",
+    "name": "Europe/Nowhere",
+    "limit_mb": 50,
+    "why": "This file is empty.",
+    "allowed": "pdf, docx",
+    "file_id": 7,
+    "webhook": 7,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]
@@ -65,6 +71,8 @@ def test_a_refusal_is_a_sentence_that_says_what_to_do_or_that_nothing_happened(k
         "lists them",
         "Nothing was",
         "Try again",
+        "Hand in",
+        "Choose",
     )
     assert any(hint in words for hint in (*hints, "nothing left", "request a new one"))
 

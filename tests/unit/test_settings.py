@@ -56,3 +56,17 @@ def test_a_message_is_not_delivered_again_while_its_task_may_still_run(monkeypat
     told = celery_settings()
     assert told["broker_transport_options"]["visibility_timeout"] > 2 * told["task_time_limit"] == 1800
     assert told["task_soft_time_limit"] < told["task_time_limit"]
+
+
+@pytest.mark.parametrize("sender", [None, "training"])
+def test_a_mail_server_needs_a_sender(monkeypatch: pytest.MonkeyPatch, sender: str | None) -> None:
+    monkeypatch.setenv("RECOURSE_SMTP_HOST", "smtp.example.org")
+    if sender:
+        monkeypatch.setenv("RECOURSE_MAIL_FROM", sender)
+    with pytest.raises(ValidationError, match="RECOURSE_MAIL_FROM must be an address"):
+        Settings()
+
+
+def test_a_channels_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_ANNOUNCE_URLS", '["slack://hidden"]')
+    assert "hidden" not in repr(Settings())

@@ -2,4 +2,9 @@
 
 from fastapi import APIRouter
 
-ROUTERS: list[APIRouter] = []
+from web.api import events, plans, resets
+from web.api.document import describe
+
+__all__ = ["ROUTERS", "describe"]
+
+ROUTERS: list[APIRouter] = [plans.router, resets.router, events.router]

@@ -2,6 +2,40 @@
 
 from fastapi import APIRouter
 
-from web.pages import home, sign_in
+from web.pages import (
+    analytics,
+    certificates,
+    courses,
+    home,
+    my_alerts,
+    my_inbox,
+    my_settings,
+    my_training,
+    problem_types,
+    reset_dialog,
+    resets,
+    sign_in,
+    unsubscribe,
+    users,
+    webhooks,
+)
 
-ROUTERS: list[APIRouter] = [sign_in.router, home.router]
+ROUTERS: list[APIRouter] = [
+    sign_in.router,
+    home.router,
+    users.router,
+    courses.router,
+    reset_dialog.router,
+    resets.router,
+    analytics.router,
+    my_training.router,
+    my_inbox.router,
+    my_settings.router,
+    certificates.router,
+    my_alerts.router,
+    webhooks.router,
+    problem_types.router,
+]
+
+OPEN_ROUTERS: list[APIRouter] = [unsubscribe.router]
+"""Those that take what is no form of ours."""

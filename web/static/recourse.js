@@ -8,14 +8,16 @@ document.addEventListener("click", (event) => {
   link.closest("details")?.removeAttribute("open");
   const dialog = document.getElementById("dialog");
   dialog.innerHTML = '<p class="loading" role="status">Counting what would go …</p>';
-  dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
-  dialog.showModal();
+  if (!dialog.open) dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
+  if (!dialog.open) dialog.showModal();
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
 });
 
 // What has the focus in a dialog that has just come: never the button that does it.
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "dialog") event.detail.target.querySelector("[autofocus]")?.focus();
+  if (event.detail.target.id !== "dialog") return;
+  event.detail.target.querySelector("[autofocus]")?.focus({ preventScroll: true });
+  event.detail.target.scrollTop = 0; // on a small screen, the button is below what is to be read first
 });
 
 // A refusal comes with a page too, and is shown where the answer would have been; so is an answer that never came.
@@ -27,17 +29,27 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (event.detail.target.id !== "dialog") return;
+  const asked = event.detail.requestConfig.verb === "post";
   event.detail.target.innerHTML =
-    '<h2 id="dialog-title">No answer</h2><p>The server did not answer. Nothing was changed. Close this and try again.</p>' +
-    '<p class="actions"><button type="button" data-close autofocus>Close</button></p>';
+    '<h2 id="dialog-title">No answer</h2><p>The server did not answer. ' +
+    (asked ? 'Look at <a href="/resets">Resets</a> whether it was written down before you try again.' : "Nothing was changed.") +
+    '</p><p class="actions"><button type="button" data-close>Close</button></p>';
+  event.detail.target.querySelector("[data-close]").focus();
 });
 
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-close]")) return;
+  const dialog = event.target.closest("[data-close]")?.closest("dialog");
+  if (!dialog) return; // on a page of its own, Cancel is a link that leads back
   event.preventDefault();
-  const dialog = event.target.closest("dialog");
-  if (dialog) dialog.close();
-  else history.back();
+  dialog.close();
+});
+
+// The end of a reset is said once, not at each look.
+let said = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
+document.addEventListener("htmx:load", () => {
+  const words = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
+  if (words && words !== said) announce(words);
+  said = words;
 });
 
 document.getElementById("dialog")?.addEventListener("close", (event) => {
@@ -53,10 +65,10 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("button")) announce("Enter does nothing here. Press Space to reset.");
 });
 
-// One click, one request.
+// One click, one request. What htmx sends itself is answered in place, with a new button.
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
-  if (!button || event.defaultPrevented) return;
+  if (!button) return;
   setTimeout(() => { button.disabled = true; button.setAttribute("aria-busy", "true"); });
 });
 window.addEventListener("pageshow", () => {

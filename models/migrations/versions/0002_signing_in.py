@@ -105,9 +105,11 @@ def upgrade() -> None:
     )
     op.add_column("user", sa.Column("locale", sa.Text(), server_default="en", nullable=False))
     op.add_column("user", sa.Column("time_zone", sa.Text(), server_default="UTC", nullable=False))
+    op.create_index(op.f("ix_user_organization_id_name_id"), "user", ["organization_id", "name", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_user_organization_id_name_id"), table_name="user")
     op.drop_constraint(op.f("ck_notification_reset_is_named"), "notification")
     op.execute("DELETE FROM notification WHERE kind <> 'course_assigned'")
     op.drop_column("user", "time_zone")

@@ -1,0 +1,209 @@
+"""What `recourse doctor` looks at: a function for each part, which says what it found and what to do.
+
+Nothing is started, changed or repaired here. What asks a part that another one needs is left out when that one is away.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+from alembic.runtime.migration import MigrationContext
+from kombu.exceptions import OperationalError as BrokerError
+from redis import RedisError
+from sqlalchemy import func, make_url, select, text
+from sqlalchemy.exc import DBAPIError
+
+from cli.surroundings import newest_migration
+from config.celery import QUEUES
+from config.settings import required, settings
+from models import storage
+from models.heartbeat import BEAT, Heartbeat
+from models.refusals import StorageUnavailable
+from models.session import engine, in_words, is_connection_lost, transaction
+from tasks.app import app
+
+OLDEST_POSTGRES = 180_000
+PATIENCE = 3.0  # seconds that a part may take to answer
+PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files")
+ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
+NOT_UP = ("it does not run", "Start everything with `recourse up`.")
+
+
+Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it, the part that it needs
+
+
+class Ailing(Exception):  # noqa: N818 - not an error of this program: it is what the check found
+    """The part does not do its work. Arguments: what was found, and what to do."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. `ok` is none where the part could not be asked."""
+
+    part: str
+    ok: bool | None
+    says: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts that are asked over HTTP are reached from here; none where `recourse up` would serve them."""
+
+    web: str | None
+    flower: str | None
+
+
+def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Finding]:
+    """Look at each part in turn, or at some and those they need, which come first."""
+    well: dict[str, bool] = {}
+    for part, check, needs in _wanted(places, only):
+        if needs and not well[needs]:
+            finding = Finding(part, None, f"not asked: it needs the {needs}")
+        else:
+            finding = _find(part, check)
+        well[part] = bool(finding.ok)
+        yield finding
+
+
+def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
+    checks: list[Check] = [
+        ("database", _database, None),
+        ("migrations", _migrations, "database"),
+        ("broker", _broker, None),
+        ("workers", _workers, "broker"),
+        ("beat", _beat, "migrations"),
+        ("web app", lambda: _web(places.web), None),
+        ("Flower", lambda: _flower(places.flower), None),
+        ("files", _files, None),
+    ]
+    wanted = set(PARTS if only is None else only)
+    for part, _, needs in reversed(checks):
+        if part in wanted and needs:
+            wanted.add(needs)
+    return [check for check in checks if check[0] in wanted]
+
+
+def _find(part: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(part, True, check())
+    except Ailing as found:
+        says, remedy = found.args
+        return Finding(part, False, says, remedy)
+
+
+def _database() -> str:
+    url = make_url(required("database_url")).render_as_string(hide_password=True)
+    try:
+        with engine().connect() as connection:
+            number, version = connection.execute(
+                text("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+            ).one()
+    except DBAPIError as error:
+        why = str(error.orig).strip().splitlines()[0] if is_connection_lost(error) else in_words(error)
+        raise Ailing(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
+    if number < OLDEST_POSTGRES:
+        raise Ailing(f"{url} is PostgreSQL {version}", "Use PostgreSQL 18 or newer.")
+    return f"PostgreSQL {version} at {url}"
+
+
+def _migrations() -> str:
+    with engine().connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    newest = newest_migration()
+    if current != newest:
+        raise Ailing(f"at {current or 'none'}, and this program needs {newest}", "Run `recourse database upgrade`.")
+    return f"at {newest}, the newest"
+
+
+def _broker() -> str:
+    url = make_url(required("broker_url")).render_as_string(hide_password=True)
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=PATIENCE)
+            connection.default_channel.client.ping()
+    except (BrokerError, RedisError, OSError) as error:
+        raise Ailing(f"{url} does not answer: {error}", _start("Redis", "broker_url")) from None
+    return url
+
+
+def _workers() -> str:
+    found = app.control.inspect(timeout=ROLL_CALL).active_queues() or {}
+    consumers = Counter(queue["name"] for queues in found.values() for queue in queues)
+    if missing := [queue for queue in QUEUES if not consumers[queue]]:
+        who = "no worker" if not found else f"none of {len(found)} workers"
+        raise Ailing(
+            f"{who} takes the queue {', '.join(missing)}",
+            f"Start one: `celery -A worker worker -Q {','.join(missing)}`. What waits is kept, and done then.",
+        )
+    return ", ".join(f"{consumers[queue]} for {queue}" for queue in QUEUES)
+
+
+def _beat() -> str:
+    with transaction() as session:
+        since = func.extract("epoch", func.now() - Heartbeat.at)
+        seconds = session.scalar(select(since).where(Heartbeat.part == BEAT))
+    remedy = "Start it, once in the whole installation: `celery -A worker beat`. Without it nothing lost is sent again."
+    if seconds is None:
+        raise Ailing("it has never run", remedy)
+    if seconds > max(30.0, 3 * settings().recover_every_seconds):
+        raise Ailing(f"it ticked {seconds:,.0f} s ago, for the last time", remedy)
+    return f"it ticked {seconds:,.0f} s ago"
+
+
+def _web(url: str | None) -> str:
+    if url is None:
+        raise Ailing(*NOT_UP)
+    answer = _ask(f"{url}/readyz", "Start it: `uvicorn web.app:app`, or set RECOURSE_PUBLIC_URL to where it is.")
+    if answer.status_code != httpx.codes.OK:
+        raise Ailing(f"{url} is not ready: {answer.text.strip()[:200]}", "Look at its log, and at the database above.")
+    return url
+
+
+def _flower(url: str | None) -> str:
+    if url is None:
+        raise Ailing(*NOT_UP)
+    start = "Start it: `celery -A worker flower --conf=config/flower.py`, or set RECOURSE_FLOWER_URL to where it is."
+    _ask(f"{url}/healthcheck", start)
+    password = settings().flower_password
+    if password is None:
+        return f"{url}, without a look inside: RECOURSE_FLOWER_PASSWORD is not set here"
+    sign_in = (settings().flower_user, password.get_secret_value())
+    answer = _ask(f"{url}/api/task/types", start, sign_in)
+    if answer.status_code != httpx.codes.OK:
+        raise Ailing(
+            f"{url} refuses the sign-in ({answer.status_code})",
+            "Give Flower and this command the same RECOURSE_FLOWER_USER and RECOURSE_FLOWER_PASSWORD.",
+        )
+    return url
+
+
+def _ask(url: str, remedy: str, sign_in: tuple[str, str] | None = None) -> httpx.Response:
+    try:
+        return httpx.get(url, auth=sign_in, timeout=PATIENCE, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Ailing(f"{url} does not answer: {error or type(error).__name__}", remedy) from None
+
+
+def _files() -> str:
+    """Write a file, read it back and delete it: what the storage is for."""
+    key, content = f"doctor/{uuid4()}", b"Can be deleted at any time."
+    where = settings().storage_url or str(settings().home.absolute() / "files")
+    if settings().storage_url is None and not settings().home.exists():
+        raise Ailing(f"{where} does not exist yet", NOT_UP[1])
+    remedy = "Check RECOURSE_STORAGE_URL and the other RECOURSE_STORAGE_… settings, and that this may write there."
+    try:
+        storage.write(key, [content])
+        same = b"".join(storage.read(key) or ()) == content
+        failed = storage.remove([key])
+    except (StorageUnavailable, OSError) as error:
+        raise Ailing(f"{where} cannot be used: {error.__cause__ or error}", remedy) from None
+    if not same or failed:
+        raise Ailing(f"{where} does not give back or delete what it was given", remedy)
+    return where
+
+
+def _start(what: str, setting: str) -> str:
+    return f"Start {what}, or check RECOURSE_{setting.upper()}. `recourse up` starts one of its own where none is set."

@@ -1,0 +1,51 @@
+"""The commands about learners' files."""
+
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli.surroundings import surroundings
+from cli.terminal import console, notes, print_json
+from tasks.files import Swept
+from tasks.files import sweep as sweep_storage
+
+app = typer.Typer()
+files = typer.Typer(help="Look after the storage of learners' files.", no_args_is_help=True)
+app.add_typer(files, name="files")
+
+
+@files.command("sweep")
+def sweep_command(
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what was found. It cannot be undone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find files in the storage that the database knows nothing of; delete them only with --delete.
+
+    There are none unless the database was restored from an older copy, or something else writes to the storage. Files
+    younger than an hour are left alone. Exit status 1 if some could not be deleted.
+    """
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with surroundings(), Progress(*columns, console=notes, transient=True) as bar:
+        line = bar.add_task("Looking through the storage")
+        swept = sweep_storage(delete=delete, progress=lambda so_far: bar.update(line, description=_words(so_far)))
+    failed = swept.orphans - swept.deleted if delete else 0
+    if as_json:
+        print_json(
+            {"seen": swept.seen, "orphans": swept.orphans, "bytes": swept.orphan_bytes, "deleted": swept.deleted}
+        )
+    else:
+        console.print(f"{_words(swept)}.")
+        if swept.orphans and not delete:
+            console.print("Nothing was deleted. `recourse files sweep --delete` deletes them.")
+        elif failed:
+            console.print(f"{failed:,} could not be deleted; the log says why. Run it again.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _words(swept: Swept) -> str:
+    words = f"{swept.seen:,} files in the storage, {swept.orphans:,} of them unknown to the database"
+    words += f" ({decimal(swept.orphan_bytes)})" if swept.orphans else ""
+    return words + (f"; deleted {swept.deleted:,}" if swept.deleted else "")

@@ -1,0 +1,84 @@
+"""Whether a certificate holds, for whoever asks; and what stands on one."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import LargeBinary, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Uuid
+
+from models.base import Base
+from models.people import Organization, User
+from models.records import Certificate
+from models.training import Course, Enrolment
+
+
+class SupersededSerial(Base):
+    """That a certificate of this serial does not hold any more. Only the serial's hash is kept, and nothing of whose it
+    was, of what, or since when: who has the paper can ask, and nobody can read a list."""
+
+    __tablename__ = "superseded_serial"
+
+    serial_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands on a certificate."""
+
+    serial: str
+    issued_at: datetime
+    user: User
+    course: Course
+    organization: Organization
+    pdf_key: str | None
+
+
+def facts_of(session: Session, registration: UUID) -> Facts | None:
+    """The certificate of a registration; none if it has none."""
+    return _facts(session, registration=registration)
+
+
+def holds(session: Session, serial: str) -> Facts | None:
+    """The certificate of this serial, if it holds."""
+    return _facts(session, serial=plain_serial(serial))
+
+
+def is_superseded(session: Session, serial: str) -> bool:
+    """Whether there was a certificate of this serial, which a reset has ended."""
+    digest = hashlib.sha256(plain_serial(serial).encode()).digest()
+    return session.get(SupersededSerial, digest) is not None
+
+
+def plain_serial(serial: str) -> str:
+    """A serial as it is kept, from how people type it."""
+    return "".join(serial.split()).upper()
+
+
+def supersede(session: Session, registrations: list[UUID]) -> None:
+    """Remember that the certificates of these registrations hold no more. To be called before their rows are deleted,
+    in the same transaction."""
+    hashes = select(func.sha256(func.convert_to(Certificate.serial, "UTF8"))).where(
+        Certificate.registration == any_(literal(registrations, ARRAY(Uuid())))
+    )
+    session.execute(
+        insert(SupersededSerial).from_select([SupersededSerial.serial_hash], hashes).on_conflict_do_nothing()
+    )
+
+
+def _facts(session: Session, *, registration: UUID | None = None, serial: str | None = None) -> Facts | None:
+    row = session.execute(
+        select(Certificate, User, Course, Organization)
+        .join(Enrolment, Enrolment.registration == Certificate.registration)
+        .join(User, User.id == Enrolment.user_id)
+        .join(Course, Course.id == Enrolment.course_id)
+        .join(Organization, Organization.id == Enrolment.organization_id)
+        .where(Certificate.registration == registration if registration else Certificate.serial == serial)
+    ).one_or_none()
+    if row is None:
+        return None
+    certificate, user, course, organization = row
+    return Facts(certificate.serial, certificate.issued_at, user, course, organization, certificate.pdf_key)

@@ -1,0 +1,127 @@
+"""The users and courses of an organization, as people look them up."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from models.people import User
+from models.records import Certificate
+from models.refusals import CourseUnknown, UserUnknown
+from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
+
+
+@dataclass(frozen=True)
+class UserLine:
+    """A user in a list."""
+
+    id: int
+    name: str
+    email: str
+    active: bool
+    assigned: int  # courses
+    completed: int
+
+
+@dataclass(frozen=True)
+class TrainingLine:
+    """A course that is assigned to a user."""
+
+    registration: UUID
+    code: str
+    title: str
+    state: EnrolmentState
+    progress: int
+    assigned_at: datetime
+    due_at: datetime | None
+    completed_at: datetime | None
+    certificate: str | None  # its serial
+
+
+def users_of(
+    session: Session, organization_id: int, *, search: str = "", after: tuple[str, int] | None = None, limit: int
+) -> list[UserLine]:
+    """The organization's users by name, from after `after`, the name and id of the last one seen.
+
+    `search` is a part of the name or the address.
+    """
+    conditions: list[ColumnElement[bool]] = [User.organization_id == organization_id]
+    if search:
+        conditions.append(
+            or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True))
+        )
+    if after is not None:
+        conditions.append(tuple_(User.name, User.id) > after)
+    page = select(User).where(*conditions).order_by(User.name, User.id).limit(limit).subquery()
+    query = (
+        select(
+            page.c.id,
+            page.c.name,
+            page.c.email,
+            page.c.active,
+            func.count(Enrolment.id),
+            func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.COMPLETED),
+        )
+        .outerjoin(Enrolment, (Enrolment.user_id == page.c.id) & Enrolment.unassigned_at.is_(None))
+        .group_by(page.c.id, page.c.name, page.c.email, page.c.active)
+        .order_by(page.c.name, page.c.id)
+    )
+    return [UserLine(*row) for row in session.execute(query)]
+
+
+def user_of(session: Session, organization_id: int, user_id: int) -> User:
+    """The organization's user with this id. Raises `UserUnknown`."""
+    user = session.get(User, user_id)
+    if user is None or user.organization_id != organization_id:
+        raise UserUnknown(str(user_id))
+    return user
+
+
+def course_of(session: Session, organization_id: int, code: str) -> Course:
+    """The organization's course with this code. Raises `CourseUnknown`."""
+    course = session.scalar(select(Course).where(Course.organization_id == organization_id, Course.code == code))
+    if course is None:
+        raise CourseUnknown(code)
+    return course
+
+
+def training_of(session: Session, user: User, code: str | None = None) -> list[TrainingLine]:
+    """The courses that are assigned to the user, by title; or the one with this code."""
+    query = (
+        select(
+            Enrolment.registration,
+            Course.code,
+            Course.title,
+            Enrolment.state,
+            Enrolment.progress,
+            Enrolment.assigned_at,
+            Enrolment.due_at,
+            Enrolment.completed_at,
+            Certificate.serial,
+        )
+        .join(Course, Course.id == Enrolment.course_id)
+        .outerjoin(Certificate, Certificate.registration == Enrolment.registration)
+        .where(
+            Enrolment.user_id == user.id,
+            Enrolment.organization_id == user.organization_id,
+            Enrolment.unassigned_at.is_(None),
+        )
+        .order_by(Course.title, Course.id)
+    )
+    if code is not None:
+        query = query.where(Course.code == code)
+    return [TrainingLine(*row) for row in session.execute(query)]
+
+
+def activities_of(session: Session, course_id: int) -> list[Activity]:
+    """The course's activities in their order."""
+    return list(session.scalars(select(Activity).where(Activity.course_id == course_id).order_by(Activity.id)))
+
+
+def activity_counts(session: Session, course_id: int) -> dict[ActivityKind, int]:
+    """How many activities of each kind the course has."""
+    query = select(Activity.kind, func.count()).where(Activity.course_id == course_id).group_by(Activity.kind)
+    found = {kind: count for kind, count in session.execute(query)}  # noqa: C416 - a row is no tuple to mypy
+    return {kind: found[kind] for kind in ActivityKind if kind in found}

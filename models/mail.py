@@ -1,0 +1,100 @@
+"""E-mails: each with its state, its tries and the moment of the next one, and the alerts that it carries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base, one_of
+from models.notifications import Notification, NotificationKind
+
+
+class MailState(StrEnum):
+    """What became of an e-mail."""
+
+    PENDING = "pending"  # to be sent at `next_try_at`
+    SENT = "sent"  # the mail server took it; it is never sent again
+    SUPPRESSED = "suppressed"  # not wanted or not apt any more at the time of sending; `reason` says why
+    FAILED = "failed"  # refused for good, or given up; `reason` says why
+
+
+class Mail(Base):
+    """An e-mail to one user. Whom it goes to and what it says is looked up when it is sent, and not kept."""
+
+    __tablename__ = "mail"
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index("ix_mail_due", "next_try_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "uq_mail_gathering",
+            "user_id",
+            "bundle",
+            unique=True,
+            postgresql_where=text("state = 'pending' AND attempts = 0"),
+        ),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),
+        CheckConstraint("(state IN ('suppressed', 'failed')) = (reason IS NOT NULL)", name="not_sent_says_why"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))  # also its Message-ID
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[NotificationKind] = mapped_column(one_of(NotificationKind, "kind"))
+    bundle: Mapped[str]  # until the first try, alerts of the same bundle join it
+    state: Mapped[MailState] = mapped_column(one_of(MailState, "state"), server_default=MailState.PENDING.value)
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    next_try_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    begun_at: Mapped[datetime | None]  # of a try whose outcome is not known (yet)
+    unsure: Mapped[int] = mapped_column(server_default="0")  # tries without the server's word: a repeat is possible
+    error: Mapped[str | None]  # of the last try
+    sent_at: Mapped[datetime | None]
+
+
+class MailAlert(Base):
+    """Which e-mail an alert is in: one at most."""
+
+    __tablename__ = "mail_alert"
+    __table_args__ = (Index(None, "mail_id"),)
+
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notification.id"), primary_key=True)
+    mail_id: Mapped[UUID] = mapped_column(ForeignKey("mail.id"))
+
+
+@dataclass(frozen=True)
+class MailFigures:
+    """The e-mails of one reset, counted."""
+
+    pending: int
+    retried: int  # of the pending ones, those that were tried in vain
+    sent: int
+    suppressed: int
+    failed: int
+    maybe_repeated: int  # sent, after a try whose outcome nobody knows: it may have come twice, with one Message-ID
+
+
+NO_MAILS = MailFigures(0, 0, 0, 0, 0, 0)
+
+
+def mails_of(session: Session, reset_id: UUID) -> MailFigures:
+    """What became of the e-mails that carry the reset's alerts. None of it changes anything about the reset."""
+    mine = (
+        select(MailAlert.mail_id)
+        .join(Notification, Notification.id == MailAlert.notification_id)
+        .where(Notification.reset_id == reset_id)
+    )
+    pending, sent = Mail.state == MailState.PENDING, Mail.state == MailState.SENT
+    row = session.execute(
+        select(
+            func.count().filter(pending),
+            func.count().filter(pending, Mail.attempts > 0),
+            func.count().filter(sent),
+            func.count().filter(Mail.state == MailState.SUPPRESSED),
+            func.count().filter(Mail.state == MailState.FAILED),
+            func.count().filter(sent, Mail.unsure > 0),
+        ).where(Mail.id.in_(mine))
+    ).one()
+    return MailFigures(*row)

@@ -1,0 +1,85 @@
+"""How users want to be alerted: of all courses at once in `User`, and course by course here."""
+
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, case, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from models.base import Base, one_of
+from models.people import User
+
+
+class AlertLevel(StrEnum):
+    """How a user is alerted about one course."""
+
+    ALL = "all"  # by inbox and e-mail: so it is without a row
+    INBOX = "inbox"  # no e-mail
+    NONE = "none"
+
+
+class AlertPreference(Base):
+    """A user's wish for one course."""
+
+    __tablename__ = "alert_preference"
+    __table_args__ = (Index(None, "course_id"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("course.id"), primary_key=True)
+    level: Mapped[AlertLevel] = mapped_column(one_of(AlertLevel, "level"))
+
+
+def level_is(level: AlertLevel, course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that the `User` of the query has this wish for the course."""
+    return (
+        select(AlertPreference)
+        .where(
+            AlertPreference.user_id == User.id,
+            AlertPreference.course_id == course_id,
+            AlertPreference.level == level,
+        )
+        .correlate_except(AlertPreference)
+        .exists()
+    )
+
+
+def why_no_alert(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> list[tuple[ColumnElement[bool], str]]:
+    """Why the `User` of the query gets no alert about the course, as the pairs of a CASE."""
+    return [
+        (~User.active, "the user is deactivated"),
+        (~User.notifications_on, "the user's notifications are off"),
+        (level_is(AlertLevel.NONE, course_id), "the user wants no alerts about this course"),
+    ]
+
+
+def why_no_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> list[tuple[ColumnElement[bool], str]]:
+    """Why they get none by e-mail."""
+    return [
+        *why_no_alert(course_id),
+        (~User.mail_on, "the user wants no e-mail"),
+        (level_is(AlertLevel.INBOX, course_id), "the user wants no e-mail about this course"),
+    ]
+
+
+def wants_alert(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that the `User` of the query gets alerts about the course."""
+    return case(*((condition, False) for condition, _ in why_no_alert(course_id)), else_=True)
+
+
+def wants_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that they get them by e-mail too."""
+    return case(*((condition, False) for condition, _ in why_no_mail(course_id)), else_=True)
+
+
+def set_level(session: Session, user_id: int, course_id: int, level: AlertLevel) -> None:
+    """Keep the user's wish for the course. That the course is theirs is for the caller to know."""
+    if level == AlertLevel.ALL:
+        mine = (AlertPreference.user_id == user_id) & (AlertPreference.course_id == course_id)
+        session.execute(delete(AlertPreference).where(mine))
+        return
+    row = insert(AlertPreference).values(user_id=user_id, course_id=course_id, level=level)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[AlertPreference.user_id, AlertPreference.course_id], set_={"level": row.excluded.level}
+        )
+    )

@@ -1,0 +1,135 @@
+"""The storage of learners' files: a folder, or a bucket of an S3 server. Only this file knows `obstore`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import structlog
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store, from_url
+
+from config.settings import settings
+from models.refusals import StorageUnavailable
+
+PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts
+IN_VAIN = 3  # tries in a row after which the storage itself is taken to be away
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object that is in the storage."""
+
+    key: str
+    size: int  # bytes
+    modified_at: datetime
+
+
+def write(key: str, content: Iterable[bytes]) -> None:
+    """Store the content, a part at a time. If it raises, or this process dies, there is no object of that key.
+
+    Raises what `content` raises, and `StorageUnavailable`.
+    """
+    pieces = iter(content)
+    begin = b""
+    for piece in pieces:
+        begin += piece
+        if len(begin) > PART:
+            break
+    try:
+        if len(begin) <= PART:  # one request in place of three
+            _store().put(key, begin)
+        else:
+            _store().put(key, chain([begin], pieces), chunk_size=PART, max_concurrency=1)
+    except (BaseError, OSError) as error:
+        log.warning("file_not_stored", key=key, error=in_short(error))
+        raise StorageUnavailable from error
+
+
+def read(key: str) -> Iterator[bytes] | None:
+    """The content, a piece at a time; none if there is no such object. Raises `StorageUnavailable`."""
+    try:
+        return (bytes(piece) for piece in _store().get(key).stream(min_chunk_size=64 * 1024))
+    except FileNotFoundError:
+        log.warning("file_missing", key=key)
+        return None
+    except (BaseError, OSError) as error:
+        log.warning("file_not_read", key=key, error=in_short(error))
+        raise StorageUnavailable from error
+
+
+def remove(keys: Sequence[str]) -> dict[str, str]:
+    """Delete the objects in one call; one that is not there is as good as deleted. Gives errors by key."""
+    try:
+        _store().delete(list(keys))
+    except (BaseError, OSError):
+        return _remove_one_by_one(keys)  # one object that cannot be deleted must not keep the rest
+    return {}
+
+
+def _remove_one_by_one(keys: Sequence[str]) -> dict[str, str]:
+    failed: dict[str, str] = {}
+    in_a_row = 0
+    for place, key in enumerate(keys):
+        try:
+            with suppress(FileNotFoundError):
+                _store().delete(key)
+            in_a_row = 0
+        except (BaseError, OSError) as error:
+            failed[key] = in_short(error)
+            in_a_row += 1
+            if in_a_row == IN_VAIN:
+                return failed | dict.fromkeys(keys[place:], in_short(error))
+    return failed
+
+
+def everything() -> Iterator[list[StoredObject]]:
+    """All objects there are, a thousand at a time. Raises `StorageUnavailable`."""
+    try:
+        for some in _store().list(chunk_size=1000):
+            yield [StoredObject(one["path"], one["size"], one["last_modified"]) for one in some]
+    except (BaseError, OSError) as error:
+        log.warning("files_not_listed", error=in_short(error))
+        raise StorageUnavailable from error
+
+
+def in_short(error: Exception) -> str:
+    """The storage's error in a line: what went wrong, without the pages that the library adds."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
+
+
+def _store() -> Any:  # obstore's own names for a store of any kind are for type checkers alone
+    told = settings()
+    secret = told.storage_secret_access_key
+    return _connected(
+        told.storage_url or (told.home.absolute() / "files").as_uri(),
+        told.storage_timeout_seconds,
+        endpoint=told.storage_endpoint,
+        region=told.storage_region,
+        access_key_id=told.storage_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _connected(url: str, timeout: float, **s3: str | None) -> Any:
+    if url.startswith("file:"):
+        folder = Path(url2pathname(urlsplit(url).path))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return LocalStore(folder)
+    limits: dict[str, Any] = {
+        "client_options": {"timeout": f"{timeout}s", "connect_timeout": "5s", "allow_http": True},
+        "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=timeout)},
+    }
+    if url.startswith("s3:"):
+        config: Any = {name: value for name, value in s3.items() if value}
+        return S3Store.from_url(url, config=config, **limits)
+    return from_url(url, **limits)

@@ -1,0 +1,251 @@
+"""Webhooks: who is told of what, the messages, and what became of each delivery. See www.standardwebhooks.com.
+
+Messages are thin: they say what happened by ids, and whoever wants more asks the API. They are written in the
+transaction of what they tell of, so they are there if and only if it is so.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    any_,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import BigInteger, String, Uuid
+
+from config.settings import required
+from models.base import Base, one_of
+
+LEARNERS_A_MESSAGE = 500
+KEPT_DAYS = 30
+
+
+class WebhookEvent(StrEnum):
+    """What can be told."""
+
+    RESET_STARTED = "reset.started"  # the ledger is written
+    RESET_COMPLETED = "reset.completed"  # no learner failed
+    RESET_FAILED = "reset.failed"  # it has ended, and some or all of its learners were not reset: failed or cancelled
+    LEARNER_RESET = "learner.reset"  # learners who were cleared, up to 500 a message, at the end of the reset
+
+
+class DeliveryState(StrEnum):
+    """What became of a message at one endpoint."""
+
+    PENDING = "pending"  # to be sent at `next_try_at`
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up, or the endpoint is closed; it can be sent again by hand
+
+
+class WebhookEndpoint(Base):
+    """An address of an organization's that is told of what happens."""
+
+    __tablename__ = "webhook_endpoint"
+    __table_args__ = (
+        Index(None, "organization_id"),
+        CheckConstraint("(disabled_at IS NULL) = (disabled_why IS NULL)", name="disabled_says_why"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    url: Mapped[str]
+    events: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    disabled_at: Mapped[datetime | None]
+    disabled_why: Mapped[str | None]
+
+    def secret(self) -> str:
+        """What its messages are signed with, in the form of Standard Webhooks. It is in no table: whoever reads the
+        database cannot sign."""
+        made = hmac.digest(required("secret_key").encode(), b"recourse.webhook\0" + self.salt, hashlib.sha256)
+        return "whsec_" + base64.b64encode(made).decode()
+
+
+class WebhookMessage(Base):
+    """Something that happened, as it is told."""
+
+    __tablename__ = "webhook_message"
+    __table_args__ = (Index(None, "organization_id", "created_at"), Index(None, "reset_id"), Index(None, "created_at"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    event: Mapped[WebhookEvent] = mapped_column(one_of(WebhookEvent, "event"))
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"))
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def number(self) -> str:
+        """Its id as receivers see it: the same at every try, so that they can tell a repeat."""
+        return f"msg_{self.id}"
+
+    @property
+    def body(self) -> str:
+        """What is sent: always the same bytes, since they are signed."""
+        told = {"type": self.event.value, "timestamp": self.created_at.isoformat(), "data": self.data}
+        return json.dumps(told, separators=(",", ":"), sort_keys=True)
+
+
+class WebhookDelivery(Base):
+    """One message for one endpoint."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        Index(None, "endpoint_id", "message_id"),
+        Index("ix_webhook_delivery_due", "next_try_at", postgresql_where=text("state = 'pending'")),
+        CheckConstraint("(state = 'delivered') = (delivered_at IS NOT NULL)", name="delivered_has_its_moment"),
+    )
+
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("webhook_message.id", ondelete="CASCADE"), primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("webhook_endpoint.id", ondelete="CASCADE"), primary_key=True)
+    state: Mapped[DeliveryState] = mapped_column(
+        one_of(DeliveryState, "state"), server_default=DeliveryState.PENDING.value
+    )
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    tried_at: Mapped[datetime | None]  # the last try
+    outcome: Mapped[str | None]  # of the last try, in words
+    delivered_at: Mapped[datetime | None]
+
+
+class LearnerEvent(Base):
+    """A learner who was cleared, until they are told of in a message."""
+
+    __tablename__ = "learner_event"
+
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True, index=True)
+
+
+def open_endpoint(session: Session, organization_id: int, url: str, events: Sequence[WebhookEvent]) -> WebhookEndpoint:
+    """A new endpoint. That the address may be written to is for the caller to have checked."""
+    endpoint = WebhookEndpoint(
+        organization_id=organization_id,
+        url=url,
+        events=[event.value for event in events],
+        salt=secrets.token_bytes(32),
+    )
+    session.add(endpoint)
+    session.flush()
+    return endpoint
+
+
+def tell(session: Session, organization_id: int, event: WebhookEvent, reset_id: UUID, data: dict[str, Any]) -> int:
+    """Write a message for every endpoint that wants this event, if any does. Gives how many do."""
+    message = (
+        insert(WebhookMessage)
+        .from_select(
+            [WebhookMessage.organization_id, WebhookMessage.event, WebhookMessage.reset_id, WebhookMessage.data],
+            select(
+                literal(organization_id, BigInteger),
+                literal(event.value, String),
+                literal(reset_id, Uuid),
+                literal(data, JSONB),
+            ).where(_wanted(organization_id, event)),
+        )
+        .returning(WebhookMessage.id)
+        .cte("message")
+    )
+    return _address(session, organization_id, event, message)
+
+
+def note_learners(session: Session, organization_id: int, reset_id: UUID, users: list[int]) -> None:
+    """Note learners who were cleared, if any endpoint wants to know: `tell_learners` tells of them all at once."""
+    each = select(literal(reset_id, Uuid), func.unnest(literal(users, ARRAY(BigInteger)), type_=BigInteger)).where(
+        _wanted(organization_id, WebhookEvent.LEARNER_RESET)
+    )
+    row = insert(LearnerEvent).from_select([LearnerEvent.reset_id, LearnerEvent.user_id], each)
+    session.execute(row.on_conflict_do_nothing())
+
+
+def tell_learners(session: Session, organization_id: int, reset_id: UUID, course_code: str) -> int:
+    """Write the messages about the learners that were noted, so many a message. Gives the number of deliveries."""
+    noted = delete(LearnerEvent).where(LearnerEvent.reset_id == reset_id).returning(LearnerEvent.user_id).cte("noted")
+    placed = select(
+        noted.c.user_id,
+        ((func.row_number().over(order_by=noted.c.user_id) - 1) // LEARNERS_A_MESSAGE).label("message"),
+    ).subquery()
+    data = func.jsonb_build_object(
+        literal("reset", String),
+        literal(str(reset_id), String),
+        literal("course", String),
+        literal(course_code, String),
+        literal("users", String),
+        func.jsonb_agg(placed.c.user_id),
+    )
+    messages = (
+        insert(WebhookMessage)
+        .from_select(
+            [WebhookMessage.organization_id, WebhookMessage.event, WebhookMessage.reset_id, WebhookMessage.data],
+            select(
+                literal(organization_id, BigInteger),
+                literal(WebhookEvent.LEARNER_RESET.value, String),
+                literal(reset_id, Uuid),
+                data,
+            ).group_by(placed.c.message),
+        )
+        .returning(WebhookMessage.id)
+        .cte("message")
+    )
+    return _address(session, organization_id, WebhookEvent.LEARNER_RESET, messages)
+
+
+def _wanted(organization_id: int, event: WebhookEvent) -> Any:
+    return (
+        select(WebhookEndpoint)
+        .where(
+            WebhookEndpoint.organization_id == organization_id,
+            WebhookEndpoint.disabled_at.is_(None),
+            literal(event.value, Text) == any_(WebhookEndpoint.events),
+        )
+        .exists()
+    )
+
+
+def _address(session: Session, organization_id: int, event: WebhookEvent, messages: CTE) -> int:
+    """Write a delivery of each message for each endpoint that wants it."""
+    deliveries = (
+        insert(WebhookDelivery)
+        .from_select(
+            [WebhookDelivery.message_id, WebhookDelivery.endpoint_id],
+            select(messages.c.id, WebhookEndpoint.id).where(
+                WebhookEndpoint.organization_id == organization_id,
+                WebhookEndpoint.disabled_at.is_(None),
+                literal(event.value, Text) == any_(WebhookEndpoint.events),
+            ),
+        )
+        .returning(WebhookDelivery.endpoint_id)
+        .cte("deliveries")
+    )
+    return session.scalars(select(func.count()).select_from(deliveries)).one()
+
+
+def forget_old_messages(session: Session) -> None:
+    """Delete messages and what became of them, a month later."""
+    session.execute(
+        delete(WebhookMessage)
+        .where(WebhookMessage.created_at < func.now() - func.make_interval(0, 0, 0, KEPT_DAYS))
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,116 @@
+"""Traces for whoever has a collector: one a reset, from the request through every slice to its last alert.
+
+Off unless `otlp_endpoint` is set; until then nothing of OpenTelemetry is even imported. The context travels in the
+messages' headers, and the reset's row keeps it for what is sent later: by `recover`, or by a retry.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from config.settings import settings
+from tasks.app import app
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+log = structlog.get_logger(__name__)
+
+
+class _Tracing:
+    """What this process has set up."""
+
+    provider: "TracerProvider | None" = None
+
+
+def start_tracing(service: str) -> None:
+    """Send this process's spans to the collector from now on, if there is one. `service` is its name there.
+
+    A collector that is away, or a missing extra, is logged and costs nobody a reset.
+    """
+    endpoint = settings().otlp_endpoint
+    if endpoint is None or _Tracing.provider is not None:
+        return
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.instrumentation.celery import CeleryInstrumentor
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        log.error("tracing_unavailable", remedy="install the extra `tracing`, or unset RECOURSE_OTLP_ENDPOINT")  # noqa: TRY400
+        return
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=_sampler())
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)))
+    app.loader.import_default_modules()  # of a task that it does not know, the instrumentation never ends the span
+    CeleryInstrumentor().instrument(tracer_provider=provider)  # type: ignore[no-untyped-call]
+    _Tracing.provider = provider
+
+
+def stop_tracing() -> None:
+    """Send what is still to be sent. For processes that end without saying goodbye to Python."""
+    if _Tracing.provider is not None:
+        _Tracing.provider.shutdown()
+        _Tracing.provider = None
+
+
+@contextmanager
+def span(name: str, *, caller: str | None = None, **attributes: str) -> Iterator[Any]:
+    """A span around what happens in the scope; `caller` is the traceparent of whoever asked for it. Gives it, or none.
+
+    Nothing personal goes into attributes: ids only.
+    """
+    if _Tracing.provider is None:
+        yield None
+        return
+    with (
+        within(caller),
+        _Tracing.provider.get_tracer("recourse").start_as_current_span(name, attributes=attributes) as it,
+    ):
+        yield it
+
+
+@contextmanager
+def within(traceparent: str | None) -> Iterator[None]:
+    """In the scope, spans and messages belong to that trace."""
+    if _Tracing.provider is None or traceparent is None:
+        yield
+        return
+    from opentelemetry.context import attach, detach
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    token = attach(TraceContextTextMapPropagator().extract({"traceparent": traceparent}))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def current_traceparent() -> str | None:
+    """The current span, as W3C Trace Context writes it; none while tracing is off."""
+    if _Tracing.provider is None:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")
+
+
+def _sampler() -> Any:
+    """All that belongs to somebody's request, and no ticks: beat asks for those every few seconds, mostly in vain."""
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+
+    ticks = {f"run/{entry['task']}" for entry in app.conf.beat_schedule.values()}
+
+    class NoTicks(Sampler):
+        def should_sample(self, parent_context: Any, trace_id: int, name: str, *args: Any, **more: Any) -> Any:
+            chosen = ALWAYS_OFF if name in ticks else ALWAYS_ON
+            return chosen.should_sample(parent_context, trace_id, name, *args, **more)
+
+        def get_description(self) -> str:
+            return "NoTicks"
+
+    return ParentBased(NoTicks())

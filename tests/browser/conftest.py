@@ -1,0 +1,98 @@
+"""A real Chromium, and people who sign in with it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import select
+
+from models.people import User
+from models.session import transaction
+from models.sign_in import set_password
+
+PASSWORD = "correct horse battery staple"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # root's Chromium has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium: `make test` installs Debian's where it can."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    assert program, f"These tests need one of {', '.join(PROGRAMS)}. Install it: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, served: str, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Open a page with nobody signed in. The test fails if a script or the content security policy complains."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_(path: str = "/", *, width: int = 1280, scripts: bool = True) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, base_url=served, java_script_enabled=scripts
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield open_
+    for number, context in enumerate(contexts):
+        for page in context.pages:
+            page.screenshot(path=tmp_path / f"{number}.png", full_page=True)  # pytest keeps the last runs' folders
+        context.close()
+    # What the browser says of an answer that is an error is no fault of the page.
+    assert [text for text in complaints if "the server responded with a status of 4" not in text] == []
+
+
+@pytest.fixture
+def sign_in(open_page: Callable[..., Page]) -> SignIn:
+    """Sign in as the user with this address, through the form, and land on their training."""
+
+    def as_(email: str, **options: object) -> Page:
+        with transaction() as session:
+            for user in session.scalars(select(User).where(User.email == email)):
+                set_password(session, user, PASSWORD)
+        page = open_page("/sign-in", **options)
+        if page.get_by_label("Organization").count():
+            page.get_by_label("Organization").fill(email.partition("@")[2].removesuffix(".example"))
+        page.get_by_label("E-mail address").fill(email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/my/training")
+        return page
+
+    return as_
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], list[str]]:
+    """What axe-core finds wrong on a page: rule, then the place."""
+    source = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
+
+    def look(page: Page) -> list[str]:
+        page.evaluate(source)  # not as a script element, which the page's policy would refuse
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")
+        return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+
+    return look

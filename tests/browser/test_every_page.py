@@ -1,0 +1,119 @@
+"""Every page, as axe-core, a narrow screen and the browser's console see it."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from models.access import Permission
+from tests.post import Post
+from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene
+from tests.web import make_user, page_routes
+
+SignIn = Callable[..., Page]
+Axe = Callable[[Page], list[str]]
+
+WIDE, NARROW = 1280, 390
+
+
+def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
+    """Every page of an admin, by route: the test below fails for a route that is not here."""
+    user = scene.users()[0].id
+    course = f"/training/content/courses/{COURSE}"
+    return {
+        "/my/training": "/my/training",
+        "/my/inbox": "/my/inbox",
+        "/my/settings": "/my/settings",
+        "/users": "/users",
+        "/users/{user_id}": f"/users/{user}",
+        "/users/{user_id}/qualifications/training": f"/users/{user}/qualifications/training",
+        "/users/{user_id}/courses/{code}/reset": f"/users/{user}/courses/{COURSE}/reset",
+        "/training/content/courses": "/training/content/courses",
+        "/training/content/courses/{code}": course,
+        "/training/content/courses/{code}/reset": f"{course}/reset",
+        "/training/analytics": "/training/analytics",
+        "/training/analytics/{code}": f"/training/analytics/{COURSE}",
+        "/resets": "/resets",
+        "/resets/{reset_id}": f"/resets/{reset}",
+        "/problems/{code}": "/problems/plan-expired",
+        "/verify/{serial}": "/verify/AAAAA-BBBBB-CCCCC-DDDDD",
+    }
+
+
+NO_PAGES_OF_AN_ADMIN = {
+    "/",  # lead elsewhere
+    "/training",
+    "/training/content",
+    "/users/{user_id}/qualifications",
+    "/sign-in",  # looked at below
+    "/my/courses/{code}",
+    "/resets/{reset_id}/live",  # a part of a page
+    "/my/files/{file_id}",  # files
+    "/my/courses/{code}/certificate",
+    "/training/analytics/{code}/users.csv",
+    "/healthz",  # for programs
+    "/readyz",
+    "/metrics",
+}
+
+
+def test_every_page_is_in_this_test(database: str) -> None:
+    routes = {path for method, path in page_routes() if method == "GET"}
+    known = admin_pages(make_scene(learners=1), "…").keys() | NO_PAGES_OF_AN_ADMIN
+    assert routes - known == set()
+    assert known - routes == set()
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_screen(
+    sign_in: SignIn, open_page: Callable[..., Page], axe: Axe, post: Post, width: int, subtests: pytest.Subtests
+) -> None:
+    scene = make_scene(learners=60, completed=70, begun=90)
+    mine = scene.enrolments()[0]
+    do_everything(mine)
+    fail_for(mine)
+    reset = scene.request()
+    post.drain()
+    scene.request(course="DATA-202")  # and one that is under way
+    post.take()
+
+    def look(page: Page, name: str) -> None:
+        with subtests.test(page=name):
+            assert axe(page) == []
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= width, "it scrolls sideways"
+
+    look(open_page("/sign-in", width=width), "/sign-in")
+    admin = sign_in("admin@acme.example", width=width)
+    for name, path in admin_pages(scene, reset).items():
+        admin.goto(path)
+        look(admin, name)
+    admin.goto(f"/training/content/courses/{COURSE}")
+    admin.get_by_label("Actions for Fire safety").click()
+    look(admin, "a menu")
+    admin.get_by_role("link", name="Reset course progress").click()
+    admin.get_by_role("dialog").get_by_role("link", name="Cancel").wait_for()
+    look(admin, "the dialog")
+    admin.goto("/no-such-page")
+    look(admin, "an error")
+    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id), width=width)
+    for path in ("/my/training", f"/my/courses/{COURSE}", "/my/inbox"):
+        learner.goto(path)
+        look(learner, path)
+
+
+def test_pages_with_nothing_on_them_say_what_to_do(sign_in: SignIn, axe: Axe, subtests: pytest.Subtests) -> None:
+    scene = make_scene(learners=1, completed=0, begun=0)
+    make_user(scene.organization.id, "new@acme.example", *Permission)
+    page = sign_in("new@acme.example")
+    for path, words in {
+        "/my/training": "No course is assigned to you",
+        "/my/inbox": "Nothing here",
+        "/resets": "Nothing was reset yet",
+        "/users?q=nobody-at-all": "Nobody's name or address contains",
+        f"/training/content/courses/{COURSE}": "never reset",
+        f"/training/content/courses/{COURSE}/reset?audience=completed": "Nobody has completed this course",
+    }.items():
+        with subtests.test(path=path):
+            page.goto(path)
+            assert page.get_by_text(words).is_visible()
+            assert axe(page) == []

@@ -1,0 +1,335 @@
+"""Who gets at which page: every page for every kind of visitor, and what guards the way in."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from models.access import Permission
+from models.people import User
+from models.session import transaction
+from models.sign_in import set_password
+from tests.post import Post
+from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
+from tests.web import make_user, page_routes
+
+PASSWORD = "correct horse battery staple"
+VISITORS = ("nobody", "learner", "manager", "admin", "foreign admin")
+
+
+@pytest.fixture
+def scene(served: str) -> Scene:
+    return make_scene()
+
+
+def sign_in(base: str, user: User, password: str = PASSWORD, slug: str = "acme") -> httpx.Client:
+    """A browser without scripts, signed in. The cookie's absence tells that it was refused."""
+    client = httpx.Client(base_url=base, follow_redirects=False, timeout=30)
+    token = csrf_of(client.get("/sign-in").text)
+    form = {"csrf": token, "organization": slug, "email": user.email, "password": password}
+    client.last = client.post("/sign-in", data=form)  # type: ignore[attr-defined]
+    return client
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def give_password(user: User) -> User:
+    with transaction() as session:
+        set_password(session, session.get_one(User, user.id), PASSWORD)
+    return user
+
+
+@dataclass(frozen=True)
+class Visitors:
+    clients: dict[str, httpx.Client]
+    scene: Scene
+    reset: str
+    user: int
+
+
+@pytest.fixture
+def visitors(served: str, scene: Scene, post: Post) -> Iterator[Visitors]:
+    reset = scene.request()
+    post.drain()
+    other = make_scene("globex", learners=1)
+    with transaction() as session:
+        admin, foreign = (session.get_one(User, one.admin.user_id) for one in (scene, other))
+    manager = make_user(scene.organization.id, "manager@acme.example", Permission.COURSES)
+    people = {"learner": scene.users()[0], "manager": manager, "admin": admin}
+    clients = {name: sign_in(served, give_password(user)) for name, user in people.items()}
+    clients["nobody"] = httpx.Client(base_url=served, timeout=30)
+    clients["foreign admin"] = sign_in(served, give_password(foreign), slug="globex")
+    yield Visitors(clients, scene, str(reset), scene.users()[0].id)
+    for client in clients.values():
+        client.close()
+
+
+ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
+    # 303 leads nobody to the sign-in page. Another organization's things are as unknown as things that never were.
+    ("GET", "/"): (303, 303, 303, 303, 303),
+    ("GET", "/sign-in"): (200, 200, 200, 200, 200),
+    ("POST", "/sign-out"): (303, 303, 303, 303, 303),
+    ("GET", "/my/training"): (303, 200, 200, 200, 200),
+    ("GET", "/my/inbox"): (303, 200, 200, 200, 200),
+    ("POST", "/my/inbox/read"): (303, 303, 303, 303, 303),
+    ("GET", "/my/settings"): (303, 200, 200, 200, 200),
+    ("POST", "/my/settings"): (303, 303, 303, 303, 303),
+    ("POST", "/my/settings/password"): (303, 401, 401, 401, 401),
+    ("GET", "/my/courses/{code}"): (303, 200, 404, 404, 404),
+    ("POST", "/my/courses/{code}/lessons/{activity_id}"): (303, 409, 404, 404, 404),
+    ("POST", "/my/courses/{code}/attempts/{activity_id}"): (303, 409, 404, 404, 404),
+    ("POST", "/my/courses/{code}/posts/{activity_id}"): (303, 409, 404, 404, 404),
+    ("POST", "/my/courses/{code}/completion"): (303, 409, 404, 404, 404),
+    ("GET", "/my/courses/{code}/certificate"): (303, 404, 404, 404, 404),
+    ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
+    ("GET", "/users"): (303, 403, 403, 200, 200),
+    ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
+    ("GET", "/users/{user_id}/qualifications"): (303, 403, 403, 303, 303),  # and there it is unknown
+    ("GET", "/users/{user_id}/qualifications/training"): (303, 403, 403, 200, 404),
+    ("GET", "/users/{user_id}/courses/{code}/reset"): (303, 403, 403, 200, 404),
+    ("POST", "/users/{user_id}/courses/{code}/reset"): (303, 403, 403, 422, 404),
+    ("GET", "/training"): (303, 403, 303, 303, 303),
+    ("GET", "/training/content"): (303, 403, 303, 303, 303),
+    ("GET", "/training/content/courses"): (303, 403, 200, 200, 200),
+    ("GET", "/training/content/courses/{code}"): (303, 403, 200, 200, 404),
+    ("GET", "/training/content/courses/{code}/reset"): (303, 403, 200, 200, 404),
+    ("POST", "/training/content/courses/{code}/reset"): (303, 403, 422, 422, 404),
+    ("GET", "/training/analytics"): (303, 403, 200, 200, 200),
+    ("GET", "/training/analytics/{code}"): (303, 403, 200, 200, 404),
+    ("GET", "/training/analytics/{code}/users.csv"): (303, 403, 200, 200, 404),
+    ("GET", "/resets"): (303, 403, 200, 200, 200),
+    ("GET", "/resets/{reset_id}"): (303, 403, 200, 200, 404),
+    ("GET", "/resets/{reset_id}/live"): (303, 403, 200, 200, 404),
+    ("POST", "/resets/{reset_id}/cancel"): (303, 403, 409, 409, 404),
+    ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
+    ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
+    ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
+    ("GET", "/healthz"): (200, 200, 200, 200, 200),
+    ("GET", "/readyz"): (200, 200, 200, 200, 200),
+    ("GET", "/metrics"): (200, 200, 200, 200, 200),  # on this machine
+}
+ELSEWHERE = {("POST", "/sign-in")}  # has tests of its own, below
+ONLY_OURS = "FIRE-ONLY-HERE"
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert page_routes() == ROUTES.keys() | ELSEWHERE
+
+
+def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
+    visitors: Visitors, subtests: pytest.Subtests
+) -> None:
+    run("UPDATE course SET code = :code WHERE id = :id", code=ONLY_OURS, id=visitors.scene.course.id)
+    values = {
+        "user_id": visitors.user,
+        "code": ONLY_OURS,
+        "reset_id": visitors.reset,
+        "activity_id": ask("SELECT min(id) FROM activity"),
+        "file_id": 1,
+        "serial": "AAAAA-BBBBB-CCCCC-DDDDD",
+    }
+    tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}
+    tokens["nobody"] = csrf_of(visitors.clients["nobody"].get("/sign-in").text)
+    # Signing out comes last.
+    for (method, path), expected in sorted(ROUTES.items(), key=lambda route: route[0][1] == "/sign-out"):
+        address = path.format(**values | ({"code": "forbidden"} if path.startswith("/problems") else {}))
+        for name, status in zip(VISITORS, expected, strict=True):
+            with subtests.test(method=method, path=path, visitor=name):
+                form = {
+                    "csrf": tokens[name],
+                    "registration": str(uuid4()),
+                    "time_zone": "UTC",
+                    "body": "x",
+                    "reason": "x",
+                }
+                client = visitors.clients[name]
+                answer = client.request(method, address, data=form if method == "POST" else None)
+                assert answer.status_code == status, answer.text
+                if name == "nobody" and status == 303:
+                    assert answer.headers["location"].startswith("/sign-in")
+
+
+def test_what_is_another_organizations_looks_like_what_never_was(visitors: Visitors) -> None:
+    client = visitors.clients["foreign admin"]
+    for theirs, nobodys in (
+        (f"/resets/{visitors.reset}", f"/resets/{uuid4()}"),
+        (f"/users/{visitors.user}", "/users/99999999"),
+    ):
+        answers = [re.sub(r"[0-9a-f-]{8,}|\d+", "…", client.get(path).text) for path in (theirs, nobodys)]
+        assert answers[0] == answers[1]
+
+
+def test_the_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(
+    served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = give_password(scene.users()[0])
+    plain = sign_in(served, user).last.headers["set-cookie"]  # type: ignore[attr-defined]
+    assert "HttpOnly" in plain
+    assert "SameSite=lax" in plain
+    token = re.search("recourse=([^;]+)", plain)
+    assert token
+    assert len(token[1]) >= 43
+    assert token[1] not in str(rows("SELECT * FROM web_session"))
+
+    monkeypatch.setenv("RECOURSE_PUBLIC_URL", "https://training.example")
+    from config.settings import settings
+
+    settings.cache_clear()
+    safe = sign_in(served, user).last  # type: ignore[attr-defined]
+    assert safe.headers["set-cookie"].startswith("__Host-recourse=")
+    assert "Secure" in safe.headers["set-cookie"]
+    assert "max-age" in safe.headers["strict-transport-security"]
+
+
+def test_signing_in_gives_a_new_session_and_ends_the_old(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    client = sign_in(served, user)
+    old = client.cookies["recourse"]
+    token = csrf_of(client.get("/my/settings").text)
+    client.post("/sign-in", data={"csrf": token, "organization": "acme", "email": user.email, "password": PASSWORD})
+    assert client.cookies["recourse"] != old
+    assert ask("SELECT count(*) FROM web_session") == 1
+
+
+def test_wrong_sign_ins_are_told_alike_and_slowed_down(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    wrong = sign_in(served, user, "not the password").last  # type: ignore[attr-defined]
+    unknown = sign_in(served, User(email="who@acme.example")).last  # type: ignore[attr-defined]
+    assert wrong.status_code == unknown.status_code == 401
+    assert re.sub("value=.*?>", "", wrong.text) == re.sub("value=.*?>", "", unknown.text)
+    for _ in range(7):
+        sign_in(served, user, "not the password")
+    throttled = sign_in(served, user)
+    assert throttled.last.status_code == 429  # type: ignore[attr-defined]
+    assert "15 minutes" in throttled.last.text  # type: ignore[attr-defined]
+    assert "recourse" not in throttled.cookies
+    # Another account is not held up by that, and the time passes.
+    assert "recourse" in sign_in(served, give_password(scene.users()[1])).cookies
+    run("UPDATE sign_in_failure SET at = at - interval '16 minutes'")
+    assert "recourse" in sign_in(served, user).cookies
+
+
+def test_a_deactivated_user_is_out_at_once(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    client = sign_in(served, user)
+    run('UPDATE "user" SET active = false WHERE id = :id', id=user.id)
+    assert client.get("/my/training").status_code == 303
+    assert "recourse" not in sign_in(served, user).cookies
+
+
+def test_a_session_ends_when_it_idles_or_is_a_week_old(served: str, scene: Scene) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    assert client.get("/my/training").status_code == 200
+    run("UPDATE web_session SET seen_at = now() - interval '9 hours'")
+    assert client.get("/my/training").status_code == 303
+    run("UPDATE web_session SET seen_at = now(), began_at = now() - interval '8 days'")
+    assert client.get("/my/training").status_code == 303
+
+
+def test_signing_out_everywhere_ends_all_sessions_and_so_does_a_new_password(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    here, there = sign_in(served, user), sign_in(served, user)
+    token = csrf_of(here.get("/my/settings").text)
+    here.post("/sign-out", data={"csrf": token, "everywhere": "true"})
+    assert there.get("/my/training").status_code == 303
+
+    here, there = sign_in(served, user), sign_in(served, user)
+    token = csrf_of(here.get("/my/settings").text)
+    short = here.post("/my/settings/password", data={"csrf": token, "current": PASSWORD, "new": "short"})
+    assert short.status_code == 422
+    changed = here.post(
+        "/my/settings/password", data={"csrf": token, "current": PASSWORD, "new": "a brand new password"}
+    )
+    assert changed.status_code == 303
+    assert here.get("/my/training").status_code == 200
+    assert there.get("/my/training").status_code == 303
+    assert "recourse" not in sign_in(served, user).cookies
+    assert "recourse" in sign_in(served, user, "a brand new password").cookies
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_form_of_another_site_is_refused_even_with_its_token(
+    served: str, scene: Scene, headers: dict[str, str]
+) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    form = {"csrf": csrf_of(client.get("/my/settings").text), "time_zone": "Asia/Tokyo"}
+    assert client.post("/my/settings", data=form, headers=headers).status_code == 403
+    assert ask("SELECT count(*) FROM \"user\" WHERE time_zone <> 'UTC'") == 0
+
+
+def test_a_form_without_the_sessions_own_token_is_refused(served: str, scene: Scene) -> None:
+    mine, theirs = (sign_in(served, give_password(user)) for user in scene.users()[:2])
+    for token in ("", "made-up", csrf_of(theirs.get("/my/settings").text)):
+        answer = mine.post("/my/settings", data={"csrf": token, "time_zone": "Asia/Tokyo"})
+        assert answer.status_code == 403
+        assert "too old, or was not sent from this site" in answer.text
+    assert mine.post("/my/settings", content=b"").status_code == 403
+
+
+def test_a_link_to_the_sign_in_page_leads_to_no_other_site(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    for where in ("https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)"):
+        client = httpx.Client(base_url=served)
+        form = {"csrf": csrf_of(client.get("/sign-in").text), "organization": "acme", "email": user.email}
+        answer = client.post("/sign-in", data=form | {"password": PASSWORD, "next": where})
+        assert answer.headers["location"] == "/"
+
+
+def test_every_answer_has_its_guards(served: str, scene: Scene, subtests: pytest.Subtests) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    for path in ("/my/training", "/sign-in", "/no-such-page", "/static/recourse.css", "/healthz"):
+        with subtests.test(path=path):
+            headers = client.get(path).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert "cache-control" in headers
+    assert client.get("/my/training").headers["cache-control"] == "no-store"
+
+
+def test_a_form_that_is_too_large_is_refused(served: str, scene: Scene, set_up: Callable[..., None]) -> None:
+    set_up(file_limit_mb=1)
+    client = sign_in(served, give_password(scene.users()[0]))
+    form = {"csrf": csrf_of(client.get("/my/settings").text), "time_zone": "x" * 2_100_000}
+    answer = client.post("/my/settings", data=form)
+    assert answer.status_code == 413
+    assert "larger than the 2 MB" in answer.text
+
+
+def test_odd_input_is_no_error_of_ours(visitors: Visitors, subtests: pytest.Subtests) -> None:
+    admin = visitors.clients["admin"]
+    for path in (
+        "/users/99999999999999999999999",
+        "/users/-1",
+        "/users/x",
+        "/users?after=%00",
+        "/users?after=WzFd",
+        "/users?q=%25%27%22%00",
+        "/resets/not-a-uuid",
+        "/resets?state=odd&course=%00",
+        "/resets?after=WyJ4IiwgIjEiXQ",
+        f"/resets/{visitors.reset}?show=odd&after=WyJ4Il0",
+        "/training/content/courses/%00",
+        "/training/content/courses/NO-SUCH",
+        f"/training/content/courses/{COURSE}/reset?audience=everyone",
+        "/my/files/99999999999999999999",
+        "/problems/no-such-problem",
+    ):
+        with subtests.test(path=path):
+            assert admin.get(path).status_code in (200, 404, 422)

@@ -1,0 +1,67 @@
+"""An HTTP receiver on loopback, which answers as a test wants it to."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]  # by names in lower case
+    body: bytes
+
+
+class Receiver:
+    """Use it in a `with`. `answer` gives the status for a request, and may sleep or raise `ConnectionResetError`."""
+
+    def __init__(self, answer: Callable[[Received], int] = lambda _: 204) -> None:
+        self.answer = answer
+        self.received: list[Received] = []
+        self.headers: dict[str, str] = {}  # of each answer
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                owner.received.append(request)
+                try:
+                    status = owner.answer(request)
+                    self.send_response(status)
+                    for name, value in owner.headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", "2")
+                    self.end_headers()
+                    self.wfile.write(b"ok")
+                except (ConnectionResetError, BrokenPipeError):
+                    self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def dawdle(seconds: float, status: int = 204) -> Callable[[Received], int]:
+    """An answer that takes its time."""
+
+    def answer(_: Received) -> int:
+        time.sleep(seconds)
+        return status
+
+    return answer

@@ -1,0 +1,92 @@
+"""The web app, served by a real uvicorn on loopback, and what a program needs to talk to it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import uvicorn
+
+from models.access import Permission
+from models.people import User
+from models.session import transaction
+from models.sign_in import begin_session
+from models.tokens import Scope, create_token
+from tests.workers import until
+
+LONGEST = 30.0  # seconds that an answer may take
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The web app on a free port, in a thread of this process: it has this test's settings. Gives its base URL."""
+    from web.app import create_app  # imports tasks, which no test module may
+    from web.ending import ending
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(), log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web app")
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started, "the web app did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        ending.begun = True  # what a signal would do, which comes to the main thread alone
+        server.should_exit = True
+        thread.join(15)
+        listener.close()
+        assert not thread.is_alive(), "the web app did not stop"
+
+
+def page_routes() -> set[tuple[str, str]]:
+    """Every method and path of the pages, and of what is for those who run the app."""
+    from web import health, metrics, pages
+
+    return {
+        (method, route.path)
+        for router in (*pages.ROUTERS, health.router, metrics.router)
+        for route in router.routes
+        for method in route.methods - {"HEAD"}
+    }
+
+
+def make_user(organization_id: int, email: str, *permissions: Permission, name: str = "Kim Khan") -> User:
+    """A user with these permissions."""
+    with transaction() as session:
+        user = User(organization_id=organization_id, email=email, name=name, permissions=[*permissions])
+        session.add(user)
+        session.flush()
+        return user
+
+
+def token_for(user_id: int, *scopes: Scope) -> str:
+    """A bearer token in the user's name, with these scopes or, if none is named, with all."""
+    with transaction() as session:
+        user = session.get_one(User, user_id)
+        until_then = datetime.now(UTC) + timedelta(days=1)
+        return create_token(session, "test", user, "test", list(scopes or Scope), until_then)
+
+
+def client_of(base: str, token: str | None = None) -> httpx.Client:
+    """A program that talks to the API, with this bearer token or none."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=base, headers=headers, timeout=LONGEST)
+
+
+def visitor(base: str, user_id: int | None = None) -> httpx.Client:
+    """A browser without scripts, in which this user or nobody is signed in."""
+    client = httpx.Client(base_url=base, headers={"Sec-Fetch-Site": "same-origin"}, timeout=LONGEST)
+    if user_id is not None:
+        with transaction() as session:
+            client.cookies.set("recourse", begin_session(session, session.get_one(User, user_id), "a test"))
+    return client
+
+
+def form_token(page: httpx.Response) -> str:
+    """The token that the page's forms carry."""
+    return page.text.split('name="csrf" value="')[1].split('"')[0]

@@ -1,0 +1,114 @@
+"""A reset as a stream of server-sent events, from now to its end."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import anyio
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
+
+from models.access import Actor, Permission
+from models.refusals import Refused
+from models.session import transaction
+from models.tokens import Scope
+from tasks.lookup import reset_seen_by
+from web.access import program_apart_with
+from web.api import reset_answer
+from web.api.document import problems
+from web.api.reset_answer import ResetAnswer
+from web.ending import ending
+from web.problems import EXPLAINED, Problem
+
+LOOK_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15.0  # proxies cut what is silent for a minute, and a client that is gone is noticed by writing
+LONGEST_SECONDS = 600.0  # then the client comes again by itself, and its token is looked at anew
+MOST_STREAMS = 200
+AGAIN_MILLISECONDS = 2000
+
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`progress` with each change, and `done` as the last; the data are the reset as `getReset` "
+        "answers it. Comments keep the line open.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "It is done, and you know it: do not come again"},
+}
+
+router = APIRouter(tags=["resets"])
+
+Watcher = Annotated[Actor, Depends(program_apart_with(Scope.RESETS_READ))]
+
+
+class _Events(StreamingResponse):
+    """A stream that counts as open while it is sent, however it ends."""
+
+    media_type = "text/event-stream"
+    open_now = 0
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        _Events.open_now += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _Events.open_now -= 1
+
+
+@router.get(
+    "/resets/{reset_id}/events",
+    operation_id="watchReset",
+    response_class=_Events,
+    responses=STREAM | problems("reset-unknown", "forbidden", "too-many-streams"),
+)
+async def watch_reset(
+    reset_id: UUID,
+    actor: Watcher,
+    last_event_id: Annotated[
+        str, Header(max_length=200, description="The id of the last event seen, as browsers send it by themselves")
+    ] = "",
+) -> Response:
+    """Follow a reset live. What was seen already is not sent again; the stream ends with the reset."""
+    if _Events.open_now >= MOST_STREAMS:
+        words = f"{EXPLAINED['too-many-streams']} Ask for the reset itself every few seconds instead."
+        raise Problem(503, "too-many-streams", words, headers={"Retry-After": "30"})
+    first = await anyio.to_thread.run_sync(_look, actor, reset_id)
+    if first.done and last_event_id == reset_answer.mark(first):
+        return Response(status_code=204)
+    # X-Accel-Buffering: nginx would keep events back otherwise.
+    return _Events(_events(actor, first, last_event_id), headers={"X-Accel-Buffering": "no"})
+
+
+async def _events(actor: Actor, first: ResetAnswer, seen: str) -> AsyncIterator[str]:
+    """No database connection is held between two looks."""
+    began = spoke = time.monotonic()
+    reset: ResetAnswer = first
+    yield f"retry: {AGAIN_MILLISECONDS}\n\n"
+    while not ending.begun:
+        mark = reset_answer.mark(reset)
+        if mark != seen or reset.done:
+            seen, spoke = mark, time.monotonic()
+            yield _event("done" if reset.done else "progress", mark, reset)
+        elif time.monotonic() - spoke > HEARTBEAT_SECONDS:
+            spoke = time.monotonic()
+            yield ": still here\n\n"
+        if reset.done or time.monotonic() - began > LONGEST_SECONDS:
+            return
+        await anyio.sleep(LOOK_SECONDS)
+        try:
+            reset = await anyio.to_thread.run_sync(_look, actor, first.id)
+        except (DBAPIError, Refused):  # the client comes again, and is then told in the proper form
+            return
+
+
+def _look(actor: Actor, reset_id: UUID) -> ResetAnswer:
+    with transaction() as session:
+        actor.must_have_one_of(Permission.COURSES, Permission.USERS)
+        return reset_answer.of(session, reset_seen_by(session, actor, reset_id))
+
+
+def _event(name: str, mark: str, reset: ResetAnswer) -> str:
+    return f"event: {name}\nid: {mark}\ndata: {reset.model_dump_json()}\n\n"

@@ -1,0 +1,41 @@
+"""`/metrics`, for Prometheus: figures of the whole installation, so it is for its operators alone."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError
+
+from config.settings import settings
+from models.metrics import registry
+from models.session import in_words
+
+LOOPBACK = ("127.0.0.1", "::1")
+FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+def metrics(request: Request, authorization: Annotated[str, Header()] = "") -> Response:
+    """The figures, to whoever has `metrics_token`; without that setting, to this machine itself."""
+    token = settings().metrics_token
+    if token is None:
+        if not _from_this_machine(request):
+            return PlainTextResponse("Set RECOURSE_METRICS_TOKEN to read metrics from another machine.\n", 403)
+    elif not hmac.compare_digest(authorization.encode(), f"Bearer {token.get_secret_value()}".encode()):
+        return PlainTextResponse(
+            "The bearer token is missing or wrong.\n", 401, headers={"WWW-Authenticate": 'Bearer realm="metrics"'}
+        )
+    try:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    except DBAPIError as error:  # a scrape that fails is seen; figures that stand still are not
+        return PlainTextResponse(f"The database does not answer: {in_words(error)}\n", 503)
+
+
+def _from_this_machine(request: Request) -> bool:
+    """What a proxy passes on comes from it, and says so."""
+    peer = request.client.host if request.client else ""
+    return peer in LOOPBACK and not any(name in request.headers for name in FORWARDED)

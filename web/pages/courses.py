@@ -1,0 +1,43 @@
+"""Training → Content → Courses, and a course's summary page."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from models.analytics import completion_by_course
+from models.directory import activity_counts, course_of
+from tasks.lookup import resets_seen_by
+from web.access import FOR_COURSES_ADMINS, CoursesAdmin
+from web.database import Database
+from web.templating import page
+
+router = APIRouter(prefix="/training")
+
+LATEST_RESETS = 5
+
+
+@router.get("", dependencies=[FOR_COURSES_ADMINS])
+@router.get("/content", dependencies=[FOR_COURSES_ADMINS])
+def content() -> Response:
+    """Both begin with the courses."""
+    return RedirectResponse("/training/content/courses", 303)
+
+
+@router.get("/content/courses")
+def courses(request: Request, person: CoursesAdmin, session: Database) -> Response:
+    """All courses, and how far their learners are."""
+    return page(request, "courses.html", courses=completion_by_course(session, person.actor.organization_id))
+
+
+@router.get("/content/courses/{code}")
+def course_summary(request: Request, code: str, person: CoursesAdmin, session: Database) -> Response:
+    """One course."""
+    course = course_of(session, person.actor.organization_id, code)
+    (figures,) = completion_by_course(session, person.actor.organization_id, course.code)
+    return page(
+        request,
+        "course.html",
+        course=course,
+        figures=figures,
+        activities=activity_counts(session, course.id),
+        resets=resets_seen_by(session, person.actor, course_code=course.code, limit=LATEST_RESETS),
+    )

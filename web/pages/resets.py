@@ -1,0 +1,144 @@
+"""Resets: the list of them, which is the audit, and the page of one, live until it is done."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from config.links import flower_row
+from models.records import kind_labels
+from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
+from tasks.cancel import cancel
+from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
+from tasks.report import progress_of, report
+from tasks.retry_failed import retry_failed
+from web.access import AnyAdmin
+from web.database import Database
+from web.pager import Pager
+from web.templating import page
+
+router = APIRouter(prefix="/resets")
+
+OPEN = "open"
+FILTERS = {
+    "": ("All", ()),
+    OPEN: ("Under way", tuple(state for state in ResetState if state not in SETTLED)),
+    "failed": ("With failures", (ResetState.PARTLY_FAILED, ResetState.FAILED)),
+    "succeeded": ("Succeeded", (ResetState.SUCCEEDED,)),
+    "cancelled": ("Cancelled", (ResetState.CANCELLED,)),
+}
+DONE = {
+    "cancelled": "It is being stopped. Who is cleared stays cleared.",
+    "retried": "The failed learners are tried again.",
+}
+
+
+@router.get("")
+def resets(
+    request: Request,
+    person: AnyAdmin,
+    session: Database,
+    state: Annotated[str, Query(max_length=20)] = "",
+    course: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str, Query(max_length=1000)] = "",
+) -> Response:
+    """Who reset what, when and why; latest first."""
+    pager = Pager(request, after, (datetime, UUID))
+    _, states = FILTERS.get(state, FILTERS[""])
+    found = resets_seen_by(
+        session,
+        person.actor,
+        states=states,
+        course_code=course.strip() or None,
+        before=pager.after,
+        limit=pager.limit,
+    )
+    lines = pager.cut(found, lambda line: (line.reset.requested_at, line.reset.id))
+    progress = {line.reset.id: progress_of(session, line.reset.id) for line in lines}
+    return page(
+        request,
+        "resets.html",
+        lines=lines,
+        progress=progress,
+        filters={name: label for name, (label, _) in FILTERS.items()},
+        state=state,
+        course=course,
+        pager=pager,
+    )
+
+
+@router.get("/{reset_id}")
+def reset_page(
+    request: Request,
+    reset_id: str,
+    person: AnyAdmin,
+    session: Database,
+    show: Annotated[str, Query(max_length=20)] = "",
+    after: Annotated[str, Query(max_length=1000)] = "",
+    done: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """One reset; `show` is the outcome whose learners are listed."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    pager = Pager(request, after, (int,))
+    wanted = ItemState(show) if show in list(ItemState) else None
+    found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
+    items = pager.cut(found, lambda item: (item.enrolment_id,))
+    return page(
+        request,
+        "reset.html",
+        **_live(session, reset),
+        items=items,
+        outcomes=list(ItemState),
+        wanted=wanted,
+        pager=pager,
+        done=DONE.get(done, ""),
+    )
+
+
+@router.get("/{reset_id}/live")
+def live(
+    request: Request,
+    reset_id: str,
+    person: AnyAdmin,
+    session: Database,
+    was: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """The part of the page that changes; `was` is the state that the page shows, and a new one makes its list anew."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    headers = {} if reset.state == was else {"HX-Trigger": "reset-moved"}
+    return page(request, "reset_live.html", headers=headers, **_live(session, reset))
+
+
+@router.post("/{reset_id}/cancel")
+def cancel_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Stop what is not cleared yet."""
+    cancel(session, person.actor, reset_seen_by(session, person.actor, reset_id))
+    return RedirectResponse(f"/resets/{reset_id}?done=cancelled", 303)
+
+
+@router.post("/{reset_id}/retry-failed")
+def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Try the failed ones again."""
+    retry_failed(session, person.actor, reset_seen_by(session, person.actor, reset_id))
+    return RedirectResponse(f"/resets/{reset_id}?done=retried", 303)
+
+
+def _live(session: Session, reset: Reset) -> dict[str, Any]:
+    seen = report(session, reset)
+    settled = reset.state in SETTLED
+    return {
+        "reset": reset,
+        "line": line_of(session, reset),
+        "progress": progress_of(session, reset.id),
+        "removed": {label: seen["removed"][kind] for kind, label in kind_labels().items()},
+        "notified": seen["notified"],
+        "all_done": seen["done"],
+        "seconds": seen["seconds"],
+        "settled": settled,
+        "causes": causes_of(session, reset),
+        "may_retry": settled and ResetState.RUNNING in TRANSITIONS[reset.state] and reset.reported_at is not None,
+        "flower": flower_row(reset.task_id),
+    }

@@ -1,0 +1,42 @@
+"""No more e-mail, without signing in: from the link in an e-mail, or in one click from the mail program (RFC 8058).
+
+Its router stands apart from the other pages': a mail program that posts here has no form of ours. What the link proves
+is enough for this, and for nothing else.
+"""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from models import audit
+from models.people import User
+from models.session import transaction
+from tasks.links import unsubscribing
+from web.problems import EXPLAINED, Problem
+from web.templating import page
+
+router = APIRouter()
+
+
+@router.get("/unsubscribe/{token}")
+def ask(request: Request, token: str) -> Response:
+    """Asks first: programs that look into e-mails follow links, too."""
+    _user_id(token)
+    return page(request, "unsubscribe.html", token=token, done=False)
+
+
+@router.post("/unsubscribe/{token}")
+def unsubscribe(request: Request, token: str) -> Response:
+    """End the alerts by e-mail; the inbox goes on. Twice is the same as once."""
+    with transaction() as session:
+        user = session.get(User, _user_id(token))
+        if user is not None and user.mail_on:
+            user.mail_on = False
+            audit.record(session, f"user:{user.id}", "user.unsubscribed", user.id, user.organization_id)
+    return page(request, "unsubscribe.html", token=token, done=True)
+
+
+def _user_id(token: str) -> int:
+    user_id = unsubscribing(token)
+    if user_id is None:
+        raise Problem(404, "not-found", f"{EXPLAINED['not-found']} Take the link as it stands in the e-mail.")
+    return user_id

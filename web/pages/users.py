@@ -1,0 +1,50 @@
+"""Users, and a user's profile with their qualifications."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from models.directory import training_of, user_of, users_of
+from web.access import FOR_USERS_ADMINS, UsersAdmin
+from web.database import Database
+from web.numbers import Number
+from web.pager import Pager
+from web.templating import page
+
+router = APIRouter(prefix="/users")
+
+
+@router.get("")
+def users(
+    request: Request,
+    person: UsersAdmin,
+    session: Database,
+    q: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str, Query(max_length=1000)] = "",
+) -> Response:
+    """The organization's users, by name."""
+    pager = Pager(request, after, (str, int))
+    found = users_of(session, person.actor.organization_id, search=q.strip(), after=pager.after, limit=pager.limit)
+    lines = pager.cut(found, lambda line: (line.name, line.id))
+    return page(request, "users.html", users=lines, q=q, pager=pager)
+
+
+@router.get("/{user_id}")
+def profile(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
+    """A user's profile."""
+    user = user_of(session, person.actor.organization_id, user_id)
+    return page(request, "user.html", user=user, section="profile")
+
+
+@router.get("/{user_id}/qualifications", dependencies=[FOR_USERS_ADMINS])
+def qualifications(user_id: Number) -> Response:
+    """The section begins with *Training*."""
+    return RedirectResponse(f"/users/{user_id}/qualifications/training", 303)
+
+
+@router.get("/{user_id}/qualifications/training")
+def training(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
+    """The courses assigned to a user, and how far they are."""
+    user = user_of(session, person.actor.organization_id, user_id)
+    return page(request, "user_training.html", user=user, section="qualifications", courses=training_of(session, user))

@@ -1,0 +1,31 @@
+"""A span around each request, while tracing is on. It carries the route, never the address with its ids and words."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tasks.tracing import span
+
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/")  # asked by machines, all day long
+
+
+class RequestSpans:
+    """Takes up the trace of a caller who sends a `traceparent`, and begins one otherwise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(QUIET):
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        with span(method, caller=Request(scope).headers.get("traceparent")) as it:
+
+            async def send_and_note(message: Message) -> None:
+                if it is not None and message["type"] == "http.response.start":
+                    it.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._app(scope, receive, send_and_note)
+            if it is not None and (route := scope.get("route")):
+                it.update_name(f"{method} {route.path}")
