@@ -123,7 +123,8 @@ def make_plan(
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
-    the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
+    the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these,
+    `CourseUnknown` and `Forbidden`.
     """
     audience = _audience(audience, users, group)
     actor.must_have(permission_for(audience))

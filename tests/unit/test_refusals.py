@@ -21,8 +21,6 @@ SAMPLES: dict[str, object] = {
     "shortest": 12,
     "token": 7,
     "group": "bern-2",
-    "name": "Europe/Bern",
-    "why": "It is never due.",
     "rule": "0197",
     "what": "resumed",
     "scope": "resets:write",
