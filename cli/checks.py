@@ -23,10 +23,11 @@ from models.heartbeat import BEAT, Heartbeat
 from models.refusals import StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
 from tasks.app import app
+from tasks.smtp import MailServer, MailServerAwayError
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer
-PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files")
+PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
 ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
 
@@ -78,6 +79,7 @@ def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
         ("web app", lambda: _web(places.web), None),
         ("Flower", lambda: _flower(places.flower), None),
         ("files", _files, None),
+        ("mail", _mail, None),
     ]
     wanted = set(PARTS if only is None else only)
     for part, _, needs in reversed(checks):
@@ -203,6 +205,21 @@ def _files() -> str:
     if not same or failed:
         raise Ailing(f"{where} does not give back or delete what it was given", remedy)
     return where
+
+
+def _mail() -> str:
+    """Sign in to the mail server, and send nothing."""
+    if settings().smtp_host is None:
+        return "no mail server is set: alerts go to the inbox alone"
+    try:
+        with MailServer() as server:
+            server.ready()
+    except MailServerAwayError as error:
+        raise Ailing(
+            f"{settings().smtp_host} does not let us in: {error}",
+            "Check the RECOURSE_SMTP_… settings and the server. What waits is kept, and sent then.",
+        ) from None
+    return f"{settings().smtp_host}, as {settings().mail_from}"
 
 
 def _start(what: str, setting: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -11,17 +11,20 @@ from typing import Annotated
 
 import typer
 from alembic import command
+from rich import progress
 from sqlalchemy import create_engine, make_url, select, text
 
 from cli.importers.oulad import import_oulad
 from cli.surroundings import alembic_config, surroundings, using_database
-from cli.tables import courses_table, imported_table, users_table
+from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
-from cli.whose import OrganizationOption, organization_of_course, organizations
+from cli.whose import OrganizationOption, one_organization, organization_of_course, organizations
 from config.settings import required
+from models.access import console_operator
 from models.analytics import UserCompletion, completion_by_course, completion_by_user
 from models.session import transaction
 from models.training import Course
+from tasks.imports import IMPORTS, Form
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
@@ -49,6 +52,41 @@ def import_oulad_command(
         for reason, rows in found.left_out.items():
             console.print(f"Left out: {rows:,} records, {reason}.")
         console.print(f"Took {time.monotonic() - began:.1f} s.")
+
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .csv or .ndjson file.")
+]
+
+
+@imports.command("users")
+def import_users_command(file: File, organization: OrganizationOption = None) -> None:
+    """Add users, and change those who are there. Columns: email, name, active, notifications_on, locale, time_zone."""
+    _import("users", file, organization)
+
+
+@imports.command("courses")
+def import_courses_command(file: File, organization: OrganizationOption = None) -> None:
+    """Add courses, and change those that are there. Columns: code, title, certificates_on, activity, kind,
+    activity_title; a line an activity."""
+    _import("courses", file, organization)
+
+
+@imports.command("enrolments")
+def import_enrolments_command(file: File, organization: OrganizationOption = None) -> None:
+    """Assign courses to users. Columns: course, email, due_at, assigned."""
+    _import("enrolments", file, organization)
+
+
+def _import(what: str, path: Path, slug: str | None) -> None:
+    """All of the file or nothing."""
+    form = Form.CSV if path.suffix.lower() == ".csv" else Form.NDJSON
+    with surroundings(), ExitStack() as stack:
+        file = stack.enter_context(progress.open(path, "rb", description=f"Reading {path.name}", console=notes))
+        session = stack.enter_context(transaction())
+        owner = one_organization(session, slug)
+        imported = IMPORTS[what](session, console_operator(owner), file, form)
+    console.print(counts_table(imported))
 
 
 @app.command("analytics")

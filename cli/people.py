@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import organizations
+from cli.whose import one_organization, organizations
 from models import audit
 from models.access import Permission, console_operator
 from models.people import Organization, User
-from models.refusals import OrganizationUnknown, UserExists, UserUnknown
+from models.refusals import UserExists, UserUnknown
 from models.session import transaction
 from models.sign_in import set_password
 from models.tokens import ApiToken, Scope, create_token, revoke_token
@@ -57,7 +57,7 @@ def add_command(
         )
     password = _password(from_stdin=password_stdin)
     with surroundings(), transaction() as session:
-        owner = _one_organization(session, organization)
+        owner = one_organization(session, organization)
         if _found(session, owner, email):
             raise UserExists(email)
         allowed = [PERMISSIONS[short].value for short in permission or []]
@@ -81,7 +81,7 @@ def password_command(
     if not password:
         raise typer.BadParameter("Type a password at the prompt, or give it with --password-stdin.")
     with surroundings(), transaction() as session:
-        owner = _one_organization(session, organization)
+        owner = one_organization(session, organization)
         user = _user(session, owner, email)
         set_password(session, user, password)
         audit.record(session, console_operator(owner), "user.password_set", user.id, owner.id)
@@ -101,7 +101,7 @@ def create_command(
     Example: `recourse token create kim@acme.example --name "incident system" --scope resets:read --scope resets:write`
     """
     with surroundings(), transaction() as session:
-        owner = _one_organization(session, organization)
+        owner = one_organization(session, organization)
         until = datetime.now(UTC) + timedelta(days=days)
         text = create_token(session, console_operator(owner), _user(session, owner, email), name, scope, until)
     notes.print(f"Keep it safe: it is shown only now. It expires on {until:%Y-%m-%d}.", style="dim")
@@ -154,17 +154,9 @@ def revoke_command(
 ) -> None:
     """Revoke a token: it is refused from now on."""
     with surroundings(), transaction() as session:
-        owner = _one_organization(session, organization)
+        owner = one_organization(session, organization)
         revoke_token(session, console_operator(owner), owner.id, token)
     console.print("The token is revoked.")
-
-
-def _one_organization(session: Session, slug: str | None) -> Organization:
-    found = organizations(session, slug)
-    if len(found) != 1:
-        slugs = ", ".join(owner.slug for owner in found) or "none"
-        raise OrganizationUnknown(f"Say which organization: --organization SLUG. There are: {slugs}.")
-    return found[0]
 
 
 def _found(session: Session, owner: Organization, email: str) -> User | None:

@@ -1,6 +1,7 @@
 """The commands about resets: preview, reset, resets, show, cancel, retry-failed."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -32,6 +33,12 @@ Users = Annotated[
 ]
 Completed = Annotated[bool, typer.Option("--completed", help="Only those who have completed the course.")]
 DueInDays = Annotated[int | None, typer.Option(metavar="DAYS", help="New due date: so many days from now.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="WHEN", help="Begin then, and not now: such as 2027-03-01T06:00+01:00; without a zone, in UTC."
+    ),
+]
 NoNotify = Annotated[bool, typer.Option("--no-notify", help="Send no “course assigned” alerts.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show a live bar until the reset is done.")]
@@ -68,6 +75,7 @@ def reset_command(
     user: Users = None,
     completed: Completed = False,
     due_in_days: DueInDays = None,
+    at: At = None,
     no_notify: NoNotify = False,
     watch_it: Watch = False,
     as_json: AsJson = False,
@@ -85,7 +93,9 @@ def reset_command(
     Example: `recourse reset SAFETY-101 --reason "yearly recertification" --confirm SAFETY-101 --watch`
     """
     with surroundings() as workers:
-        options = _options(user, completed=completed) | Options(due_in_days=due_in_days, notify=not no_notify)
+        options = _options(user, completed=completed) | Options(
+            due_in_days=due_in_days, notify=not no_notify, start_at=_moment(at)
+        )
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
             if ask := sys.stdin.isatty() and (reason is None or confirm is None):
@@ -109,7 +119,10 @@ def reset_command(
                 idempotency_key=idempotency_key,
             )
         notes.print(f"Reset {reset.id} is written down.", style="dim", highlight=False)
-        _follow(reset.id, workers, watch_it=watch_it, as_json=as_json)
+        if plan.start_at:  # nobody waits at a terminal for that
+            notes.print(f"It begins at {plan.start_at:%Y-%m-%d %H:%M %Z}, with the worker that runs then.", style="dim")
+            return _print_reset(reset.id, as_json=as_json)
+        return _follow(reset.id, workers, watch_it=watch_it, as_json=as_json)
 
 
 @app.command("resets")
@@ -171,6 +184,16 @@ def _options(users: list[str] | None, *, completed: bool) -> Options:
     if users:
         return Options(audience=Audience.USERS, users=users)
     return Options(audience=Audience.COMPLETED if completed else Audience.ASSIGNED)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("Write it like 2027-03-01T06:00+01:00.", param_hint="--at") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from models.people import Organization, User
 from models.records import kind_labels
 from models.resets import Reset
 from models.training import Course
+from tasks.imports import Imported
 from tasks.lookup import causes_of
 from tasks.preview import Preview
 from tasks.report import progress_of, report
@@ -129,6 +130,17 @@ def imported_table(found: ImportReport) -> Table:
     table = Table("Imported", "In the files", "New")
     for label, count in counts.items():
         table.add_row(label, f"{count.in_files:,}", f"{count.new:,}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def counts_table(imported: Imported) -> Table:
+    """What an import of one file did."""
+    table = Table("Imported", "In the file", "New", "Changed", "As before")
+    for what, count in imported.counts.items():
+        figures = (count.in_file, count.new, count.changed, count.unchanged)
+        table.add_row(what.capitalize(), *(f"{figure:,}" for figure in figures))
     for column in table.columns[1:]:
         column.justify = "right"
     return table

@@ -54,6 +54,15 @@ def organizations(session: Session, slug: str | None) -> list[Organization]:
     return list(session.scalars(select(Organization).order_by(Organization.slug)))
 
 
+def one_organization(session: Session, slug: str | None) -> Organization:
+    """The one with this slug, or the only one there is. Raises `OrganizationUnknown`."""
+    found = organizations(session, slug)
+    if len(found) != 1:
+        slugs = ", ".join(owner.slug for owner in found) or "none"
+        raise OrganizationUnknown(f"Say which organization: --organization SLUG. There are: {slugs}.")
+    return found[0]
+
+
 def actor(session: Session, organization: Organization, email: str | None) -> Actor:
     """As whom the command acts. Raises `UserUnknown`."""
     return console_operator(organization) if email is None else acting_user(session, organization, email)

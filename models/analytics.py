@@ -40,8 +40,18 @@ class UserCompletion:
     due_at: datetime | None
 
 
-def completion_by_course(session: Session, organization_id: int, code: str | None = None) -> list[CourseCompletion]:
-    """Every course of the organization, or the one with this code, by code."""
+def completion_by_course(
+    session: Session,
+    organization_id: int,
+    code: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[CourseCompletion]:
+    """Every course of the organization, or the one with this code, by code.
+
+    From after `after`, the code of the last one seen, and `limit` of them at most.
+    """
     query = (
         select(
             Course.code,
@@ -54,9 +64,12 @@ def completion_by_course(session: Session, organization_id: int, code: str | Non
         .where(Course.organization_id == organization_id)
         .group_by(Course.id)
         .order_by(Course.code)
+        .limit(limit)
     )
     if code is not None:
         query = query.where(Course.code == code)
+    if after is not None:
+        query = query.where(Course.code > after)
     return [CourseCompletion(*row) for row in session.execute(query)]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from models.access import Actor, Permission
 from models.records import (
     AssignmentSubmission,
     Certificate,
@@ -112,6 +113,25 @@ def complete(session: Session, registration: UUID) -> Completion:
             session.add(certificate)
         session.flush()
     return completion
+
+
+def enrolment_under(session: Session, actor: Actor, registration: UUID) -> Enrolment:
+    """The enrolment whose registration this is, if the actor may write under it: the learner themself, or an admin of
+    courses in the same organization, as graders and learning systems are.
+
+    A registration is a secret of nobody's. One that the actor has nothing to do with is as unknown as one that never
+    was. Raises `StaleRegistration`.
+    """
+    enrolment = session.scalar(
+        select(Enrolment).where(
+            Enrolment.registration == registration,
+            Enrolment.organization_id == actor.organization_id,
+            Enrolment.unassigned_at.is_(None),
+        )
+    )
+    if enrolment is None or (enrolment.user_id != actor.user_id and Permission.COURSES not in actor.permissions):
+        raise StaleRegistration
+    return enrolment
 
 
 def new_serial() -> str:

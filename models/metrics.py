@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.heartbeat import BEAT, Heartbeat
+from models.mail import Mail, MailState
 from models.notifications import Notification, NotificationState
 from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.session import transaction
@@ -31,6 +32,7 @@ class Database(Collector):
             yield from _resets(session)
             yield from _learners(session)
             yield from _alerts(session)
+            yield from _mails(session)
             yield from _beat(session)
 
     def describe(self) -> Iterable[Metric]:
@@ -100,6 +102,18 @@ def _alerts(session: Session) -> Iterator[Metric]:
         "Alerts of the last day by state; those pending are of any age.",
         "state",
         counts,
+    )
+
+
+def _mails(session: Session) -> Iterator[Metric]:
+    pending = Mail.state == MailState.PENDING
+    waiting, due = session.execute(select(func.count(), func.min(Mail.next_try_at)).where(pending)).one()
+    yield GaugeMetricFamily("recourse_mails_pending", "E-mails that are to be sent, now or later.", float(waiting))
+    overdue = session.scalar(select(func.extract("epoch", func.now() - due))) if due else 0
+    yield GaugeMetricFamily(
+        "recourse_mails_overdue_seconds",
+        "How long the oldest e-mail that is due has been waiting; 0 if none is.",
+        max(0.0, float(overdue or 0)),
     )
 
 

@@ -394,3 +394,17 @@ class TimeZoneUnknown(Refused):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no time zone {name!r}. Use a name such as Europe/Zurich. Nothing was changed.")
+
+
+class ImportInvalid(Refused):
+    code = "import-invalid"
+
+    def __init__(self, errors: list[tuple[int, str]], more: int) -> None:
+        """`errors` are lines and what is wrong with each; `more` is how many further ones there are."""
+        told = "; ".join(f"line {line}: {detail}" for line, detail in errors[:3])
+        further = len(errors[3:]) + more
+        super().__init__(
+            f"Nothing was imported. Put this right and send the file again: {told}"
+            + (f"; and {further:,} more" if further else "")
+        )
+        self.errors, self.more = errors, more

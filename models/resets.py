@@ -88,6 +88,7 @@ class Reset(Base):
         Index(None, "course_id", "organization_id"),
         Index(None, "group_id", "organization_id"),
         Index(None, "requested_by", "organization_id"),
+        Index(None, "organization_id", "requested_at", "id"),  # the order of the list of resets
         Index("ix_reset_open", "state", postgresql_where=text("state IN ('requested', 'running')")),
         Index(
             "ix_reset_unreported",
@@ -178,6 +179,14 @@ class ResetItem(Base):
     __table_args__ = (
         Index(None, "enrolment_id"),
         Index("uq_reset_item_open", "enrolment_id", unique=True, postgresql_where=text("state = 'pending'")),
+        # Who was not reset, and why: a few of many, looked up while the reset runs.
+        Index(
+            "ix_reset_item_not_reset",
+            "reset_id",
+            "state",
+            "enrolment_id",
+            postgresql_where=text("state IN ('skipped', 'failed')"),
+        ),
         CheckConstraint("(state IN ('skipped', 'failed')) = (reason IS NOT NULL)", name="not_cleared_says_why"),
     )
 

@@ -230,10 +230,13 @@ def _address(session: Session, organization_id: int, event: WebhookEvent, messag
         insert(WebhookDelivery)
         .from_select(
             [WebhookDelivery.message_id, WebhookDelivery.endpoint_id],
-            select(messages.c.id, WebhookEndpoint.id).where(
-                WebhookEndpoint.organization_id == organization_id,
-                WebhookEndpoint.disabled_at.is_(None),
-                literal(event.value, Text) == any_(WebhookEndpoint.events),
+            select(messages.c.id, WebhookEndpoint.id)
+            .select_from(messages)
+            .join(
+                WebhookEndpoint,
+                (WebhookEndpoint.organization_id == organization_id)
+                & WebhookEndpoint.disabled_at.is_(None)
+                & (literal(event.value, Text) == any_(WebhookEndpoint.events)),
             ),
         )
         .returning(WebhookDelivery.endpoint_id)

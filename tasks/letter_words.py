@@ -22,6 +22,7 @@ class Words:
 class Language:
     """A language: the words of each kind of e-mail, and of the lines that several have."""
 
+    name: str  # its own
     greeting: str
     due: str
     begins: str
@@ -49,6 +50,7 @@ _MONTHS_DE = (
 # fmt: on
 
 ENGLISH = Language(
+    name="English",
     greeting="Hello {name},",
     due="Due on {day}",
     begins="Begins again on {day}",
@@ -70,7 +72,7 @@ ENGLISH = Language(
             "{course} is assigned to you again",
             "{count} courses are assigned to you again",
             "To be taken again",
-            "Your progress was reset, and you are asked to take this again from its beginning.",
+            "Your progress was reset. Please take the following again, from its beginning.",
             "Open the course",
         ),
         NotificationKind.RESET_DIGEST: Words(
@@ -84,7 +86,7 @@ ENGLISH = Language(
             "{course} will be due again",
             "{count} courses will be due again",
             "Retraining ahead",
-            "This is going to be assigned to you again. Until then, what you have done still counts.",
+            "The following is going to be assigned to you again. Until then, what you have done still counts.",
             "Open the course",
         ),
         NotificationKind.RULE_WAITS: Words(
@@ -99,6 +101,7 @@ ENGLISH = Language(
 )
 
 GERMAN = Language(
+    name="Deutsch",
     greeting="Guten Tag {name},",
     due="Fällig am {day}",
     begins="Beginnt neu am {day}",
@@ -123,7 +126,7 @@ GERMAN = Language(
             "{course} ist Ihnen erneut zugewiesen",
             "{count} Kurse sind Ihnen erneut zugewiesen",
             "Erneut zu absolvieren",
-            "Ihr Fortschritt wurde zurückgesetzt; bitte absolvieren Sie dies von Anfang an neu.",
+            "Ihr Fortschritt wurde zurückgesetzt. Bitte absolvieren Sie Folgendes von Anfang an neu.",
             "Kurs öffnen",
         ),
         NotificationKind.RESET_DIGEST: Words(
@@ -137,7 +140,7 @@ GERMAN = Language(
             "{course} wird wieder fällig",
             "{count} Kurse werden wieder fällig",
             "Wiederholung steht bevor",
-            "Dies wird Ihnen erneut zugewiesen. Bis dahin gilt, was Sie absolviert haben.",
+            "Folgendes wird Ihnen erneut zugewiesen. Bis dahin gilt, was Sie absolviert haben.",
             "Kurs öffnen",
         ),
         NotificationKind.RULE_WAITS: Words(

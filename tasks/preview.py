@@ -267,15 +267,24 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
     sampled = select(func.count()).select_from(in_sample).scalar_subquery()
     size, alerted, *rows = session.execute(select(sampled, alerts, *records.values())).one()
     scale = learners / size if share > 1 and size else 1
+
+    def told(count: int) -> int:
+        return count if scale == 1 else _rounded(count * scale)
+
     return Preview(
         plan,
         learners=learners,
-        removed={kind: round(count * scale) for kind, count in zip(records, rows, strict=True)},
-        alerts=round(alerted * scale) if plan.notify else 0,
+        removed={kind: told(count) for kind, count in zip(records, rows, strict=True)},
+        alerts=told(alerted) if plan.notify else 0,
         excluded=_excluded(session, plan),
         sample=_some_names(session, plan),
         about=scale != 1,
     )
+
+
+def _rounded(estimate: float) -> int:
+    """To two digits: more would claim to know more than a sample tells."""
+    return int(round(estimate, 2 - len(str(int(estimate)))))
 
 
 def _excluded(session: Session, plan: Plan) -> dict[str, int]:

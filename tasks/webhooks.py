@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -46,7 +47,8 @@ def deliver_webhooks() -> None:
     began = time.monotonic()
     with transaction() as session:
         forget_old_messages(session)
-    asyncio.run(deliver_due(began + RUN_SECONDS))
+    with ThreadPoolExecutor(1) as own:  # in whose thread no other event loop can be running
+        own.submit(asyncio.run, deliver_due(began + RUN_SECONDS)).result()
     if time.monotonic() - began >= RUN_SECONDS:
         with transaction() as session:
             if webhooks_are_due(session):

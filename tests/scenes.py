@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
-from models.access import Actor, acting_user
+from models.access import Actor, acting_user, acting_user_by_id
 from models.files import attach
 from models.learning import complete, post, record_progress, submit
 from models.people import Organization, User
@@ -111,6 +111,12 @@ def make_scene(
             hand_in_files(session, courses)
         admin = acting_user(session, organization, f"admin@{slug}.example")
     return Scene(organization, admin, *courses)
+
+
+def as_actor(scene: Scene, user_id: int) -> Actor:
+    """This user of the organization, as one who acts."""
+    with transaction() as session:
+        return acting_user_by_id(session, scene.organization, user_id)
 
 
 def do_everything(enrolment: Enrolment) -> None:

@@ -49,7 +49,7 @@ def page_routes() -> set[tuple[str, str]]:
 
     return {
         (method, route.path)
-        for router in (*pages.ROUTERS, health.router, metrics.router)
+        for router in (*pages.ROUTERS, *pages.OPEN_ROUTERS, health.router, metrics.router)
         for route in router.routes
         for method in route.methods - {"HEAD"}
     }

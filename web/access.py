@@ -94,6 +94,11 @@ _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
+def program(session: Database, credentials: Credentials) -> Actor:
+    """A dependency: for whom a bearer token speaks, whatever its scopes. It raises `TokenInvalid`."""
+    return _actor(session, credentials, None)
+
+
 def program_with(scope: Scope) -> Callable[..., Actor]:
     """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
 
@@ -113,11 +118,11 @@ def program_apart_with(scope: Scope) -> Callable[..., Actor]:
     return check
 
 
-def _actor(session: Session, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Actor:
+def _actor(session: Session, credentials: HTTPAuthorizationCredentials | None, scope: Scope | None) -> Actor:
     bearer = bearer_of(session, credentials.credentials) if credentials else None
     if bearer is None:
         raise TokenInvalid
-    if scope not in bearer.scopes:
+    if scope is not None and scope not in bearer.scopes:
         raise ScopeMissing(scope)
     return actor_for(bearer.user)
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from models.refusals import Refused, SignInThrottled
+from models.refusals import ImportInvalid, Refused, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
@@ -122,7 +122,10 @@ def _refused(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, SignInThrottled) else {}
     if error.code == "token-invalid":
         headers["WWW-Authenticate"] = 'Bearer realm="recourse"'
-    return answer(request, status_of(error), error.code, str(error), headers=headers)
+    more: dict[str, Any] = {}
+    if isinstance(error, ImportInvalid):
+        more = {"errors": [{"line": line, "detail": detail} for line, detail in error.errors], "more": error.more}
+    return answer(request, status_of(error), error.code, str(error), headers=headers, **more)
 
 
 def _problem(request: Request, error: Exception) -> Response:

@@ -31,7 +31,7 @@ def _send_the_last_spans(**_: Any) -> None:
 @task_prerun.connect
 def _say_in_every_line_what_it_is_about(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
     """What the task logs, and the libraries below it, carries the task and the reset."""
-    about = {"reset": kwargs["reset_id"]} if "reset_id" in kwargs else {}
+    about = {"reset": kwargs["reset_id"]} if kwargs.get("reset_id") else {}
     bind_contextvars(task=task.name, task_id=task_id, **about)
 
 

@@ -1,19 +1,33 @@
 """Every page, as axe-core, a narrow screen and the browser's console see it."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
 
 from models.access import Permission
+from models.session import transaction
+from models.webhooks import WebhookEvent, open_endpoint, tell
+from tasks.links import unsubscribe_link
 from tests.post import Post
-from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene
+from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, rows, run
 from tests.web import make_user, page_routes
 
 SignIn = Callable[..., Page]
 Axe = Callable[[Page], list[str]]
 
 WIDE, NARROW = 1280, 390
+
+
+def a_webhook(scene: Scene) -> int:
+    """A webhook with a delivery that waits to be tried again."""
+    with transaction() as session:
+        endpoint = open_endpoint(session, scene.organization.id, "https://example.org/hook", list(WebhookEvent))
+        for (reset,) in rows("SELECT id FROM reset LIMIT 1"):
+            tell(session, scene.organization.id, WebhookEvent.RESET_STARTED, reset, {"reset": str(reset)})
+    run("UPDATE webhook_delivery SET attempts = 1, tried_at = now(), outcome = 'answered 503'")
+    return endpoint.id
 
 
 def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
@@ -24,6 +38,10 @@ def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
         "/my/training": "/my/training",
         "/my/inbox": "/my/inbox",
         "/my/settings": "/my/settings",
+        "/my/alerts": "/my/alerts",
+        "/webhooks": "/webhooks",
+        "/webhooks/{endpoint_id}": f"/webhooks/{a_webhook(scene)}",
+        "/unsubscribe/{token}": urlsplit(unsubscribe_link(scene.users()[0].id)).path,
         "/users": "/users",
         "/users/{user_id}": f"/users/{user}",
         "/users/{user_id}/qualifications/training": f"/users/{user}/qualifications/training",

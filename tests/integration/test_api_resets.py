@@ -178,73 +178,70 @@ def test_an_old_plan_is_refused(api: httpx.Client) -> None:
     assert problem(confirm(api, planned | {"plan": late})) == (409, "plan-expired")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"unknown_field": 1}',
-        '{"reason": "\\u0000"}',
-        '{"reason": "\\ud800"}',
-        '{"due_in_days": 99999999999999999999999999}',
-        '{"due_in_days": 0}',
-        '{"due_in_days": "30"}',
-        '{"notify": "yes"}',
-        '{"audience": "users", "user_ids": [9223372036854775808]}',
-        '{"audience": "users", "user_ids": [-1]}',
-        '{"audience": "users", "user_ids": []}',
-        '{"start_at": 1700000000}',
-        '{"start_at": "2027-01-01T00:00:00"}',
-        '{"start_at": "9999-12-31T23:59:59-23:59"}',
-        '{"start_at": "0001-01-01T00:00:00+23:59"}',
-        "[]",
-        "null",
-        "{",
-        "",
-        "\xff",
-        "[" * 100_000,
-    ],
-)
-def test_odd_bodies_are_refused_and_never_break_anything(api: httpx.Client, body: str) -> None:
-    answer = api.post(PLANS, content=body.encode("latin-1"), headers={"Content-Type": "application/json"})
-
-    assert answer.status_code == 422
-    assert problem(answer)[1] in ("request-invalid", "start-at-invalid")
+ODD_BODIES = [
+    '{"unknown_field": 1}',
+    '{"reason": "\\u0000"}',
+    '{"reason": "\\ud800"}',
+    '{"due_in_days": 99999999999999999999999999}',
+    '{"due_in_days": 0}',
+    '{"due_in_days": "30"}',
+    '{"notify": "yes"}',
+    '{"audience": "users", "user_ids": [9223372036854775808]}',
+    '{"audience": "users", "user_ids": [-1]}',
+    '{"audience": "users", "user_ids": []}',
+    '{"start_at": 1700000000}',
+    '{"start_at": "2027-01-01T00:00:00"}',
+    '{"start_at": "9999-12-31T23:59:59-23:59"}',
+    '{"start_at": "0001-01-01T00:00:00+23:59"}',
+    "[]",
+    "null",
+    "{",
+    "",
+    "\xff",
+    "[" * 100_000,
+]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/resets/not-a-uuid",
-        "/v1/resets?after=eyJ",
-        "/v1/resets?after=WzEsMl0",
-        "/v1/resets?limit=0",
-        "/v1/resets?limit=99999999999999999999",
-        "/v1/resets?state=odd",
-        "/v1/resets?course=%00",
-        "/v1/resets?after=%00",
-    ],
-)
-def test_odd_addresses_are_refused_and_never_break_anything(api: httpx.Client, path: str) -> None:
-    assert problem(api.get(path)) == (422, "request-invalid")
+def test_odd_bodies_are_refused_and_never_break_anything(api: httpx.Client) -> None:
+    for body in ODD_BODIES:
+        answer = api.post(PLANS, content=body.encode("latin-1"), headers={"Content-Type": "application/json"})
+        assert problem(answer) in ((422, "request-invalid"), (422, "start-at-invalid")), body[:100]
 
 
-@pytest.mark.parametrize("path", ["%00", "99999999999999999999", "-1", "x"])
-def test_odd_ids_of_users_are_refused(api: httpx.Client, path: str) -> None:
-    answer = api.post(f"/v1/users/{path}/courses/{COURSE}/reset-plans", json={})
+ODD_ADDRESSES = [
+    "/v1/resets/not-a-uuid",
+    "/v1/resets?after=eyJ",
+    "/v1/resets?after=WzEsMl0",
+    "/v1/resets?limit=0",
+    "/v1/resets?limit=99999999999999999999",
+    "/v1/resets?state=odd",
+    "/v1/resets?course=%00",
+    "/v1/resets?after=%00",
+]
 
-    assert problem(answer) == (422, "request-invalid")
+
+def test_odd_addresses_are_refused_and_never_break_anything(api: httpx.Client) -> None:
+    for path in ODD_ADDRESSES:
+        assert problem(api.get(path)) == (422, "request-invalid"), path
 
 
-def test_a_course_code_with_a_nul_is_refused(api: httpx.Client) -> None:
-    assert problem(api.post("/v1/courses/%00/reset-plans", json={})) == (422, "request-invalid")
+ODD_PATHS = [
+    "courses/%00",
+    *(f"users/{user}/courses/{COURSE}" for user in ("%00", "99999999999999999999", "-1", "x")),
+]
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_large_body_is_refused(api: httpx.Client, chunked: bool) -> None:
+def test_odd_ids_of_users_and_courses_are_refused(api: httpx.Client) -> None:
+    for path in ODD_PATHS:
+        assert problem(api.post(f"/v1/{path}/reset-plans", json={})) == (422, "request-invalid"), path
+
+
+def test_a_large_body_is_refused(api: httpx.Client) -> None:
     body = json.dumps({"reason": "x" * 2_000_000}).encode()
 
-    answer = api.post(PLANS, content=iter([body]) if chunked else body, headers={"Content-Type": "application/json"})
-
-    assert problem(answer) == (413, "body-too-large")
+    for content in (body, iter([body])):  # the second says nothing of its length
+        answer = api.post(PLANS, content=content, headers={"Content-Type": "application/json"})
+        assert problem(answer) == (413, "body-too-large")
 
 
 def test_a_request_without_a_key_is_refused(api: httpx.Client) -> None:

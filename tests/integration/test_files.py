@@ -13,7 +13,6 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy import select
 
 from models import storage
-from models.access import Actor, acting_user
 from models.file_deletions import FilesLeft, files_left
 from models.files import StoredFile, attach, files_under, open_file
 from models.learning import submit
@@ -23,7 +22,7 @@ from models.training import Activity, ActivityKind, Course, Enrolment
 from models.uploads import Upload, receive
 from tasks.files import delete_batch, sweep
 from tests.post import Post
-from tests.scenes import Scene, ask, fail_for, ledger, let_all_pass, make_scene, recover, report_of, rows, run
+from tests.scenes import Scene, as_actor, ask, fail_for, ledger, let_all_pass, make_scene, recover, report_of, rows, run
 
 PDF = b"%PDF-1.7\n" + b"What I measured.\n" * 1000
 
@@ -89,12 +88,6 @@ def hand_in(
         return attach(session, row, sent)
 
 
-def as_user(scene: Scene, user_id: int) -> Actor:
-    email = ask('SELECT email FROM "user" WHERE id = :id', id=user_id)
-    with transaction() as session:
-        return acting_user(session, scene.organization, email)
-
-
 def stored() -> set[str]:
     """The keys of all objects in the storage."""
     return {one.key for page in storage.everything() for one in page}
@@ -115,7 +108,7 @@ def test_a_file_comes_back_as_it_was_to_its_learner_and_to_an_admin(any_storage:
     mine = scene.enrolments()[0]
     large = b"%PDF-" + os.urandom(12_000_000)
     file = hand_in(scene, mine, "Bericht über Müll.pdf", large)
-    for actor in (as_user(scene, mine.user_id), scene.admin):
+    for actor in (as_actor(scene, mine.user_id), scene.admin):
         with transaction() as session:
             got = open_file(session, actor, file.id)
             assert b"".join(got.content) == large
@@ -130,7 +123,7 @@ def test_a_file_is_nobody_elses_business(database: str) -> None:
     scene, elsewhere = make_scene(learners=2), make_scene("globex", learners=1)
     mine, other = scene.enrolments()
     file = hand_in(scene, mine)
-    for stranger in (as_user(scene, other.user_id), elsewhere.admin):
+    for stranger in (as_actor(scene, other.user_id), elsewhere.admin):
         with transaction() as session, pytest.raises(FileUnknown, match=f"There is no file {file.id}"):
             open_file(session, stranger, file.id)
 

@@ -12,6 +12,7 @@ from models.access import Permission
 from models.people import User
 from models.session import transaction
 from models.sign_in import set_password
+from models.webhooks import WebhookEvent, open_endpoint
 from tests.post import Post
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
 from tests.web import make_user, page_routes
@@ -109,6 +110,17 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/resets/{reset_id}/live"): (303, 403, 200, 200, 404),
     ("POST", "/resets/{reset_id}/cancel"): (303, 403, 409, 409, 404),
     ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
+    ("GET", "/my/alerts"): (303, 200, 200, 200, 200),
+    ("POST", "/my/alerts"): (303, 303, 303, 303, 303),
+    ("GET", "/webhooks"): (303, 403, 200, 200, 200),
+    ("POST", "/webhooks"): (303, 403, 422, 422, 422),
+    ("GET", "/webhooks/{endpoint_id}"): (303, 403, 200, 200, 404),
+    ("POST", "/webhooks/{endpoint_id}/messages/{message_id}"): (303, 403, 404, 404, 404),
+    ("POST", "/webhooks/{endpoint_id}/enable"): (303, 403, 303, 303, 404),
+    ("POST", "/webhooks/{endpoint_id}/disable"): (303, 403, 303, 303, 404),
+    ("POST", "/webhooks/{endpoint_id}/delete"): (303, 403, 303, 404, 404),  # the manager has deleted it
+    ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
+    ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
     ("GET", "/healthz"): (200, 200, 200, 200, 200),
@@ -117,6 +129,11 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
 }
 ELSEWHERE = {("POST", "/sign-in")}  # has tests of its own, below
 ONLY_OURS = "FIRE-ONLY-HERE"
+
+
+def a_webhook(scene: Scene) -> int:
+    with transaction() as session:
+        return open_endpoint(session, scene.organization.id, "https://example.org/", list(WebhookEvent)).id
 
 
 def test_every_page_is_in_the_table() -> None:
@@ -134,6 +151,9 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "activity_id": ask("SELECT min(id) FROM activity"),
         "file_id": 1,
         "serial": "AAAAA-BBBBB-CCCCC-DDDDD",
+        "endpoint_id": a_webhook(visitors.scene),
+        "message_id": uuid4(),
+        "token": "none-of-ours",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}
     tokens["nobody"] = csrf_of(visitors.clients["nobody"].get("/sign-in").text)

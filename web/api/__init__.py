@@ -2,9 +2,17 @@
 
 from fastapi import APIRouter
 
-from web.api import events, plans, resets
+from web.api import analytics, events, imports, learning, me, plans, resets
 from web.api.document import describe
 
 __all__ = ["ROUTERS", "describe"]
 
-ROUTERS: list[APIRouter] = [plans.router, resets.router, events.router]
+ROUTERS: list[APIRouter] = [
+    plans.router,
+    resets.router,
+    events.router,
+    learning.router,
+    imports.router,
+    analytics.router,
+    me.router,
+]

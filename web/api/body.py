@@ -1,4 +1,4 @@
-"""How much a request may say."""
+"""Bodies of JSON, which are held in memory; `web.limits` keeps them small."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -8,22 +8,18 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from web.problems import EXPLAINED, Problem
-
-MOST_BYTES = 1024 * 1024
+from web.problems import Problem
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is held in memory, and so must be small.
-
-    FastAPI has a limit of its own, but its answer is no problem of RFC 9457.
-    """
+    """A route that answers every body it cannot read alike. FastAPI itself has a status of its own for what it did not
+    foresee, and takes a body that is too large for such a one."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            body = await _read(request)
+            body = await request.body()
 
             async def receive() -> Message:
                 return {"type": "http.request", "body": body, "more_body": False}
@@ -37,21 +33,3 @@ class JsonRoute(APIRoute):
                 raise Problem(422, "request-invalid", words, errors=[{"at": "body", "detail": words}]) from None
 
         return guarded
-
-
-async def _read(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise too_large(MOST_BYTES)
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > MOST_BYTES:
-            raise too_large(MOST_BYTES)
-    return bytes(body)
-
-
-def too_large(most: int) -> Problem:
-    """The problem of a body with more than `most` bytes."""
-    size = f"{most // 1024**2} MB"
-    return Problem(413, "body-too-large", f"{EXPLAINED['body-too-large']} It takes {size}. Send less at once.")

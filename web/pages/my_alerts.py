@@ -1,4 +1,4 @@
-"""How whoever is signed in is alerted: by e-mail at all, and course by course."""
+"""How whoever is signed in is alerted: by e-mail at all, in which language, and course by course."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from models.people import User
 from models.preferences import AlertLevel, AlertPreference, set_level
 from models.training import Course, Enrolment
+from tasks.letter_words import LANGUAGES, language_of
 from web.access import Person, SignedIn
 from web.database import Database
 from web.templating import page
@@ -31,6 +32,8 @@ def alerts(request: Request, person: Person, session: Database, done: str = "") 
         request,
         "my_alerts.html",
         mail_on=person.user.mail_on,
+        language=language_of(person.user.locale)[0],
+        languages={tag: language.name for tag, language in LANGUAGES.items()},
         courses=_courses(session, person),
         levels=LEVELS,
         done=SAVED if done else "",
@@ -38,10 +41,19 @@ def alerts(request: Request, person: Person, session: Database, done: str = "") 
 
 
 @router.post("")
-async def save(request: Request, person: Person, session: Database, mail: Annotated[bool, Form()] = False) -> Response:
+async def save(
+    request: Request,
+    person: Person,
+    session: Database,
+    mail: Annotated[bool, Form()] = False,
+    language: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
     """Keep what was chosen; a course that is not theirs is passed over."""
     form = await request.form()
-    session.get_one(User, person.user.id).mail_on = mail
+    user = session.get_one(User, person.user.id)
+    user.mail_on = mail
+    if language in LANGUAGES and language != language_of(user.locale)[0]:  # de-CH stays so where Deutsch is chosen
+        user.locale = language
     for course_id, _, _, level in _courses(session, person):
         chosen = form.get(f"course-{course_id}")
         if chosen in list(AlertLevel) and chosen != level:

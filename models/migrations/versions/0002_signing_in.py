@@ -106,9 +106,24 @@ def upgrade() -> None:
     op.add_column("user", sa.Column("locale", sa.Text(), server_default="en", nullable=False))
     op.add_column("user", sa.Column("time_zone", sa.Text(), server_default="UTC", nullable=False))
     op.create_index(op.f("ix_user_organization_id_name_id"), "user", ["organization_id", "name", "id"], unique=False)
+    op.create_index(
+        op.f("ix_reset_organization_id_requested_at_id"),
+        "reset",
+        ["organization_id", "requested_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_reset_item_not_reset",
+        "reset_item",
+        ["reset_id", "state", "enrolment_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('skipped', 'failed')"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_reset_item_not_reset", table_name="reset_item")
+    op.drop_index(op.f("ix_reset_organization_id_requested_at_id"), table_name="reset")
     op.drop_index(op.f("ix_user_organization_id_name_id"), table_name="user")
     op.drop_constraint(op.f("ck_notification_reset_is_named"), "notification")
     op.execute("DELETE FROM notification WHERE kind <> 'course_assigned'")

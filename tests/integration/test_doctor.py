@@ -1,0 +1,49 @@
+"""`recourse doctor`, where one part is not as it should be. All of them together: `test_deployment.py`."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.scenes import run
+
+
+def doctor(*words: str, **settings: object) -> tuple[int, list[dict[str, Any]]]:
+    """Exit status and findings."""
+    own = {f"RECOURSE_{name.upper()}": str(value) for name, value in settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "doctor", "--json", *words],
+        cwd=PROJECT, env=os.environ | own, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout) if done.stdout else []
+
+
+@pytest.mark.usefixtures("database")
+def test_parts_are_looked_at_with_what_they_need_and_each_says_what_to_do(subtests: pytest.Subtests) -> None:
+    run("UPDATE alembic_version SET version_num = '0001'")
+    with subtests.test("a part with those it needs, first to last"):
+        status, (database, migrations, beat) = doctor("--part", "beat")
+        assert status == 1
+        assert (database["part"], database["ok"]) == ("database", True)
+        assert (migrations["part"], migrations["ok"]) == ("migrations", False)
+        assert migrations["remedy"] == "Run `recourse database upgrade`."
+        assert (beat["part"], beat["ok"]) == ("beat", None)
+        assert beat["says"] == "not asked: it needs the migrations"
+    with subtests.test("a mail server that is away, and none at all"):
+        away = {"smtp_host": "127.0.0.1", "smtp_port": 9, "mail_from": "training@example.org"}
+        status, [mail] = doctor("--part", "mail", **away)
+        assert (status, mail["ok"]) == (1, False)
+        assert "RECOURSE_SMTP_" in mail["remedy"]
+        status, [mail] = doctor("--part", "mail")
+        assert (status, mail["ok"]) == (0, True)
+    with subtests.test("files that cannot be stored"):
+        status, [files] = doctor("--part", "files", storage_url="file:///proc/recourse")
+        assert (status, files["ok"]) == (1, False)
+        assert "RECOURSE_STORAGE_URL" in files["remedy"]
+        assert doctor("--part", "files")[0] == 0
+    with subtests.test("a part that there is not"):
+        assert doctor("--part", "coffee") == (2, [])
