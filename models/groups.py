@@ -104,7 +104,7 @@ def _users(session: Session, group: Group, emails: list[str]) -> list[int]:
     wanted = list(dict.fromkeys(email.lower() for email in emails))
     address = func.lower(User.email)
     query = select(address, User.id).where(User.organization_id == group.organization_id, address.in_(wanted))
-    found: dict[str, int] = dict(session.execute(query).tuples().all())
+    found = {email: user for email, user in session.execute(query)}  # noqa: C416 - a row is no tuple to mypy
     for email in wanted:
         if email not in found:
             raise UserUnknown(email)

@@ -102,6 +102,7 @@ def warn(session: Session, rule: Rule, now: datetime) -> None:
 def _write_warnings(session: Session, which: ColumnElement[bool], learners: ColumnElement[bool]) -> None:
     rows = (
         select(Occurrence.id, User.id, Enrolment.course_id, literal(NotificationKind.RETRAINING_AHEAD.value))
+        .select_from(Occurrence)
         .join(Enrolment, learners)
         .join(User, User.id == Enrolment.user_id)
         .where(which, User.notifications_on, User.active)

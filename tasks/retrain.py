@@ -84,8 +84,9 @@ def advance(rule_id: UUID, now: datetime) -> None:
 def _leave_out_missed(session: Session, rule: Rule, now: datetime) -> None:
     if rule.catch_up == CatchUp.SKIP:
         since = now - timedelta(seconds=settings().retrain_late_after_seconds)
-        ready_at = func.coalesce(Occurrence.released_at, Occurrence.due_at)
-        skip(session, rule, MISSED, Occurrence.state == OccurrenceState.PLANNED, ready_at < since)
+        # What a brake put off was seen in time.
+        missed = Occurrence.released_at.is_(None) & (Occurrence.due_at < since)
+        skip(session, rule, MISSED, Occurrence.state == OccurrenceState.PLANNED, missed)
 
 
 def _begin(session: Session, rule: Rule, now: datetime) -> None:
