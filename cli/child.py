@@ -37,9 +37,13 @@ class Child:
             said = (self.log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
             raise ChildEndedError(f"{self.name} ended by itself. It said: {said}\nIts log is {self.log}.")
 
+    def ask_to_stop(self) -> None:
+        """Have it begin to end, so that several children can do so at once; `stop` then waits for each."""
+        self._process.terminate()
+
     def stop(self) -> None:
         """Let it finish what is under way, and end it."""
-        self._process.terminate()
+        self.ask_to_stop()
         try:
             self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:

@@ -59,6 +59,8 @@ def up_command() -> None:
                 signal.signal(signal_, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
             notes.print("Stopping: what is under way may finish.")
             for child in children:
+                child.ask_to_stop()
+            for child in children:
                 child.stop()
 
 

@@ -405,6 +405,6 @@ class ImportInvalid(Refused):
         further = len(errors[3:]) + more
         super().__init__(
             f"Nothing was imported. Put this right and send the file again: {told}"
-            + (f"; and {further:,} more" if further else "")
+            + (f"; and {further:,} more." if further else ".")
         )
         self.errors, self.more = errors, more

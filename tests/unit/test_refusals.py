@@ -30,6 +30,8 @@ SAMPLES: dict[str, object] = {
     "allowed": "pdf, docx",
     "file_id": 7,
     "webhook": 7,
+    "errors": [(7, "`email` is missing")],
+    "more": 3,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]
