@@ -204,7 +204,18 @@ class EventSourceUnknown(Refused):
     code = "event-source-unknown"
 
     def __init__(self) -> None:
-        super().__init__("There is no such event source, or it was closed. `recourse rules sources` lists them.")
+        super().__init__("There is no such event source, or it was closed. `recourse events sources list` lists them.")
+
+
+class EventInvalid(Refused):
+    code = "event-invalid"
+
+    def __init__(self, wrong: str) -> None:
+        told = f" What is wrong: {wrong}." if wrong else ""
+        super().__init__(
+            "This is no event. Say its kind, the course's code and the reason, and perhaps the group's code, as one "
+            f"JSON object. Nothing was changed.{told}"
+        )
 
 
 class SignatureInvalid(Refused):

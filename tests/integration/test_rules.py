@@ -166,8 +166,8 @@ def test_a_rule_is_said_in_plain_sentences(scene: Scene) -> None:
         "FIRE-101 is reset for the members of bern: each year on 1 March at 06:00 (Europe/Zurich). What is reset "
         "cannot be undone. Learners are warned 14 days before. The new due date is 30 days later. Learners are "
         "alerted that the course is assigned again. It resets at most 500 learners a day; the rest wait for the next "
-        "day. When its audience has grown by more than half, it waits for a new confirmation. What comes due while nothing runs is "
-        "skipped."
+        "day. When its audience has grown by more than half, it waits for a new confirmation. What comes due while "
+        "nothing runs is skipped."
     )
 
 

@@ -30,6 +30,7 @@ SAMPLES: dict[str, object] = {
     "allowed": "pdf, docx",
     "file_id": 7,
     "webhook": 7,
+    "wrong": "kind is missing",
     "errors": [(7, "`email` is missing")],
     "more": 3,
 }
