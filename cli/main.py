@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from cli import data, doctor, files, people, resets, running
+from cli import data, doctor, events, files, groups, people, resets, rules, running
 from cli.child import ChildEndedError
 from cli.local import LocalServersError
 from cli.surroundings import DatabaseBehindError
@@ -35,7 +35,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (resets.app, running.app, doctor.app, data.app, files.app, people.app):
+for commands in (
+    resets.app,
+    rules.app,
+    events.app,
+    running.app,
+    doctor.app,
+    data.app,
+    files.app,
+    people.app,
+    groups.app,
+):
     app.registered_commands += commands.registered_commands
     app.registered_groups += commands.registered_groups
 

@@ -32,6 +32,7 @@ Users = Annotated[
     list[str] | None, typer.Option("--user", metavar="EMAIL", help="Only this user; can be given again for more.")
 ]
 Completed = Annotated[bool, typer.Option("--completed", help="Only those who have completed the course.")]
+Group = Annotated[str | None, typer.Option(metavar="GROUP", help="Only the members of this group.")]
 DueInDays = Annotated[int | None, typer.Option(metavar="DAYS", help="New due date: so many days from now.")]
 At = Annotated[
     str | None,
@@ -49,13 +50,14 @@ def preview_command(
     course: Course,
     user: Users = None,
     completed: Completed = False,
+    group: Group = None,
     organization: OrganizationOption = None,
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a reset would remove. Changes nothing."""
     with surroundings():
-        options = _options(user, completed=completed)
+        options = _options(user, group, completed=completed)
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
             seen = preview(session, who, course, **options)
@@ -74,6 +76,7 @@ def reset_command(
     ] = None,
     user: Users = None,
     completed: Completed = False,
+    group: Group = None,
     due_in_days: DueInDays = None,
     at: At = None,
     no_notify: NoNotify = False,
@@ -93,7 +96,7 @@ def reset_command(
     Example: `recourse reset SAFETY-101 --reason "yearly recertification" --confirm SAFETY-101 --watch`
     """
     with surroundings() as workers:
-        options = _options(user, completed=completed) | Options(
+        options = _options(user, group, completed=completed) | Options(
             due_in_days=due_in_days, notify=not no_notify, start_at=_moment(at)
         )
         with transaction() as session:
@@ -178,11 +181,15 @@ def retry_failed_command(reset: ResetId, watch_it: Watch = False, as_json: AsJso
         _follow(found.id, workers, watch_it=watch_it, as_json=as_json)
 
 
-def _options(users: list[str] | None, *, completed: bool) -> Options:
+def _options(users: list[str] | None, group: str | None, *, completed: bool) -> Options:
     if users and completed:
         raise AudienceInvalid("Give either --user or --completed, not both: named users are reset in any case.")
+    if group and (users or completed):
+        raise AudienceInvalid("Give --group alone: everyone in it is reset.")
     if users:
         return Options(audience=Audience.USERS, users=users)
+    if group:
+        return Options(audience=Audience.GROUP, group=group)
     return Options(audience=Audience.COMPLETED if completed else Audience.ASSIGNED)
 
 

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     recover_after_seconds: float = Field(
         30, gt=0, description="How long published work may lie before it is sent again"
     )
+    retrain_every_seconds: float = Field(15, gt=0, description="How often beat asks for `retrain`")
+    retrain_late_after_seconds: float = Field(
+        3600, gt=0, description="A due time that is found so much later was missed; the rule says what becomes of it"
+    )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
     soft_shutdown_seconds: float = Field(
         20, ge=0, description="How long a worker that is told to stop leaves what it has in hand to end"

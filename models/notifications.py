@@ -38,6 +38,7 @@ class Notification(Base):
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("reset_id", "user_id", "kind"),
+        UniqueConstraint("occurrence_id", "user_id", "kind"),
         Index(None, "user_id", "sent_at"),
         Index(None, "course_id"),
         Index(None, "created_at"),
@@ -52,6 +53,7 @@ class Notification(Base):
         one_of(NotificationKind, "kind"), server_default=NotificationKind.COURSE_ASSIGNED.value
     )
     reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))
+    occurrence_id: Mapped[int | None] = mapped_column(ForeignKey("occurrence.id"))  # of a retraining rule
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     course_id: Mapped[int] = mapped_column(ForeignKey("course.id"))
     state: Mapped[NotificationState] = mapped_column(

@@ -150,6 +150,84 @@ class ActivityUnknown(Refused):
         super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")
 
 
+class GroupUnknown(Refused):
+    code = "group-unknown"
+
+    def __init__(self, group: object) -> None:
+        super().__init__(f"There is no group {group!r} in this organization. `recourse groups list` lists them.")
+
+
+class GroupInvalid(Refused):
+    code = "group-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("A group's code must be 1 to 100 characters long, and its name 1 to 200.")
+
+
+class RecurrenceInvalid(Refused):
+    code = "recurrence-invalid"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This is no recurrence that a rule can have. {why} Nothing was changed.")
+
+
+class RuleInvalid(Refused):
+    code = "rule-invalid"
+
+
+class RuleUnknown(Refused):
+    code = "rule-unknown"
+
+    def __init__(self, rule: object) -> None:
+        super().__init__(f"There is no rule {rule}. `recourse rules list` lists them.")
+
+
+class RuleNotSo(Refused):
+    code = "rule-not-so"
+
+    def __init__(self, state: str, what: str) -> None:
+        super().__init__(f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed.")
+
+
+class BrakeHolds(Refused):
+    code = "brake-holds"
+
+
+class EventMismatch(Refused):
+    code = "event-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This key was used for another event. Use a new key for a new event.")
+
+
+class EventSourceUnknown(Refused):
+    code = "event-source-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such event source, or it was closed. `recourse events sources list` lists them.")
+
+
+class EventInvalid(Refused):
+    code = "event-invalid"
+
+    def __init__(self, wrong: str) -> None:
+        told = f" What is wrong: {wrong}." if wrong else ""
+        super().__init__(
+            "This is no event. Say its kind, the course's code and the reason, and perhaps the group's code, as one "
+            f"JSON object. Nothing was changed.{told}"
+        )
+
+
+class SignatureInvalid(Refused):
+    code = "signature-invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The signature does not match, or the message is more than five minutes old. Check that the exact body is "
+            "signed with the source's secret, as Standard Webhooks says. Nothing was changed."
+        )
+
+
 class FileTooLarge(Refused):
     code = "file-too-large"
 

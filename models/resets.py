@@ -26,6 +26,7 @@ class Audience(StrEnum):
     ASSIGNED = "assigned"  # everyone the course is assigned to
     COMPLETED = "completed"  # of these, the ones who have completed it
     USERS = "users"  # the named ones
+    GROUP = "group"  # the members of a group
 
 
 class ResetState(StrEnum):
@@ -83,7 +84,9 @@ class Reset(Base):
         ForeignKeyConstraint(["course_id", "organization_id"], ["course.id", "course.organization_id"]),
         ForeignKeyConstraint(["requested_by", "organization_id"], ["user.id", "user.organization_id"]),
         UniqueConstraint("organization_id", "idempotency_key"),
+        ForeignKeyConstraint(["group_id", "organization_id"], ["user_group.id", "user_group.organization_id"]),
         Index(None, "course_id", "organization_id"),
+        Index(None, "group_id", "organization_id"),
         Index(None, "requested_by", "organization_id"),
         Index(None, "organization_id", "requested_at", "id"),  # the order of the list of resets
         Index("ix_reset_open", "state", postgresql_where=text("state IN ('requested', 'running')")),
@@ -93,6 +96,7 @@ class Reset(Base):
             postgresql_where=text("finished_at IS NOT NULL AND reported_at IS NULL"),
         ),
         CheckConstraint("(audience = 'users') = (user_ids IS NOT NULL)", name="named_users_are_named"),
+        CheckConstraint("(audience = 'group') = (group_id IS NOT NULL)", name="group_is_named"),
         CheckConstraint("length(trim(reason)) > 0", name="reason_is_given"),
         CheckConstraint("due_in_days > 0", name="due_in_days_is_positive"),
         CheckConstraint("(state IN ('requested', 'running')) = (finished_at IS NULL)", name="settled_has_its_moment"),
@@ -103,6 +107,7 @@ class Reset(Base):
     course_id: Mapped[int]
     audience: Mapped[Audience] = mapped_column(one_of(Audience, "audience"))
     user_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    group_id: Mapped[int | None]
     planned_at: Mapped[datetime]  # who was assigned by then is in the audience
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]

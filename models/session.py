@@ -66,6 +66,18 @@ def transaction() -> Iterator[Session]:
             call()
 
 
+@contextmanager
+def savepoint(session: Session) -> Iterator[None]:
+    """A part of the transaction that is undone by itself if it raises, with the messages that it would have sent."""
+    messages = len(session.info.get("after_commit", []))
+    try:
+        with session.begin_nested():
+            yield
+    except BaseException:
+        del session.info.get("after_commit", [])[messages:]
+        raise
+
+
 def after_commit(session: Session, call: Callable[[], object]) -> None:
     """Have `call` run when the session's transaction is committed.
 

@@ -77,6 +77,13 @@ class Enrolment(Base):
         ForeignKeyConstraint(["course_id", "organization_id"], ["course.id", "course.organization_id"]),
         UniqueConstraint("user_id", "organization_id", "course_id"),
         Index(None, "course_id", "organization_id", "state"),
+        # How rolling rules find whose completion comes due.
+        Index(
+            "ix_enrolment_completed",
+            "course_id",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL AND unassigned_at IS NULL"),
+        ),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percent"),
         CheckConstraint("state <> 'assigned' OR progress = 0", name="assigned_means_nothing_done"),
         CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="completed_has_its_moment"),

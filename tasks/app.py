@@ -12,8 +12,10 @@ TASK_MODULES = (
     "tasks.mail",
     "tasks.notify",
     "tasks.recover",
+    "tasks.report_event",
     "tasks.request",
     "tasks.reset_course",
+    "tasks.retrain",
     "tasks.tidy",
     "tasks.webhooks",
 )

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import Session
 
+from models.groups import GroupMember
 from models.resets import Audience, ItemState, ResetItem
 from models.training import Enrolment, EnrolmentState
 
@@ -22,6 +23,8 @@ class Asked(Protocol):
     def audience(self) -> Audience: ...
     @property
     def user_ids(self) -> list[int] | None: ...
+    @property
+    def group_id(self) -> int | None: ...
     @property
     def planned_at(self) -> datetime: ...
 
@@ -43,7 +46,14 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
         ]
     if asked.audience == Audience.USERS:
         conditions += [Enrolment.user_id.in_(asked.user_ids or [])]
+    if asked.audience == Audience.GROUP:
+        conditions += [Enrolment.user_id.in_(members(asked.group_id, asked.planned_at))]
     return and_(*conditions)
+
+
+def members(group_id: int | None, joined_by: datetime) -> Select[int]:
+    """The users who belong to the group and did so at that moment."""
+    return select(GroupMember.user_id).where(GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by)
 
 
 def all_elsewhere(session: Session, asked: Asked) -> bool:

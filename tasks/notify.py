@@ -38,7 +38,7 @@ def notify(*, reset_id: str | None = None) -> None:
 
 
 def send_batch(reset_id: UUID | None) -> int:
-    """Settle up to `BATCH` pending alerts. Gives how many."""
+    """Settle up to `BATCH` of the reset's pending alerts, or of those that belong to no reset. Gives how many."""
     settled = _settled(reset_id)
     count = select(func.count()).select_from(settled)
     if settings().smtp_host:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from config.settings import required, settings
 from models.access import Actor, Permission
+from models.groups import group_by_code
 from models.people import User
 from models.preferences import wants_alert
 from models.records import Completion, record_kinds
@@ -50,6 +51,7 @@ class Plan:
     notify: bool
     start_at: datetime | None = None  # none: at once
     reason: str = ""  # if it was said with the plan already
+    group_id: int | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -89,6 +91,7 @@ class Options(TypedDict, total=False):
     notify: bool
     start_at: datetime | None
     reason: str
+    group: str | None
 
 
 def preview(
@@ -114,14 +117,16 @@ def make_plan(
     notify: bool = True,
     start_at: datetime | None = None,
     reason: str = "",
+    group: str | None = None,
 ) -> Plan:
     """Plan a reset of the course for those who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
-    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done. `reason`
-    can also be said with the request. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
+    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
+    the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these,
+    `CourseUnknown` and `Forbidden`.
     """
-    audience = _audience(audience, users)
+    audience = _audience(audience, users, group)
     actor.must_have(permission_for(audience))
     course = session.scalar(
         select(Course).where(Course.organization_id == actor.organization_id, Course.code == course_code)
@@ -140,6 +145,7 @@ def make_plan(
         due_in_days=None,
         notify=True,
         reason=reason,
+        group_id=group_by_code(session, actor.organization_id, group).id if group is not None else None,
     )
     return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
@@ -190,12 +196,15 @@ def expired(plan: Plan) -> bool:
     return datetime.now(UTC) > plan.expires_at
 
 
-def _audience(audience: str, users: list[str] | list[int] | None) -> Audience:
-    """The audience of this name. Raises `AudienceInvalid`, also where users are named whom it would not look at."""
+def _audience(audience: str, users: list[str] | list[int] | None, group: str | None) -> Audience:
+    """The audience of this name. Raises `AudienceInvalid`, also where users or a group are named that it would not
+    look at."""
     if audience not in list(Audience):
         raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
     if users is not None and audience != Audience.USERS:  # an empty list is a filter that found nobody
         raise AudienceInvalid("Users are named, but the audience is not `users`: everyone would be reset.")
+    if (group is not None) != (audience == Audience.GROUP):
+        raise AudienceInvalid("The audience `group` and the code of a group go together: give both or neither.")
     return Audience(audience)
 
 

@@ -1,5 +1,7 @@
 """Request: the one door through which every reset comes, whoever asks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -75,8 +77,9 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
     if reset is None:
         return None
     later = reset.start_at if reset.start_at > reset.requested_at else None
-    before = (reset.course_id, reset.audience, reset.user_ids, reset.due_in_days, reset.notify, later, reset.reason)
-    now = (plan.course_id, plan.audience, plan.user_ids, plan.due_in_days, plan.notify, plan.start_at, reason)
+    terms = ("course_id", "audience", "user_ids", "group_id", "due_in_days", "notify")
+    before = (*(getattr(reset, term) for term in terms), later, reset.reason)
+    now = (*(getattr(plan, term) for term in terms), plan.start_at, reason)
     if before != now or idempotency_key not in (None, reset.idempotency_key):
         raise IdempotencyMismatch
     return reset
@@ -96,6 +99,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
             course_id=plan.course_id,
             audience=plan.audience,
             user_ids=plan.user_ids,
+            group_id=plan.group_id,
             planned_at=plan.planned_at,
             due_in_days=plan.due_in_days,
             notify=plan.notify,
@@ -145,6 +149,7 @@ class Message(BaseModel):
     idempotency_key: Words  # not optional, since the message may arrive twice
     audience: str = Audience.ASSIGNED
     user_ids: list[int] | None = None  # with the audience `users`
+    group: Words | None = None  # its code, with the audience `group`
     due_in_days: int | None = None
     notify: bool = True
 
@@ -167,18 +172,17 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
 
     For the arguments see `Message`. Gives `{"reset": id}`; fails with `RequestRefused`.
     """
-    try:
+    with refusals_by_code():
         asked = Message(**arguments)
         with transaction() as session:
-            owner = session.scalar(select(Organization).where(Organization.slug == asked.organization))
-            if owner is None:
-                raise OrganizationUnknown(f"There is no organization {asked.organization!r}. Check its short name.")
+            owner = organization_by_slug(session, asked.organization)
             plan = make_plan(
                 session,
                 actor := acting_user_by_id(session, owner, asked.requested_by),
                 asked.course,
                 audience=asked.audience,
                 users=asked.user_ids,
+                group=asked.group,
                 due_in_days=asked.due_in_days,
                 notify=asked.notify,
             )
@@ -191,6 +195,21 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
                 idempotency_key=asked.idempotency_key,
             )
             return {"reset": str(reset.id)}
+
+
+def organization_by_slug(session: Session, slug: str) -> Organization:
+    """The organization that a message names. Raises `OrganizationUnknown`."""
+    owner = session.scalar(select(Organization).where(Organization.slug == slug))
+    if owner is None:
+        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
+    return owner
+
+
+@contextmanager
+def refusals_by_code() -> Iterator[None]:
+    """Give refusals, and arguments that do not fit, to whoever sent the message, as `RequestRefused`."""
+    try:
+        yield
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise RequestRefused("arguments-invalid", f"Put these arguments right and send it again: {wrong}") from None

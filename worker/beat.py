@@ -21,19 +21,19 @@ TIDY_EVERY = 3600  # seconds
 @app.on_after_configure.connect
 def schedule_ticks(sender: Celery, **_: Any) -> None:
     """Give beat its schedule, once the settings can be read."""
-    every = settings().recover_every_seconds
+    ticks = {
+        "recover": settings().recover_every_seconds,
+        "retrain": settings().retrain_every_seconds,
+        "tidy": TIDY_EVERY,
+    }
     sender.conf.beat_schedule = {
-        "recover": {
-            "task": "recourse.recover",
+        name: {
+            "task": f"recourse.{name}",
             "schedule": every,
             # Ticks that nobody took in time are of no use, and must not pile up while no worker runs.
             "options": {"queue": INTERACTIVE, "expires": every},
-        },
-        "tidy": {
-            "task": "recourse.tidy",
-            "schedule": TIDY_EVERY,
-            "options": {"queue": INTERACTIVE, "expires": TIDY_EVERY},
-        },
+        }
+        for name, every in ticks.items()
     }
 
 

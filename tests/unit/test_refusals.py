@@ -20,6 +20,9 @@ SAMPLES: dict[str, object] = {
     "seconds": 900,
     "shortest": 12,
     "token": 7,
+    "group": "bern-2",
+    "rule": "0197",
+    "what": "resumed",
     "scope": "resets:write",
     "name": "Europe/Nowhere",
     "limit_mb": 50,
@@ -27,6 +30,7 @@ SAMPLES: dict[str, object] = {
     "allowed": "pdf, docx",
     "file_id": 7,
     "webhook": 7,
+    "wrong": "kind is missing",
     "errors": [(7, "`email` is missing")],
     "more": 3,
 }

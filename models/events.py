@@ -1,0 +1,73 @@
+"""Events that can make a rule due, and the sources that report them by signed webhook."""
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from config.settings import required
+from models.base import Base, one_of
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    INCIDENT = "incident"
+    NON_COMPLIANCE = "non_compliance"
+    PROCEDURE_CHANGED = "procedure_changed"
+
+
+class Event(Base):
+    """Something that happened, as it was reported. Its key keeps a report that comes twice from being two."""
+
+    __tablename__ = "training_event"
+    __table_args__ = (
+        ForeignKeyConstraint(["course_id", "organization_id"], ["course.id", "course.organization_id"]),
+        ForeignKeyConstraint(["group_id", "organization_id"], ["user_group.id", "user_group.organization_id"]),
+        UniqueConstraint("organization_id", "reporter", "key"),
+        Index(None, "course_id", "organization_id"),
+        Index(None, "group_id", "organization_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    organization_id: Mapped[int]
+    kind: Mapped[EventKind] = mapped_column(one_of(EventKind, "kind"))
+    course_id: Mapped[int]
+    group_id: Mapped[int | None]  # none: it is of the whole course
+    reason: Mapped[str]
+    reporter: Mapped[str]  # user:<id>, console:<account> or source:<id>
+    key: Mapped[str]  # of a webhook, the message's id
+    reported_at: Mapped[datetime]
+
+
+class EventSource(Base):
+    """A system that reports events by webhook, in the name of the user who set it up.
+
+    Its secret is not in the database: it is made from the installation's key and the row's salt. Whoever reads a
+    backup cannot report an incident with it.
+    """
+
+    __tablename__ = "event_source"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "organization_id"], ["user.id", "user.organization_id"]),
+        Index(None, "organization_id"),
+        Index(None, "user_id", "organization_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    user_id: Mapped[int]
+    name: Mapped[str]
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    closed_at: Mapped[datetime | None]
+
+    def secret(self) -> str:
+        """The signing secret, in the form of Standard Webhooks."""
+        made = hmac.digest(required("secret_key").encode(), b"recourse.event-source\0" + self.salt, hashlib.sha256)
+        return "whsec_" + base64.b64encode(made).decode()

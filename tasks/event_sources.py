@@ -1,0 +1,91 @@
+"""Event sources: systems that report events by signed webhook, each in the name of a user."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from models import audit
+from models.access import Actor, Permission, acting_user_by_id
+from models.events import Event, EventKind, EventSource
+from models.people import Organization, User
+from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid
+from tasks.report_event import report_event
+from tasks.request import Words
+
+
+class Told(BaseModel):
+    """What the body of a webhook says: plain JSON."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: EventKind
+    course: Words  # its code
+    reason: Words
+    group: Annotated[Words | None, Field()] = None  # its code
+
+
+def open_source(session: Session, actor: Actor, user: User, name: str) -> EventSource:
+    """A new source, which reports in the user's name and with their permissions. Raises `Forbidden`."""
+    actor.must_have(Permission.COURSES)
+    source = EventSource(
+        organization_id=actor.organization_id, user_id=user.id, name=name.strip(), salt=secrets.token_bytes(32)
+    )
+    session.add(source)
+    session.flush()
+    audit.record(session, actor, "event_source.opened", source.id, source.organization_id, name=source.name)
+    return source
+
+
+def sources_of(session: Session, organization_id: int) -> list[EventSource]:
+    """The organization's sources, the oldest first."""
+    mine = EventSource.organization_id == organization_id
+    return list(session.scalars(select(EventSource).where(mine).order_by(EventSource.created_at)))
+
+
+def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
+    """Take no more events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
+    actor.must_have(Permission.COURSES)
+    source = session.get(EventSource, source_id, with_for_update=True)
+    if source is None or source.organization_id != actor.organization_id:
+        raise EventSourceUnknown
+    if source.closed_at is None:
+        source.closed_at = session.scalars(select(func.now())).one()
+        audit.record(session, actor, "event_source.closed", source.id, source.organization_id)
+
+
+def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, str], body: bytes) -> Event:
+    """The event that a source reports, if the message is signed with its secret, as Standard Webhooks says.
+
+    The message's id is the event's key, so a message that is sent again, by whomever, is no second event.
+    Raises `EventSourceUnknown`, `SignatureInvalid`, `EventInvalid`, and what `report_event` raises.
+    """
+    source = session.get(EventSource, source_id)
+    if source is None or source.closed_at is not None:
+        raise EventSourceUnknown
+    try:
+        Webhook(source.secret()).verify(body, dict(headers))
+    except (WebhookVerificationError, ValueError, UnicodeDecodeError):
+        raise SignatureInvalid from None
+    try:
+        told = Told.model_validate(json.loads(body))
+    except (ValidationError, ValueError) as error:
+        wrong = error.errors() if isinstance(error, ValidationError) else []
+        raise EventInvalid("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)) from None
+    owner = session.get_one(Organization, source.organization_id)
+    return report_event(
+        session,
+        acting_user_by_id(session, owner, source.user_id),
+        kind=told.kind,
+        course=told.course,
+        reason=told.reason,
+        group=told.group,
+        key=headers["webhook-id"],
+        reporter=f"source:{source.id}",
+    )

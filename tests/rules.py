@@ -1,0 +1,102 @@
+"""Retraining rules in tests: making them, and moving time on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import time_machine
+
+from models.access import Actor
+from models.events import Event, EventKind
+from models.groups import add_members, create_group, group_by_code
+from models.retraining import CatchUp, Rule, RuleKind
+from models.session import transaction
+from tasks.report_event import report_event
+from tasks.retrain import look
+from tasks.rule_terms import Terms
+from tasks.rules import confirm_again, make_rule, pause, propose_again, propose_rule, remove, resume
+from tests.scenes import COURSE, Scene, rows, run
+
+CALENDAR = {"kind": RuleKind.CALENDAR, "recurrence": "FREQ=YEARLY"}
+ROLLING = {"kind": RuleKind.ROLLING, "months": 12}
+EVENT = {"kind": RuleKind.EVENT}
+ONCE = {"kind": RuleKind.ONCE}
+SKIP = {"catch_up": CatchUp.SKIP}
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """In the scope it is this moment; the database keeps its own clock."""
+    with time_machine.travel(moment, tick=False):
+        yield
+
+
+def tick(moment: datetime) -> None:
+    """What beat asks for every few seconds, at this moment."""
+    with at(moment):
+        look(datetime.now(UTC))
+
+
+def make(scene: Scene, made_at: datetime, actor: Actor | None = None, **terms: Any) -> UUID:
+    """Propose a rule, and confirm it."""
+    wanted = Terms(**{"course": COURSE, "reason": "yearly recertification"} | terms)
+    actor = actor or scene.admin
+    with at(made_at):
+        with transaction() as session:
+            token = propose_rule(session, actor, wanted).token
+        with transaction() as session:
+            return make_rule(session, actor, proposal=token, confirm=wanted.course).id
+
+
+def confirm(scene: Scene, rule_id: UUID, moment: datetime, actor: Actor | None = None, **caps: int | None) -> None:
+    actor = actor or scene.admin
+    with at(moment), transaction() as session:
+        asked = propose_again(session, actor, session.get_one(Rule, rule_id), **caps)
+        confirm_again(session, actor, proposal=asked.token, confirm=asked.terms.course)
+
+
+def change(scene: Scene, what: str, rule_id: UUID, moment: datetime) -> None:
+    """Pause, resume or remove."""
+    with at(moment), transaction() as session:
+        {"pause": pause, "resume": resume, "remove": remove}[what](session, scene.admin, session.get_one(Rule, rule_id))
+
+
+def happen(scene: Scene, moment: datetime, key: str, kind: EventKind = EventKind.INCIDENT, **event: Any) -> Event:
+    """Report an event."""
+    with at(moment), transaction() as session:
+        values = {"course": COURSE, "reason": "press 4, hand injury"} | event
+        return report_event(session, scene.admin, kind=kind, key=key, **values)
+
+
+def rule_of(rule_id: UUID) -> Rule:
+    with transaction() as session:
+        return session.get_one(Rule, rule_id)
+
+
+def occurrences(rule_id: UUID) -> list[tuple[datetime, str, str | None]]:
+    """Due time, state and reason, in order."""
+    query = "SELECT due_at, state, reason FROM occurrence WHERE rule_id = :id ORDER BY due_at, id"
+    return [(due_at.astimezone(UTC), state, reason) for due_at, state, reason in rows(query, id=rule_id)]
+
+
+def group(scene: Scene, code: str, emails: list[str]) -> int:
+    """A group of these users. Gives its id."""
+    with transaction() as session:
+        create_group(session, scene.admin, code, code.title())
+    with transaction() as session:
+        found = group_by_code(session, scene.organization.id, code)
+        add_members(session, scene.admin, found, emails)
+        return found.id
+
+
+def completed(enrolment_id: int, moment: datetime | None) -> None:
+    """Have the learner complete the course at this moment, or begin anew."""
+    run(
+        """UPDATE enrolment SET state = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN 'assigned' ELSE 'completed' END,
+           progress = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN 0 ELSE 100 END, completed_at = :at,
+           assigned_at = least(assigned_at, :at) WHERE id = :id""",
+        at=moment,
+        id=enrolment_id,
+    )
