@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, delete, func, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -98,6 +98,22 @@ def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group
         .order_by(Group.code)
     )
     return [(group, size) for group, size in session.execute(query)]
+
+
+def members_of(
+    session: Session, group: Group, *, after: tuple[str, int] | None = None, limit: int | None = None
+) -> list[User]:
+    """The group's members by name, from after `after`, the name and id of the last one seen."""
+    query = (
+        select(User)
+        .join(GroupMember, GroupMember.user_id == User.id)
+        .where(GroupMember.group_id == group.id)
+        .order_by(User.name, User.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(User.name, User.id) > after)
+    return list(session.scalars(query))
 
 
 def _users(session: Session, group: Group, emails: list[str]) -> list[int]:

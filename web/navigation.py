@@ -21,6 +21,7 @@ MENU = (
     Place("Users", "/users", frozenset({Permission.USERS})),
     Place("Training", "/training/content/courses", frozenset({Permission.COURSES})),
     Place("Analytics", "/training/analytics", frozenset({Permission.COURSES})),
+    Place("Rules", "/rules", frozenset({Permission.COURSES})),
     Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
     Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
 )

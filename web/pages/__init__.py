@@ -6,6 +6,7 @@ from web.pages import (
     analytics,
     certificates,
     courses,
+    groups,
     home,
     my_alerts,
     my_inbox,
@@ -14,6 +15,7 @@ from web.pages import (
     problem_types,
     reset_dialog,
     resets,
+    rules,
     sign_in,
     unsubscribe,
     users,
@@ -34,6 +36,8 @@ ROUTERS: list[APIRouter] = [
     certificates.router,
     my_alerts.router,
     webhooks.router,
+    rules.router,
+    groups.router,
     problem_types.router,
 ]
 

@@ -20,6 +20,7 @@ from web.templating import page
 
 router = APIRouter(prefix="/my/settings")
 
+ZONES = sorted(available_timezones())
 DONE = {
     "saved": "Saved.",
     "password": "Your password is changed, and all your other sessions are ended.",
@@ -41,7 +42,7 @@ def save(
     notifications: Annotated[bool, Form()] = False,
 ) -> Response:
     """Change notifications and time zone."""
-    if time_zone not in available_timezones():
+    if time_zone not in ZONES:
         return _show(request, person, session, error=TimeZoneUnknown(time_zone))
     user = session.get_one(User, person.user.id)
     user.notifications_on, user.time_zone = notifications, time_zone
@@ -87,7 +88,7 @@ def _show(
         "my_settings.html",
         status=status_of(error) if error else 200,
         sessions=sessions,
-        zones=sorted(available_timezones()),
+        zones=ZONES,
         done=done,
         error=error,
     )

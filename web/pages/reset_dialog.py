@@ -9,17 +9,18 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from models.directory import course_of, user_of
+from models.groups import Group, groups_with_size
 from models.people import User
 from models.records import kind_labels
 from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, Refused, StartAtInvalid
 from models.resets import Audience
 from models.session import transaction
-from tasks.preview import Plan, impact, make_plan, opened, signed, with_options
+from tasks.preview import Options, Plan, impact, make_plan, opened, signed, with_options
 from tasks.request import request_reset
 from web.access import CoursesAdmin, SignedIn, UsersAdmin
 from web.database import Database
@@ -66,9 +67,11 @@ def course_dialog(
     person: CoursesAdmin,
     session: Database,
     audience: Literal["assigned", "completed"] = "assigned",
+    group: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """What a reset of the course would do, and the form that confirms it."""
-    plan = make_plan(session, person.actor, code, audience=audience)
+    whom = Options(audience=Audience.GROUP, group=group) if group else Options(audience=audience)
+    plan = make_plan(session, person.actor, code, **whom)
     return _show(request, session, plan, Typed(), None)
 
 
@@ -124,9 +127,18 @@ def _show_again(
         except PlanInvalid:
             plan = None
         if plan is None or plan.organization_id != person.actor.organization_id or isinstance(refusal, PlanExpired):
-            audience = plan.audience if plan else Audience.USERS if user else Audience.ASSIGNED
-            plan = make_plan(session, person.actor, code, audience=audience, users=[user.id] if user else None)
+            plan = make_plan(session, person.actor, code, **_as_before(session, plan, user))
         return _show(request, session, plan, typed, user, error=refusal)
+
+
+def _as_before(session: Session, plan: Plan | None, user: User | None) -> Options:
+    """Whom an earlier plan was for."""
+    if user:
+        return Options(audience=Audience.USERS, users=[user.id])
+    if plan is None:
+        return Options(audience=Audience.ASSIGNED)
+    group = session.get_one(Group, plan.group_id).code if plan.group_id is not None else None
+    return Options(audience=plan.audience, group=group)
 
 
 def _show(
@@ -144,6 +156,7 @@ def _show(
         status=status_of(error) if error else 200,
         course=course,
         user=user,
+        groups=[] if user else groups_with_size(session, plan.organization_id),
         seen=seen,
         labels=kind_labels(),
         typed=typed,

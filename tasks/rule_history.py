@@ -1,0 +1,56 @@
+"""Retraining rules as people look at them: the list, and what became of a rule's occurrences."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.access import Actor, Permission
+from models.retraining import Occurrence, OccurrenceState, Rule, RuleState
+from models.training import Course
+
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Became:
+    """What became of occurrences that came due together and went the same way: of a rolling rule, of many learners."""
+
+    due_at: datetime
+    state: OccurrenceState
+    reset_id: UUID | None
+    reason: str | None
+    occurrences: int
+    learners: int
+
+
+def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
+    """The organization's rules but the removed ones, each with its course's code; those that wait first.
+
+    Raises `Forbidden`.
+    """
+    actor.must_have(Permission.COURSES)
+    query = (
+        select(Rule, Course.code)
+        .join(Course, Course.id == Rule.course_id)
+        .where(Rule.organization_id == actor.organization_id, Rule.state != RuleState.REMOVED)
+        .order_by(Rule.state != RuleState.WAITING, Rule.created_at, Rule.id)
+    )
+    return [(rule, code) for rule, code in session.execute(query)]
+
+
+def history_of(session: Session, rule: Rule, *, before: datetime | None = None, limit: int = SHOWN) -> list[Became]:
+    """What became of the rule's occurrences, latest first, from before `before`."""
+    columns = (Occurrence.due_at, Occurrence.state, Occurrence.reset_id, Occurrence.reason)
+    query = (
+        select(*columns, func.count(), func.coalesce(func.sum(Occurrence.learners), 0))
+        .where(Occurrence.rule_id == rule.id)
+        .group_by(*columns)
+        .order_by(Occurrence.due_at.desc(), Occurrence.reset_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Occurrence.due_at < before)
+    return [Became(*row[:5], int(row[5] or 0)) for row in session.execute(query)]

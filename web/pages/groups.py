@@ -1,0 +1,91 @@
+"""Groups of users: sites, departments, crews."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from models.groups import add_members, create_group, group_by_code, groups_with_size, members_of, remove_members
+from models.refusals import Refused
+from web.access import AnyAdmin, SignedIn, UsersAdmin
+from web.database import Database
+from web.pager import Pager
+from web.problems import status_of
+from web.templating import page
+
+router = APIRouter(prefix="/groups")
+
+Text = Annotated[str, Form(max_length=5000)]
+
+
+@router.get("")
+def groups(request: Request, person: AnyAdmin, session: Database) -> Response:
+    """All groups."""
+    return _list(request, person, session)
+
+
+@router.post("")
+def add(request: Request, person: UsersAdmin, session: Database, code: Text = "", name: Text = "") -> Response:
+    """Make a group."""
+    try:
+        group = create_group(session, person.actor, code, name)
+    except Refused as refusal:
+        return _list(request, person, session, refusal)
+    return RedirectResponse(f"/groups/{group.code}", 303)
+
+
+@router.get("/{code}")
+def group_page(
+    request: Request,
+    code: str,
+    person: AnyAdmin,
+    session: Database,
+    after: Annotated[str, Query(max_length=1000)] = "",
+) -> Response:
+    """One group and its members."""
+    return _show(request, person, session, code, after)
+
+
+@router.post("/{code}/join")
+def join(request: Request, code: str, person: UsersAdmin, session: Database, emails: Text = "") -> Response:
+    """Put users into it, by their addresses."""
+    group = group_by_code(session, person.actor.organization_id, code)
+    try:
+        with session.begin_nested():
+            add_members(session, person.actor, group, emails.split())
+    except Refused as refusal:
+        return _show(request, person, session, code, "", refusal, emails)
+    return RedirectResponse(f"/groups/{code}", 303)
+
+
+@router.post("/{code}/leave")
+def leave(code: str, person: UsersAdmin, session: Database, email: Text = "") -> Response:
+    """Take a user out of it."""
+    remove_members(session, person.actor, group_by_code(session, person.actor.organization_id, code), [email])
+    return RedirectResponse(f"/groups/{code}", 303)
+
+
+def _list(request: Request, person: SignedIn, session: Session, error: Refused | None = None) -> Response:
+    found = groups_with_size(session, person.actor.organization_id)
+    return page(request, "groups.html", status=status_of(error) if error else 200, groups=found, error=error)
+
+
+def _show(
+    request: Request,
+    person: SignedIn,
+    session: Session,
+    code: str,
+    after: str,
+    error: Refused | None = None,
+    emails: str = "",
+) -> Response:
+    group = group_by_code(session, person.actor.organization_id, code)
+    pager = Pager(request, after, (str, int))
+    members = pager.cut(
+        members_of(session, group, after=pager.after, limit=pager.limit), lambda user: (user.name, user.id)
+    )
+    status = status_of(error) if error else 200
+    return page(
+        request, "group.html", status=status, group=group, members=members, pager=pager, error=error, emails=emails
+    )
