@@ -27,6 +27,9 @@ class Scope(StrEnum):
     LEARNING_WRITE = "learning:write"
     PEOPLE_WRITE = "people:write"
     ANALYTICS_READ = "analytics:read"
+    RULES_READ = "rules:read"
+    RULES_WRITE = "rules:write"
+    EVENTS_WRITE = "events:write"
 
 
 class ApiToken(Base):

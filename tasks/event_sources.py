@@ -64,20 +64,21 @@ def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, s
     """The event that a source reports, if the message is signed with its secret, as Standard Webhooks says.
 
     The message's id is the event's key, so a message that is sent again, by whomever, is no second event.
-    Raises `EventSourceUnknown`, `SignatureInvalid`, `EventInvalid`, and what `report_event` raises.
+    Raises `SignatureInvalid`, also for a source that is closed or never was, `EventInvalid`, and what `report_event`
+    raises.
     """
     source = session.get(EventSource, source_id)
-    if source is None or source.closed_at is not None:
-        raise EventSourceUnknown
+    if source is None or source.closed_at is not None:  # that there is one is nobody's business who cannot sign
+        raise SignatureInvalid
     try:
-        Webhook(source.secret()).verify(body, dict(headers))
-    except (WebhookVerificationError, ValueError, UnicodeDecodeError):
-        raise SignatureInvalid from None
-    try:
-        told = Told.model_validate(json.loads(body))
-    except (ValidationError, ValueError) as error:
-        wrong = error.errors() if isinstance(error, ValidationError) else []
+        told = Told.model_validate(Webhook(source.secret()).verify(body, dict(headers)))
+    except json.JSONDecodeError:  # it reads the body once it is known to be signed
+        raise EventInvalid("") from None
+    except ValidationError as error:
+        wrong = error.errors()
         raise EventInvalid("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)) from None
+    except (WebhookVerificationError, ValueError):  # the latter where the header is not of its form
+        raise SignatureInvalid from None
     owner = session.get_one(Organization, source.organization_id)
     return report_event(
         session,

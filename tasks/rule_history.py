@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
@@ -12,6 +12,7 @@ from models.retraining import Occurrence, OccurrenceState, Rule, RuleState
 from models.training import Course
 
 SHOWN = 100
+NO_RESET = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Became:
     reason: str | None
     occurrences: int
     learners: int
+
+    @property
+    def place(self) -> tuple[datetime, UUID, str, str]:
+        """Where it is in the history."""
+        return self.due_at, self.reset_id or NO_RESET, self.state.value, self.reason or ""
 
 
 def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
@@ -41,16 +47,24 @@ def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
     return [(rule, code) for rule, code in session.execute(query)]
 
 
-def history_of(session: Session, rule: Rule, *, before: datetime | None = None, limit: int = SHOWN) -> list[Became]:
-    """What became of the rule's occurrences, latest first, from before `before`."""
+def history_of(
+    session: Session, rule: Rule, *, after: tuple[datetime, UUID, str, str] | None = None, limit: int = SHOWN
+) -> list[Became]:
+    """What became of the rule's occurrences, latest first, from after `after`, the place of the last one seen."""
     columns = (Occurrence.due_at, Occurrence.state, Occurrence.reset_id, Occurrence.reason)
+    place = tuple_(
+        Occurrence.due_at,
+        func.coalesce(Occurrence.reset_id, NO_RESET),
+        cast(Occurrence.state, Text),
+        func.coalesce(Occurrence.reason, ""),
+    )
     query = (
         select(*columns, func.count(), func.coalesce(func.sum(Occurrence.learners), 0))
         .where(Occurrence.rule_id == rule.id)
         .group_by(*columns)
-        .order_by(Occurrence.due_at.desc(), Occurrence.reset_id.desc())
+        .order_by(*(part.desc() for part in place))
         .limit(limit)
     )
-    if before is not None:
-        query = query.where(Occurrence.due_at < before)
+    if after is not None:
+        query = query.where(place < after)
     return [Became(*row[:5], int(row[5] or 0)) for row in session.execute(query)]

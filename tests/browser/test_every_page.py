@@ -1,6 +1,7 @@
 """Every page, as axe-core, a narrow screen and the browser's console see it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ from models.session import transaction
 from models.webhooks import WebhookEvent, open_endpoint, tell
 from tasks.links import unsubscribe_link
 from tests.post import Post
+from tests.rules import CALENDAR, group, make
 from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, rows, run
 from tests.web import make_user, page_routes
 
@@ -30,7 +32,7 @@ def a_webhook(scene: Scene) -> int:
     return endpoint.id
 
 
-def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
+def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
     """Every page of an admin, by route: the test below fails for a route that is not here."""
     user = scene.users()[0].id
     course = f"/training/content/courses/{COURSE}"
@@ -53,6 +55,12 @@ def admin_pages(scene: Scene, reset: object) -> dict[str, str]:
         "/training/analytics/{code}": f"/training/analytics/{COURSE}",
         "/resets": "/resets",
         "/resets/{reset_id}": f"/resets/{reset}",
+        "/rules": "/rules",
+        "/rules/new": "/rules/new",
+        "/rules/{rule_id}": f"/rules/{rule}",
+        "/rules/{rule_id}/confirm": f"/rules/{rule}/confirm",
+        "/groups": "/groups",
+        "/groups/{code}": "/groups/bern-2",
         "/problems/{code}": "/problems/plan-expired",
         "/verify/{serial}": "/verify/AAAAA-BBBBB-CCCCC-DDDDD",
     }
@@ -77,7 +85,7 @@ NO_PAGES_OF_AN_ADMIN = {
 
 def test_every_page_is_in_this_test(database: str) -> None:
     routes = {path for method, path in page_routes() if method == "GET"}
-    known = admin_pages(make_scene(learners=1), "…").keys() | NO_PAGES_OF_AN_ADMIN
+    known = admin_pages(make_scene(learners=1), "…", "…").keys() | NO_PAGES_OF_AN_ADMIN
     assert routes - known == set()
     assert known - routes == set()
 
@@ -95,6 +103,9 @@ def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_scr
     scene.request(course="DATA-202")  # and one that is under way
     post.take()
 
+    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
+    group(scene, "bern-2", [user.email for user in scene.users()[:2]])
+
     def look(page: Page, name: str) -> None:
         with subtests.test(page=name):
             assert axe(page) == []
@@ -102,7 +113,7 @@ def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_scr
 
     look(open_page("/sign-in", width=width), "/sign-in")
     admin = sign_in("admin@acme.example", width=width)
-    for name, path in admin_pages(scene, reset).items():
+    for name, path in admin_pages(scene, reset, rule).items():
         admin.goto(path)
         look(admin, name)
     admin.goto(f"/training/content/courses/{COURSE}")

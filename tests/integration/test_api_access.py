@@ -8,7 +8,14 @@ import httpx
 import pytest
 
 from models.access import Permission
+from models.groups import create_group
+from models.people import User
+from models.retraining import RuleKind
+from models.session import transaction
 from models.tokens import Scope
+from tasks.event_sources import open_source
+from tasks.rule_terms import Terms
+from tasks.rules import make_rule, propose_again, propose_rule
 from tests.post import Post
 from tests.scenes import COURSE, REASON, Scene, ask, do_everything, make_scene, run
 from tests.web import client_of, make_user, token_for
@@ -37,6 +44,8 @@ def by_role(
 
 R, W = Scope.RESETS_READ, Scope.RESETS_WRITE
 LEARN, PEOPLE, ANALYTICS = Scope.LEARNING_WRITE, Scope.PEOPLE_WRITE, Scope.ANALYTICS_READ
+RULES = Scope.RULES_WRITE
+MEMBERS = ["learner-1@acme.example"]
 UNDER = "/v1/registrations/{registration}"
 
 TABLE: dict[tuple[str, str], Route] = {
@@ -75,6 +84,32 @@ TABLE: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/v1/analytics/courses"): Route(ANALYTICS, by_role(200, 403, 403, 200, 200)),
     ("GET", "/v1/analytics/courses/{code}/users"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/rule-proposals"): Route(
+        RULES, by_role(404, 403, 403, 201, 201), json={"course": "{code}", "kind": "event", "reason": REASON}
+    ),
+    ("POST", "/v1/rules"): Route(
+        RULES, by_role(422, 403, 403, 201, 201), json={"proposal": "{proposal}", "confirm": COURSE}
+    ),
+    ("GET", "/v1/rules"): Route(Scope.RULES_READ, by_role(200, 403, 403, 200, 200)),
+    ("GET", "/v1/rules/{rule_id}"): Route(Scope.RULES_READ, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/rules/{rule_id}/dry-run"): Route(Scope.RULES_READ, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/rules/{rule_id}/occurrences"): Route(Scope.RULES_READ, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/rules/{rule_id}/proposals"): Route(RULES, by_role(404, 403, 403, 201, 201), json={"most_a_day": 100}),
+    ("POST", "/v1/rules/{rule_id}:confirm"): Route(
+        RULES, by_role(404, 403, 403, 200, 200), json={"proposal": "{again}", "confirm": COURSE}
+    ),
+    ("POST", "/v1/rules/{rule_id}:pause"): Route(RULES, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/rules/{rule_id}:resume"): Route(RULES, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/events"): Route(
+        Scope.EVENTS_WRITE,
+        by_role(404, 403, 403, 202, 202),
+        json={"course": "{code}", "kind": "incident", "reason": "press 4"},
+    ),
+    ("POST", "/v1/hooks/{source}"): Route(None, dict.fromkeys(ROLES, 401), json={"kind": "incident"}),  # not signed
+    ("GET", "/v1/groups"): Route(PEOPLE, by_role(200, 403, 200, 200, 200)),
+    ("PUT", "/v1/groups/{group}"): Route(PEOPLE, by_role(200, 403, 200, 403, 200), json={"name": "Bern, shift 2"}),
+    ("POST", "/v1/groups/{group}/members"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"join": MEMBERS}),
+    ("DELETE", "/v1/rules/{rule_id}"): Route(RULES, by_role(404, 403, 403, 204, 204)),
     ("GET", "/v1/me"): Route(None, by_role(200, 200, 200, 200, 200, no_scope=200)),
 }
 
@@ -110,6 +145,14 @@ def setting(served: str, post: Post) -> Setting:
     organization = scene.organization.id
     assert scene.admin.user_id is not None
     assert other.admin.user_id is not None
+    with transaction() as session:
+        terms = Terms(course=COURSE, kind=RuleKind.EVENT, reason=REASON)
+        proposal = propose_rule(session, scene.admin, terms).token
+        made = make_rule(session, scene.admin, proposal=propose_rule(session, scene.admin, terms).token, confirm=COURSE)
+        session.flush()
+        rule, again = made.id, propose_again(session, scene.admin, made).token
+        source = open_source(session, scene.admin, session.get_one(User, scene.admin.user_id), "incidents").id
+        create_group(session, scene.admin, "bern-2", "Bern")
     activity = "SELECT min(id) FROM activity WHERE course_id = :course AND kind = :kind"
     return Setting(
         scene,
@@ -129,6 +172,11 @@ def setting(served: str, post: Post) -> Setting:
             "registration": ask("SELECT registration FROM enrolment WHERE id = :id", id=learner.id),
             "plan": scene.preview().token,
             "user_plan": scene.preview(audience="users", users=[learner.user_id]).token,
+            "rule_id": rule,
+            "proposal": proposal,
+            "again": again,
+            "source": source,
+            "group": "bern-2",
             **{
                 kind: ask(activity, course=scene.course.id, kind=kind)
                 for kind in ("lesson", "assignment", "discussion")
@@ -141,6 +189,11 @@ def setting(served: str, post: Post) -> Setting:
             "registration": uuid4(),
             "plan": "x",
             "user_plan": "x",
+            "rule_id": uuid4(),
+            "proposal": "x",
+            "again": "x",
+            "source": uuid4(),
+            "group": "nowhere",
             "lesson": 10**9,
             "assignment": 10**9,
             "discussion": 10**9,
@@ -161,10 +214,10 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_is_in_the_table(database: str) -> None:
-    names = ("{lesson}", "{assignment}", "{discussion}")
+    names = dict.fromkeys(("{lesson}", "{assignment}", "{discussion}"), "{activity_id}") | {"{group}": "{code}"}
     table = {(method, path) for method, path in TABLE}
-    for name in names:
-        table = {(method, path.replace(name, "{activity_id}")) for method, path in table}
+    for ours, name in names.items():
+        table = {(method, path.replace(ours, name)) for method, path in table}
 
     assert table == routes()
 
@@ -188,8 +241,10 @@ def test_what_is_another_organizations_is_answered_as_what_never_was(setting: Se
         theirs, nobodys = (
             setting.ask("stranger", method, path, route, names) for names in (setting.known, setting.unknown)
         )
-        same = ("type", "title", "status")
-        assert [theirs.json()[name] for name in same] == [nobodys.json()[name] for name in same], (method, path)
+        assert theirs.status_code == nobodys.status_code, (method, path)
+        if (method, path) != ("PUT", "/v1/groups/{group}"):  # which makes one of their own
+            same = ("type", "title", "status")
+            assert [theirs.json()[name] for name in same] == [nobodys.json()[name] for name in same], (method, path)
 
 
 def test_a_list_holds_nothing_of_another_organization(setting: Setting) -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("database")
 KEPT = {
     "reset_item": "the ledger: what became of the learner in which reset, and nothing of what they did",
     "occurrence": "when the learner was due by a retraining rule, and nothing of what they did",
+    "mail_alert": "which e-mail carried which alert",
     "notification": "the alerts: that the course is to be done, or is going to be reset",
 }
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import httpx
@@ -14,6 +15,7 @@ from models.session import transaction
 from models.sign_in import set_password
 from models.webhooks import WebhookEvent, open_endpoint
 from tests.post import Post
+from tests.rules import group, make
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
 from tests.web import make_user, page_routes
 
@@ -121,6 +123,21 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/{endpoint_id}/delete"): (303, 403, 303, 404, 404),  # the manager has deleted it
     ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
+    ("GET", "/rules"): (303, 403, 200, 200, 200),
+    ("GET", "/rules/new"): (303, 403, 200, 200, 200),
+    ("POST", "/rules/new"): (303, 403, 422, 422, 422),  # nothing is said in the form
+    ("POST", "/rules"): (303, 403, 422, 422, 422),
+    ("GET", "/rules/{rule_id}"): (303, 403, 200, 200, 404),
+    ("GET", "/rules/{rule_id}/confirm"): (303, 403, 200, 200, 404),
+    ("POST", "/rules/{rule_id}/confirm"): (303, 403, 422, 422, 404),
+    ("POST", "/rules/{rule_id}/pause"): (303, 403, 303, 303, 404),
+    ("POST", "/rules/{rule_id}/resume"): (303, 403, 303, 303, 404),
+    ("POST", "/rules/{rule_id}/remove"): (303, 403, 303, 303, 404),
+    ("GET", "/groups"): (303, 403, 200, 200, 200),
+    ("POST", "/groups"): (303, 403, 403, 422, 422),
+    ("GET", "/groups/{group}"): (303, 403, 200, 200, 404),
+    ("POST", "/groups/{group}/join"): (303, 403, 403, 422, 404),
+    ("POST", "/groups/{group}/leave"): (303, 403, 403, 404, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
     ("GET", "/healthz"): (200, 200, 200, 200, 200),
@@ -137,19 +154,23 @@ def a_webhook(scene: Scene) -> int:
 
 
 def test_every_page_is_in_the_table() -> None:
-    assert page_routes() == ROUTES.keys() | ELSEWHERE
+    table = {(method, path.replace("{group}", "{code}")) for method, path in ROUTES}
+    assert page_routes() == table | ELSEWHERE
 
 
 def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
     visitors: Visitors, subtests: pytest.Subtests
 ) -> None:
     run("UPDATE course SET code = :code WHERE id = :id", code=ONLY_OURS, id=visitors.scene.course.id)
+    group(visitors.scene, "bern-2", [])
     values = {
         "user_id": visitors.user,
         "code": ONLY_OURS,
         "reset_id": visitors.reset,
         "activity_id": ask("SELECT min(id) FROM activity"),
         "file_id": 1,
+        "rule_id": make(visitors.scene, datetime.now(UTC), kind="event", course=ONLY_OURS),
+        "group": "bern-2",
         "serial": "AAAAA-BBBBB-CCCCC-DDDDD",
         "endpoint_id": a_webhook(visitors.scene),
         "message_id": uuid4(),

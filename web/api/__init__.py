@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from web.api import analytics, events, imports, learning, me, plans, resets
+from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules
 from web.api.document import describe
 
 __all__ = ["ROUTERS", "describe"]
@@ -14,5 +14,8 @@ ROUTERS: list[APIRouter] = [
     learning.router,
     imports.router,
     analytics.router,
+    rules.router,
+    reported_events.router,
+    groups.router,
     me.router,
 ]

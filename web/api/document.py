@@ -55,6 +55,8 @@ TAGS = [
     {"name": "learning", "description": "What learners do. Each write carries the enrolment's registration."},
     {"name": "imports", "description": "Users, courses and enrolments in bulk: all of a file or nothing."},
     {"name": "analytics", "description": "Course completion by users, as JSON or CSV."},
+    {"name": "rules", "description": "Resets without a click: by the calendar, after each completion, after an event."},
+    {"name": "groups", "description": "Sites, departments, crews, as audiences."},
     {"name": "me", "description": "For whom a token speaks."},
 ]
 

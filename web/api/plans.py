@@ -50,10 +50,14 @@ class PlanOfCourse(PlanOfUser):
     )
 
     audience: Audience = Field(
-        Audience.ASSIGNED, description="Everyone assigned, those who have completed the course, or the named users"
+        Audience.ASSIGNED,
+        description="Everyone assigned, those who have completed the course, the named users, or a group",
     )
     user_ids: list[Id] | None = Field(
         None, min_length=1, max_length=MOST_NAMED_USERS, description="With the audience `users`"
+    )
+    group: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)] | None = Field(
+        None, description="With the audience `group`: its code"
     )
 
 
@@ -98,6 +102,7 @@ class PlanAnswer(Answer):
         "forbidden",
         "not-assigned",
         "audience-invalid",
+        "group-unknown",
         "start-at-invalid",
         "body-too-large",
     ),
@@ -108,7 +113,7 @@ def plan_reset(code: CourseCode, body: PlanOfCourse, actor: Planner, session: Da
     It needs the permission *Training: Manage courses*, and for the audience `users` *Platform management: Users*.
     """
     actor.must_have_one_of(Permission.COURSES, Permission.USERS)
-    return _plan(session, actor, code, body, audience=body.audience, users=body.user_ids)
+    return _plan(session, actor, code, body, audience=body.audience, users=body.user_ids, group=body.group)
 
 
 @router.post(
@@ -137,9 +142,10 @@ def _plan(
     *,
     audience: Audience,
     users: list[int] | None,
+    group: str | None = None,
 ) -> PlanAnswer:
     course_of(session, actor.organization_id, code)
-    options = Options(audience=audience, users=users, due_in_days=body.due_in_days, notify=body.notify)
+    options = Options(audience=audience, users=users, group=group, due_in_days=body.due_in_days, notify=body.notify)
     options |= Options(start_at=body.start_at, reason=body.reason.strip())
     return _as_answer(preview(session, actor, code, about=True, **options))
 

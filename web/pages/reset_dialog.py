@@ -126,7 +126,9 @@ def _show_again(
             plan = _plan_of(typed, code, user_id)
         except PlanInvalid:
             plan = None
-        if plan is None or plan.organization_id != person.actor.organization_id or isinstance(refusal, PlanExpired):
+        if plan is not None and plan.organization_id != person.actor.organization_id:
+            plan = None
+        if plan is None or isinstance(refusal, PlanExpired):
             plan = make_plan(session, person.actor, code, **_as_before(session, plan, user))
         return _show(request, session, plan, typed, user, error=refusal)
 

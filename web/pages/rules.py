@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from models.access import Permission
 from models.analytics import completion_by_course
 from models.groups import groups_with_size
+from models.people import User
 from models.refusals import ConfirmMismatch, Refused, RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, RuleKind, RuleState
@@ -143,6 +144,7 @@ def rule_page(
         request,
         "rule.html",
         rule=rule,
+        owner=session.get_one(User, rule.owner_id).name if rule.owner_id else rule.owner,
         terms=terms,
         when=when_in_words(terms),
         sentences=in_sentences(terms),

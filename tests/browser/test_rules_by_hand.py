@@ -1,0 +1,107 @@
+"""A retraining rule, as a training admin makes it and looks after it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import Page, expect
+
+from tests.post import Post
+from tests.rules import happen, tick
+from tests.scenes import COURSE, ask, make_scene, rows
+
+SignIn = Callable[..., Page]
+ADMIN = "admin@acme.example"
+
+
+def fill_in(page: Page) -> None:
+    page.get_by_label("Course").select_option(COURSE)
+    page.get_by_label("First time").fill("2031-03-01T06:00")
+    page.get_by_label("Time zone").select_option("Europe/Zurich")
+    page.get_by_label("Reason").fill("yearly recertification")
+    page.get_by_label("Warn learners").fill("14")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_role("heading", name="Confirm this rule")).to_be_visible()
+
+
+def test_a_calendar_rule_is_made_paused_resumed_and_removed(sign_in: SignIn) -> None:
+    make_scene()
+    page = sign_in(ADMIN)
+    page.get_by_role("link", name="Rules").click()
+    page.get_by_role("link", name="Make a rule").click()
+    fill_in(page)
+    expect(page.get_by_text("each year on 1 March at 06:00 (Europe/Zurich)")).to_be_visible()
+    expect(page.get_by_role("region", name="What lies ahead").get_by_role("row")).to_have_count(13)
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    code, button = page.get_by_label(f"Type {COURSE}"), page.get_by_role("button", name="Make the rule")
+    expect(button).to_be_disabled()
+    code.fill(COURSE)
+    for where in (code, button):
+        where.press("Enter")
+    assert ask("SELECT count(*) FROM retraining_rule") == 0
+    button.click()
+    expect(page.get_by_text("The rule is made.")).to_be_visible()
+    assert rows("SELECT recurrence, warn_days, owner_id IS NOT NULL FROM retraining_rule") == [
+        ("FREQ=YEARLY", 14, True)
+    ]
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("paused", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("active", exact=True)).to_be_visible()
+    page.get_by_text("Remove this rule").click()
+    page.get_by_role("button", name="Remove the rule").click()
+    expect(page.get_by_text("removed", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Rules", exact=True).click()
+    expect(page.get_by_text("There are no rules yet")).to_be_visible()
+
+
+def test_without_scripts_a_wrong_code_is_refused_and_the_right_one_makes_the_rule(sign_in: SignIn) -> None:
+    make_scene()
+    page = sign_in(ADMIN, scripts=False)
+    page.goto("/rules/new")
+    page.get_by_label("Reason").fill("x")
+    page.get_by_label("First time").fill("2031-03-01T06:00")
+    page.get_by_label("Course").select_option(COURSE)
+    page.get_by_label("Or a recurrence of your own").fill("FREQ=NEVER")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_role("alert")).to_contain_text("This is no recurrence")
+    page.get_by_label("Or a recurrence of your own").fill("")
+    fill_in(page)
+    page.get_by_label("Type").fill("FIRE")
+    page.get_by_role("button", name="Make the rule").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type the course code")
+    page.get_by_label("Type").fill(COURSE)
+    page.get_by_role("button", name="Make the rule").click()
+    expect(page.get_by_text("The rule is made.")).to_be_visible()
+
+
+def test_an_event_rule_for_a_group_fires_and_its_page_leads_to_the_reset(sign_in: SignIn, post: Post) -> None:
+    scene = make_scene(completed=100)
+    page = sign_in(ADMIN)
+    page.goto("/groups")
+    page.get_by_label("Code").fill("bern-2")
+    page.get_by_label("Name").fill("Bern")
+    page.get_by_role("button", name="Make the group").click()
+    page.get_by_label("E-mail addresses").fill("who@acme.example")
+    page.get_by_role("button", name="Put them into it").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no active user")
+    page.get_by_label("E-mail addresses").fill("learner-1@acme.example learner-2@acme.example")
+    page.get_by_role("button", name="Put them into it").click()
+    expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(3)
+
+    page.goto(f"/rules/new?kind=event&course={COURSE}")
+    page.get_by_label("For").select_option("group:bern-2")
+    page.get_by_label("Reason").fill("after an incident")
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_label("Type").fill(COURSE)
+    page.get_by_role("button", name="Make the rule").click()
+    expect(page.get_by_text("The rule is made.")).to_be_visible()
+    happen(scene, datetime.now(UTC), "7731")
+    tick(datetime.now(UTC) + timedelta(seconds=1))
+    post.drain()
+    tick(datetime.now(UTC) + timedelta(seconds=2))
+    page.reload()
+    expect(page.get_by_text("settled", exact=True)).to_be_visible()
+    page.get_by_role("link", name="The reset").click()
+    expect(page.get_by_text("2 of 2 learners reset")).to_be_visible()
+    expect(page.get_by_text("incident: press 4, hand injury")).to_be_visible()
