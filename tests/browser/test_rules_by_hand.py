@@ -14,7 +14,7 @@ ADMIN = "admin@acme.example"
 
 
 def fill_in(page: Page) -> None:
-    page.get_by_label("Course").select_option(COURSE)
+    page.locator("[name=course]").select_option(COURSE)
     page.get_by_label("First time").fill("2031-03-01T06:00")
     page.get_by_label("Time zone").select_option("Europe/Zurich")
     page.get_by_label("Reason").fill("yearly recertification")
@@ -61,7 +61,7 @@ def test_without_scripts_a_wrong_code_is_refused_and_the_right_one_makes_the_rul
     page.goto("/rules/new")
     page.get_by_label("Reason").fill("x")
     page.get_by_label("First time").fill("2031-03-01T06:00")
-    page.get_by_label("Course").select_option(COURSE)
+    page.locator("[name=course]").select_option(COURSE)
     page.get_by_label("Or a recurrence of your own").fill("FREQ=NEVER")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_role("alert")).to_contain_text("This is no recurrence")
@@ -90,7 +90,7 @@ def test_an_event_rule_for_a_group_fires_and_its_page_leads_to_the_reset(sign_in
     expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(3)
 
     page.goto(f"/rules/new?kind=event&course={COURSE}")
-    page.get_by_label("For").select_option("group:bern-2")
+    page.locator("[name=whom]").select_option("group:bern-2")
     page.get_by_label("Reason").fill("after an incident")
     page.get_by_role("button", name="See what it would do").click()
     page.get_by_label("Type").fill(COURSE)

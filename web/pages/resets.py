@@ -13,7 +13,7 @@ from models.records import kind_labels
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.cancel import cancel
 from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
-from tasks.report import progress_of, report
+from tasks.report import progress_of, progress_of_each, report
 from tasks.retry_failed import retry_failed
 from web.access import AnyAdmin
 from web.database import Database
@@ -57,7 +57,7 @@ def resets(
         limit=pager.limit,
     )
     lines = pager.cut(found, lambda line: (line.reset.requested_at, line.reset.id))
-    progress = {line.reset.id: progress_of(session, line.reset.id) for line in lines}
+    progress = progress_of_each(session, [line.reset.id for line in lines])
     return page(
         request,
         "resets.html",
