@@ -9,6 +9,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from config.links import flower_row
+from models.file_deletions import files_left
+from models.mail import NO_MAILS, mails_of
 from models.records import kind_labels
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.cancel import cancel
@@ -140,5 +142,7 @@ def _live(session: Session, reset: Reset) -> dict[str, Any]:
         "settled": settled,
         "causes": causes_of(session, reset),
         "may_retry": settled and ResetState.RUNNING in TRANSITIONS[reset.state] and reset.reported_at is not None,
+        "mails": mails_of(session, reset.id) if settled else NO_MAILS,
+        "files": files_left(session, reset.id),
         "flower": flower_row(reset.task_id),
     }
