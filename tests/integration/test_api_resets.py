@@ -209,7 +209,6 @@ def test_odd_bodies_are_refused_and_never_break_anything(api: httpx.Client) -> N
 
 
 ODD_ADDRESSES = [
-    "/v1/resets/not-a-uuid",
     "/v1/resets?after=eyJ",
     "/v1/resets?after=WzEsMl0",
     "/v1/resets?limit=0",
@@ -223,6 +222,8 @@ ODD_ADDRESSES = [
 def test_odd_addresses_are_refused_and_never_break_anything(api: httpx.Client) -> None:
     for path in ODD_ADDRESSES:
         assert problem(api.get(path)) == (422, "request-invalid"), path
+    for path in ("/v1/resets/not-a-uuid", "/v1/resets/%00", "/v1/resets/not-a-uuid/items"):
+        assert problem(api.get(path)) == (404, "not-found"), path
 
 
 ODD_PATHS = [
