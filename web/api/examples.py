@@ -34,6 +34,7 @@ EXAMPLES: dict[str, Any] = {
         "confirm": "SAFETY-101",
         "course": "SAFETY-101",
         "audience": "completed",
+        "group": None,
         "reason": "incident 7731",
         "due_in_days": 30,
         "notify": True,
