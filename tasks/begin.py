@@ -62,31 +62,30 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
 
     Raises `Refused` where a brake holds or the owner may not any more.
     """
-    room, due_times = room_today(session, rule, now), session.execute(
-        select(Occurrence.due_at).where(ready(rule, now)).group_by(Occurrence.due_at).order_by(Occurrence.due_at)
-    ).scalars().all()  # fmt: skip
-    if due_times:
-        check_growth(session, rule)
+    due_times = session.scalars(select(Occurrence.due_at).where(ready(rule, now)).distinct()).all()
     for due_at in due_times:
         these = and_(ready(rule, now), Occurrence.due_at == due_at)
         gone = ~select(Enrolment).where(Enrolment.id == Occurrence.enrolment_id, still_due(rule, due_at, now)).exists()
         skip(session, rule, NOT_DUE_ANY_MORE, these, gone)
         check_caps(session.scalars(select(func.count()).where(these)).one(), rule.most_learners, None)
-        while room is None or room > 0:
-            most = MOST_NAMED_USERS if room is None else min(room, MOST_NAMED_USERS)
-            batch = session.execute(
-                select(Occurrence.id, Enrolment.user_id)
-                .join(Enrolment, Enrolment.id == Occurrence.enrolment_id)
-                .where(these)
-                .order_by(Occurrence.id)
-                .limit(most)
-            ).all()
-            if not batch:
-                break
-            options = Options(audience=Audience.USERS, users=[user for _, user in batch])
-            _request(session, rule, options, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
-            room = None if room is None else room - len(batch)
-        _put_off(session, these, PUT_OFF, tomorrow(rule, now))
+    if not due_times:
+        return
+    check_growth(session, rule)
+    room = room_today(session, rule, now)
+    while room is None or room > 0:
+        batch = session.execute(
+            select(Occurrence.id, Enrolment.user_id)
+            .join(Enrolment, Enrolment.id == Occurrence.enrolment_id)
+            .where(ready(rule, now))
+            .order_by(Occurrence.due_at, Occurrence.id)
+            .limit(MOST_NAMED_USERS if room is None else min(room, MOST_NAMED_USERS))
+        ).all()
+        if not batch:
+            break
+        options = Options(audience=Audience.USERS, users=sorted({user for _, user in batch}))
+        _request(session, rule, options, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
+        room = None if room is None else room - len(batch)
+    _put_off(session, ready(rule, now), PUT_OFF, tomorrow(rule, now))
 
 
 def reason_of(rule: Rule, event: Event | None) -> str:

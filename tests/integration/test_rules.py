@@ -343,6 +343,17 @@ def test_a_tick_that_is_a_little_late_is_no_outage(scene: Scene) -> None:
     assert occurrences(rule) == [(MARCH, "requested", None)]
 
 
+def test_of_learners_who_came_due_in_an_outage_each_is_reset_and_all_of_them_together(scene: Scene) -> None:
+    for number, enrolment in enumerate(scene.enrolments()):
+        completed(enrolment.id, datetime(2025, 2, 1 + number, tzinfo=UTC))
+    rule = make(scene, JANUARY, **ROLLING)
+    tick(datetime(2026, 3, 15, tzinfo=UTC))
+    assert [(at.day, state) for at, state, _ in occurrences(rule)] == [
+        (1 + number, "requested") for number in range(20)
+    ]
+    assert rows("SELECT cardinality(user_ids) FROM reset") == [(20,)]
+
+
 # Brakes
 
 

@@ -1,0 +1,164 @@
+"""Beats that are doubled or killed, and a broker that is away, when rules are due: each occurrence once."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import redis
+
+from tests.conftest import PROJECT
+from tests.rules import CALENDAR, ONCE, ROLLING, group, make, occurrences, rule_of
+from tests.scenes import Scene, ask, count_new_registrations, make_scene, rows, run
+from tests.workers import Worker, until
+
+OFTEN = {"retrain_every_seconds": 0.3}
+
+
+@pytest.fixture
+def scene(database: str) -> Scene:
+    scene = make_scene(learners=12, completed=100)
+    count_new_registrations()
+    return scene
+
+
+@pytest.fixture
+def start_beat(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    """Start a beat of its own. Killed at the end, as in the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> "subprocess.Popen[bytes]":
+        monkeypatch.setenv("RECOURSE_RETRAIN_EVERY_SECONDS", "0.3")
+        monkeypatch.setenv("RECOURSE_RECOVER_EVERY_SECONDS", "0.5")
+        schedule = tmp_path / f"beat-{len(started)}"
+        command = [sys.executable, "-m", "celery", "-A", "worker", "beat", "-s", str(schedule), "--pidfile="]
+        with (tmp_path / "beat.log").open("ab") as log:
+            started.append(subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def once_in(scene: Scene, seconds: float, **terms: object) -> tuple[UUID, datetime]:
+    """A rule that is due once, so soon. Gives it and its moment."""
+    now = datetime.now(UTC)
+    at = (now + timedelta(seconds=seconds)).replace(microsecond=0) + timedelta(seconds=1)
+    return make(scene, now, **ONCE, starts=at.replace(tzinfo=None), **terms), at
+
+
+def settled(*rules: UUID) -> bool:
+    return all(
+        state in ("settled", "skipped") for rule in rules for _, state, _ in occurrences(rule) or [(0, "none", 0)]
+    )
+
+
+def test_two_beats_and_two_workers_give_each_occurrence_once(
+    scene: Scene, start_worker: Callable[..., Worker], start_beat: Callable[[], object]
+) -> None:
+    for number in range(2):
+        start_beat()
+        start_worker(beat=number == 0, **OFTEN)  # this one has a third beat
+    rule, at = once_in(scene, 1)
+    until(lambda: settled(rule))
+    time.sleep(1.5)  # and so many ticks more
+    assert occurrences(rule) == [(at, "settled", None)]
+    assert rows("SELECT requester FROM reset") == [(f"rule:{rule}",)]
+    assert rows("SELECT max(n) FROM (SELECT count(*) AS n FROM new_registration GROUP BY enrolment_id) x") == [(1,)]
+    assert ask("SELECT count(*) FROM new_registration") == 12
+
+
+def test_a_beat_that_is_killed_over_a_due_time_only_makes_it_late(
+    scene: Scene, start_worker: Callable[..., Worker], start_beat: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    start_worker(beat=False)
+    beat = start_beat()
+    first, _ = once_in(scene, 0)
+    until(lambda: settled(first))  # the beat beats
+    rule, at = once_in(scene, 3)
+    until(lambda: rule_of(rule).look_at == at)  # it has looked, and knows when to look again
+    beat.kill()
+    beat.wait()
+    until(lambda: datetime.now(UTC) > at + timedelta(seconds=1))
+    assert occurrences(rule) == []
+    start_beat()
+    until(lambda: settled(rule))
+    assert occurrences(rule) == [(at, "settled", None)]
+    assert rows("SELECT requester FROM reset ORDER BY requested_at") == [(f"rule:{first}",), (f"rule:{rule}",)]
+
+
+def test_a_broker_that_is_away_over_three_due_times_costs_none_of_them(
+    scene: Scene, start_worker: Callable[..., Worker], redis_server: redis.Redis
+) -> None:
+    # Given three rules that are due one after the other, of learners who are each in one of them
+    users = scene.users()
+    people = [[user.email for user in users[number::3]] for number in range(3)]
+    for number, emails in enumerate(people):
+        group(scene, f"group-{number}", emails)
+    start_worker(**OFTEN)
+    rules = [once_in(scene, 1 + number, audience="group", group=f"group-{number}") for number in range(3)]
+    last = rules[-1][1]
+    # When Redis takes nothing over all three of them, and forgets what it had
+    try:
+        redis_server.flushall()
+        redis_server.client_pause(int((last - datetime.now(UTC)).total_seconds() * 1000) + 1500)
+        until(lambda: datetime.now(UTC) > last + timedelta(seconds=1))
+        assert ask("SELECT count(*) FROM reset") == 0
+    finally:
+        redis_server.client_unpause()
+    # Then each is made up for, once
+    until(lambda: settled(*(rule for rule, _ in rules)), 60)
+    assert [occurrences(rule) for rule, _ in rules] == [[(at, "settled", None)] for _, at in rules]
+    assert ask("SELECT count(*) FROM reset") == 3
+    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(12, 12)]
+
+
+@pytest.mark.parametrize("catch_up", ["run_once", "skip"])
+def test_of_three_due_times_of_one_rule_in_an_outage_one_is_run_or_none_as_the_rule_says(
+    scene: Scene, start_worker: Callable[..., Worker], catch_up: str
+) -> None:
+    # Given a daily rule that nobody has looked at for three days, and a rolling one with a learner due on each of them
+    begun = datetime.now(UTC) - timedelta(days=3, hours=6)
+    starts = (begun - timedelta(days=30) + timedelta(hours=1)).replace(microsecond=0, tzinfo=None)
+    daily = make(scene, begun, **CALENDAR | {"recurrence": "FREQ=DAILY;COUNT=34"}, starts=starts, catch_up=catch_up)
+    start_worker(**OFTEN)
+    until(lambda: settled(daily))
+    states = [state for _, state, _ in occurrences(daily)]
+    reasons = {reason for _, state, reason in occurrences(daily) if state == "skipped"}
+    assert len(states) == 4
+    assert states == ["skipped"] * 3 + ["settled"] if catch_up == "run_once" else ["skipped"] * 4
+    assert all("made up for" in str(one) if catch_up == "run_once" else "skips" in str(one) for one in reasons)
+    assert ask("SELECT count(*) FROM reset") == (1 if catch_up == "run_once" else 0)
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_tick_leaves_all_of_it_or_nothing(
+    scene: Scene, start_worker: Callable[..., Worker]
+) -> None:
+    # Given a tick that dawdles after it has written the occurrence and asked for the reset
+    run("UPDATE enrolment SET completed_at = now() - interval '1 year' - interval '1 day', assigned_at = '2020-01-01'")
+    run(
+        "CREATE FUNCTION dawdle_here() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$"
+    )
+    run("CREATE TRIGGER dawdle_here AFTER INSERT ON reset FOR EACH ROW EXECUTE FUNCTION dawdle_here()")
+    rule = make(scene, datetime.now(UTC) - timedelta(days=2), **ROLLING, at_time="00:00")
+    worker = start_worker(**OFTEN)
+    until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    worker.kill()
+    assert occurrences(rule) == []
+    until(lambda: not ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    assert ask("SELECT count(*) FROM reset") == 0
+    run("DROP FUNCTION dawdle_here CASCADE")
+    start_worker(**OFTEN)
+    until(lambda: settled(rule), 60)
+    assert [state for _, state, _ in occurrences(rule)] == ["settled"] * 12
+    assert ask("SELECT count(*) FROM reset") == 1
+    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(12, 12)]
