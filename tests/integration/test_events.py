@@ -1,0 +1,132 @@
+"""Events that are reported: by Python and by a message through the broker; once, and by those who may."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from models.access import Permission
+from models.events import EventKind
+from models.refusals import CourseUnknown, EventMismatch, Forbidden, GroupUnknown, ReasonMissing, Refused
+from tasks.app import app
+from tests.post import Post
+from tests.rules import EVENT, group, happen, make, occurrences, tick
+from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
+
+REPORT = "recourse.report_event"
+NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def scene(database: str) -> Scene:
+    return make_scene(learners=6, completed=100)
+
+
+def message(scene: Scene, **changes: Any) -> dict[str, Any]:
+    """What another application sends."""
+    arguments = {
+        "organization": "acme", "course": COURSE, "kind": "incident", "reason": "case 7731",
+        "reported_by": scene.admin.user_id, "idempotency_key": "7731",
+    }  # fmt: skip
+    return {name: value for name, value in (arguments | changes).items() if value is not None}
+
+
+def send(post: Post, kwargs: Mapping[str, Any]) -> Any:
+    """Send it through the broker, deliver it, and give its result."""
+    sent = app.send_task(REPORT, queue="interactive", kwargs=dict(kwargs))
+    for letter in post.take():
+        post.deliver(letter)
+    return app.AsyncResult(sent.id)
+
+
+def test_another_application_reports_an_event_by_message_and_its_rules_reset(scene: Scene, post: Post) -> None:
+    rule = make(scene, NOW, **EVENT, event_kind="incident")
+    answer = send(post, message(scene)).get(timeout=5)
+    assert answer == {"event": ask("SELECT id FROM training_event"), "rules": 1}
+    tick(datetime.now(UTC))
+    post.drain()
+    tick(datetime.now(UTC))
+    assert [state for _, state, _ in occurrences(rule)] == ["settled"]
+    assert rows("SELECT reason, requester FROM reset") == [("incident: case 7731", f"rule:{rule}")]
+
+
+def test_a_message_that_comes_twice_is_one_event(scene: Scene, post: Post) -> None:
+    rule = make(scene, NOW, **EVENT)
+    first, second = (send(post, message(scene)).get(timeout=5) for _ in range(2))
+    assert first == second
+    assert len(occurrences(rule)) == ask("SELECT count(*) FROM training_event") == 1
+    assert ask("SELECT count(*) FROM audit WHERE action = 'event.reported'") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"organization": "globex"}, "organization-unknown"),
+        ({"course": "NONE-1"}, "course-unknown"),
+        ({"group": "bern"}, "group-unknown"),
+        ({"reason": "  "}, "reason-missing"),
+        ({"kind": "earthquake"}, "arguments-invalid"),
+        ({"reported_by": 999_999}, "user-unknown"),
+        ({"reported_by": "1"}, "arguments-invalid"),
+        ({"idempotency_key": None}, "arguments-invalid"),
+        ({"more": 1}, "arguments-invalid"),
+    ],
+)
+def test_a_message_that_is_refused_says_why_by_code(scene: Scene, post: Post, changes: Any, code: str) -> None:
+    make(scene, NOW, **EVENT)
+    result = send(post, message(scene, **changes))
+    assert result.state == "FAILURE"
+    assert result.result.args[0] == code
+    assert ask("SELECT count(*) FROM training_event") == ask("SELECT count(*) FROM occurrence") == 0
+
+
+def test_who_may_not_reset_courses_may_not_report_events(scene: Scene, post: Post) -> None:
+    run("UPDATE \"user\" SET permissions = ARRAY[:users] WHERE id = :id", users=Permission.USERS.value,
+        id=scene.admin.user_id)  # fmt: skip
+    assert send(post, message(scene)).result.args[0] == "forbidden"
+    assert ask("SELECT count(*) FROM training_event") == 0
+
+
+def test_a_key_is_of_one_event_and_each_reporter_has_keys_of_their_own(scene: Scene) -> None:
+    happen(scene, NOW, "1")
+    for other in ({"kind": EventKind.NON_COMPLIANCE}, {"reason": "another"}, {"course": "DATA-202"}):
+        with pytest.raises(EventMismatch):
+            happen(scene, NOW, "1", **other)
+    assert happen(scene, NOW, "1", reporter="source:1").key == "1"
+    assert ask("SELECT count(*) FROM training_event") == 2
+
+
+def test_an_event_that_no_rule_waits_for_is_kept_all_the_same(scene: Scene) -> None:
+    make(scene, NOW, **EVENT, event_kind="procedure_changed")
+    event = happen(scene, NOW, "1")
+    assert ask("SELECT count(*) FROM occurrence") == 0
+    [(actor, details)] = rows("SELECT actor, details FROM audit WHERE subject = :id AND action = 'event.reported'",
+                              id=str(event.id))  # fmt: skip
+    assert (actor, details["rules"], details["reason"]) == (scene.admin.name, [], "press 4, hand injury")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [({"course": "NONE-1"}, CourseUnknown), ({"group": "none"}, GroupUnknown), ({"reason": " "}, ReasonMissing)],
+)
+def test_an_event_of_what_is_not_there_is_refused(scene: Scene, changes: Any, refusal: type[Refused]) -> None:
+    with pytest.raises(refusal):
+        happen(scene, NOW, "1", **changes)
+
+
+def test_an_event_reaches_nobody_of_another_organization(scene: Scene) -> None:
+    theirs = make_scene("globex", learners=3, completed=100)
+    rule = make(theirs, NOW, **EVENT)
+    happen(scene, NOW, "1")
+    group(theirs, "lyon", [])
+    with pytest.raises(GroupUnknown):
+        happen(scene, NOW, "2", group="lyon")
+    assert occurrences(rule) == []
+
+
+def test_a_learner_reports_nothing(scene: Scene) -> None:
+    learner = replace(scene, admin=replace(scene.admin, permissions=frozenset()))
+    with pytest.raises(Forbidden):
+        happen(learner, NOW, "1")
