@@ -1,9 +1,10 @@
 """A retraining rule, as a training admin makes it and looks after it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.post import Post
 from tests.rules import happen, tick
@@ -13,10 +14,15 @@ SignIn = Callable[..., Page]
 ADMIN = "admin@acme.example"
 
 
+def chosen(page: Page, label: str) -> Locator:
+    """The list of choices with this label: labels of other fields contain the same words."""
+    return page.get_by_role("combobox", name=re.compile(f"^{label}"))
+
+
 def fill_in(page: Page) -> None:
-    page.get_by_label("Course").select_option(COURSE)
+    chosen(page, "Course").select_option(COURSE)
     page.get_by_label("First time").fill("2031-03-01T06:00")
-    page.get_by_label("Time zone").select_option("Europe/Zurich")
+    chosen(page, "Time zone").select_option("Europe/Zurich")
     page.get_by_label("Reason").fill("yearly recertification")
     page.get_by_label("Warn learners").fill("14")
     page.get_by_role("button", name="See what it would do").click()
@@ -30,7 +36,7 @@ def test_a_calendar_rule_is_made_paused_resumed_and_removed(sign_in: SignIn) -> 
     page.get_by_role("link", name="Make a rule").click()
     fill_in(page)
     expect(page.get_by_text("each year on 1 March at 06:00 (Europe/Zurich)")).to_be_visible()
-    expect(page.get_by_role("region", name="What lies ahead").get_by_role("row")).to_have_count(13)
+    expect(page.get_by_role("region", name="What lies ahead").get_by_role("listitem")).to_have_count(12)
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     code, button = page.get_by_label(f"Type {COURSE}"), page.get_by_role("button", name="Make the rule")
     expect(button).to_be_disabled()
@@ -61,7 +67,7 @@ def test_without_scripts_a_wrong_code_is_refused_and_the_right_one_makes_the_rul
     page.goto("/rules/new")
     page.get_by_label("Reason").fill("x")
     page.get_by_label("First time").fill("2031-03-01T06:00")
-    page.get_by_label("Course").select_option(COURSE)
+    chosen(page, "Course").select_option(COURSE)
     page.get_by_label("Or a recurrence of your own").fill("FREQ=NEVER")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_role("alert")).to_contain_text("This is no recurrence")
@@ -90,7 +96,7 @@ def test_an_event_rule_for_a_group_fires_and_its_page_leads_to_the_reset(sign_in
     expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(3)
 
     page.goto(f"/rules/new?kind=event&course={COURSE}")
-    page.get_by_label("For").select_option("group:bern-2")
+    chosen(page, "For").select_option("group:bern-2")
     page.get_by_label("Reason").fill("after an incident")
     page.get_by_role("button", name="See what it would do").click()
     page.get_by_label("Type").fill(COURSE)
