@@ -38,7 +38,7 @@ def _next_completion(session: Session, rule: Rule) -> datetime | None:
         Enrolment.completed_at >= moment(datetime.combine(first, time(0)), rule.time_zone),
     )
     if rule.audience == Audience.GROUP:
-        query = query.where(Enrolment.user_id.in_(members(rule.group_id, now)))
+        query = query.where(Enrolment.user_id.in_(members(rule.group_id, session.scalars(select(func.now())).one())))
     completed = session.scalar(query)
     if completed is None:
         return None
