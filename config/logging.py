@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import re
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
@@ -12,6 +13,9 @@ from config.settings import settings
 
 # What Celery says of a message, by the first word after the task's name and id; of an end it says which.
 _OF_A_TASK = {"received": "task_received", "succeeded": "task_succeeded", "retry": "task_retried"}
+
+
+_ROW_VALUES = re.compile(r"^((?:DETAIL|CONTEXT)): .*$", re.MULTILINE)
 
 
 def configure_logging() -> None:
@@ -34,6 +38,7 @@ def configure_logging() -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _without_values,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -43,6 +48,13 @@ def configure_logging() -> None:
     root.setLevel(settings().log_level)
     # Beat would log each of its ticks, and a worker each message that it takes from the broker.
     logging.getLogger("celery.beat").setLevel(max(logging.WARNING, root.level))
+
+
+def _without_values(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What PostgreSQL says of a failed row may be about people: its values do not go into a log."""
+    if isinstance(said := line.get("exception"), str):
+        line["exception"] = _ROW_VALUES.sub(r"\1: …", said)
+    return line
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
@@ -60,7 +59,6 @@ class Notification(Base):
         one_of(NotificationState, "state"), server_default=NotificationState.PENDING.value
     )
     reason: Mapped[str | None]
-    details: Mapped[dict[str, Any] | None]  # what its words need beside user and course: ids and dates alone
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]  # when the user marked it as read

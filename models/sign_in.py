@@ -73,12 +73,28 @@ def set_password(session: Session, user: User, password: str) -> None:
     end_sessions(session, user.id)
 
 
-def check_password(session: Session, slug: str, email: str, password: str, address: str) -> User:
-    """The user whom these belong to. Call `note_failure`, in a transaction of its own, when it raises `SignInFailed`.
+def begin_attempt(session: Session, slug: str, email: str, address: str) -> int:
+    """Count an attempt to sign in as failed, before it is known to be: guesses that come at once are counted too.
 
-    `address` is where the request came from. Raises `SignInFailed`, `SignInThrottled`.
+    To be committed before `check_password`; `forgive` takes it back. `address` is where the request came from. Gives
+    the attempt's number. Raises `SignInThrottled`.
     """
-    _throttle(session, slug, email, address)
+    account = _account(slug, email)
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(account.hex(), 0))))
+    _throttle(session, account, address)
+    attempt = SignInFailure(account=account, address=address)
+    session.add(attempt)
+    session.flush()
+    return attempt.id
+
+
+def forgive(session: Session, attempt: int) -> None:
+    """The attempt did not fail."""
+    session.execute(delete(SignInFailure).where(SignInFailure.id == attempt))
+
+
+def check_password(session: Session, slug: str, email: str, password: str) -> User:
+    """The user whom these belong to. Raises `SignInFailed`."""
     user = session.scalar(
         select(User)
         .join(Organization, Organization.id == User.organization_id)
@@ -93,11 +109,6 @@ def check_password(session: Session, slug: str, email: str, password: str, addre
     if better_hash is not None:  # the library has raised its costs since
         credential.password_hash = better_hash
     return user
-
-
-def note_failure(session: Session, slug: str, email: str, address: str) -> None:
-    """Count a failed sign-in."""
-    session.add(SignInFailure(account=_account(slug, email), address=address))
 
 
 def begin_session(session: Session, user: User, browser: str) -> str:
@@ -117,8 +128,17 @@ def user_of_session(session: Session, token: str) -> User | None:
     if user is not None:
         session.execute(  # once a minute is enough to know that it is not idle
             update(WebSession)
-            .where(WebSession.token_hash == hash_of(token), WebSession.seen_at < func.now() - timedelta(minutes=1))
+            .where(
+                WebSession.token_hash.in_(  # another request that is at it right now does it as well
+                    select(WebSession.token_hash)
+                    .where(
+                        WebSession.token_hash == hash_of(token), WebSession.seen_at < func.now() - timedelta(minutes=1)
+                    )
+                    .with_for_update(skip_locked=True)
+                )
+            )
             .values(seen_at=func.now())
+            .execution_options(synchronize_session=False)
         )
     return user
 
@@ -144,9 +164,9 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _throttle(session: Session, slug: str, email: str, address: str) -> None:
+def _throttle(session: Session, account: bytes, address: str) -> None:
     lately = SignInFailure.at > func.now() - FAILURE_WINDOW
-    of_account, of_address = SignInFailure.account == _account(slug, email), SignInFailure.address == address
+    of_account, of_address = SignInFailure.account == account, SignInFailure.address == address
     for_account, from_address = session.execute(
         select(func.count().filter(of_account), func.count().filter(of_address)).where(
             lately, or_(of_account, of_address)

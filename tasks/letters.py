@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -21,9 +21,10 @@ from models.notifications import ABOUT_ONES_OWN, Notification, NotificationKind
 from models.people import Organization, User, zone_of
 from models.preferences import why_no_mail
 from models.resets import Reset
+from models.retraining import Occurrence
 from models.training import Course, Enrolment
 from tasks.letter_words import Language, language_of
-from tasks.links import course_link, reset_link, rules_link, settings_link, unsubscribe_link
+from tasks.links import course_link, reset_link, rule_link, settings_link, unsubscribe_link
 from tasks.report import progress_of
 
 
@@ -110,15 +111,18 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
             if row.due_at:
                 lines = [language.due.format(day=language.day(row.due_at.astimezone(zone_of(user)).date()))]
         case NotificationKind.RETRAINING_AHEAD:
-            if begins := _day(alert.details, user):
-                lines = [language.begins.format(day=language.day(begins))]
+            if alert.occurrence_id:
+                begins = session.get_one(Occurrence, alert.occurrence_id).due_at
+                lines = [language.begins.format(day=language.day(begins.astimezone(zone_of(user)).date()))]
         case NotificationKind.RESET_DIGEST:
             lines, link = (
                 _outcome(session, session.get_one(Reset, alert.reset_id), language),
                 reset_link(alert.reset_id),
             )
         case NotificationKind.RULE_WAITS:
-            lines, link = [language.waits], rules_link(course.code)
+            lines = [language.waits]
+            if alert.occurrence_id:
+                link = rule_link(session.get_one(Occurrence, alert.occurrence_id).rule_id)
     return Item(name, f"{name} ({course.code})", lines, link)
 
 
@@ -130,15 +134,6 @@ def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
     if progress.failed:
         lines.append(language.failures)
     return [*lines, language.why.format(reason=reset.reason)]
-
-
-def _day(details: dict[str, Any] | None, user: User) -> date | None:
-    """The day `on` of an alert's details: a date, or a moment in the user's time zone."""
-    try:
-        on = datetime.fromisoformat(str((details or {})["on"]))
-    except (KeyError, ValueError):
-        return None
-    return on.astimezone(zone_of(user)).date() if on.tzinfo else on.date()
 
 
 def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> EmailMessage:

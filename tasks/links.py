@@ -18,9 +18,9 @@ def reset_link(reset_id: UUID) -> str:
     return f"{settings().public_url}/resets/{reset_id}"
 
 
-def rules_link(code: str) -> str:
-    """Where an admin finds the retraining rules of a course."""
-    return f"{settings().public_url}/training/content/courses/{quote(code, safe='')}"
+def rule_link(rule_id: UUID) -> str:
+    """Where an admin sees a retraining rule."""
+    return f"{settings().public_url}/rules/{rule_id}"
 
 
 def verify_link(serial: str) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor, Permission, actor_for
@@ -16,7 +15,6 @@ from models.refusals import ScopeMissing, TokenInvalid
 from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
-from web.database import Database
 
 
 class NotSignedInError(Exception):
@@ -59,14 +57,18 @@ def take_cookie(answer: Response) -> None:
     answer.delete_cookie(cookie_name(), secure=_is_https(), httponly=True, samesite="lax")
 
 
-def signed_in(request: Request, session: Database) -> SignedIn:
-    """A dependency: the signed-in person. It raises `NotSignedInError`."""
+def signed_in(request: Request) -> SignedIn:
+    """A dependency: the signed-in person. It raises `NotSignedInError`.
+
+    In a transaction of its own that is over before the endpoint begins: a request that waits for a thread must hold no
+    connection, and one that takes its time must not hold the session's row, on which the person's other pages wait.
+    """
     token = request.cookies.get(cookie_name(), "")
-    user = user_of_session(session, token) if token else None
-    if user is None:
-        raise NotSignedInError
-    session.expunge(user)  # a rollback would forget it, and the page that says why is about them too
-    person = SignedIn(user, actor_for(user), token, unread(session, user.id))
+    with transaction() as session:
+        user = user_of_session(session, token) if token else None
+        if user is None:
+            raise NotSignedInError
+        person = SignedIn(user, actor_for(user), token, unread(session, user.id))
     request.state.signed_in = person  # for the frame around every page
     return person
 
@@ -94,37 +96,29 @@ _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def program(session: Database, credentials: Credentials) -> Actor:
+def program(credentials: Credentials) -> Actor:
     """A dependency: for whom a bearer token speaks, whatever its scopes. It raises `TokenInvalid`."""
-    return _actor(session, credentials, None)
+    return _actor(credentials, None)
 
 
 def program_with(scope: Scope) -> Callable[..., Actor]:
     """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
 
-    def check(session: Database, credentials: Credentials) -> Actor:
-        return _actor(session, credentials, scope)
-
-    return check
-
-
-def program_apart_with(scope: Scope) -> Callable[..., Actor]:
-    """The same in a transaction of its own, for requests that take longer than a transaction should."""
-
     def check(credentials: Credentials) -> Actor:
-        with transaction() as session:
-            return _actor(session, credentials, scope)
+        return _actor(credentials, scope)
 
     return check
 
 
-def _actor(session: Session, credentials: HTTPAuthorizationCredentials | None, scope: Scope | None) -> Actor:
-    bearer = bearer_of(session, credentials.credentials) if credentials else None
-    if bearer is None:
-        raise TokenInvalid
-    if scope is not None and scope not in bearer.scopes:
-        raise ScopeMissing(scope)
-    return actor_for(bearer.user)
+def _actor(credentials: HTTPAuthorizationCredentials | None, scope: Scope | None) -> Actor:
+    """In a transaction of its own, as with a person."""
+    with transaction() as session:
+        bearer = bearer_of(session, credentials.credentials) if credentials else None
+        if bearer is None:
+            raise TokenInvalid
+        if scope is not None and scope not in bearer.scopes:
+            raise ScopeMissing(scope)
+        return actor_for(bearer.user)
 
 
 def _is_https() -> bool:

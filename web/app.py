@@ -13,6 +13,7 @@ from starlette.types import Scope
 from config.logging import configure_logging
 from config.settings import settings
 from models.session import MOST_CONNECTIONS, forget_engine
+from tasks.app import app as celery
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
@@ -20,8 +21,10 @@ from web.ending import told_of_the_end
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
 from web.problems import body_too_large, tell_problems
-from web.templating import STATIC
+from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
+
+BROKER_PATIENCE = 2.0  # seconds
 
 
 def create_app() -> FastAPI:
@@ -35,11 +38,11 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    tell_problems(app)
     app.add_middleware(BodyLimit, refuse=body_too_large)
     app.add_middleware(SecurityHeaders)
     if settings().otlp_endpoint:
         app.add_middleware(RequestSpans)
-    tell_problems(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
     for router in api.ROUTERS:
@@ -58,6 +61,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     configure_logging()
     logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
     logging.getLogger("uvicorn").propagate = True
+    # A person waits for the answer, and `recover` sends again what could not be sent.
+    celery.conf.broker_transport_options["socket_timeout"] = BROKER_PATIENCE
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
     start_tracing("recourse-web")
@@ -72,7 +77,7 @@ class _Static(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)
-        if scope["query_string"]:
+        if scope["query_string"].decode("latin-1") == mark_of(path):  # and of another version's file, nothing is kept
             answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 

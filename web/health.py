@@ -11,8 +11,8 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/healthz")
-def alive() -> dict[str, str]:
-    """200 while the process answers: what else is away, a restart would not mend."""
+async def alive() -> dict[str, str]:
+    """200 while the process answers, also where all its threads are at work: what is away, a restart would not mend."""
     return {"status": "ok"}
 
 

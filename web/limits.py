@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from config.settings import settings
 
 MEGABYTE = 1_000_000
-JSON_LIMIT_MB = 1
+FORM_LIMIT_MB = 1  # and of JSON
 IMPORT_LIMIT_MB = 2_000  # streamed to a temporary file
 
 
@@ -61,4 +61,6 @@ def limit_of(path: str) -> int:
     """Megabytes that a body may have which is sent to this path."""
     if path.startswith("/v1/imports"):
         return IMPORT_LIMIT_MB
-    return JSON_LIMIT_MB if path.startswith("/v1/") else settings().file_limit_mb + 1  # a file, and the other fields
+    if path.startswith("/my/courses/") and "/attempts/" in path:
+        return settings().file_limit_mb + 1  # a file, and the other fields
+    return FORM_LIMIT_MB

@@ -3,19 +3,21 @@ of its explanation, `/problems/<code>`, and never changes."""
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.refusals import ImportInvalid, Refused, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
+from web.limits import BodyTooLargeError
 from web.templating import page
 
 log = structlog.get_logger(__name__)
@@ -92,7 +94,8 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(NotSignedInError, _not_signed_in)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(NoConnectionError, _busy)
+    app.add_middleware(Unforeseen)  # the first, so it is the innermost: its answers get what all answers get
 
 
 def answer(request: Request, status: int, code: str, detail: str, **more: Any) -> Response:
@@ -101,7 +104,9 @@ def answer(request: Request, status: int, code: str, detail: str, **more: Any) -
     if request.url.path.startswith("/v1"):
         body = {"type": f"/problems/{code}", "title": title_of(code), "status": status, "detail": detail, **more}
         return JSONResponse(body, status, headers, media_type="application/problem+json")
-    return page(request, "problem.html", status=status, headers=headers, title=title_of(code), detail=detail, **more)
+    in_dialog = request.headers.get("hx-target") == "dialog"
+    template = "problem_dialog.html" if in_dialog else "problem.html"
+    return page(request, template, status=status, headers=headers, title=title_of(code), detail=detail, **more)
 
 
 def body_too_large(scope: Scope, limit: int) -> Response:
@@ -135,6 +140,8 @@ def _problem(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if not request.url.path.startswith("/v1") and any(one["loc"][0] == "path" for one in error.errors()):
+        return answer(request, 404, "not-found", EXPLAINED["not-found"])  # a link that somebody has changed
     # Not the values themselves: they may be personal, and are the sender's own anyway.
     wrong = [{"at": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in error.errors()]
     told = "; ".join(f"{one['at']}: {one['detail']}" for one in wrong[:5])
@@ -165,11 +172,46 @@ def _database(request: Request, error: Exception) -> Response:
 
 
 def _not_signed_in(request: Request, _: Exception) -> Response:
+    in_part = request.headers.get("hx-request") is not None
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = f"?next={quote(where)}" if request.method == "GET" and where != "/" else ""
-    if request.headers.get("hx-request"):  # a part of a page cannot show the sign-in page: the whole page goes there
-        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-    return RedirectResponse(f"/sign-in{back}", 303)
+    if in_part or request.method != "GET":  # then the page that it came from is where the person was
+        came_from = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "")
+        ours = came_from.netloc == request.headers.get("host")
+        where = came_from.path + (f"?{came_from.query}" if came_from.query else "") if ours else "/"
+    sign_in = "/sign-in" + (f"?next={quote(where)}" if where != "/" else "")
+    if in_part:  # a part of a page cannot show the sign-in page: the whole page goes there
+        return Response(status_code=401, headers={"HX-Redirect": sign_in})
+    return RedirectResponse(sign_in, 303)
+
+
+def _busy(request: Request, _: Exception) -> Response:
+    """Every connection to the database was in use for so long that it was given up."""
+    words = "More is asked for at the moment than can be answered. Nothing was changed. Try again in a moment."
+    return answer(request, 503, "busy", words, headers={"Retry-After": "5"})
+
+
+class Unforeseen:
+    """Answers what nobody foresaw. Starlette would do so outside of everything, and without its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except BodyTooLargeError:
+            raise
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await _unforeseen(Request(scope), error)(scope, receive, send)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:

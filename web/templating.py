@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from models.access import Permission
+from models.people import zone_of
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
 
@@ -81,10 +82,16 @@ def day(context: Context, value: datetime | None) -> Markup | str:
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{here:%-d %b %Y}")
 
 
-@lru_cache(maxsize=64)
 def static(name: str) -> str:
     """The address of a file of ours, with a mark of its content: browsers may keep it for ever."""
-    return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]}"
+    return f"/static/{name}?{mark_of(name)}"
+
+
+@lru_cache(maxsize=64)
+def mark_of(name: str) -> str:
+    """The mark of the content of a file of ours; nothing for one that is none."""
+    file = STATIC / name
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:10] if file.is_file() else ""
 
 
 @pass_context
@@ -95,4 +102,4 @@ def csrf(context: Context) -> Markup:
 
 def _zone(context: Context) -> ZoneInfo:
     person = context["person"]
-    return ZoneInfo(person.user.time_zone if person else "UTC")
+    return zone_of(person.user) if person else ZoneInfo("UTC")

@@ -234,6 +234,35 @@ def test_a_running_reset_is_cancelled_from_its_page(sign_in: SignIn, start_worke
     assert records_of(scene.course)["completion"] > 0
 
 
+def test_a_reset_page_keeps_what_it_shows_while_nobody_answers(
+    sign_in: SignIn, start_worker: Callable[..., Worker]
+) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request()
+    page = sign_in(ADMIN)
+    page.goto(f"/resets/{reset}")
+    page.route("**/live*", lambda route: route.fulfill(status=503, content_type="text/html", body="<p>Busy</p>"))
+    expect(page.get_by_text("The server does not answer at the moment")).to_be_visible()
+    expect(page.locator("#live")).to_be_visible()
+    expect(page.get_by_text("Busy")).to_have_count(0)
+    page.unroute("**/live*")
+    start_worker()
+    finish(page)
+    expect(page.get_by_text("The server does not answer at the moment")).to_be_hidden()
+
+
+def test_what_a_learner_wrote_is_not_lost_when_it_is_refused(sign_in: SignIn) -> None:
+    scene = make_scene(learners=1)
+    page = sign_in(scene.users()[0].email)
+    page.goto(f"/my/courses/{COURSE}")
+    part = page.get_by_role("region", name="Assignment 1")
+    part.get_by_label("Your answer").fill("A long and careful answer.")
+    part.get_by_label("File").set_input_files({"name": "a.exe", "mimeType": "text/plain", "buffer": b"MZ"})
+    part.get_by_role("button", name="Hand in").click()
+    expect(part.get_by_role("alert")).to_contain_text("It was not saved")
+    expect(part.get_by_label("Your answer")).to_have_value("A long and careful answer.")
+
+
 def test_without_the_permission_there_is_no_menu_entry(sign_in: SignIn) -> None:
     scene = make_scene()
     make_user(scene.organization.id, "manager@acme.example", Permission.COURSES)

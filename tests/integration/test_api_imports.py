@@ -293,6 +293,15 @@ def test_a_body_of_another_type_is_refused(api: httpx.Client) -> None:
         assert (answer.status_code, answer.json()["type"]) == (415, "/problems/media-type-unsupported")
 
 
+def test_a_file_that_is_too_large_is_not_read_to_its_end(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.limits.IMPORT_LIMIT_MB", 1)
+    block = b"u@acme.example,User\n" * 30_000
+
+    for content in (block * 3, iter([block] * 3)):  # the second says nothing of its length
+        answer = api.post("/v1/imports/users", content=content, headers={"Content-Type": CSV})
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
 def test_memory_does_not_grow_with_the_file(scene: Scene, tmp_path: Path) -> None:
     def most_memory(lines: int) -> int:
         path = tmp_path / f"{lines}.csv"
@@ -327,3 +336,19 @@ def test_two_imports_at_once_do_not_wait_in_a_ring(api: httpx.Client) -> None:
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert sum(answer.json()["counts"]["users"]["new"] for answer in answers) == 3000
+
+
+def test_the_command_line_imports_a_file_too(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.main import app as commands
+
+    good, bad = tmp_path / "users.csv", tmp_path / "bad.ndjson"
+    good.write_text("email,name\nnew@acme.example,Nia New\n")
+    bad.write_text('{"email": "x"}\n')
+
+    commands(["import", "users", str(good), "--organization", "acme"], standalone_mode=False)
+    with pytest.raises(ImportInvalid, match="line 1: email: must be an e-mail address"):
+        commands(["import", "users", str(bad)], standalone_mode=False)
+
+    assert "Users" in capsys.readouterr().out
+    assert user("new@acme.example")[0] == "Nia New"
+    assert ask("SELECT actor FROM audit WHERE action = 'users.imported'").startswith("console:")

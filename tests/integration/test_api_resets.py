@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
+from models.groups import add_members, create_group
 from models.session import transaction
 from models.tokens import Scope
 from tasks.preview import opened, signed
@@ -124,6 +125,21 @@ def test_one_users_course_is_reset_alone(api: httpx.Client, scene: Scene, post: 
     assert api.get(answer.headers["location"]).json()["progress"]["total"] == 1
 
 
+def test_a_group_is_reset(api: httpx.Client, scene: Scene, post: Post) -> None:
+    with transaction() as session:
+        group = create_group(session, scene.admin, "bern-2", "Bern, second floor")
+        add_members(session, scene.admin, group, [user.email for user in scene.users()[:2]])
+
+    planned = plan(api, audience="group", group="bern-2")
+
+    assert (planned["learners"], planned["group"]) == (2, "bern-2")
+    where = confirm(api, planned).headers["location"]
+    post.drain()
+    assert api.get(where).json()["progress"]["total"] == 2
+    assert problem(api.post(PLANS, json={"audience": "group", "group": "none"})) == (404, "group-unknown")
+    assert problem(api.post(PLANS, json={"audience": "group"})) == (422, "audience-invalid")
+
+
 def test_a_plan_is_good_only_at_the_address_it_is_for(api: httpx.Client, scene: Scene) -> None:
     one, other = scene.users()[:2]
     planned = plan(api, f"/v1/users/{one.id}/courses/{COURSE}/reset-plans")
@@ -209,7 +225,6 @@ def test_odd_bodies_are_refused_and_never_break_anything(api: httpx.Client) -> N
 
 
 ODD_ADDRESSES = [
-    "/v1/resets/not-a-uuid",
     "/v1/resets?after=eyJ",
     "/v1/resets?after=WzEsMl0",
     "/v1/resets?limit=0",
@@ -223,6 +238,8 @@ ODD_ADDRESSES = [
 def test_odd_addresses_are_refused_and_never_break_anything(api: httpx.Client) -> None:
     for path in ODD_ADDRESSES:
         assert problem(api.get(path)) == (422, "request-invalid"), path
+    for path in ("/v1/resets/not-a-uuid", "/v1/resets/%00", "/v1/resets/not-a-uuid/items"):
+        assert problem(api.get(path)) == (404, "not-found"), path
 
 
 ODD_PATHS = [

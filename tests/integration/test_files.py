@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy import select
 
 from models import storage
-from models.file_deletions import FilesLeft, files_left
+from models.file_deletions import FilesLeft, files_left, take_due
 from models.files import StoredFile, attach, files_under, open_file
 from models.learning import submit
 from models.refusals import FileTooLarge, FileTypeRefused, FileUnknown, UploadExpired
@@ -23,6 +23,7 @@ from models.uploads import Upload, receive
 from tasks.files import delete_batch, sweep
 from tests.post import Post
 from tests.scenes import Scene, as_actor, ask, fail_for, ledger, let_all_pass, make_scene, recover, report_of, rows, run
+from tests.web import visitor
 
 PDF = b"%PDF-1.7\n" + b"What I measured.\n" * 1000
 
@@ -267,7 +268,7 @@ def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: 
 
 
 def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
-    s3: str, post: Post, set_up: Callable[..., None]
+    s3: str, served: str, post: Post, set_up: Callable[..., None]
 ) -> None:
     scene = make_scene(learners=3, completed=100)
     for enrolment in scene.enrolments():
@@ -285,6 +286,10 @@ def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
     assert "127.0.0.1:9" in now.error
     assert now.next_try_at
     assert timedelta(seconds=30) < now.next_try_at - datetime.now(UTC) < timedelta(seconds=61)
+    assert scene.admin.user_id
+    seen = visitor(served, scene.admin.user_id).get(f"/resets/{reset}").text
+    assert "3 files of these learners could not be deleted from the storage yet" in seen
+    assert "127.0.0.1:9" in seen
     recover()
     assert post.take() == [], "the next try is not due yet"
     # When it is back, the next try that is due clears it away
@@ -297,14 +302,13 @@ def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
     assert left(reset) == FilesLeft(0, 0, None, None)
 
 
-def test_tries_grow_further_apart_up_to_six_hours_and_never_end(s3: str, set_up: Callable[..., None]) -> None:
-    scene = make_scene(learners=1)
-    upload(scene)
-    set_up(storage_endpoint="http://127.0.0.1:9")
+def test_tries_grow_further_apart_up_to_six_hours_and_never_end(database: str) -> None:
+    upload(make_scene(learners=1))
     waits = []
     for _ in range(12):
         later()
-        assert delete_batch() == 1
+        with transaction() as session:
+            assert len(take_due(session, 10)) == 1
         waits.append(ask("SELECT extract(epoch FROM next_try_at - now())::int FROM file_deletion"))
     assert [round(wait / 60) for wait in waits] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]
 

@@ -22,6 +22,8 @@ from tasks.mail import SENDER, WAITS, send_due, settle, take_next
 from tasks.smtp import Never
 from tests.mail_server import DROP, TAKE_AND_DROP, LoopbackMailServer
 from tests.post import Letter, Post
+from tests.rules import CALENDAR, tick
+from tests.rules import make as make_rule
 from tests.scenes import OTHER_COURSE, Scene, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
 
 SetUp = Callable[..., None]
@@ -442,24 +444,28 @@ def test_names_and_titles_cannot_add_headers(by_mail: LoopbackMailServer, post: 
     assert sent.message["Subject"] == "Fire Bcc: all@acme.example is assigned to you again"
 
 
-def test_alerts_of_no_reset_reach_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
-    # Given what a retraining rule writes
+def test_what_a_retraining_rule_has_to_say_reaches_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=1)
     [user] = scene.users()
-    write = (
-        "INSERT INTO notification (kind, user_id, course_id, details) "
-        "VALUES (:kind, :user, :course, CAST(:details AS jsonb))"
+    yearly = CALENDAR | {"starts": "2020-03-01T23:30", "time_zone": "UTC", "warn_days": 14}
+    rule = make_rule(scene, datetime(2026, 1, 2, tzinfo=UTC), **yearly)
+    run("UPDATE \"user\" SET time_zone = 'Europe/Zurich' WHERE id = :id", id=user.id)
+    tick(datetime(2026, 2, 16, tzinfo=UTC))
+    run(
+        "INSERT INTO notification (kind, user_id, course_id, occurrence_id) "
+        "SELECT 'rule_waits', :user, :course, min(id) FROM occurrence",
+        user=scene.admin.user_id,
+        course=scene.course.id,
     )
-    run(write, kind="retraining_ahead", user=user.id, course=scene.course.id, details='{"on": "2027-01-15"}')
-    run(write, kind="rule_waits", user=scene.admin.user_id, course=scene.course.id, details=None)
     recover()
-    assert {letter.task for letter in post.drain()} == {"recourse.notify", "recourse.send_mail"}
-    assert rows("SELECT state FROM notification") == [("sent",), ("sent",)]
+    assert {"recourse.notify", "recourse.send_mail"} <= {letter.task for letter in post.drain()}
+    assert rows("SELECT DISTINCT state FROM notification") == [("sent",)]
     [sent] = by_mail.to(user.email)
     assert sent.message["Subject"] == "Fire safety will be due again"
-    assert "Begins again on 15 January 2027" in sent.part("plain")
+    assert "Begins again on 2 March 2026" in sent.part("plain"), "it is already the next day in Zurich"
     [sent] = by_mail.to("admin@acme.example")
     assert sent.message["Subject"] == "A retraining rule of Fire safety waits for you"
+    assert f"https://training.acme.example/rules/{rule}" in sent.part("plain")
 
 
 def test_a_connection_is_encrypted_and_signed_in_and_the_certificate_is_checked(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -136,7 +137,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/groups"): (303, 403, 200, 200, 200),
     ("POST", "/groups"): (303, 403, 403, 422, 422),
     ("GET", "/groups/{group}"): (303, 403, 200, 200, 404),
-    ("POST", "/groups/{group}/join"): (303, 403, 403, 422, 404),
+    ("POST", "/groups/{group}/join"): (303, 403, 403, 303, 404),
     ("POST", "/groups/{group}/leave"): (303, 403, 403, 404, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
@@ -274,6 +275,55 @@ def test_a_session_ends_when_it_idles_or_is_a_week_old(served: str, scene: Scene
     assert client.get("/my/training").status_code == 303
 
 
+def test_many_requests_at_once_are_all_answered(served: str, scene: Scene) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    cookie = {"recourse": client.cookies["recourse"]}
+
+    def ask_for(path: str) -> int:
+        return httpx.get(served + path, cookies=cookie, timeout=60).status_code
+
+    with ThreadPoolExecutor(100) as people:
+        assert set(people.map(ask_for, ["/my/training"] * 95 + ["/healthz"] * 5)) == {200}
+
+
+def test_guesses_that_come_at_once_are_all_counted(served: str, scene: Scene) -> None:
+    user = give_password(scene.users()[0])
+    with ThreadPoolExecutor(20) as guessers:
+        answers = list(guessers.map(lambda _: sign_in(served, user, "not it").last.status_code, range(20)))  # type: ignore[attr-defined]
+    assert answers.count(401) == 8
+    assert answers.count(429) == 12
+
+
+def test_an_unknown_time_zone_is_taken_for_utc(served: str, scene: Scene) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    run("UPDATE \"user\" SET time_zone = 'Mars/Base'")
+    for path in ("/my/training", "/my/inbox", "/my/settings"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_session_that_is_over_leads_back_to_where_one_was(served: str, scene: Scene) -> None:
+    client = httpx.Client(base_url=served)
+    assert client.get("/my/inbox?after=x").headers["location"] == "/sign-in?next=/my/inbox%3Fafter%3Dx"
+    posted = client.post(
+        "/my/inbox/read", headers={"Referer": f"{served}/my/inbox"}, data={"csrf": csrf_of(client.get("/sign-in").text)}
+    )
+    assert posted.headers["location"] == "/sign-in?next=/my/inbox"
+    part = client.get("/resets/x/live", headers={"HX-Request": "true", "HX-Current-URL": f"{served}/resets/x"})
+    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/sign-in?next=/resets/x")
+
+
+def test_an_error_that_nobody_foresaw_has_its_guards_too_and_says_nothing_of_anyone(
+    served: str, scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = sign_in(served, give_password(scene.users()[0]))
+    run("ALTER TABLE enrolment RENAME TO away")
+    answer = client.get("/my/training")
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "enrolment" not in answer.text
+    assert client.get("/my/inbox").status_code == 200
+
+
 def test_signing_out_everywhere_ends_all_sessions_and_so_does_a_new_password(served: str, scene: Scene) -> None:
     user = give_password(scene.users()[0])
     here, there = sign_in(served, user), sign_in(served, user)
@@ -285,6 +335,7 @@ def test_signing_out_everywhere_ends_all_sessions_and_so_does_a_new_password(ser
     token = csrf_of(here.get("/my/settings").text)
     short = here.post("/my/settings/password", data={"csrf": token, "current": PASSWORD, "new": "short"})
     assert short.status_code == 422
+    run("UPDATE web_session SET seen_at = now() - interval '2 minutes'")  # as for people, who take their time
     changed = here.post(
         "/my/settings/password", data={"csrf": token, "current": PASSWORD, "new": "a brand new password"}
     )
@@ -348,9 +399,10 @@ def test_a_form_that_is_too_large_is_refused(served: str, scene: Scene, set_up: 
     set_up(file_limit_mb=1)
     client = sign_in(served, give_password(scene.users()[0]))
     form = {"csrf": csrf_of(client.get("/my/settings").text), "time_zone": "x" * 2_100_000}
-    answer = client.post("/my/settings", data=form)
-    assert answer.status_code == 413
-    assert "larger than the 2 MB" in answer.text
+    for path, limit in (("/my/settings", 1), ("/sign-in", 1), (f"/my/courses/{COURSE}/attempts/1", 2)):
+        answer = client.post(path, data=form)
+        assert answer.status_code == 413
+        assert f"larger than the {limit} MB" in answer.text
 
 
 def test_odd_input_is_no_error_of_ours(visitors: Visitors, subtests: pytest.Subtests) -> None:
@@ -361,6 +413,8 @@ def test_odd_input_is_no_error_of_ours(visitors: Visitors, subtests: pytest.Subt
         "/users/x",
         "/users?after=%00",
         "/users?after=WzFd",
+        "/users?after=WyJcdWQ4MDAiLDFd",
+        "/resets?after=WyIyMDI0LTAxLTAxVDAwOjAwOjAwKzAwOjAwIiw1XQ",
         "/users?q=%25%27%22%00",
         "/resets/not-a-uuid",
         "/resets?state=odd&course=%00",

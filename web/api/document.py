@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from web.api.examples import EXAMPLES
 from web.problems import EXPLAINED, STATUS, title_of
 
 PROBLEM_JSON = "application/problem+json"
@@ -86,7 +87,10 @@ def describe(app: FastAPI) -> None:
                 tags=TAGS,
                 servers=[{"url": "/"}],
             )
-            said["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+            schemas = said["components"]["schemas"]
+            schemas["Problem"] = PROBLEM_SCHEMA
+            for name, example in EXAMPLES.items():
+                schemas[name]["examples"] = [example]
             for path in said["paths"].values():
                 for operation in path.values():
                     _require_key(operation)

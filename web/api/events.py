@@ -17,7 +17,7 @@ from models.refusals import Refused
 from models.session import transaction
 from models.tokens import Scope
 from tasks.lookup import reset_seen_by
-from web.access import program_apart_with
+from web.access import program_with
 from web.api import reset_answer
 from web.api.document import problems
 from web.api.reset_answer import ResetAnswer
@@ -55,7 +55,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 router = APIRouter(tags=["resets"])
 
-Watcher = Annotated[Actor, Depends(program_apart_with(Scope.RESETS_READ))]
+Watcher = Annotated[Actor, Depends(program_with(Scope.RESETS_READ))]
 
 
 class _Events(StreamingResponse):

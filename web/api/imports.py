@@ -12,7 +12,7 @@ from models.access import Actor, Permission
 from models.session import transaction
 from models.tokens import Scope
 from tasks.imports import IMPORTS, Form, Import, Imported
-from web.access import program_apart_with
+from web.access import program_with
 from web.api.document import problems
 from web.api.fields import Answer
 from web.problems import EXPLAINED, Problem
@@ -27,7 +27,7 @@ FORMS = {
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
-Importer = Annotated[Actor, Depends(program_apart_with(Scope.PEOPLE_WRITE))]
+Importer = Annotated[Actor, Depends(program_with(Scope.PEOPLE_WRITE))]
 
 PROBLEMS = problems("forbidden", "import-invalid", "media-type-unsupported", "body-too-large")
 

@@ -76,6 +76,7 @@ class PlanAnswer(Answer):
     confirm: str = Field(description="What has to be typed to confirm: the course code")
     course: str
     audience: Audience
+    group: str | None = Field(description="The group's code")
     reason: str
     due_in_days: int | None
     notify: bool
@@ -99,6 +100,7 @@ class PlanAnswer(Answer):
     responses=problems(
         "course-unknown",
         "user-unknown",
+        "group-unknown",
         "forbidden",
         "not-assigned",
         "audience-invalid",
@@ -145,18 +147,19 @@ def _plan(
     group: str | None = None,
 ) -> PlanAnswer:
     course_of(session, actor.organization_id, code)
-    options = Options(audience=audience, users=users, group=group, due_in_days=body.due_in_days, notify=body.notify)
-    options |= Options(start_at=body.start_at, reason=body.reason.strip())
-    return _as_answer(preview(session, actor, code, about=True, **options))
+    options = Options(audience=audience, users=users, due_in_days=body.due_in_days, notify=body.notify)
+    options |= Options(start_at=body.start_at, reason=body.reason.strip(), group=group)
+    return _as_answer(preview(session, actor, code, about=True, **options), group)
 
 
-def _as_answer(seen: Preview) -> PlanAnswer:
+def _as_answer(seen: Preview, group: str | None) -> PlanAnswer:
     return PlanAnswer(
         plan=seen.token,
         expires_at=seen.plan.expires_at,
         confirm=seen.plan.course_code,
         course=seen.plan.course_code,
         audience=seen.plan.audience,
+        group=group,
         reason=seen.plan.reason,
         due_in_days=seen.plan.due_in_days,
         notify=seen.plan.notify,

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
 
 from models.people import User
 from models.preferences import AlertLevel, AlertPreference, set_level
@@ -40,16 +41,20 @@ def alerts(request: Request, person: Person, session: Database, done: str = "") 
     )
 
 
+async def _form(request: Request) -> FormData:
+    """The fields, whose names depend on the person's courses; read without keeping the others waiting."""
+    return await request.form()
+
+
 @router.post("")
-async def save(
-    request: Request,
+def save(
     person: Person,
     session: Database,
+    form: Annotated[FormData, Depends(_form)],
     mail: Annotated[bool, Form()] = False,
     language: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Keep what was chosen; a course that is not theirs is passed over."""
-    form = await request.form()
     user = session.get_one(User, person.user.id)
     user.mail_on = mail
     if language in LANGUAGES and language != language_of(user.locale)[0]:  # de-CH stays so where Deutsch is chosen

@@ -12,7 +12,7 @@ from models import audit
 from models.people import Organization, User
 from models.refusals import PasswordTooShort, Refused, SignInFailed, SignInThrottled, TimeZoneUnknown
 from models.session import transaction
-from models.sign_in import WebSession, begin_session, check_password, note_failure, set_password
+from models.sign_in import WebSession, begin_attempt, begin_session, check_password, forgive, set_password
 from web.access import Person, SignedIn, give_cookie
 from web.database import Database
 from web.problems import status_of
@@ -63,14 +63,15 @@ def change_password(
         slug = session.get_one(Organization, person.user.organization_id).slug
     try:
         with transaction() as session:
-            user = check_password(session, slug, email, current, address)
+            attempt = begin_attempt(session, slug, email, address)
+        with transaction() as session:
+            user = check_password(session, slug, email, current)
+            forgive(session, attempt)
             set_password(session, user, new)
             audit.record(session, person.actor, "user.password_set", user.id, user.organization_id)
             token = begin_session(session, user, request.headers.get("user-agent", ""))
     except (SignInFailed, SignInThrottled, PasswordTooShort) as refusal:
         with transaction() as session:
-            if isinstance(refusal, SignInFailed):
-                note_failure(session, slug, email, address)
             return _show(request, person, session, error=refusal)
     answer = RedirectResponse("/my/settings?done=password", 303)
     give_cookie(answer, token)

@@ -4,6 +4,7 @@ Each form carries the registration that its page was made for, so that what was 
 """
 
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -15,13 +16,14 @@ from models.directory import TrainingLine, course_of, training_of
 from models.files import attach, open_file
 from models.learning import complete, post, record_progress, submit
 from models.people import User
-from models.refusals import CourseUnknown, NothingHandedIn, NotYetDone, StaleRegistration
+from models.refusals import CourseUnknown, NothingHandedIn, NotYetDone, Refused, StaleRegistration
 from models.session import transaction
 from models.training import EnrolmentState
 from models.uploads import receive
-from web.access import Person
+from web.access import Person, SignedIn
 from web.database import Database
 from web.numbers import Number
+from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/my")
@@ -51,17 +53,36 @@ def my_training(request: Request, person: Person, session: Database) -> Response
 @router.get("/courses/{code}")
 def take_course(request: Request, code: str, person: Person, session: Database, done: str = "") -> Response:
     """A course, to be taken."""
-    mine = _mine(session, person.user, code)
-    course = course_of(session, person.user.organization_id, code)
+    return _course(request, session, person.user, code, done=DONE.get(done, ""))
+
+
+def _course(
+    request: Request,
+    session: Session,
+    user: User,
+    code: str,
+    *,
+    done: str = "",
+    error: Refused | None = None,
+    at: int | None = None,
+    kept: str = "",
+) -> Response:
+    """The course's page; `error` stands at the activity `at`, with the words that were `kept`."""
+    mine = _mine(session, user, code)
+    course = course_of(session, user.organization_id, code)
     steps = steps_of(session, course.id, mine.registration)
     return page(
         request,
         "my_course.html",
+        status=status_of(error) if error else 200,
+        error=error,
+        at=at,
+        kept=kept,
         course=course,
         mine=mine,
         steps=steps,
-        all_done=all(step.done for step in steps),
-        done=DONE.get(done, ""),
+        all_done=bool(steps) and all(step.done for step in steps),
+        done=done,
     )
 
 
@@ -77,6 +98,7 @@ def do_lesson(
 
 @router.post("/courses/{code}/attempts/{activity_id}")
 def hand_in(
+    request: Request,
     code: str,
     activity_id: Number,
     person: Person,
@@ -85,28 +107,45 @@ def hand_in(
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Hand in an assignment or a practical assessment, with a file or words or both."""
+    try:
+        _hand_in(person, code, activity_id, registration, body.strip(), file)
+    except Refused as refusal:  # what was written is not lost with it
+        with transaction() as session:
+            return _course(request, session, person.user, code, error=refusal, at=activity_id, kept=body)
+    return _back(code, "attempt", activity_id)
+
+
+def _hand_in(
+    person: SignedIn, code: str, activity_id: int, registration: UUID, body: str, file: UploadFile | None
+) -> None:
     has_file = file is not None and bool(file.filename)
-    if not body.strip() and not has_file:
+    if not body and not has_file:
         raise NothingHandedIn
-    # Before any transaction: a slow line must hold no lock.
+    with transaction() as session:  # what is nobody's to hand in is not stored
+        _must_be_mine(session, person.user, code, registration)
+    # Outside of any transaction: a slow line must hold no lock.
     upload = receive(person.user.organization_id, file.filename or "", file.file) if file and has_file else None
     with transaction() as session:
         _must_be_mine(session, person.user, code, registration)
-        submission = submit(session, registration, activity_id, body=body.strip())
+        submission = submit(session, registration, activity_id, body=body)
         if upload:
             attach(session, submission, upload)
-    return _back(code, "attempt", activity_id)
 
 
 @router.post("/courses/{code}/posts/{activity_id}")
 def write_post(
-    code: str, activity_id: Number, person: Person, session: Database, registration: Registration, body: Words = ""
+    request: Request, code: str, activity_id: Number, person: Person, registration: Registration, body: Words = ""
 ) -> Response:
     """Write in a discussion."""
-    if not body.strip():
-        raise NothingHandedIn
-    _must_be_mine(session, person.user, code, registration)
-    post(session, registration, activity_id, body.strip())
+    try:
+        if not body.strip():
+            raise NothingHandedIn
+        with transaction() as session:
+            _must_be_mine(session, person.user, code, registration)
+            post(session, registration, activity_id, body.strip())
+    except Refused as refusal:
+        with transaction() as session:
+            return _course(request, session, person.user, code, error=refusal, at=activity_id, kept=body)
     return _back(code, "post", activity_id)
 
 
@@ -115,10 +154,11 @@ def complete_course(code: str, person: Person, session: Database, registration: 
     """Complete the course, once everything in it is done."""
     _must_be_mine(session, person.user, code, registration)
     course = course_of(session, person.user.organization_id, code)
-    if not all(step.done for step in steps_of(session, course.id, registration)):
+    steps = steps_of(session, course.id, registration)
+    if not steps or not all(step.done for step in steps):
         raise NotYetDone
     complete(session, registration)
-    return RedirectResponse(f"/my/courses/{code}?done=complete", 303)
+    return RedirectResponse(f"/my/courses/{quote(code, safe='')}?done=complete", 303)
 
 
 @router.get("/files/{file_id}")
@@ -144,4 +184,4 @@ def _must_be_mine(session: Session, user: User, code: str, registration: UUID) -
 
 
 def _back(code: str, done: str, activity_id: int) -> Response:
-    return RedirectResponse(f"/my/courses/{code}?done={done}#activity-{activity_id}", 303)
+    return RedirectResponse(f"/my/courses/{quote(code, safe='')}?done={done}#activity-{activity_id}", 303)

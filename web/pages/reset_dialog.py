@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.directory import course_of, user_of
 from models.groups import Group, groups_with_size
-from models.people import User
+from models.people import User, zone_of
 from models.records import kind_labels
 from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, Refused, StartAtInvalid
 from models.resets import Audience
@@ -190,6 +189,6 @@ def _moment(text: str, user: User) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(user.time_zone))
+        return datetime.fromisoformat(text).replace(tzinfo=zone_of(user))
     except ValueError:
         raise StartAtInvalid from None

@@ -9,11 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from config.links import flower_row
+from models.file_deletions import files_left
+from models.mail import NO_MAILS, mails_of
 from models.records import kind_labels
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.cancel import cancel
 from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
-from tasks.report import progress_of, report
+from tasks.report import progress_of, progress_of_each, report
 from tasks.retry_failed import retry_failed
 from web.access import AnyAdmin
 from web.database import Database
@@ -57,7 +59,7 @@ def resets(
         limit=pager.limit,
     )
     lines = pager.cut(found, lambda line: (line.reset.requested_at, line.reset.id))
-    progress = {line.reset.id: progress_of(session, line.reset.id) for line in lines}
+    progress = progress_of_each(session, [line.reset.id for line in lines])
     return page(
         request,
         "resets.html",
@@ -140,5 +142,7 @@ def _live(session: Session, reset: Reset) -> dict[str, Any]:
         "settled": settled,
         "causes": causes_of(session, reset),
         "may_retry": settled and ResetState.RUNNING in TRANSITIONS[reset.state] and reset.reported_at is not None,
+        "mails": mails_of(session, reset.id) if settled else NO_MAILS,
+        "files": files_left(session, reset.id),
         "flower": flower_row(reset.task_id),
     }

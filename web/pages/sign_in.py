@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models.people import Organization
 from models.refusals import SignInFailed, SignInThrottled
 from models.session import transaction
-from models.sign_in import begin_session, check_password, end_session, end_sessions, note_failure
+from models.sign_in import begin_attempt, begin_session, check_password, end_session, end_sessions, forgive
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.problems import status_of
@@ -38,14 +38,15 @@ def sign_in(
     address = request.client.host if request.client else "unknown"
     try:
         with transaction() as session:
-            user = check_password(session, organization, email, password, address)
+            attempt = begin_attempt(session, organization, email, address)
+        with transaction() as session:
+            user = check_password(session, organization, email, password)
+            forgive(session, attempt)
             token = begin_session(session, user, request.headers.get("user-agent", ""))
             if old := request.cookies.get(cookie_name()):
                 end_session(session, old)
     except (SignInFailed, SignInThrottled) as refusal:
         with transaction() as session:
-            if isinstance(refusal, SignInFailed):
-                note_failure(session, organization, email, address)
             only = _only_organization(session)
         return page(
             request,

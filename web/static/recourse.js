@@ -3,11 +3,13 @@
 // A link with data-dialog opens its page's content in the dialog, in place of going there.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!link || !window.htmx || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   link.closest("details")?.removeAttribute("open");
   const dialog = document.getElementById("dialog");
-  dialog.innerHTML = '<p class="loading" role="status">Counting what would go …</p>';
+  dialog.innerHTML =
+    '<h2 id="dialog-title">Reset course progress</h2><p class="loading" role="status">Counting what would go …</p>' +
+    '<p class="actions"><button type="button" data-close autofocus>Cancel</button></p>';
   if (!dialog.open) dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
   if (!dialog.open) dialog.showModal();
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
@@ -23,14 +25,15 @@ document.addEventListener("htmx:afterSwap", (event) => {
 // On a page of its own as well: the browser's own way would scroll to it, past what is to be read first.
 document.querySelector("main form[data-irreversible] [autofocus]")?.focus({ preventScroll: true });
 
-// A refusal comes with a page too, and is shown where the answer would have been; so is an answer that never came.
+// In the dialog a refusal is shown where the answer would have been; so is an answer that never came.
 document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id !== "dialog") return;
   if (event.detail.xhr.status >= 400 && event.detail.xhr.getResponseHeader("content-type")?.startsWith("text/html")) {
     event.detail.shouldSwap = true;
     event.detail.isError = false;
   }
 });
-document.addEventListener("htmx:sendError", (event) => {
+for (const never of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(never, (event) => {
   if (event.detail.target.id !== "dialog") return;
   const asked = event.detail.requestConfig.verb === "post";
   event.detail.target.innerHTML =
@@ -46,6 +49,14 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   dialog.close();
 });
+
+// A reset's page keeps what it shows while nobody answers, and goes on asking.
+for (const [kind, away] of [["htmx:responseError", true], ["htmx:sendError", true], ["htmx:afterSwap", false]]) {
+  document.addEventListener(kind, (event) => {
+    if (event.detail.target?.id === "live" || event.detail.elt?.id === "live")
+      document.getElementById("no-answer")?.toggleAttribute("hidden", !away);
+  });
+}
 
 // The end of a reset is said once, not at each look.
 let said = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
@@ -63,7 +74,7 @@ document.getElementById("dialog")?.addEventListener("close", (event) => {
 // Enter never triggers what cannot be undone, not even on the button itself.
 document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("form[data-irreversible]");
-  if (event.key !== "Enter" || !form || event.target.matches("textarea, [data-close]")) return;
+  if (event.key !== "Enter" || !form || event.target.matches("textarea, summary, select, a[href], [data-close]")) return;
   event.preventDefault();
   if (event.target.matches("button")) announce(`Enter does nothing here. Press Space to ${form.dataset.irreversible || "reset"}.`);
 });
@@ -115,6 +126,11 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.menu[open]").forEach((menu) => {
+    if (!menu.contains(event.target)) menu.removeAttribute("open");
+  });
+});
+document.addEventListener("focusin", (event) => {
   document.querySelectorAll("details.menu[open]").forEach((menu) => {
     if (!menu.contains(event.target)) menu.removeAttribute("open");
   });

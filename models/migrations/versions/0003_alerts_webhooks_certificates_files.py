@@ -47,7 +47,6 @@ def upgrade() -> None:
         op.f("ix_stored_file_registration_activity_id"), "stored_file", ["registration", "activity_id"], unique=False
     )
     op.add_column("user", sa.Column("mail_on", sa.Boolean(), server_default=sa.text("true"), nullable=False))
-    op.add_column("notification", sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.create_table(
         "alert_preference",
         sa.Column("user_id", sa.BigInteger(), nullable=False),
@@ -276,7 +275,6 @@ def downgrade() -> None:
     op.drop_table("mail_alert")
     op.drop_table("mail")
     op.drop_table("alert_preference")
-    op.drop_column("notification", "details")
     op.drop_column("user", "mail_on")
     op.drop_index(op.f("ix_stored_file_registration_activity_id"), table_name="stored_file")
     op.drop_index(op.f("ix_stored_file_activity_id"), table_name="stored_file")
