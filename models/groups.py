@@ -55,7 +55,7 @@ def create_group(session: Session, actor: Actor, code: str, name: str) -> Group:
     """A new group, or the one there is of this code, which keeps its name. Raises `Forbidden`, `GroupInvalid`."""
     actor.must_have(Permission.USERS)
     code, name = code.strip(), name.strip()
-    if not code or not name or len(code) > 100 or len(name) > 200:
+    if not code or not name or len(code) > 100 or len(name) > 200 or "/" in code or "\x00" in code + name:
         raise GroupInvalid
     session.execute(
         insert(Group)

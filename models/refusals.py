@@ -161,7 +161,7 @@ class GroupInvalid(Refused):
     code = "group-invalid"
 
     def __init__(self) -> None:
-        super().__init__("A group's code must be 1 to 100 characters long, and its name 1 to 200.")
+        super().__init__("A group's code must be 1 to 100 characters long, without “/”, and its name 1 to 200.")
 
 
 class RecurrenceInvalid(Refused):

@@ -1,22 +1,28 @@
 """A retraining rule, as a training admin makes it and looks after it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.post import Post
-from tests.rules import happen, tick
+from tests.rules import group, happen, make, tick
 from tests.scenes import COURSE, ask, make_scene, rows
 
 SignIn = Callable[..., Page]
 ADMIN = "admin@acme.example"
 
 
+def chosen(page: Page, label: str) -> Locator:
+    """The list of choices with this label: labels of other fields contain the same words."""
+    return page.get_by_role("combobox", name=re.compile(f"^{label}"))
+
+
 def fill_in(page: Page) -> None:
-    page.locator("[name=course]").select_option(COURSE)
+    chosen(page, "Course").select_option(COURSE)
     page.get_by_label("First time").fill("2031-03-01T06:00")
-    page.get_by_label("Time zone").select_option("Europe/Zurich")
+    chosen(page, "Time zone").select_option("Europe/Zurich")
     page.get_by_label("Reason").fill("yearly recertification")
     page.get_by_label("Warn learners").fill("14")
     page.get_by_role("button", name="See what it would do").click()
@@ -26,17 +32,24 @@ def fill_in(page: Page) -> None:
 def test_a_calendar_rule_is_made_paused_resumed_and_removed(sign_in: SignIn) -> None:
     make_scene()
     page = sign_in(ADMIN)
-    page.get_by_role("link", name="Rules").click()
-    page.get_by_role("link", name="Make a rule").click()
+    page.goto(f"/training/content/courses/{COURSE}")
+    page.get_by_label("Actions for Fire safety").click()
+    page.get_by_role("link", name="Make a retraining rule").click()
+    expect(chosen(page, "Course")).to_have_value(COURSE)
     fill_in(page)
     expect(page.get_by_text("each year on 1 March at 06:00 (Europe/Zurich)")).to_be_visible()
-    expect(page.get_by_role("region", name="What lies ahead").get_by_role("row")).to_have_count(13)
+    expect(page.get_by_role("region", name="What lies ahead").get_by_role("listitem")).to_have_count(12)
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.reload()  # which asks the same again
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    assert page.evaluate("scrollY") == 0, "what is to be read first is not on the screen"
     code, button = page.get_by_label(f"Type {COURSE}"), page.get_by_role("button", name="Make the rule")
     expect(button).to_be_disabled()
     code.fill(COURSE)
     for where in (code, button):
         where.press("Enter")
+    expect(page.locator("#announcer")).to_contain_text("Press Space to make the rule")
     assert ask("SELECT count(*) FROM retraining_rule") == 0
     button.click()
     expect(page.get_by_text("The rule is made.")).to_be_visible()
@@ -61,7 +74,7 @@ def test_without_scripts_a_wrong_code_is_refused_and_the_right_one_makes_the_rul
     page.goto("/rules/new")
     page.get_by_label("Reason").fill("x")
     page.get_by_label("First time").fill("2031-03-01T06:00")
-    page.locator("[name=course]").select_option(COURSE)
+    chosen(page, "Course").select_option(COURSE)
     page.get_by_label("Or a recurrence of your own").fill("FREQ=NEVER")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_role("alert")).to_contain_text("This is no recurrence")
@@ -90,7 +103,7 @@ def test_an_event_rule_for_a_group_fires_and_its_page_leads_to_the_reset(sign_in
     expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(3)
 
     page.goto(f"/rules/new?kind=event&course={COURSE}")
-    page.locator("[name=whom]").select_option("group:bern-2")
+    chosen(page, "For").select_option("group:bern-2")
     page.get_by_label("Reason").fill("after an incident")
     page.get_by_role("button", name="See what it would do").click()
     page.get_by_label("Type").fill(COURSE)
@@ -105,3 +118,42 @@ def test_an_event_rule_for_a_group_fires_and_its_page_leads_to_the_reset(sign_in
     page.get_by_role("link", name="The reset").click()
     expect(page.get_by_text("2 of 2 learners reset")).to_be_visible()
     expect(page.get_by_text("incident: press 4, hand injury")).to_be_visible()
+
+
+def test_a_group_is_chosen_in_the_dialog(sign_in: SignIn) -> None:
+    scene = make_scene()
+    group(scene, "bern-2", [user.email for user in scene.users()[:3]])
+    page = sign_in(ADMIN)
+    page.goto(f"/training/content/courses/{COURSE}")
+    page.get_by_label("Actions for Fire safety").click()
+    page.get_by_role("link", name="Reset course progress").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Reset progress for 12 learners")).to_be_visible()
+    chosen(page, "Only a group").select_option("bern-2")
+    dialog.get_by_role("button", name="Show").click()
+    expect(dialog.get_by_role("button", name="Reset progress for 3 learners")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    expect(chosen(page, "Only a group")).to_have_value("bern-2")
+
+
+def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(sign_in: SignIn, post: Post) -> None:
+    scene = make_scene()
+    make(scene, datetime.now(UTC) - timedelta(days=1), kind="event", most_learners=5)
+    happen(scene, datetime.now(UTC), "7731")
+    tick(datetime.now(UTC) + timedelta(seconds=1))
+    page = sign_in(ADMIN)
+    page.goto("/rules")
+    expect(page.get_by_text("It would reset 12 learners at one time; its cap is 5.")).to_be_visible()
+    page.get_by_role("link", name=COURSE).click()
+    page.get_by_role("link", name="Confirm again").click()
+    page.get_by_text("Other caps").click()
+    page.get_by_label("At most so many learners at one time").fill("12")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_text("With more than 12 learners at one time")).to_be_visible()
+    page.get_by_label("Type").fill(COURSE)
+    page.get_by_role("button", name="Confirm the rule").click()
+    expect(page.get_by_text("What waited goes on.")).to_be_visible()
+    tick(datetime.now(UTC) + timedelta(seconds=2))
+    post.drain()
+    page.reload()
+    expect(page.get_by_role("link", name="The reset")).to_be_visible()

@@ -7,26 +7,40 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of
 from models.refusals import PlanInvalid
-from models.retraining import OccurrenceState, Rule, RuleState
+from models.retraining import Rule
 from models.tokens import Scope
 from tasks.dry_run import dry_run
 from tasks.rule_history import history_of, rules_seen_by
-from tasks.rule_terms import Figures, Terms, in_sentences, terms_of
-from tasks.rules import Proposal, confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
+from tasks.rule_terms import Terms, terms_of
+from tasks.rules import confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
 from tasks.rules import remove as remove_for_good
 from tasks.rules import resume as resume_rule
 from web.access import program_with
 from web.api.body import JsonRoute
 from web.api.document import problems
-from web.api.fields import LISTED, NO_NUL, After, Answer, Body, IdempotencyKey, Limit
+from web.api.fields import LISTED, After, IdempotencyKey, Limit
 from web.api.once import once
 from web.api.paging import Page
+from web.api.rule_answer import (
+    AheadAnswer,
+    AheadList,
+    Caps,
+    Confirmation,
+    OccurrenceAnswer,
+    Occurrences,
+    ProposalAnswer,
+    RuleAnswer,
+    Rules,
+    RuleTerms,
+    proposed,
+    rule_answer,
+)
 from web.database import Database
 
 router = APIRouter(tags=["rules"], route_class=JsonRoute)
@@ -34,18 +48,7 @@ router = APIRouter(tags=["rules"], route_class=JsonRoute)
 Reader = Annotated[Actor, Depends(program_with(Scope.RULES_READ))]
 Writer = Annotated[Actor, Depends(program_with(Scope.RULES_WRITE))]
 
-EXAMPLE: dict[str, Any] = {
-    "course": "SAFETY-101",
-    "kind": "calendar",
-    "reason": "yearly recertification",
-    "starts": "2027-03-01T06:00:00",
-    "recurrence": "FREQ=YEARLY",
-    "time_zone": "Europe/Zurich",
-    "warn_days": 14,
-    "due_in_days": 30,
-}
 REMOVED: dict[int | str, dict[str, Any]] = {204: {"description": "It never fires again; its history stays"}}
-Cap = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 TERMS_PROBLEMS = (
     "rule-invalid",
     "recurrence-invalid",
@@ -55,93 +58,9 @@ TERMS_PROBLEMS = (
     "audience-invalid",
     "reason-missing",
 )
-
-
-class RuleTerms(Terms):
-    """What a rule does."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-
-class Caps(Body):
-    """New caps of a rule that is confirmed again."""
-
-    most_learners: Cap | None = Field(None, description="With more at one time, it waits for a new confirmation")
-    most_a_day: Cap | None = Field(None, description="Learners that it resets in a day at most")
-
-
-class Confirmation(Body):
-    """A proposal, confirmed."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"proposal": "eyJpZCI6…", "confirm": "SAFETY-101"}]})
-
-    proposal: str = Field(max_length=100_000, pattern=NO_NUL, description="`proposal` of the answer to the proposing")
-    confirm: str = Field(max_length=200, pattern=NO_NUL, description="The course code: its resets cannot be undone")
-
-
-class AheadAnswer(Answer):
-    """A due time that lies ahead."""
-
-    due_at: datetime | None = Field(description="None if it waits for an event")
-    learners: int = Field(description="Whom it would reset, as things are now")
-    names: list[str] = Field(description="Of a few of them")
-
-
-class ProposalAnswer(Answer):
-    """What a rule would do, and the proposal to confirm."""
-
-    proposal: str
-    confirm: str = Field(description="What has to be typed to confirm: the course code")
-    in_words: list[str]
-    figures: Figures
-    ahead: list[AheadAnswer] = Field(description="The next 12 occurrences")
-
-
-class RuleAnswer(Answer):
-    """A rule."""
-
-    id: UUID
-    state: RuleState
-    waits_for: str | None = Field(description="What it waits for to be confirmed again")
-    terms: Terms
-    in_words: list[str]
-    owner: str
-    confirmed_at: datetime
-    confirmed_preview: dict[str, Any]
-
-
 MADE: dict[int | str, dict[str, Any]] = {
     201: {"model": RuleAnswer, "description": "The rule is there, and resets by itself"}
 }
-
-
-class Rules(Answer):
-    """All rules."""
-
-    items: list[RuleAnswer]
-
-
-class AheadList(Answer):
-    """What lies ahead of a rule."""
-
-    items: list[AheadAnswer]
-
-
-class OccurrenceAnswer(Answer):
-    """What became of occurrences that came due together and went the same way."""
-
-    due_at: datetime
-    state: OccurrenceState
-    reset_id: UUID | None
-    reason: str | None
-    occurrences: int = Field(description="Of a rolling rule, one a learner")
-    learners: int
-
-
-class Occurrences(Answer):
-    """Occurrences, latest first."""
-
-    items: list[OccurrenceAnswer]
 
 
 @router.post(
@@ -155,7 +74,7 @@ def propose(body: RuleTerms, actor: Writer, session: Database) -> ProposalAnswer
     """Say what such a rule would do. Changes nothing."""
     actor.must_have(Permission.COURSES)
     course_of(session, actor.organization_id, body.course)
-    return _proposed(session, actor, propose_rule(session, actor, Terms.model_validate(body.model_dump())))
+    return proposed(session, actor, propose_rule(session, actor, Terms.model_validate(body.model_dump())))
 
 
 @router.post(
@@ -185,7 +104,7 @@ def make(
     def do() -> tuple[int, Mapping[str, str], BaseModel]:
         rule = make_rule(session, actor, proposal=body.proposal, confirm=body.confirm)
         session.flush()
-        return 201, {"Location": f"/v1/rules/{rule.id}"}, _rule(session, rule)
+        return 201, {"Location": f"/v1/rules/{rule.id}"}, rule_answer(session, rule)
 
     return once(session, actor, request, key, body, do)
 
@@ -193,7 +112,7 @@ def make(
 @router.get("/rules", operation_id="listRules", response_model=Rules, responses=problems("forbidden"))
 def list_rules(actor: Reader, session: Database) -> Rules:
     """All rules but the removed ones, those that wait for somebody first."""
-    return Rules(items=[_rule(session, rule) for rule, _ in rules_seen_by(session, actor)])
+    return Rules(items=[rule_answer(session, rule) for rule, _ in rules_seen_by(session, actor)])
 
 
 @router.get(
@@ -204,7 +123,7 @@ def list_rules(actor: Reader, session: Database) -> Rules:
 )
 def get_rule(rule_id: UUID, actor: Reader, session: Database) -> RuleAnswer:
     """One rule."""
-    return _rule(session, _seen(session, actor, rule_id))
+    return rule_answer(session, _seen(session, actor, rule_id))
 
 
 @router.get(
@@ -253,7 +172,7 @@ def list_occurrences(
 def propose_rule_again(rule_id: UUID, body: Caps, actor: Writer, session: Database) -> ProposalAnswer:
     """Say what the rule does and would do now, to be confirmed again."""
     rule = _seen(session, actor, rule_id)
-    return _proposed(session, actor, propose_again(session, actor, rule, **body.model_dump()))
+    return proposed(session, actor, propose_again(session, actor, rule, **body.model_dump()))
 
 
 @router.post(
@@ -276,7 +195,7 @@ def confirm_rule(rule_id: UUID, body: Confirmation, actor: Writer, session: Data
     rule = _seen(session, actor, rule_id)
     if opened_proposal(body.proposal).id != rule.id:
         raise PlanInvalid  # what is said in the address is part of the confirmation
-    return _rule(session, confirm_again(session, actor, proposal=body.proposal, confirm=body.confirm))
+    return rule_answer(session, confirm_again(session, actor, proposal=body.proposal, confirm=body.confirm))
 
 
 @router.post(
@@ -289,7 +208,7 @@ def pause_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleAnswer:
     """Keep it from firing; what comes due meanwhile is skipped. Twice is the same as once."""
     rule = _seen(session, actor, rule_id)
     pause(session, actor, rule)
-    return _rule(session, rule)
+    return rule_answer(session, rule)
 
 
 @router.post(
@@ -302,7 +221,7 @@ def resume(rule_id: UUID, actor: Writer, session: Database) -> RuleAnswer:
     """Have it fire again, from now on."""
     rule = _seen(session, actor, rule_id)
     resume_rule(session, actor, rule)
-    return _rule(session, rule)
+    return rule_answer(session, rule)
 
 
 @router.delete(
@@ -320,29 +239,3 @@ def remove(rule_id: UUID, actor: Writer, session: Database) -> Response:
 def _seen(session: Session, actor: Actor, rule_id: UUID) -> Rule:
     actor.must_have(Permission.COURSES)
     return rule_of(session, actor.organization_id, rule_id)
-
-
-def _proposed(session: Session, actor: Actor, proposal: Proposal) -> ProposalAnswer:
-    ahead = dry_run(session, actor.organization_id, proposal.terms)
-    return ProposalAnswer(
-        proposal=proposal.token,
-        confirm=proposal.terms.course,
-        in_words=proposal.sentences,
-        figures=proposal.figures,
-        ahead=[AheadAnswer.model_validate(one) for one in ahead],
-    )
-
-
-def _rule(session: Session, rule: Rule) -> RuleAnswer:
-    session.flush()
-    terms = terms_of(session, rule)
-    return RuleAnswer(
-        id=rule.id,
-        state=rule.state,
-        waits_for=rule.waits_for,
-        terms=terms,
-        in_words=in_sentences(terms),
-        owner=rule.owner,
-        confirmed_at=rule.confirmed_at,
-        confirmed_preview=rule.confirmed_preview,
-    )

@@ -15,6 +15,7 @@ from web.pages import (
     problem_types,
     reset_dialog,
     resets,
+    rule_new,
     rules,
     sign_in,
     unsubscribe,
@@ -36,6 +37,7 @@ ROUTERS: list[APIRouter] = [
     certificates.router,
     my_alerts.router,
     webhooks.router,
+    rule_new.router,  # before the other, in which “new” would be a rule's id
     rules.router,
     groups.router,
     problem_types.router,

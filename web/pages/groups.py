@@ -1,6 +1,7 @@
 """Groups of users: sites, departments, crews."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -32,7 +33,7 @@ def add(request: Request, person: UsersAdmin, session: Database, code: Text = ""
         group = create_group(session, person.actor, code, name)
     except Refused as refusal:
         return _list(request, person, session, refusal)
-    return RedirectResponse(f"/groups/{group.code}", 303)
+    return RedirectResponse(_address(group.code), 303)
 
 
 @router.get("/{code}")
@@ -56,14 +57,18 @@ def join(request: Request, code: str, person: UsersAdmin, session: Database, ema
             add_members(session, person.actor, group, emails.split())
     except Refused as refusal:
         return _show(request, person, session, code, "", refusal, emails)
-    return RedirectResponse(f"/groups/{code}", 303)
+    return RedirectResponse(_address(code), 303)
 
 
 @router.post("/{code}/leave")
 def leave(code: str, person: UsersAdmin, session: Database, email: Text = "") -> Response:
     """Take a user out of it."""
     remove_members(session, person.actor, group_by_code(session, person.actor.organization_id, code), [email])
-    return RedirectResponse(f"/groups/{code}", 303)
+    return RedirectResponse(_address(code), 303)
+
+
+def _address(code: str) -> str:
+    return f"/groups/{quote(code, safe='')}"
 
 
 def _list(request: Request, person: SignedIn, session: Session, error: Refused | None = None) -> Response:

@@ -22,6 +22,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.scrollTop = 0; // on a small screen, the button is below what is to be read first
 });
 
+// On a page of its own as well: the browser's own way would scroll to it, past what is to be read first.
+document.querySelector("main form[data-irreversible] [autofocus]")?.focus({ preventScroll: true });
+
 // In the dialog a refusal is shown where the answer would have been; so is an answer that never came.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "dialog") return;
@@ -73,7 +76,7 @@ document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("form[data-irreversible]");
   if (event.key !== "Enter" || !form || event.target.matches("textarea, summary, select, a[href], [data-close]")) return;
   event.preventDefault();
-  if (event.target.matches("button")) announce("Enter does nothing here. Press Space to reset.");
+  if (event.target.matches("button")) announce(`Enter does nothing here. Press Space to ${form.dataset.irreversible || "reset"}.`);
 });
 
 // One click, one request. What htmx sends itself is answered in place, with a new button.

@@ -1,0 +1,143 @@
+"""Making a retraining rule: what it is to do, and then what it would do, to be confirmed; and confirming one again."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from models.access import Permission
+from models.analytics import completion_by_course
+from models.groups import groups_with_size
+from models.refusals import BrakeHolds, ConfirmMismatch, PlanExpired, PlanInvalid, Refused
+from models.retraining import RuleKind
+from tasks.dry_run import dry_run
+from tasks.rule_terms import EVENTS
+from tasks.rules import Proposal, confirm_again, make_rule, opened_proposal, propose_again, propose_rule, rule_of
+from web.access import CoursesAdmin, SignedIn
+from web.database import Database
+from web.pages.my_settings import ZONES
+from web.pages.rule_form import EVERY, Asked, terms_in, typed_for
+from web.problems import status_of
+from web.templating import page
+
+router = APIRouter(prefix="/rules")
+
+KINDS = {
+    RuleKind.CALENDAR: "By the calendar",
+    RuleKind.ROLLING: "After each completion",
+    RuleKind.EVENT: "After an event",
+    RuleKind.ONCE: "Once",
+}
+
+Token = Annotated[str, Form(max_length=50_000)]
+Code = Annotated[str, Form(max_length=200)]
+Cap = Annotated[str, Query(max_length=10)]
+
+
+@router.get("/new")
+def new_rule(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Query()]) -> Response:
+    """Step 1: what the rule is to do. The query may say what is in the form already."""
+    return _form(request, person, session, asked)
+
+
+@router.post("/new")
+def propose(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Form()]) -> Response:
+    """Step 2: what it would do, in plain words and figures, to be confirmed."""
+    try:
+        proposal = propose_rule(session, person.actor, terms_in(asked))
+    except Refused as refusal:
+        return _form(request, person, session, asked, refusal)
+    return _confirm_page(request, session, proposal)
+
+
+@router.post("")
+def make(
+    request: Request, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
+) -> Response:
+    """Make the rule that was proposed."""
+    try:
+        rule = make_rule(session, person.actor, proposal=proposal, confirm=confirm.strip())
+    except ConfirmMismatch as refusal:
+        return _confirm_page(request, session, opened_proposal(proposal), refusal)
+    except PlanExpired as refusal:  # what it would do may be something else by now
+        now = propose_rule(session, person.actor, opened_proposal(proposal).terms)
+        return _confirm_page(request, session, now, refusal)
+    return RedirectResponse(f"/rules/{rule.id}?done=made", 303)
+
+
+@router.get("/{rule_id}/confirm")
+def confirm_form(
+    request: Request,
+    rule_id: str,
+    person: CoursesAdmin,
+    session: Database,
+    most_learners: Cap = "",
+    most_a_day: Cap = "",
+) -> Response:
+    """What the rule does and would do now, perhaps with other caps, to be confirmed again."""
+    rule = rule_of(session, person.actor.organization_id, rule_id)
+    caps = {"most_learners": _cap(most_learners), "most_a_day": _cap(most_a_day)}
+    return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps))
+
+
+@router.post("/{rule_id}/confirm")
+def confirm_rule(
+    request: Request, rule_id: str, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
+) -> Response:
+    """Confirm it again."""
+    rule = rule_of(session, person.actor.organization_id, rule_id)
+    asked = opened_proposal(proposal)
+    if asked.id != rule.id:
+        raise PlanInvalid  # what is said in the address is part of the confirmation
+    try:
+        confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
+    except (ConfirmMismatch, BrakeHolds) as refusal:
+        return _confirm_page(request, session, asked, refusal)
+    except PlanExpired as refusal:
+        caps = {"most_learners": asked.terms.most_learners, "most_a_day": asked.terms.most_a_day}
+        return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps), refusal)
+    return RedirectResponse(f"/rules/{rule.id}?done=confirmed", 303)
+
+
+def _form(request: Request, person: SignedIn, session: Session, asked: Asked, error: Refused | None = None) -> Response:
+    organization = person.actor.organization_id
+    beginning = {
+        "kind": asked.kind if asked.kind in list(RuleKind) else RuleKind.CALENDAR.value,
+        "time_zone": asked.time_zone or person.user.time_zone,
+    }
+    return page(
+        request,
+        "rule_new.html",
+        status=status_of(error) if error else 200,
+        asked=asked.model_copy(update=beginning),
+        error=error,
+        kinds=KINDS,
+        every=EVERY,
+        events=EVENTS,
+        courses=completion_by_course(session, organization),
+        groups=groups_with_size(session, organization),
+        zones=ZONES,
+        may_roll=person.may(Permission.USERS),
+    )
+
+
+def _confirm_page(request: Request, session: Session, proposal: Proposal, error: Refused | None = None) -> Response:
+    here = f"/rules/{proposal.id}"
+    return page(
+        request,
+        "rule_confirm.html",
+        status=status_of(error) if error else 200,
+        proposal=proposal,
+        ahead=dry_run(session, proposal.organization_id, proposal.terms),
+        here=f"{here}/confirm" if proposal.again else "/rules",
+        back=here if proposal.again else "/rules",
+        change=None if proposal.again else f"/rules/new?{urlencode(typed_for(proposal.terms))}",
+        error=error,
+    )
+
+
+def _cap(text: str) -> int | None:
+    """A cap as it was typed; what is no number of learners is none, and the page shows which caps there are."""
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000_000 else None
