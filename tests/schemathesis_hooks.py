@@ -21,6 +21,7 @@ def before_call(_: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if chance.random() < 0.5:
         return
     for name in case.path_parameters or {}:
-        case.path_parameters[name] = KNOWN[name]
+        if name in KNOWN:
+            case.path_parameters[name] = KNOWN[name]
     if isinstance(case.body, dict) and isinstance(case.body.get("plan"), str):
         case.body |= {"plan": KNOWN["plan"], "confirm": KNOWN["code"], "reason": "found by chance"}

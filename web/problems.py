@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.refusals import ImportInvalid, Refused, SignInThrottled
@@ -153,7 +154,19 @@ def _http(request: Request, error: Exception) -> Response:
     code = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
         error.status_code, "request-invalid"
     )
-    return answer(request, error.status_code, code, EXPLAINED[code], headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_of(request))
+    return answer(request, error.status_code, code, EXPLAINED[code], headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What the address takes. Starlette itself names the methods of the first route alone that has it."""
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] == Match.FULL for route in request.app.routes)
+    ]
 
 
 def _database(request: Request, error: Exception) -> Response:

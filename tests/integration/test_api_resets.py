@@ -183,7 +183,10 @@ def test_what_is_refused_is_told_as_a_problem(api: httpx.Client) -> None:
     assert problem(api.post(PLANS, json={"audience": "users"})) == (422, "audience-invalid")
     assert problem(api.post(PLANS, json={"start_at": "2020-01-01T00:00:00Z"})) == (422, "start-at-invalid")
     assert problem(api.get("/v1/nothing")) == (404, "not-found")
-    assert problem(api.delete(RESETS)) == (405, "method-not-allowed")
+    refused = api.delete(RESETS)
+    assert problem(refused) == (405, "method-not-allowed")
+    assert refused.headers["allow"] == "POST"
+    assert api.patch("/v1/rules").headers["allow"] == "GET, POST"  # each of them a route of its own
 
 
 def test_an_old_plan_is_refused(api: httpx.Client) -> None:

@@ -27,6 +27,40 @@ _ENROLMENT = {
     "certificate": None,
 }
 
+_WORDS = [
+    "SAFETY-101 is reset for everyone it is assigned to: each year on 1 March at 06:00 (Europe/Zurich).",
+    "Learners are warned 14 days before.",
+    "The new due date is 30 days later.",
+]
+_FIGURES = {
+    "reach": 120,
+    "learners": 120,
+    "completions": 90,
+    "removed": {"lesson_progress": 360, "completion": 90, "certificate": 90},
+    "alerts": 108,
+    "shown_at": "2027-01-31T12:00:00Z",
+}
+_AHEAD = {"due_at": "2027-03-01T05:00:00Z", "learners": 120, "names": ["Ada Abebe", "Ben Castro"]}
+_RULE = {
+    "id": "01a20d1d-c652-70ad-89c1-3b7a941d808d",
+    "state": "active",
+    "waits_for": None,
+    "terms": {
+        "course": "SAFETY-101",
+        "kind": "calendar",
+        "reason": "yearly recertification",
+        "starts": "2027-03-01T06:00:00",
+        "recurrence": "FREQ=YEARLY",
+        "time_zone": "Europe/Zurich",
+        "warn_days": 14,
+        "due_in_days": 30,
+    },
+    "in_words": _WORDS,
+    "owner": "user:1",
+    "confirmed_at": "2027-01-31T12:00:00Z",
+    "confirmed_preview": _FIGURES,
+}
+
 EXAMPLES: dict[str, Any] = {
     "PlanAnswer": {
         "plan": "eyJpZCI6IjAxYTIwZDA5…",
@@ -103,6 +137,39 @@ EXAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "ProposalAnswer": {
+        "proposal": "eyJpZCI6IjAxYTIwZDA5…",
+        "confirm": "SAFETY-101",
+        "in_words": _WORDS,
+        "figures": _FIGURES,
+        "ahead": [_AHEAD],
+    },
+    "RuleAnswer": _RULE,
+    "Rules": {"items": [_RULE]},
+    "AheadList": {"items": [_AHEAD]},
+    "Occurrences": {
+        "items": [
+            {
+                "due_at": "2027-03-01T05:00:00Z",
+                "state": "settled",
+                "reset_id": "01a20d09-79f6-7b0b-b11a-f6143785020d",
+                "reason": None,
+                "occurrences": 1,
+                "learners": 120,
+            }
+        ]
+    },
+    "EventAnswer": {
+        "id": 1,
+        "kind": "incident",
+        "course": "SAFETY-101",
+        "reason": "press 4",
+        "reported_at": "2027-02-01T09:00:00Z",
+        "rules_due": 1,
+    },
+    "GroupAnswer": {"code": "bern-2", "name": "Bern, shift 2", "members": 14},
+    "Groups": {"items": [{"code": "bern-2", "name": "Bern, shift 2", "members": 14}]},
+    "Changed": {"joined": 1, "left": 0},
     "Me": {
         "user_id": 1,
         "name": "Alex Admin",

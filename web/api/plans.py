@@ -104,7 +104,6 @@ class PlanAnswer(Answer):
         "forbidden",
         "not-assigned",
         "audience-invalid",
-        "group-unknown",
         "start-at-invalid",
         "body-too-large",
     ),

@@ -36,6 +36,8 @@ class RuleTerms(Terms):
 class Caps(Body):
     """New caps of a rule that is confirmed again."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"most_learners": 500, "most_a_day": 100}]})
+
     most_learners: Cap | None = Field(None, description="With more at one time, it waits for a new confirmation")
     most_a_day: Cap | None = Field(None, description="Learners that it resets in a day at most")
 
