@@ -10,6 +10,9 @@ What comes of it is worked off from outboxes in the database, after the commit a
 about the reset: `mail` (e-mails, by `letters` and `smtp`), `webhooks`, `announce`, `files` (what is to be deleted from
 the storage); and, for those who complete a course, `certificates`. `due` says in which of them something is due.
 
+Without a click: `rules` (made once, with a confirmation), `occurrences` (when they are due), `retrain` (the tick that
+begins them, through the same door) and `report_event`.
+
 At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
 open and nobody is working on. `tidy` deletes what has served its time. Shared by these: `audience` (who is in a reset),
 `window` (which slices are in the queue), `report` (how far a reset is), `lookup` (resets as people look at them), `app`

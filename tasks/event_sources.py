@@ -19,6 +19,8 @@ from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid
 from tasks.report_event import report_event
 from tasks.request import Words
 
+LONGEST_ID = 255  # of a message, which is the event's key
+
 
 class Told(BaseModel):
     """What the body of a webhook says: plain JSON."""
@@ -68,7 +70,10 @@ def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, s
     raises.
     """
     source = session.get(EventSource, source_id)
-    if source is None or source.closed_at is not None:  # that there is one is nobody's business who cannot sign
+    number = headers.get("webhook-id", "")
+    if (
+        source is None or source.closed_at is not None or len(number) > LONGEST_ID
+    ):  # that there is one is nobody's business who cannot sign
         raise SignatureInvalid
     try:
         told = Told.model_validate(Webhook(source.secret()).verify(body, dict(headers)))
@@ -87,6 +92,6 @@ def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, s
         course=told.course,
         reason=told.reason,
         group=told.group,
-        key=headers["webhook-id"],
+        key=number,
         reporter=f"source:{source.id}",
     )
