@@ -18,9 +18,12 @@ class ChildEndedError(Exception):
 class Child:
     """`python -m <module> …`, running beside."""
 
-    def __init__(self, name: str, log: Path, arguments: list[str]) -> None:
-        """Start it, with its output appended to `log`. `name` is for people; `arguments` begin with the module."""
-        self.name, self.log = name, log
+    def __init__(self, name: str, log: Path, arguments: list[str], patience: float = STOP_LIMIT) -> None:
+        """Start it, with its output appended to `log`. `name` is for people; `arguments` begin with the module.
+
+        `patience` is how many seconds it may take to end when it is stopped.
+        """
+        self.name, self.log, self._patience = name, log, patience
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cli.child", *arguments],
@@ -45,7 +48,7 @@ class Child:
         """Let it finish what is under way, and end it."""
         self.ask_to_stop()
         try:
-            self._process.wait(STOP_LIMIT)
+            self._process.wait(self._patience)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -24,5 +24,6 @@ class Flower:
             settings.cache_clear()
         self.sign_in = f"{settings().flower_user} / {required('flower_password')}"
         arguments = ["celery", "--app=worker", "flower", f"--conf={ROOT / 'config' / 'flower.py'}"]
-        self.child = Child("Flower", home / "flower.log", arguments)
+        # It has nothing under way, and saves what it knows every few seconds.
+        self.child = Child("Flower", home / "flower.log", arguments, patience=10)
         wait_until_it_answers(self.child, f"{self.url}/healthcheck")

@@ -20,5 +20,5 @@ class Web:
             settings.cache_clear()
         self.url = settings().public_url
         arguments = ["uvicorn", "web.app:app", f"--host={address}", f"--port={port}", "--no-access-log"]
-        self.child = Child("The web app", home / "web.log", arguments)
+        self.child = Child("The web app", home / "web.log", arguments, patience=10)
         wait_until_it_answers(self.child, f"{self.here}/readyz")
