@@ -1,10 +1,12 @@
 """A retraining rule, as a training admin makes it and looks after it."""
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.post import Post
 from tests.rules import group, happen, make, tick
@@ -17,6 +19,19 @@ ADMIN = "admin@acme.example"
 def chosen(page: Page, label: str) -> Locator:
     """The list of choices with this label: labels of other fields contain the same words."""
     return page.get_by_role("combobox", name=re.compile(f"^{label}"))
+
+
+@contextmanager
+def slow_scripts(page: Page) -> Iterator[None]:
+    """The browser shows a page, and gives the focus, well before the page's own script has come."""
+
+    def late(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    page.route("**/recourse.js*", late)
+    yield
+    page.unroute("**/recourse.js*", late)
 
 
 def fill_in(page: Page) -> None:
@@ -141,7 +156,9 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(sign_in: SignIn
     page.goto("/rules")
     expect(page.get_by_text("It would reset 12 learners at one time; its cap is 5.")).to_be_visible()
     page.get_by_role("link", name=COURSE).click()
-    page.get_by_role("link", name="Confirm again").click()
+    with slow_scripts(page):
+        page.get_by_role("link", name="Confirm again").click()
+        page.wait_for_url("**/confirm")  # and for the scripts
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     assert page.evaluate("scrollY") == 0, "what is to be read first is not on the screen"
     page.get_by_text("Other caps").click()

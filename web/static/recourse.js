@@ -22,8 +22,13 @@ document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.scrollTop = 0; // on a small screen, the button is below what is to be read first
 });
 
-// On a page of its own as well: the browser's own way would scroll to it, past what is to be read first.
-document.querySelector("main form[data-irreversible] [autofocus]")?.focus({ preventScroll: true });
+// On a page of its own as well: the browser scrolls to what has the focus, past what is to be read first. It may have
+// done so already, where the page was painted before this script came.
+const cancel = document.querySelector("main form[data-irreversible] [autofocus]");
+if (cancel) {
+  cancel.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
 
 // In the dialog a refusal is shown where the answer would have been; so is an answer that never came.
 document.addEventListener("htmx:beforeSwap", (event) => {
