@@ -61,7 +61,7 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
             # The tests may be run with nohup, and a command heeds that.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - the tests have no threads here
         )
 
 
