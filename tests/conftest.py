@@ -10,6 +10,7 @@ import pytest
 import redis
 from alembic import command
 from alembic.config import Config
+from playwright.sync_api import Browser, sync_playwright
 
 from cli.local import LocalServers, LocalUrls, remove
 from config.settings import settings
@@ -18,6 +19,17 @@ from tasks.app import app
 from tests.post import Post
 from tests.web import serving
 from tests.workers import Worker
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # root's Chromium has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 PROJECT = Path(__file__).parents[1]
 SECRET = "a secret that is long enough for the tests to sign with"
@@ -86,6 +98,18 @@ def served(database: str) -> Iterator[str]:
     """The web app on the test's database and broker, in a thread of its own. Gives its base URL."""
     with serving() as base:
         yield base
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium: `make test` installs Debian's where it can. One for all, since Playwright bears no
+    second one beside it."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    assert program, f"These tests need one of {', '.join(PROGRAMS)}. Install it: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """A real Chromium, and people who sign in with it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from models.people import User
@@ -13,29 +12,7 @@ from models.session import transaction
 from models.sign_in import set_password
 
 PASSWORD = "correct horse battery staple"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",  # root's Chromium has none
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 SignIn = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium: `make test` installs Debian's where it can."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, f"These tests need one of {', '.join(PROGRAMS)}. Install it: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, expect, sync_playwright
 
 from config.links import flower_row, flower_tasks, reset_page
 from tasks.app import app
@@ -21,11 +21,6 @@ from tests.flowers import PASSWORD, USER, Flower
 from tests.scenes import COURSE, Scene, ask, fail_for, make_scene, report_of, slow_down, state_of
 from tests.workers import Worker, until
 
-BROWSER = "/usr/bin/chromium"
-BROWSER_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PROGRESS = re.compile(r"([\d,]+) of 2,000 learners$")
 
 
@@ -184,55 +179,53 @@ def test_flower_wants_a_sign_in_changes_nothing_and_remembers_so_much_and_no_mor
 
 
 def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
-    flower: Flower, start_worker: Callable[..., Worker], set_up: Callable[..., None]
+    flower: Flower, chromium: Browser, start_worker: Callable[..., Worker], set_up: Callable[..., None]
 ) -> None:
     set_up(public_url="https://training.example", flower_url=flower.url)
     scene = make_scene(learners=2000)
-    slow_down(0.1)
+    slow_down(0.2)
     start_worker()
     until(flower.sees_a_worker)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_ARGUMENTS)
-        # Given somebody without a password, then nothing is shown
-        with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
-            browser.new_page().goto(f"{flower.url}/tasks")
-        # When an operator signs in, and follows the link to the reset's row
-        context = browser.new_context(
-            http_credentials={"username": USER, "password": PASSWORD}, viewport={"width": 1150, "height": 800}
-        )
-        page = context.new_page()
-        reset = scene.request()
-        until(lambda: flower.task(reset).get("state") == "PROGRESS")
-        page.goto(str(flower_row(reset)))
-        expect(page.locator(".badge")).to_have_text("PROGRESS")
-        details = page.locator(".detail-list")
-        expect(details).to_contain_text(re.compile(r"[\d,]+ of 2,000 learners"))
-        expect(details).to_contain_text(COURSE)
-        expect(details).to_contain_text(str(reset_page(reset)))
-        # Then the list of tasks has it as one row, and so has a search
-        page.goto(f"{flower.url}/tasks?name=recourse.reset_course")
-        row = page.locator("#tasks-table tbody tr")
-        expect(row).to_have_count(1)
-        expect(row).to_contain_text(str(reset))
-        expect(row).to_contain_text(re.compile(r"PROGRESS.*of 2,000 learners|SUCCESS"))
-        picture(page, "flower-reset-in-progress", height=350)
-        # … which ends in success
-        until(lambda: flower.task(reset).get("state") == "SUCCESS")
-        page.reload()
-        expect(row).to_contain_text("SUCCESS")
-        # And after Flower has restarted, the links lead to it and to all its subtasks
-        flower.stop()
-        flower.start()
-        page.goto(str(flower_row(reset)))
-        expect(page.locator(".badge")).to_have_text("SUCCESS")
-        expect(details).to_contain_text("2,000 learners")
-        picture(page, "flower-reset-succeeded", height=600)
-        until(lambda: report_of(reset)["done"])
-        page.goto(str(flower_tasks(reset)))
-        expect(page.locator(".dataTables_info")).to_contain_text(re.compile(r"of 4[12] tasks"))
-        expect(page.locator("#tasks-table tbody")).to_contain_text("1951-2000")
-        picture(page, "flower-tasks-of-a-reset", height=500)
-        browser.close()
+    # Given somebody without a password, then nothing is shown
+    with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
+        chromium.new_page().goto(f"{flower.url}/tasks")
+    # When an operator signs in, and follows the link to the reset's row
+    context = chromium.new_context(
+        http_credentials={"username": USER, "password": PASSWORD}, viewport={"width": 1150, "height": 800}
+    )
+    page = context.new_page()
+    reset = scene.request()
+    until(lambda: flower.task(reset).get("state") == "PROGRESS")
+    page.goto(str(flower_row(reset)))
+    expect(page.locator(".badge")).to_have_text("PROGRESS")
+    details = page.locator(".detail-list")
+    expect(details).to_contain_text(re.compile(r"[\d,]+ of 2,000 learners"))
+    expect(details).to_contain_text(COURSE)
+    expect(details).to_contain_text(str(reset_page(reset)))
+    # Then the list of tasks has it as one row, and so has a search
+    page.goto(f"{flower.url}/tasks?name=recourse.reset_course")
+    row = page.locator("#tasks-table tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text(str(reset))
+    expect(row).to_contain_text(re.compile(r"PROGRESS.*of 2,000 learners|SUCCESS"))
+    picture(page, "flower-reset-in-progress", height=350)
+    # … which ends in success
+    until(lambda: flower.task(reset).get("state") == "SUCCESS")
+    page.reload()
+    expect(row).to_contain_text("SUCCESS")
+    # And after Flower has restarted, the links lead to it and to all its subtasks
+    flower.stop()
+    flower.start()
+    page.goto(str(flower_row(reset)))
+    expect(page.locator(".badge")).to_have_text("SUCCESS")
+    expect(details).to_contain_text("2,000 learners")
+    picture(page, "flower-reset-succeeded", height=600)
+    until(lambda: report_of(reset)["done"])
+    page.goto(str(flower_tasks(reset)))
+    expect(page.locator(".dataTables_info")).to_contain_text(re.compile(r"of 4[12] tasks"))
+    expect(page.locator("#tasks-table tbody")).to_contain_text("1951-2000")
+    picture(page, "flower-tasks-of-a-reset", height=500)
+    context.close()
 
 
 def picture(page: Page, name: str, *, height: int) -> None:
