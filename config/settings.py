@@ -30,6 +30,10 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$",
         description="Before the name of each queue, exchange and key on the broker; another one for each installation",
     )
+    allow_unsigned_messages: bool = Field(
+        False,
+        description="Whether requests by message are believed without a signature, from all who can reach the broker",
+    )
     secret_key: SecretStr | None = Field(None, description="Signs plans and forms; at least 32 characters, kept secret")
     record_kinds: list[str] = Field([], description="Modules with a team's own record kinds, as a JSON list")
 

@@ -16,8 +16,8 @@ from models.access import Actor, Permission, acting_user_by_id
 from models.events import Event, EventKind, EventSource
 from models.people import Organization, User
 from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid
+from tasks.asked_by_message import Words
 from tasks.report_event import report_event
-from tasks.request import Words
 
 LONGEST_ID = 255  # of a message, which is the event's key
 

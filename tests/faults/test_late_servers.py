@@ -17,6 +17,10 @@ from tests.flowers import Flower
 from tests.workers import Worker, until
 
 A_RESET = """
+import os
+own = dict(os.environ)
+import tests  # which takes what is set for this installation out
+os.environ |= own
 from tasks.app import app
 from tests.scenes import make_scene
 scene = make_scene()
