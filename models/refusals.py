@@ -45,6 +45,13 @@ class NotAssigned(Refused):
         super().__init__(f"{course} is not assigned to {names}. Assign it first, or leave them out.")
 
 
+class CourseNotAssigned(Refused):
+    code = "course-not-assigned"
+
+    def __init__(self, code: str, whom: str) -> None:
+        super().__init__(f"The course {code} is not assigned to {whom}. Ask an administrator to assign it.")
+
+
 class AudienceInvalid(Refused):
     code = "audience-invalid"
 

@@ -12,6 +12,7 @@ from tasks.app import app
 from tests.asking import application, signed
 from tests.post import Letter, Post
 from tests.scenes import COURSE, OTHER_COURSE, REASON, Scene, ask, fingerprint, make_scene, rows, run
+from tests.web import client_of, token_for
 
 RESET, EVENT = "recourse.request_reset", "recourse.report_event"
 DAY = 24 * 3600
@@ -266,3 +267,18 @@ def test_every_task_that_takes_more_than_ids_asks_who_sends_it() -> None:
     for name, task in app.tasks.items():
         if name.startswith("recourse.") and not isinstance(task, Door):
             assert set(inspect.signature(task.run).parameters) - {"self"} <= harmless, name
+
+
+def test_a_reset_that_was_asked_for_by_message_is_found_by_its_key(scene: Scene, served: str, post: Post) -> None:
+    known_as = application(scene, Scope.RESETS_WRITE)
+    _, answer = send(post, RESET, signed(known_as, RESET, **reset()))
+    scene.request(scene.preview(course=OTHER_COURSE))
+    globex = make_scene("globex")
+    assert scene.admin.user_id
+    assert globex.admin.user_id
+    with client_of(served, token_for(scene.admin.user_id)) as api:
+        found = api.get("/v1/resets", params={"idempotency_key": "2026-01"}).json()["items"]
+        assert [one["id"] for one in found] == [answer["reset"]]
+        assert api.get("/v1/resets", params={"idempotency_key": "2026-02"}).json()["items"] == []
+    with client_of(served, token_for(globex.admin.user_id)) as api:
+        assert api.get("/v1/resets", params={"idempotency_key": "2026-01"}).json()["items"] == []
