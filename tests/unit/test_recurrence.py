@@ -278,6 +278,7 @@ def test_a_rule_that_is_due_every_day_costs_no_more_when_it_is_old() -> None:
             recurrence, starts, "UTC", datetime(2150, 1, 1, tzinfo=UTC), 12)) < 2_000  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ("FREQ=DAILY", "FREQ=DAILY;INTERVAL=3", "FREQ=DAILY;INTERVAL=5;BYDAY=MO,WE", "FREQ=WEEKLY",
