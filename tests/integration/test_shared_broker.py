@@ -12,9 +12,11 @@ from celery import Celery
 
 from cli.local import LocalUrls
 from cli.workers import Workers
+from models.tokens import Scope
 from tasks.app import app
+from tests.asking import application, signed
 from tests.conftest import PROJECT
-from tests.scenes import make_scene, report_of, state_of
+from tests.scenes import COURSE, make_scene, report_of, rows, state_of
 from tests.workers import Worker, until
 
 
@@ -100,14 +102,50 @@ def test_neither_answers_when_the_other_asks_its_workers(
 def test_neither_hears_the_others_events(shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]) -> None:
     start_worker(beat=False)
     heard: dict[str, set[str]] = {"shop": set(), "ours": set()}
-    for name, application in (("shop", shop_app), ("ours", app)):
-        with application.connection_for_read() as connection:
+    for name, celery in (("shop", shop_app), ("ours", app)):
+        with celery.connection_for_read() as connection:
             own = heard[name]
-            receiver = application.events.Receiver(
+            receiver = celery.events.Receiver(
                 connection, handlers={"*": lambda event, own=own: own.add(event["hostname"].split("@")[0])}
             )
             receiver.capture(limit=6, timeout=30)  # of heartbeats there are two every two seconds
     assert heard == {"shop": {"shop"}, "ours": {"worker-0"}}
+
+
+def test_an_installation_with_another_prefix_is_another_one(start_worker: Callable[..., Worker], database: str) -> None:
+    # Given a worker of another installation
+    other = start_worker(beat=False, broker_prefix="recourse-test.")
+    reset = make_scene().request()
+    # Then it neither answers nor takes anything
+    assert app.control.ping(timeout=2) == []
+    start_worker(beat=False)
+    until(lambda: report_of(reset)["done"], 30)
+    assert "task_received" not in other.log.read_text()
+
+
+def test_the_shop_asks_for_a_reset_and_hears_of_it(
+    shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker(beat=False)
+    scene = make_scene()
+    known_as = application(scene, Scope.RESETS_WRITE)
+    wanted = {
+        "organization": "acme",
+        "course": COURSE,
+        "reason": "case 7731",
+        "idempotency_key": "7731",
+        "reply_to": {"task": "shop.hear", "queue": "bulk"},
+    }
+    # When it asks by its own Celery application, once rightly and once not
+    for confirm in (COURSE, "yes"):
+        kwargs = signed(known_as, "recourse.request_reset", confirm=confirm, **wanted)
+        shop_app.send_task("recourse.request_reset", kwargs=kwargs, queue="recourse.interactive", ignore_result=True)
+        wanted["idempotency_key"] = "7732"
+    # Then its own worker is told of both
+    until(lambda: shop.said().count("heard ") == 2, 30)
+    (reset,) = rows("SELECT id::text FROM reset")
+    assert f"('reset', '{reset[0]}')" in shop.said()
+    assert "('refused', 'confirm-mismatch')" in shop.said()
 
 
 def test_a_command_starts_a_worker_of_its_own_beside_a_stranger(shop: Shop, tmp_path: Path) -> None:
