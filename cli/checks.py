@@ -16,7 +16,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from cli.surroundings import newest_migration
-from config.celery import QUEUES
+from config.celery import QUEUES, name_on_the_broker
 from config.settings import required, settings
 from models import storage
 from models.heartbeat import BEAT, Heartbeat
@@ -134,13 +134,13 @@ def _broker() -> str:
 def _workers() -> str:
     found = app.control.inspect(timeout=ROLL_CALL).active_queues() or {}
     consumers = Counter(queue["name"] for queues in found.values() for queue in queues)
-    if missing := [queue for queue in QUEUES if not consumers[queue]]:
+    if missing := [queue for queue in QUEUES if not consumers[name_on_the_broker(queue)]]:
         who = "no worker" if not found else f"none of {len(found)} workers"
         raise Ailing(
             f"{who} takes the queue {', '.join(missing)}",
             f"Start one: `celery -A worker worker -Q {','.join(missing)}`. What waits is kept, and done then.",
         )
-    return ", ".join(f"{consumers[queue]} for {queue}" for queue in QUEUES)
+    return ", ".join(f"{consumers[name_on_the_broker(queue)]} for {queue}" for queue in QUEUES)
 
 
 def _beat() -> str:

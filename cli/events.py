@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 from cli.surroundings import surroundings
 from cli.terminal import console, notes
 from cli.whose import As, OrganizationOption, actor, one_organization, organization_of_course
-from models.events import EventKind
+from config.settings import settings
+from models.events import EventKind, EventSource
 from models.people import User
 from models.refusals import UserUnknown
 from models.session import transaction
-from tasks.event_sources import close_source, open_source, sources_of
+from tasks.event_sources import change_secret, close_source, open_source, show_secret, sources_of
 from tasks.report_event import report_event, rules_of
 
 app = typer.Typer()
@@ -63,7 +64,10 @@ def add_source_command(
     organization: SomeOrganization = None,
     as_: As = None,
 ) -> None:
-    """Open a source of events. Its address and secret are for the system that reports; `list` shows both again."""
+    """Open a source of events. Its address and secret are for the system that reports.
+
+    `recourse events sources list` shows the address again, and `recourse events sources secret` the secret.
+    """
     with surroundings(), transaction() as session:
         owner = one_organization(session, organization)
         found = session.scalar(
@@ -72,7 +76,7 @@ def add_source_command(
         if found is None:
             raise UserUnknown(user)
         source = open_source(session, actor(session, owner, as_), found, name)
-        console.print(f"Address  /v1/hooks/{source.id}\nSecret   {source.secret()}", highlight=False)
+        console.print(f"Address  {_address(source)}\nSecret   {source.secret()}", highlight=False, soft_wrap=True)
 
 
 @sources.command("list")
@@ -83,10 +87,25 @@ def list_sources_command(organization: SomeOrganization = None) -> None:
         if not found:
             console.print("There are no sources yet. `recourse events sources add NAME --user EMAIL` opens one.")
             return
-        table = Table("Source", "Name", "State")
+        table = Table("Source", "Name", "State", "Address")
         for source in found:
-            table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open")
-        console.print(table)
+            table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open", _address(source))
+        console.print(table, soft_wrap=True)
+
+
+@sources.command("secret")
+def secret_command(
+    source: Annotated[UUID, typer.Argument(metavar="SOURCE", help="The source, as `list` says it.")],
+    new: Annotated[bool, typer.Option("--new", help="Make a new one: the old one is refused from now on.")] = False,
+    organization: SomeOrganization = None,
+    as_: As = None,
+) -> None:
+    """Print the secret that a source of events signs with, or give it a new one."""
+    with surroundings(), transaction() as session:
+        owner = one_organization(session, organization)
+        who = actor(session, owner, as_)
+        secret = change_secret(session, who, source) if new else show_secret(session, who, source)
+    print(secret)  # noqa: T201 - the answer, for a program to read
 
 
 @sources.command("close")
@@ -98,3 +117,7 @@ def close_source_command(
         owner = one_organization(session, organization)
         close_source(session, actor(session, owner, as_), source)
     console.print("The source is closed.")
+
+
+def _address(source: EventSource) -> str:
+    return f"{settings().public_url}/v1/hooks/{source.id}"

@@ -19,12 +19,12 @@ from models.people import Organization, User
 from models.refusals import UserExists, UserUnknown
 from models.session import transaction
 from models.sign_in import set_password
-from models.tokens import ApiToken, Scope, create_token, revoke_token
+from models.tokens import ApiToken, Scope, create_token, revoke_token, show_message_secret
 
 app = typer.Typer()
 users = typer.Typer(help="Add users, and set the passwords they sign in with.", no_args_is_help=True)
 tokens = typer.Typer(
-    help="Create, list and revoke the tokens that programs use the HTTP API with.", no_args_is_help=True
+    help="Create, list and revoke the tokens that programs use the HTTP API and the broker with.", no_args_is_help=True
 )
 app.add_typer(users, name="user")
 app.add_typer(tokens, name="token")
@@ -145,6 +145,22 @@ def list_command(
         console.print(table)
     else:
         console.print("There are no tokens yet. `recourse token create EMAIL` makes one.")
+
+
+@tokens.command("message-secret")
+def message_secret_command(
+    token: Annotated[int, typer.Argument(metavar="ID", help="The token's id, as `recourse token list` says it.")],
+    organization: OrganizationOption = None,
+) -> None:
+    """Print the secret with which an application signs the messages that it sends through the broker.
+
+    The token's id says who signs. It is good for as long as the token is, and for what the token may be used for.
+    """
+    with surroundings(), transaction() as session:
+        owner = one_organization(session, organization)
+        secret = show_message_secret(session, console_operator(owner), owner.id, token)
+    notes.print("Keep it safe. The application's id, which it sends with each message, is the token's.", style="dim")
+    print(secret)  # noqa: T201 - the answer, for a program to read
 
 
 @tokens.command("revoke")

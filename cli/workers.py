@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.child import Child
 from cli.terminal import notes
-from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.celery import QUEUES, name_on_the_broker
 
 ARGUMENTS = [
     "celery",
@@ -15,7 +15,7 @@ ARGUMENTS = [
     "--without-mingle",  # a second in which it would look for other workers; what is cancelled is in the database
     "--without-gossip",
     "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
-    f"--queues={INTERACTIVE},{BULK},{NOTIFY}",
+    f"--queues={','.join(QUEUES)}",
     f"--concurrency={min(8, os.cpu_count() or 1)}",
 ]
 
@@ -49,8 +49,27 @@ class Workers:
             self._own.stop()
 
 
+class _AllTaken(Exception):  # noqa: N818 - nothing is wrong: the rest of the answers need not be waited for
+    """Workers have answered that take every queue."""
+
+
 def _answers(*, within: float) -> bool:
-    """Whether a worker answers on the broker within so many seconds."""
+    """Whether workers answer on the broker within so many seconds that take all of our queues among them.
+
+    A worker of another application does not hear the question, and one of ours for other queues would leave this
+    command's work lying.
+    """
     from tasks.app import app  # needs the broker's address, which is not settled when this module is loaded
 
-    return bool(app.control.ping(timeout=within, limit=1))
+    missing = {name_on_the_broker(queue) for queue in QUEUES}
+
+    def take_off(answer: dict[str, list[dict[str, str]]]) -> None:
+        missing.difference_update(queue["name"] for queues in answer.values() for queue in queues if "name" in queue)
+        if not missing:
+            raise _AllTaken
+
+    try:
+        app.control.broadcast("active_queues", reply=True, timeout=within, callback=take_off)
+    except _AllTaken:
+        return True
+    return False

@@ -4,10 +4,21 @@ from typing import Any
 
 from config.settings import required, settings
 
+# The queues as our own code, `celery worker -Q` and people name them. On the broker each has the prefix before it.
 INTERACTIVE = "interactive"  # one person waits for it
 BULK = "bulk"
 NOTIFY = "notify"
 QUEUES = (INTERACTIVE, BULK, NOTIFY)
+
+
+def name_on_the_broker(name: str) -> str:
+    """What a queue, an exchange or a key of ours is called where other applications have theirs."""
+    return settings().broker_prefix + name
+
+
+def _queue(name: str) -> dict[str, str]:
+    full = name_on_the_broker(name)
+    return {"exchange": full, "exchange_type": "direct", "routing_key": full, "alias": name}
 
 
 def celery_settings() -> dict[str, Any]:
@@ -16,13 +27,21 @@ def celery_settings() -> dict[str, Any]:
     return {
         "broker_url": required("broker_url"),
         "result_backend": "db+" + required("database_url"),  # outlives Redis, like everything that matters here
+        # Where there is no database yet, a process could not even start.
+        "database_create_tables_at_setup": False,
         "result_extended": True,
         "result_expires": 30 * 24 * 3600,
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
         "enable_utc": True,
-        "task_default_queue": BULK,
+        "task_queues": {name_on_the_broker(name): _queue(name) for name in QUEUES},
+        "task_default_queue": name_on_the_broker(BULK),
+        "task_create_missing_queues": False,  # a queue that is misspelt would be one that nobody ever takes
+        # Or every Celery application on this broker would answer our questions, and hear what ours do.
+        "control_exchange": name_on_the_broker("control"),
+        "event_exchange": name_on_the_broker("events"),
+        "event_queue_prefix": name_on_the_broker("events"),
         "task_ignore_result": True,  # the ledger has the results; the coordinator's is the exception
         # Not "task_track_started": STARTED would be written over the stored failure of a run whose message comes twice,
         # and a task would depend on the database before its own code can say what to do without one. Flower learns of
@@ -39,8 +58,14 @@ def celery_settings() -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # they come again, and the ledger decides
         "worker_max_memory_per_child": 512_000,  # KiB
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for as long as it takes
         "task_publish_retry": False,  # `recover` is the retry; a request must not hang on a broker that is away
         "broker_transport_options": {
+            # What workers have in hand. In one pile with another application's, each would give back the other's after
+            # its own time-out. (Not `global_keyprefix`: nobody without it could send us anything, nor we to them.)
+            "unacked_key": name_on_the_broker("unacked"),
+            "unacked_index_key": name_on_the_broker("unacked_index"),
+            "unacked_mutex_key": name_on_the_broker("unacked_mutex"),
             "visibility_timeout": 2 * hard_limit + 60,  # or a slow task is delivered again while it runs
             # How often it looks for messages of killed workers that are older than the visibility timeout. Slices
             # need not wait for that: `recover` sends them again from the ledger.

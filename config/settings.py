@@ -25,6 +25,15 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".recourse"), description="Folder of the embedded servers, their data and logs")
     database_url: str | None = Field(None, description="postgresql://user:password@host/name, version 18 or newer")
     broker_url: str | None = Field(None, description="redis://:password@host:6379/0")
+    broker_prefix: str = Field(
+        "recourse.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$",
+        description="Before the name of each queue, exchange and key on the broker; another one for each installation",
+    )
+    allow_unsigned_messages: bool = Field(
+        False,
+        description="Whether requests by message are believed without a signature, from all who can reach the broker",
+    )
     secret_key: SecretStr | None = Field(None, description="Signs plans and forms; at least 32 characters, kept secret")
     record_kinds: list[str] = Field([], description="Modules with a team's own record kinds, as a JSON list")
 
@@ -39,6 +48,7 @@ class Settings(BaseSettings):
     retrain_late_after_seconds: float = Field(
         3600, gt=0, description="A due time that is found so much later was missed; the rule says what becomes of it"
     )
+    most_rules: int = Field(500, ge=1, description="Retraining rules that an organization may have at once")
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard limit of one task run")
     soft_shutdown_seconds: float = Field(
         20, ge=0, description="How long a worker that is told to stop leaves what it has in hand to end"

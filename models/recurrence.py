@@ -18,11 +18,24 @@ from dateutil.rrule import rrule, rrulestr
 
 from models.refusals import RecurrenceInvalid, TimeZoneUnknown
 
-PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYMONTH", "BYMONTHDAY", "BYDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS",
-         "WKST"}  # fmt: skip
+_ALWAYS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+# What narrows a frequency down. More of them would be a day that is looked for day by day, and may never come.
+_PARTS = {
+    "DAILY": {"BYDAY"},
+    "WEEKLY": {"BYDAY"},
+    "MONTHLY": {"BYMONTH", "BYMONTHDAY", "BYDAY", "BYSETPOS"},
+    "YEARLY": {"BYMONTH", "BYMONTHDAY", "BYDAY", "BYSETPOS", "BYYEARDAY", "BYWEEKNO"},
+}
+_HIGHEST = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53, "BYSETPOS": 366}
+_DAY = re.compile(r"([+-]?[1-9][0-9]?)?(MO|TU|WE|TH|FR|SA|SU)")
 LONGEST_RECURRENCE = 300  # characters
-HORIZON = relativedelta(years=100)  # a recurrence that is due never again is not looked for beyond that
 LONGEST_INTERVAL = 1000
+MOST_TIMES = 1000  # that COUNT may ask for: they are counted from the first one each time
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+_THE_END = datetime(LAST_YEAR, 12, 31, 23, 59, 59)  # noqa: DTZ001 - on the rule's clock
+# The calendar is the same every 400 years. `rrule` looks until the year 9999 for what is never due, whatever `until`
+# says, so it is told these rules as if they were of the last centuries before that.
+_LATER = 19 * 400
 
 
 def zone(name: str) -> ZoneInfo:
@@ -48,21 +61,54 @@ def checked(recurrence: str, starts: datetime) -> str:
 
     Days and longer only, since a course is not reset by the hour; the time of day is that of `starts`.
     """
+    check_first(starts)
     text = recurrence.strip().upper().removeprefix("RRULE:")
     parts = dict(part.partition("=")[::2] for part in text.split(";"))
-    if len(text) > LONGEST_RECURRENCE or not re.fullmatch(r"[A-Z0-9=;,+-]+", text) or len(parts) != text.count("=") or (
-        parts.keys() - PARTS
-    ):  # fmt: skip
-        raise RecurrenceInvalid(f"It may have the parts {', '.join(sorted(PARTS))}, each once, separated by “;”.")
-    if parts.get("FREQ") not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
+    if len(text) > LONGEST_RECURRENCE or not re.fullmatch(r"[A-Z0-9=;,+-]+", text) or len(parts) != text.count("="):
+        raise RecurrenceInvalid("Write its parts as NAME=VALUE, each once, separated by “;”.")
+    if (frequency := parts.get("FREQ")) not in _PARTS:
         raise RecurrenceInvalid("Give FREQ=DAILY, WEEKLY, MONTHLY or YEARLY.")
-    if not 1 <= _number(parts.get("INTERVAL", "1")) <= LONGEST_INTERVAL or _number(parts.get("COUNT", "1")) < 1:
-        raise RecurrenceInvalid(f"INTERVAL must be from 1 to {LONGEST_INTERVAL:,}, and COUNT at least 1.")
+    if parts.keys() - _PARTS[frequency] - _ALWAYS:
+        allowed = ", ".join(sorted(_PARTS[frequency] | _ALWAYS - {"FREQ"}))
+        raise RecurrenceInvalid(f"With FREQ={frequency} it may have the parts {allowed}.")
+    interval = _number(parts.get("INTERVAL", "1"))
+    if not 1 <= interval <= LONGEST_INTERVAL:
+        raise RecurrenceInvalid(f"INTERVAL must be from 1 to {LONGEST_INTERVAL:,}.")
+    if not 1 <= _number(parts.get("COUNT", "1")) <= MOST_TIMES:
+        raise RecurrenceInvalid(f"COUNT must be from 1 to {MOST_TIMES:,}.")
     if "COUNT" in parts and "UNTIL" in parts:
         raise RecurrenceInvalid("Give COUNT or UNTIL, not both.")
-    if next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
+    for name in parts.keys() & _HIGHEST.keys():
+        _check_numbers(name, parts[name], may_be_negative=name != "BYMONTH")
+    if "BYDAY" in parts:
+        _check_days(parts["BYDAY"], may_have_numbers="BYWEEKNO" not in parts and frequency in ("MONTHLY", "YEARLY"))
+    # Every so many whole weeks is always the same day of the week.
+    never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAY[starts.weekday()] not in parts.get("BYDAY", _ANY)
+    if never or next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
         raise RecurrenceInvalid("It is never due.")
     return text
+
+
+def check_first(starts: datetime) -> None:
+    """Raises `RecurrenceInvalid` unless the first date of a rule lies where dates can be reckoned with."""
+    if not FIRST_YEAR <= starts.year <= LAST_YEAR:
+        raise RecurrenceInvalid(f"Give a first date between {FIRST_YEAR} and {LAST_YEAR}.")
+
+
+def _check_numbers(name: str, text: str, *, may_be_negative: bool) -> None:
+    for word in text.split(","):
+        number = _number(word.lstrip("+-") if may_be_negative and len(word) - len(word.lstrip("+-")) <= 1 else word)
+        if not 1 <= number <= _HIGHEST[name]:
+            or_back = f", or from -1 to -{_HIGHEST[name]} to count from the end" if may_be_negative else ""
+            raise RecurrenceInvalid(f"{name} takes numbers from 1 to {_HIGHEST[name]}{or_back}, separated by commas.")
+
+
+def _check_days(text: str, *, may_have_numbers: bool) -> None:
+    for word in text.split(","):
+        found = _DAY.fullmatch(word)
+        if found is None or (found[1] and not (may_have_numbers and abs(int(found[1])) <= 53)):
+            numbers = ", with a number before it where the first or last one is meant: 1MO, -1FR" * may_have_numbers
+            raise RecurrenceInvalid(f"BYDAY takes MO, TU, WE, TH, FR, SA and SU{numbers}, separated by commas.")
 
 
 def due_after(recurrence: str | None, starts: datetime, time_zone: str, after: datetime) -> Iterator[datetime]:
@@ -85,15 +131,29 @@ def _local_times(recurrence: str | None, starts: datetime, after: datetime) -> I
         return
     parts = dict(part.split("=") for part in recurrence.split(";"))
     most = int(parts.pop("COUNT", "0")) or None
-    # Otherwise one that is due never again is looked for until the year 9999, day by day.
-    until = min(_until(parts.pop("UNTIL", None)), max(after, starts) + HORIZON)
+    until = min(_until(parts.pop("UNTIL", None)), _THE_END)
+    begin = starts if most else _nearest(parts, starts, after)
     try:
-        times = cast("rrule", rrulestr(";".join(map("=".join, parts.items())), dtstart=starts)).replace(until=until)
+        there = cast("rrule", rrulestr(";".join(map("=".join, parts.items())), dtstart=_years_on(begin, _LATER)))
+        times = (_years_on(local, -_LATER) for local in there.replace(until=_years_on(until, _LATER)))
         for local in islice(times, most):
             if local > after:
                 yield local
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         raise RecurrenceInvalid(f"It cannot be read: {error}.") from None
+
+
+def _nearest(parts: dict[str, str], starts: datetime, after: datetime) -> datetime:
+    """A beginning that gives the same times later than `after` and leaves most of the earlier ones out."""
+    days = {"DAILY": 1, "WEEKLY": 7}.get(parts["FREQ"])
+    if days is None or after <= starts:
+        return starts
+    interval = timedelta(days=days * int(parts.get("INTERVAL", "1")))
+    return starts + max(0, (after - starts) // interval - 1) * interval
+
+
+def _years_on(local: datetime, years: int) -> datetime:
+    return local.replace(year=local.year + years)
 
 
 def _until(text: str | None) -> datetime:
@@ -137,6 +197,8 @@ def due_days(after: datetime, until: datetime, at: time, time_zone: str) -> Iter
         day += timedelta(days=1)
 
 
+_WEEKDAY = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_ANY = ",".join(_WEEKDAY)
 _UNITS = {"DAILY": ("day", "days"), "WEEKLY": ("week", "weeks"), "MONTHLY": ("month", "months"),
           "YEARLY": ("year", "years")}  # fmt: skip
 _WEEKDAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",

@@ -45,6 +45,13 @@ class NotAssigned(Refused):
         super().__init__(f"{course} is not assigned to {names}. Assign it first, or leave them out.")
 
 
+class CourseNotAssigned(Refused):
+    code = "course-not-assigned"
+
+    def __init__(self, code: str, whom: str) -> None:
+        super().__init__(f"The course {code} is not assigned to {whom}. Ask an administrator to assign it.")
+
+
 class AudienceInvalid(Refused):
     code = "audience-invalid"
 
@@ -365,6 +372,26 @@ class ScopeMissing(Refused):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"This token may not be used for “{scope}”. Use one that was created with that scope.")
+
+
+class MessageNotSigned(Refused):
+    code = "message-not-signed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The message is not signed, or not with the secret of a valid token of the user whom it names. Check the "
+            "token, its secret, and that exactly what is sent is what was signed. Nothing was changed."
+        )
+
+
+class MessageExpired(Refused):
+    code = "message-expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The message was signed more than a day ago, or by a clock that is ahead. Check the clock, sign it anew, "
+            "and send it with the same key. Nothing was changed."
+        )
 
 
 class FormNotGenuine(Refused):

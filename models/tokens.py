@@ -1,14 +1,17 @@
 """Bearer tokens, with which programs use the HTTP API in a user's name."""
 
+import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from config.settings import required
 from models import audit
 from models.access import Actor
 from models.base import Base
@@ -57,6 +60,14 @@ class Bearer:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Application:
+    """A token by which an application is known that sends messages, and the user in whose name it does."""
+
+    token: ApiToken
+    user: User
+
+
 def create_token(
     session: Session, actor: Actor | str, user: User, name: str, scopes: list[Scope], expires_at: datetime | None
 ) -> str:
@@ -90,13 +101,43 @@ def revoke_token(session: Session, actor: Actor | str, organization_id: int, tok
         audit.record(session, actor, "token.revoked", token.id, organization_id)
 
 
+def message_secret(token: ApiToken) -> str:
+    """The secret that messages are signed with in the token's name. As with webhooks, it is in no table: whoever reads
+    a backup cannot sign with what is in it."""
+    made = hmac.digest(required("secret_key").encode(), b"recourse.message\0" + token.token_hash, hashlib.sha256)
+    return "rcm_" + made.hex()
+
+
+def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:
+    """The same, to be given to whom it is for. Raises `TokenUnknown`, also for a token that is revoked."""
+    token = session.scalar(
+        select(ApiToken)
+        .join(User, User.id == ApiToken.user_id)
+        .where(ApiToken.id == token_id, User.organization_id == organization_id, ApiToken.revoked_at.is_(None))
+    )
+    if token is None:
+        raise TokenUnknown(token_id)
+    audit.record(session, actor, "token.secret_shown", token.id, organization_id)
+    return message_secret(token)
+
+
 def bearer_of(session: Session, text: str) -> Bearer | None:
     """Whom this token speaks for; none if it is unknown, revoked, expired, or its user is deactivated."""
+    found = _usable(session, ApiToken.token_hash == hash_of(text))
+    return None if found is None else Bearer(found.user, frozenset(found.token.scopes))
+
+
+def usable_token(session: Session, token_id: int) -> Application | None:
+    """The token with this id; none where `bearer_of` would give none."""
+    return _usable(session, ApiToken.id == token_id)
+
+
+def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
     found = session.execute(
         select(ApiToken, User)
         .join(User, User.id == ApiToken.user_id)
         .where(
-            ApiToken.token_hash == hash_of(text),
+            which,
             ApiToken.revoked_at.is_(None),
             or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now()),
             User.active,
@@ -120,4 +161,4 @@ def bearer_of(session: Session, text: str) -> Bearer | None:
         .values(used_at=func.now())
         .execution_options(synchronize_session=False)
     )
-    return Bearer(found.User, frozenset(found.ApiToken.scopes))
+    return Application(found.ApiToken, found.User)

@@ -29,6 +29,7 @@ class Step(Task):
     """
 
     abstract = True
+    Request = "tasks.delivery:Delivery"  # its name, since only a worker needs it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

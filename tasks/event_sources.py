@@ -16,8 +16,8 @@ from models.access import Actor, Permission, acting_user_by_id
 from models.events import Event, EventKind, EventSource
 from models.people import Organization, User
 from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid
+from tasks.asked_by_message import Words
 from tasks.report_event import report_event
-from tasks.request import Words
 
 LONGEST_ID = 255  # of a message, which is the event's key
 
@@ -51,12 +51,33 @@ def sources_of(session: Session, organization_id: int) -> list[EventSource]:
     return list(session.scalars(select(EventSource).where(mine).order_by(EventSource.created_at)))
 
 
-def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
-    """Take no more events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
+def source_of(session: Session, actor: Actor, source_id: UUID) -> EventSource:
+    """The organization's source with this id, to be configured anew. Raises `Forbidden`, `EventSourceUnknown`."""
     actor.must_have(Permission.COURSES)
     source = session.get(EventSource, source_id, with_for_update=True)
     if source is None or source.organization_id != actor.organization_id:
         raise EventSourceUnknown
+    return source
+
+
+def show_secret(session: Session, actor: Actor, source_id: UUID) -> str:
+    """The secret that the source signs with. Raises `Forbidden`, `EventSourceUnknown`."""
+    source = source_of(session, actor, source_id)
+    audit.record(session, actor, "event_source.secret_shown", source.id, source.organization_id)
+    return source.secret()
+
+
+def change_secret(session: Session, actor: Actor, source_id: UUID) -> str:
+    """A new secret; the old one is refused from now on. Raises `Forbidden`, `EventSourceUnknown`."""
+    source = source_of(session, actor, source_id)
+    source.salt = secrets.token_bytes(32)
+    audit.record(session, actor, "event_source.secret_changed", source.id, source.organization_id)
+    return source.secret()
+
+
+def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
+    """Take no more events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
+    source = source_of(session, actor, source_id)
     if source.closed_at is None:
         source.closed_at = session.scalars(select(func.now())).one()
         audit.record(session, actor, "event_source.closed", source.id, source.organization_id)

@@ -73,6 +73,7 @@ def resets_seen_by(
     *,
     states: Sequence[ResetState] = (),
     course_code: str | None = None,
+    idempotency_key: str | None = None,
     before: tuple[datetime, UUID] | None = None,
     limit: int,
 ) -> list[ResetLine]:
@@ -85,6 +86,8 @@ def resets_seen_by(
         conditions.append(Reset.state.in_(states))
     if course_code is not None:
         conditions.append(Course.code == course_code)
+    if idempotency_key is not None:
+        conditions.append(Reset.idempotency_key == idempotency_key)
     if before is not None:
         conditions.append(tuple_(Reset.requested_at, Reset.id) < before)
     query = (

@@ -3,22 +3,22 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import func, insert, or_, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models import audit
-from models.access import Actor, Permission, acting_user_by_id
+from models.access import Actor, Permission
 from models.events import Event, EventKind
 from models.groups import group_by_code
 from models.refusals import CourseUnknown, EventMismatch, ReasonMissing
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import transaction
+from models.tokens import Scope
 from models.training import Course
 from tasks.app import app
-from tasks.request import RequestRefused, Words, organization_by_slug, refusals_by_code
+from tasks.asked_by_message import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.rules import PAUSED
 
 
@@ -115,40 +115,29 @@ def _write_occurrences(session: Session, event: Event, now: datetime) -> list[Ru
     return rules
 
 
-class Report(BaseModel):
-    """The arguments of `recourse.report_event`: plain JSON, and ids instead of names."""
+class Report(Asked):
+    """The arguments of `recourse.report_event`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
-
-    organization: Words  # its slug
     course: Words  # its code
     kind: Annotated[EventKind, Field(strict=False)]  # a strict one would not take its name, and JSON has no other
     reason: Words
-    reported_by: int  # the id of a user with the permission
-    idempotency_key: Words  # not optional, since the message may arrive twice
+    reported_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
     group: Words | None = None  # its code
 
 
-@app.task(
-    name="recourse.report_event",
-    ignore_result=False,
-    throws=(RequestRefused,),
-    autoretry_for=(OperationalError,),
-    retry_backoff=2,
-    max_retries=8,
-)
-def report_event_by_message(**arguments: Any) -> dict[str, Any]:
-    """The same for another application that shares the broker: `send_task("recourse.report_event", kwargs=…)`.
+@app.task(name="recourse.report_event", bind=True, base=Door)
+def report_event_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
+    """The same for another application that shares the broker: a signed message, see `asked_by_message`.
 
-    For the arguments see `Report`. Gives `{"event": id, "rules": how many it made due}`; fails with `RequestRefused`.
+    Gives `{"event": id, "rules": how many it made due}`; fails with `RequestRefused`. Either is also sent to
+    `reply_to`.
     """
     with refusals_by_code():
         asked = Report(**arguments)
         with transaction() as session:
-            actor = acting_user_by_id(session, organization_by_slug(session, asked.organization), asked.reported_by)
             event = report_event(
                 session,
-                actor,
+                actor_of(session, self.name, asked, arguments, Scope.EVENTS_WRITE, asked.reported_by),
                 kind=asked.kind,
                 course=asked.course,
                 reason=asked.reason,

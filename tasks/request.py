@@ -1,32 +1,27 @@
 """Request: the one door through which every reset comes, whoever asks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
-from models.access import Actor, acting_user_by_id
-from models.people import Organization
+from models.access import Actor
 from models.refusals import (
     AlreadyResetting,
     ConfirmMismatch,
     IdempotencyMismatch,
-    OrganizationUnknown,
     PlanExpired,
     PlanInvalid,
     ReasonMissing,
-    Refused,
 )
 from models.resets import Audience, Reset
 from models.session import transaction
+from models.tokens import Scope
 from tasks.app import app
+from tasks.asked_by_message import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.audience import all_elsewhere
 from tasks.messages import send_coordinator
 from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
@@ -133,52 +128,33 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
     return reset
 
 
-Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+class Message(Asked):
+    """The arguments of `recourse.request_reset`."""
 
-
-class Message(BaseModel):
-    """The arguments of `recourse.request_reset`: plain JSON, and ids instead of names."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
-
-    organization: Words  # its slug
     course: Words  # its code
     confirm: Words  # its code again
-    requested_by: int  # the id of a user with the permission
+    requested_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
     reason: Words
-    idempotency_key: Words  # not optional, since the message may arrive twice
     audience: str = Audience.ASSIGNED
-    user_ids: list[int] | None = None  # with the audience `users`
+    user_ids: list[Id] | None = None  # with the audience `users`
     group: Words | None = None  # its code, with the audience `group`
     due_in_days: int | None = None
     notify: bool = True
 
 
-class RequestRefused(Exception):  # noqa: N818 - its name is what the caller is shown
-    """A request by message was refused: its arguments are the refusal's code and its sentence."""
+@app.task(name="recourse.request_reset", bind=True, base=Door)
+def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
+    """The same door for another application that shares the broker: a signed message, see `asked_by_message`.
 
-
-@app.task(
-    name="recourse.request_reset",
-    ignore_result=False,
-    throws=(RequestRefused,),
-    # The one task that Celery itself tries again: nothing of it is in the database yet that `recover` could find.
-    autoretry_for=(OperationalError,),
-    retry_backoff=2,
-    max_retries=8,
-)
-def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
-    """The same door for another application that shares the broker: `send_task("recourse.request_reset", kwargs=…)`.
-
-    For the arguments see `Message`. Gives `{"reset": id}`; fails with `RequestRefused`.
+    Gives `{"reset": id}`; fails with `RequestRefused`. Either is also sent to `reply_to`.
     """
     with refusals_by_code():
         asked = Message(**arguments)
         with transaction() as session:
-            owner = organization_by_slug(session, asked.organization)
+            actor = actor_of(session, self.name, asked, arguments, Scope.RESETS_WRITE, asked.requested_by)
             plan = make_plan(
                 session,
-                actor := acting_user_by_id(session, owner, asked.requested_by),
+                actor,
                 asked.course,
                 audience=asked.audience,
                 users=asked.user_ids,
@@ -194,24 +170,4 @@ def request_reset_by_message(**arguments: Any) -> dict[str, Any]:
                 reason=asked.reason,
                 idempotency_key=asked.idempotency_key,
             )
-            return {"reset": str(reset.id)}
-
-
-def organization_by_slug(session: Session, slug: str) -> Organization:
-    """The organization that a message names. Raises `OrganizationUnknown`."""
-    owner = session.scalar(select(Organization).where(Organization.slug == slug))
-    if owner is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
-    return owner
-
-
-@contextmanager
-def refusals_by_code() -> Iterator[None]:
-    """Give refusals, and arguments that do not fit, to whoever sent the message, as `RequestRefused`."""
-    try:
-        yield
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise RequestRefused("arguments-invalid", f"Put these arguments right and send it again: {wrong}") from None
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, str(refusal)) from None
+        return {"reset": str(reset.id)}

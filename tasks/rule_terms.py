@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from models.events import EventKind
 from models.groups import Group
-from models.recurrence import checked, in_words, moment, zone
+from models.recurrence import check_first, checked, in_words, moment, zone
 from models.refusals import DueInDaysInvalid, ReasonMissing, RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
@@ -84,6 +84,7 @@ def _check_calendar(terms: Terms) -> dict[str, object]:
 def _check_once(terms: Terms) -> dict[str, object]:
     if terms.starts is None:
         raise RuleInvalid("A rule for one moment needs that moment: a date with a time of day.")
+    check_first(terms.starts)
     if moment(terms.starts, terms.time_zone) <= datetime.now(UTC):
         raise RuleInvalid("That moment has passed, and a past date never fires. Give one that lies ahead.")
     return {}

@@ -19,8 +19,9 @@ from config.settings import required, settings
 from models import audit
 from models.access import Actor, Permission
 from models.groups import group_by_code
+from models.people import Organization
 from models.recurrence import due_after
-from models.refusals import ConfirmMismatch, PlanExpired, PlanInvalid, RuleNotSo, RuleUnknown
+from models.refusals import ConfirmMismatch, PlanExpired, PlanInvalid, RuleInvalid, RuleNotSo, RuleUnknown
 from models.retraining import RULE_TRANSITIONS, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows
 from models.training import Course
@@ -79,6 +80,7 @@ def next_due(terms: Terms, count: int = SHOWN_AHEAD) -> list[datetime]:
 def propose_rule(session: Session, actor: Actor, terms: Terms) -> Proposal:
     """Say what such a rule would do. Raises `Forbidden`, and the refusals of the terms and of the preview."""
     terms = checked_terms(terms)
+    _room_for_one_more(session, actor.organization_id)
     rule_id = session.scalars(select(func.uuidv7())).one()
     return Proposal(rule_id, actor.organization_id, terms, _figures(session, actor, terms), again=False)
 
@@ -113,6 +115,7 @@ def make_rule(session: Session, actor: Actor, *, proposal: str, confirm: str) ->
         return earlier
     _not_expired(asked)
     terms, now = checked_terms(asked.terms), datetime.now(UTC)
+    _room_for_one_more(session, actor.organization_id, hold=True)
     course = session.scalars(
         select(Course).where(Course.organization_id == actor.organization_id, Course.code == terms.course)
     ).one()
@@ -235,6 +238,19 @@ def _figures(session: Session, actor: Actor, terms: Terms) -> Figures:
         alerts=seen.alerts,
         shown_at=datetime.now(UTC),
     )
+
+
+def _room_for_one_more(session: Session, organization_id: int, *, hold: bool = False) -> None:
+    """Raises `RuleInvalid` where the organization has all the rules that it may have. Each costs every tick some work.
+
+    `hold` keeps others from making one until the transaction ends.
+    """
+    if hold:
+        session.get_one(Organization, organization_id, with_for_update={"key_share": True})
+    kept = Rule.state.not_in((RuleState.REMOVED, RuleState.ENDED))
+    rules = session.scalars(select(func.count()).where(Rule.organization_id == organization_id, kept)).one()
+    if rules >= (most := settings().most_rules):
+        raise RuleInvalid(f"There are {rules:,} rules already, of {most:,} that an organization may have. Remove one.")
 
 
 def _confirmed(actor: Actor, token: str, confirm: str, *, again: bool) -> Proposal:

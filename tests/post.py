@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any, Self
 
 from celery.app.trace import trace_task
-from kombu import Queue
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from tasks.app import TASK_MODULES, app
@@ -48,7 +47,7 @@ class Post:
 
     def _take_from(self, name: str) -> list[Letter]:
         letters = []
-        while message := Queue(name).bind(self._channel).get(accept=["json"]):
+        while message := app.amqp.queues[name].bind(self._channel).get(accept=["json"]):
             message.ack()
             _args, kwargs, _embed = message.decode()
             letters.append(Letter(message.headers["task"], message.headers["id"], name, kwargs, message.headers))

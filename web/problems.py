@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 STATUS = {
     "organization-unknown": 404,
     "course-unknown": 404,
+    "course-not-assigned": 404,
     "user-unknown": 404,
     "reset-unknown": 404,
     "group-unknown": 404,

@@ -12,6 +12,7 @@ from config.settings import settings
 from models.heartbeat import BEAT, leave_heartbeat
 from models.session import forget_engine, in_words, transaction
 from tasks.app import app
+from worker.waiting import wait_for_servers
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,13 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
     }
 
 
-@before_task_publish.connect(sender="recourse.recover")
 @beat_init.connect
+def _wait_first(**_: Any) -> None:
+    wait_for_servers()
+    show_itself()
+
+
+@before_task_publish.connect(sender="recourse.recover")
 def show_itself(**_: Any) -> None:
     """Leave the time in the database: nobody can ask beat whether it is there, and a tick needs a worker to arrive."""
     try:

@@ -1,7 +1,8 @@
 """Enrolments: `course` (its code), `email`, and if wished `due_at` and `assigned`.
 
-`assigned` is true unless the file says false, which takes the assignment back; records stay under their registration,
-and who is assigned again goes on where they were. Courses and users must be there, or be imported before.
+`assigned` false takes an assignment back; records stay under their registration, and who is assigned again goes on
+where they were. A line that does not say assigns what never was, and leaves what was taken back. Courses and users must
+be there, or be imported before.
 """
 
 from typing import BinaryIO
@@ -20,7 +21,7 @@ COLUMNS = {
 }
 
 FOUND = """
-SELECT l.line, c.id AS course_id, u.id AS user_id, l.course, l.email, l.due_at, coalesce(l.assigned, true) AS assigned
+SELECT l.line, c.id AS course_id, u.id AS user_id, l.course, l.email, l.due_at, l.assigned
 FROM import_line l
 LEFT JOIN course c ON c.organization_id = :organization AND c.code = l.course
 LEFT JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email)
@@ -40,15 +41,16 @@ ADD = """
 INSERT INTO enrolment (organization_id, user_id, course_id, due_at, assigned_at)
 SELECT :organization, f.user_id, f.course_id, f.due_at, clock_timestamp()
 FROM import_enrolment f
-WHERE f.assigned AND NOT EXISTS (SELECT FROM enrolment e WHERE e.user_id = f.user_id AND e.course_id = f.course_id
-                                 AND e.organization_id = :organization)
+WHERE f.assigned IS NOT false AND NOT EXISTS (SELECT FROM enrolment e WHERE e.user_id = f.user_id
+                                              AND e.course_id = f.course_id AND e.organization_id = :organization)
 ORDER BY f.user_id, f.course_id
 ON CONFLICT (user_id, organization_id, course_id) DO NOTHING
 """
 CHANGE = """
 WITH differing AS (
     SELECT e.id, coalesce(f.due_at, e.due_at) AS due_at,
-           CASE WHEN f.assigned THEN NULL ELSE coalesce(e.unassigned_at, clock_timestamp()) END AS unassigned_at,
+           CASE f.assigned WHEN true THEN NULL WHEN false THEN coalesce(e.unassigned_at, clock_timestamp())
+           ELSE e.unassigned_at END AS unassigned_at,
            CASE WHEN f.assigned AND e.unassigned_at IS NOT NULL THEN clock_timestamp() ELSE e.assigned_at END
            AS assigned_at
     FROM import_enrolment f

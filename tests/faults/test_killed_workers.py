@@ -225,3 +225,22 @@ def test_a_ledger_whose_connection_is_cut_again_and_again_is_not_given_up(
     post.drain()
     assert state_of(reset) == "succeeded"
     assert report_of(reset)["progress"]["cleared"] == 3
+
+
+def test_a_slice_that_is_taken_from_a_worker_leaves_no_result_that_says_retry(
+    start_worker: Callable[..., Worker], redis_server: redis.Redis
+) -> None:
+    # Given a worker in the middle of slices whose results nobody wants
+    scene = make_scene(learners=6)
+    slow_down(3)
+    worker = start_worker()
+    reset = scene.request()
+    until(lambda: ask("SELECT count(*) FROM reset_slice WHERE attempts > 0"))
+    # When it loses its broker, and ends them
+    for connections in ("normal", "pubsub"):
+        redis_server.execute_command("CLIENT", "KILL", "TYPE", connections, "SKIPME", "yes")
+    until(lambda: "after a connection loss" in worker.log.read_text())
+    run("DROP FUNCTION dawdle CASCADE")
+    until(lambda: report_of(reset)["done"], 60)
+    # Then nothing in the results says that they are still to be done
+    until(lambda: rows("SELECT task_id, status FROM celery_taskmeta") == [(str(reset), "SUCCESS")])

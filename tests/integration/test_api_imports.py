@@ -247,7 +247,12 @@ def test_enrolments_are_made_changed_taken_back_and_made_again(api: httpx.Client
     assert counts(send(api, "enrolments", back, NDJSON)) == {"enrolments": (1, 0, 1, 0)}
     assert counts(send(api, "enrolments", back, NDJSON)) == {"enrolments": (1, 0, 0, 1)}
     assert ask("SELECT unassigned_at IS NOT NULL FROM enrolment WHERE id = :id", id=known.id)
-    again = send(api, "enrolments", f"course,email\n{COURSE},{email}\n")
+    # A file that does not say leaves it so
+    for silent in (f"course,email\n{COURSE},{email}\n", f"course,email,assigned\n{COURSE},{email},\n"):
+        assert counts(send(api, "enrolments", silent)) == {"enrolments": (1, 0, 0, 1)}
+    assert ask("SELECT unassigned_at IS NOT NULL FROM enrolment WHERE id = :id", id=known.id)
+    # … and one that says so assigns it again
+    again = send(api, "enrolments", f"course,email,assigned\n{COURSE},{email},true\n")
     assert counts(again) == {"enrolments": (1, 0, 1, 0)}
     (now,) = rows("SELECT registration, state, progress, unassigned_at FROM enrolment WHERE id = :id", id=known.id)
     assert now == (known.registration, known.state, known.progress, None)

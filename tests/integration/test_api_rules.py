@@ -1,7 +1,7 @@
 """Retraining rules through the HTTP API, and events that are reported by whoever can sign."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -212,3 +212,41 @@ def test_a_group_of_another_organization_is_unknown(client: httpx.Client, served
     group(other, "lyon", [])
     assert propose(client, **CALENDAR, audience="group", group="lyon").json()["type"] == "/problems/group-unknown"
     assert client.get("/v1/groups").json() == {"items": []}
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        ({"recurrence": "FREQ=YEARLY;BYMONTH=13"}, "recurrence-invalid"),
+        ({"recurrence": "FREQ=YEARLY;BYMONTH=3,13"}, "recurrence-invalid"),
+        ({"recurrence": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"}, "recurrence-invalid"),
+        ({"starts": "0001-01-01T00:00:00"}, "recurrence-invalid"),
+        ({"starts": "9950-01-01T00:00:00"}, "recurrence-invalid"),
+        ({"starts": "9999-12-31T23:59:59", "time_zone": "America/New_York"}, "recurrence-invalid"),
+        ({"kind": "once", "recurrence": None, "starts": "0001-01-01T00:00:00"}, "recurrence-invalid"),
+        ({"kind": "once", "recurrence": None, "starts": "9999-12-31T23:59:59"}, "recurrence-invalid"),
+    ],
+)
+def test_a_rule_beyond_the_calendar_is_a_problem_and_no_fault(
+    client: httpx.Client, terms: dict[str, object], code: str
+) -> None:
+    refused = propose(client, **CALENDAR | terms)
+    assert (refused.status_code, refused.json()["type"]) == (422, f"/problems/{code}")
+
+
+def test_an_organization_has_so_many_rules_and_no_more(
+    client: httpx.Client, set_up: Callable[..., None], scene: Scene
+) -> None:
+    set_up(most_rules=2)
+    first = make(client, **CALENDAR)
+    waiting = propose(client, **CALENDAR).json()["proposal"]
+    make_second = {"proposal": propose(client, **CALENDAR).json()["proposal"], "confirm": COURSE}
+    assert client.post("/v1/rules", json=make_second, headers={"Idempotency-Key": "2"}).status_code == 201
+    # Neither is a third one proposed, nor one made that was proposed in time
+    refused = propose(client, **CALENDAR)
+    assert refused.json()["detail"] == "There are 2 rules already, of 2 that an organization may have. Remove one."
+    late = {"proposal": waiting, "confirm": COURSE}
+    assert client.post("/v1/rules", json=late, headers={"Idempotency-Key": "3"}).status_code == 422
+    # … until one is removed; and another organization has its own
+    assert client.delete(f"/v1/rules/{first}").status_code == 204
+    assert client.post("/v1/rules", json=late, headers={"Idempotency-Key": "4"}).status_code == 201

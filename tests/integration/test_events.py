@@ -1,6 +1,6 @@
 """Events that are reported: by Python and by a message through the broker; once, and by those who may."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,8 @@ NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 
 @pytest.fixture
-def scene(database: str) -> Scene:
+def scene(database: str, set_up: Callable[..., None]) -> Scene:
+    set_up(allow_unsigned_messages=True)  # how they are signed: `test_signed_messages.py`
     return make_scene(learners=6, completed=100)
 
 

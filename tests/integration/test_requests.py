@@ -27,14 +27,16 @@ from models.refusals import (
 from models.resets import Audience
 from models.session import engine, forget_engine, transaction
 from tasks.app import app
+from tasks.asked_by_message import RequestRefused
 from tasks.preview import preview
-from tasks.request import RequestRefused, request_reset
+from tasks.request import request_reset
 from tests.post import Post
 from tests.scenes import COURSE, OTHER_COURSE, REASON, Scene, ask, make_scene, rows, run
 
 
 @pytest.fixture
-def scene(database: str) -> Scene:
+def scene(database: str, set_up: Callable[..., None]) -> Scene:
+    set_up(allow_unsigned_messages=True)  # how they are signed: `test_signed_messages.py`
     return make_scene()
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 from celery.exceptions import TaskRevokedError
 
+from models.tokens import Scope
 from tasks.app import app
-from tasks.request import RequestRefused
+from tasks.asked_by_message import RequestRefused
 from tasks.reset_course import ResetFailed
+from tests.asking import application, signed
 from tests.scenes import (
     COURSE,
     REASON,
@@ -77,17 +79,18 @@ def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Call
 def test_another_application_asks_the_worker_by_message(start_worker: Callable[..., Worker]) -> None:
     start_worker()
     scene = make_scene()
+    known_as = application(scene, Scope.RESETS_WRITE)
     kwargs = {
         "organization": "acme",
         "course": COURSE,
-        "requested_by": scene.admin.user_id,
         "reason": REASON,
         "confirm": COURSE,
         "idempotency_key": "2026-01",
     }
 
     def ask_for(**changes: object) -> dict[str, str]:
-        sent = app.send_task("recourse.request_reset", kwargs=kwargs | changes, queue="interactive")
+        task = "recourse.request_reset"
+        sent = app.send_task(task, kwargs=signed(known_as, task, **kwargs | changes), queue="interactive")
         answer: dict[str, str] = sent.get(timeout=20)
         return answer
 

@@ -1,6 +1,8 @@
 """When rules are due: recurrences, months after completion, and what daylight saving does to them."""
 
+import sys
 from calendar import monthrange
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
@@ -207,3 +209,140 @@ def test_months_have_the_days_they_have() -> None:
         for month in range(1, 13):
             last = date(year, month, monthrange(year, month)[1])
             assert completed_until(due_on(last, 12), 12) >= last
+
+
+MOST_WORK = 20_000  # calls of functions that a rule may cost whoever looks at it, whatever it says
+
+
+def work(do: Callable[[], object]) -> int:
+    """How many functions are called to do it: the same on every machine, unlike seconds."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        do()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+STARTS = datetime(2026, 3, 1, 6)  # a Sunday
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "starts", "says"),
+    [
+        ("FREQ=YEARLY;BYMONTH=13", STARTS, "BYMONTH takes numbers from 1 to 12, separated by commas"),
+        ("FREQ=YEARLY;BYMONTH=3,13", STARTS, "BYMONTH takes"),
+        ("FREQ=YEARLY;BYMONTH=-1", STARTS, "BYMONTH takes"),
+        ("FREQ=MONTHLY;BYMONTHDAY=32", STARTS, "BYMONTHDAY takes numbers from 1 to 31, or from -1 to -31"),
+        ("FREQ=MONTHLY;BYMONTHDAY=--1", STARTS, "BYMONTHDAY takes"),
+        ("FREQ=MONTHLY;BYSETPOS=0;BYDAY=MO", STARTS, "BYSETPOS takes"),
+        ("FREQ=YEARLY;BYWEEKNO=54", STARTS, "BYWEEKNO takes"),
+        ("FREQ=YEARLY;BYDAY=9999999999MO", STARTS, "BYDAY takes"),
+        ("FREQ=YEARLY;BYDAY=XX", STARTS, "BYDAY takes"),
+        ("FREQ=WEEKLY;BYDAY=1MO", STARTS, "BYDAY takes MO, TU, WE, TH, FR, SA and SU, separated"),
+        ("FREQ=YEARLY", datetime(1, 3, 1), "a first date between 1970 and 2199"),
+        ("FREQ=DAILY", datetime(1, 1, 1), "a first date between 1970 and 2199"),
+        ("FREQ=YEARLY", datetime(9950, 3, 1), "a first date between 1970 and 2199"),
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", STARTS, "With FREQ=DAILY it may have the parts BYDAY, COUNT"),
+        ("FREQ=WEEKLY;BYMONTH=2", STARTS, "With FREQ=WEEKLY it may have the parts BYDAY, COUNT"),
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=MO", STARTS, "never due"),
+        ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", STARTS, "never due"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", STARTS, "never due"),
+        ("FREQ=YEARLY;UNTIL=19991231", STARTS, "never due"),
+        ("FREQ=SECONDLY", STARTS, "Give FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"),
+        ("FREQ=DAILY;COUNT=999999", STARTS, "COUNT must be from 1 to 1,000"),
+        ("FREQ=DAILY;INTERVAL=1001", STARTS, "INTERVAL must be from 1 to 1,000"),
+    ],
+)
+def test_what_no_rule_can_be_is_refused_with_a_sentence_and_little_work(
+    recurrence: str, starts: datetime, says: str
+) -> None:
+    def ask() -> None:
+        with pytest.raises(RecurrenceInvalid, match=says):
+            checked(recurrence, starts)
+
+    assert work(ask) < MOST_WORK
+
+
+def test_a_rule_that_is_due_every_day_costs_no_more_when_it_is_old() -> None:
+    for recurrence in ("FREQ=DAILY", "FREQ=DAILY;INTERVAL=3;BYDAY=MO,FR", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO"):
+        starts = datetime(1970, 1, 1, 6)
+        assert work(lambda recurrence=recurrence, starts=starts: due(  # type: ignore[misc]
+            recurrence, starts, "UTC", datetime(2150, 1, 1, tzinfo=UTC), 12)) < 2_000  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(
+        ("FREQ=DAILY", "FREQ=DAILY;INTERVAL=3", "FREQ=DAILY;INTERVAL=5;BYDAY=MO,WE", "FREQ=WEEKLY",
+         "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO;WKST=SU", "FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,SA;WKST=WE")
+    ),
+    st.datetimes(datetime(1990, 1, 1), datetime(1996, 1, 1)),
+    st.integers(0, 3000),
+)  # fmt: skip
+def test_what_is_left_out_of_an_old_rule_changes_no_due_time(recurrence: str, starts: datetime, days: int) -> None:
+    starts = starts.replace(second=0, microsecond=0)
+    after = (starts + timedelta(days=days)).replace(tzinfo=UTC)
+    counted = due(f"{recurrence};COUNT=1000", starts, "UTC", after, 1000)  # these are told from the beginning
+    told = due(recurrence, starts, "UTC", after, max(3, len(counted)))
+    assert told[: len(counted)] == counted
+
+
+PART = st.one_of(
+    st.tuples(st.just("FREQ"), st.sampled_from(("DAILY", "WEEKLY", "MONTHLY", "YEARLY", "HOURLY", "SECONDLY", ""))),
+    st.tuples(st.sampled_from(("INTERVAL", "COUNT")), st.integers(-1, 10**7).map(str)),
+    st.tuples(st.just("UNTIL"), st.sampled_from(("20300101", "00010101", "99991231", "20301231T000000", "2030", ""))),
+    st.tuples(
+        st.sampled_from(("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYHOUR", "BYEASTER")),
+        st.lists(st.integers(-400, 400), max_size=4).map(lambda numbers: ",".join(map(str, numbers))),
+    ),
+    st.tuples(
+        st.sampled_from(("BYDAY", "WKST")),
+        st.lists(st.from_regex(r"[+-]?[0-9]{0,2}(MO|TU|SU|X)", fullmatch=True), max_size=3).map(",".join),
+    ),
+    st.tuples(st.text("ABFREQY=;,", max_size=6), st.text(max_size=6)),
+)
+WELL_FORMED = st.tuples(
+    st.sampled_from(("DAILY", "WEEKLY", "MONTHLY", "YEARLY")),
+    st.lists(
+        st.one_of(
+            st.integers(1, 1000).map(lambda number: f"INTERVAL={number}"),
+            st.integers(1, 12).map(lambda number: f"BYMONTH={number}"),
+            st.integers(-31, 31).map(lambda number: f"BYMONTHDAY={number}"),
+            st.integers(-366, 366).map(lambda number: f"BYYEARDAY={number}"),
+            st.integers(-53, 53).map(lambda number: f"BYWEEKNO={number}"),
+            st.integers(-3, 5).map(lambda number: f"BYSETPOS={number}"),
+            st.sampled_from(("BYDAY=MO", "BYDAY=5SU", "BYDAY=-1FR,2MO", "BYDAY=53TU", "WKST=SU", "COUNT=1000")),
+        ),
+        max_size=4,
+        unique_by=lambda part: part.partition("=")[0],
+    ),
+).map(lambda made: ";".join([f"FREQ={made[0]}", *made[1]]))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.one_of(
+        WELL_FORMED, st.lists(PART, max_size=5).map(lambda parts: ";".join(map("=".join, parts))), st.text(max_size=40)
+    ),
+    st.one_of(st.datetimes(), st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31))),
+    st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)),
+)
+def test_whatever_is_typed_is_a_rule_or_refused_and_never_much_work(
+    recurrence: str, starts: datetime, now: datetime
+) -> None:
+    def ask() -> None:
+        with suppress(RecurrenceInvalid):
+            good = checked(recurrence, starts)
+            in_words(good, starts)
+            assert due(good, starts, "UTC", moment(starts, "UTC") - timedelta(days=2), 1)
+            due(good, starts, "Europe/Zurich", now.replace(tzinfo=UTC), 12)
+
+    assert work(ask) < 3 * MOST_WORK  # it is looked at three times

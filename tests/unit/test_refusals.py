@@ -10,6 +10,7 @@ from models.refusals import Refused
 SAMPLES: dict[str, object] = {
     "code": "FIRE-101",
     "who": "kim@acme.example",
+    "whom": "you",
     "course": "FIRE-101",
     "permission": "Training: Manage courses",
     "minutes": 15,

@@ -16,7 +16,7 @@ from models.directory import activities_of, course_of, training_of, user_of
 from models.learning import complete, enrolment_under, post, record_progress, submit
 from models.people import User
 from models.records import Certificate
-from models.refusals import CourseUnknown, NotYetDone
+from models.refusals import CourseNotAssigned, NotYetDone
 from models.tokens import Scope
 from models.training import ActivityKind, EnrolmentState
 from web.access import program_with
@@ -142,7 +142,7 @@ def list_enrolments(user_id: UserId, actor: Learner, session: Database) -> Enrol
     "/users/{user_id}/courses/{code}",
     operation_id="getEnrolment",
     response_model=EnrolmentWithActivities,
-    responses=problems("user-unknown", "course-unknown", "forbidden"),
+    responses=problems("user-unknown", "course-unknown", "course-not-assigned", "forbidden"),
 )
 def get_enrolment(user_id: UserId, code: CourseCode, actor: Learner, session: Database) -> EnrolmentWithActivities:
     """One of these courses, with its registration and its activities."""
@@ -150,7 +150,7 @@ def get_enrolment(user_id: UserId, code: CourseCode, actor: Learner, session: Da
     course = course_of(session, actor.organization_id, code)
     found = training_of(session, user, code)
     if not found:
-        raise CourseUnknown(code)
+        raise CourseNotAssigned(code, "this user")
     activities = [ActivityAnswer.model_validate(one) for one in activities_of(session, course.id)]
     return EnrolmentWithActivities.model_validate(asdict(found[0]) | {"activities": activities})
 

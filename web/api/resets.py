@@ -176,13 +176,25 @@ def list_resets(
     session: Database,
     state: Annotated[list[ResetState] | None, Query(description="Only of this state; can be given again")] = None,
     course: Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Only of this course")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Query(max_length=2000, pattern=NO_NUL, description="Only the one that was asked for by message with this key"),
+    ] = None,
     after: After = "",
     limit: Limit = 50,
 ) -> Resets:
     """The resets, latest first: who reset what, when and why."""
     actor.must_have_one_of(Permission.COURSES, Permission.USERS)
     page = Page(request, answer, after, limit, (datetime, UUID))
-    found = resets_seen_by(session, actor, states=state or (), course_code=course, before=page.after, limit=page.limit)
+    found = resets_seen_by(
+        session,
+        actor,
+        states=state or (),
+        course_code=course,
+        idempotency_key=idempotency_key,
+        before=page.after,
+        limit=page.limit,
+    )
     lines = page.cut(found, lambda line: (line.reset.requested_at, line.reset.id))
     progress = progress_of_each(session, [line.reset.id for line in lines])
     return Resets(items=[reset_answer.in_list(line, progress[line.reset.id]) for line in lines])

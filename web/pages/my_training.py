@@ -16,7 +16,7 @@ from models.directory import TrainingLine, course_of, training_of
 from models.files import attach, open_file
 from models.learning import complete, post, record_progress, submit
 from models.people import User
-from models.refusals import CourseUnknown, NothingHandedIn, NotYetDone, Refused, StaleRegistration
+from models.refusals import CourseNotAssigned, NothingHandedIn, NotYetDone, Refused, StaleRegistration
 from models.session import transaction
 from models.training import EnrolmentState
 from models.uploads import receive
@@ -170,10 +170,10 @@ def download(file_id: Number, person: Person, session: Database) -> Response:
 
 
 def _mine(session: Session, user: User, code: str) -> TrainingLine:
-    """The course as it is assigned to the user. Raises `CourseUnknown`, also for a course that is not."""
+    """The course as it is assigned to the user. Raises `CourseNotAssigned`, `CourseUnknown`."""
     found = training_of(session, user, code)
     if not found:
-        raise CourseUnknown(code)
+        raise CourseNotAssigned(course_of(session, user.organization_id, code).code, "you")
     return found[0]
 
 

@@ -1,0 +1,60 @@
+"""Before a worker or beat does anything, it waits until PostgreSQL and the broker answer, however long that takes.
+
+Processes start in any order, also after the machine has; one that ends because another is not there yet is a puzzle for
+whoever looks after it. What goes away later is met where it is used.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery.signals import worker_init
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import DBAPIError
+
+from config.logging import configure_logging
+from models.session import engine, forget_engine
+from tasks.app import app
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = 1.0  # seconds
+
+
+@worker_init.connect
+def wait_for_servers(**_: Any) -> None:
+    """Return once both answer. Says once what it waits for, and once that it came."""
+    configure_logging()  # Celery asks for that later than this
+    _wait_for("PostgreSQL", _database_error)
+    _wait_for("broker", _broker_error)
+
+
+def _wait_for(server: str, error_of: Callable[[], str | None]) -> None:
+    began = time.monotonic()
+    if (error := error_of()) is None:
+        return
+    log.warning("server_awaited", server=server, error=error)
+    while error_of() is not None:
+        time.sleep(LOOK_EVERY)
+    log.info("server_answers", server=server, seconds=round(time.monotonic() - began, 1))
+
+
+def _database_error() -> str | None:
+    try:
+        with engine().connect():
+            return None
+    except DBAPIError as error:
+        return str(error.orig).strip()
+    finally:
+        forget_engine()  # nothing may be open when the worker forks
+
+
+def _broker_error() -> str | None:
+    with app.connection_for_write() as connection:
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=LOOK_EVERY)
+            _ = connection.default_channel  # with Redis, nothing was sent before this
+        except (OperationalError, OSError, *connection.connection_errors) as error:
+            return str(error)
+    return None
