@@ -5,7 +5,7 @@ Nothing is started, changed or repaired here. What asks a part that another one 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import httpx
@@ -16,6 +16,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from cli.surroundings import newest_migration
+from cli.whereabouts import Whereabouts
 from config.celery import QUEUES
 from config.settings import required, settings
 from models import storage
@@ -30,6 +31,15 @@ PATIENCE = 3.0  # seconds that a part may take to answer
 PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
 ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
+RUN_BY_UP = {
+    "database": "PostgreSQL",
+    "broker": "Redis",
+    "workers": "worker",
+    "beat": "beat",
+    "web app": "web app",
+    "Flower": "Flower",
+}
+"""The parts that `recourse up` runs, by the names that it gives them."""
 
 
 Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it, the part that it needs
@@ -37,6 +47,10 @@ Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it
 
 class Ailing(Exception):  # noqa: N818 - not an error of this program: it is what the check found
     """The part does not do its work. Arguments: what was found, and what to do."""
+
+
+class Away(Ailing):
+    """The part does not run, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,8 @@ class Places:
 
     web: str | None
     flower: str | None
+    ours: frozenset[str] = frozenset()  # the parts that `recourse up` runs, or would run, by its names
+    up: Whereabouts | None = None  # the `recourse up` that looks after it, if one runs
 
 
 def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Finding]:
@@ -64,7 +80,7 @@ def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Fin
         if needs and not well[needs]:
             finding = Finding(part, None, f"not asked: it needs the {needs}")
         else:
-            finding = _find(part, check)
+            finding = _find(part, check, places)
         well[part] = bool(finding.ok)
         yield finding
 
@@ -88,12 +104,27 @@ def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
     return [check for check in checks if check[0] in wanted]
 
 
-def _find(part: str, check: Callable[[], str]) -> Finding:
+def _find(part: str, check: Callable[[], str], places: Places) -> Finding:
     try:
         return Finding(part, True, check())
     except Ailing as found:
         says, remedy = found.args
-        return Finding(part, False, says, remedy)
+        finding = Finding(part, False, says, remedy)
+        ours = isinstance(found, Away) and RUN_BY_UP.get(part) in places.ours
+        return _of_up(finding, places.up) if ours else finding
+
+
+def _of_up(finding: Finding, up: Whereabouts | None) -> Finding:
+    """The finding, with what to do where `recourse up` runs the part, or would."""
+    if up is None:
+        return replace(finding, remedy=NOT_UP[1])
+    if RUN_BY_UP[finding.part] in up.given_up:
+        again = f"End `recourse up` (process {up.pid}) and start it again; it said why when it gave this up."
+        return replace(finding, says=f"{finding.says}; it was given up", remedy=again)
+    soon = (
+        f"`recourse up` (process {up.pid}) starts again what has ended: read what it says, and look again in a moment."
+    )
+    return replace(finding, remedy=soon)
 
 
 def _database() -> str:
@@ -105,7 +136,7 @@ def _database() -> str:
             ).one()
     except DBAPIError as error:
         why = str(error.orig).strip().splitlines()[0] if is_connection_lost(error) else in_words(error)
-        raise Ailing(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
+        raise Away(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
     if number < OLDEST_POSTGRES:
         raise Ailing(f"{url} is PostgreSQL {version}", "Use PostgreSQL 18 or newer.")
     return f"PostgreSQL {version} at {url}"
@@ -127,7 +158,7 @@ def _broker() -> str:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=PATIENCE)
             connection.default_channel.client.ping()
     except (BrokerError, RedisError, OSError) as error:
-        raise Ailing(f"{url} does not answer: {error}", _start("Redis", "broker_url")) from None
+        raise Away(f"{url} does not answer: {error}", _start("Redis", "broker_url")) from None
     return url
 
 
@@ -136,7 +167,7 @@ def _workers() -> str:
     consumers = Counter(queue["name"] for queues in found.values() for queue in queues)
     if missing := [queue for queue in QUEUES if not consumers[queue]]:
         who = "no worker" if not found else f"none of {len(found)} workers"
-        raise Ailing(
+        raise Away(
             f"{who} takes the queue {', '.join(missing)}",
             f"Start one: `celery -A worker worker -Q {','.join(missing)}`. What waits is kept, and done then.",
         )
@@ -149,15 +180,15 @@ def _beat() -> str:
         seconds = session.scalar(select(since).where(Heartbeat.part == BEAT))
     remedy = "Start it, once in the whole installation: `celery -A worker beat`. Without it nothing lost is sent again."
     if seconds is None:
-        raise Ailing("it has never run", remedy)
+        raise Away("it has never run", remedy)
     if seconds > max(30.0, 3 * settings().recover_every_seconds):
-        raise Ailing(f"it ticked {seconds:,.0f} s ago, for the last time", remedy)
+        raise Away(f"it ticked {seconds:,.0f} s ago, for the last time", remedy)
     return f"it ticked {seconds:,.0f} s ago"
 
 
 def _web(url: str | None) -> str:
     if url is None:
-        raise Ailing(*NOT_UP)
+        raise Away(*NOT_UP)
     answer = _ask(f"{url}/readyz", "Start it: `uvicorn web.app:app`, or set RECOURSE_PUBLIC_URL to where it is.")
     if answer.status_code != httpx.codes.OK:
         raise Ailing(f"{url} is not ready: {answer.text.strip()[:200]}", "Look at its log, and at the database above.")
@@ -166,7 +197,7 @@ def _web(url: str | None) -> str:
 
 def _flower(url: str | None) -> str:
     if url is None:
-        raise Ailing(*NOT_UP)
+        raise Away(*NOT_UP)
     start = "Start it: `celery -A worker flower --conf=config/flower.py`, or set RECOURSE_FLOWER_URL to where it is."
     _ask(f"{url}/healthcheck", start)
     password = settings().flower_password
@@ -186,7 +217,7 @@ def _ask(url: str, remedy: str, sign_in: tuple[str, str] | None = None) -> httpx
     try:
         return httpx.get(url, auth=sign_in, timeout=PATIENCE, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Ailing(f"{url} does not answer: {error or type(error).__name__}", remedy) from None
+        raise Away(f"{url} does not answer: {error or type(error).__name__}", remedy) from None
 
 
 def _files() -> str:

@@ -10,16 +10,17 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from cli import data, doctor, events, files, groups, people, resets, rules, running
+from cli import data, doctor, events, files, groups, organizations, people, resets, rules, running
 from cli.child import ChildEndedError
-from cli.local import LocalServersError
+from cli.local import LocalServersError, where
 from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
-from config.settings import MissingSettingError
+from config.settings import MissingSettingError, settings
 from models.refusals import Refused
 from models.session import in_words, is_connection_lost
 
 REFUSED = 2
+OURS = "Try again in a moment: a running `recourse up` starts it again. `recourse doctor` says what is wrong."
 HELP = """Reset the progress of training courses, as a job that cannot half-happen.
 
 Without RECOURSE_DATABASE_URL and RECOURSE_BROKER_URL it brings a PostgreSQL and a Redis of its own, in the folder
@@ -43,6 +44,7 @@ for commands in (
     doctor.app,
     data.app,
     files.app,
+    organizations.app,
     people.app,
     groups.app,
 ):
@@ -68,12 +70,20 @@ def main() -> None:
     except ValidationError as error:
         _refuse("\n".join(_setting_error(one["loc"], one["msg"]) for one in error.errors()))
     except BrokerError as error:
-        _say(f"The broker does not answer: {error}\nCheck RECOURSE_BROKER_URL. A reset that is written down is kept.")
+        check = OURS if _is_ours("broker") else "Check RECOURSE_BROKER_URL."
+        _say(f"The broker does not answer: {error}\n{check} A reset that is written down is kept.")
         sys.exit(1)
     except DBAPIError as error:
         if is_connection_lost(error):
-            _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
+            check = "Check RECOURSE_DATABASE_URL and the server."
+            _refuse(f"The database does not answer: {error.orig}\n{OURS if _is_ours('database') else check}")
         _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+
+
+def _is_ours(server: str) -> bool:
+    """Whether it is one that this program has started itself."""
+    ours = getattr(where(settings().home), server)
+    return bool(getattr(settings(), f"{server}_url") == ours)
 
 
 def _setting_error(place: tuple[int | str, ...], words: str) -> str:

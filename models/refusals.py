@@ -16,6 +16,30 @@ class OrganizationUnknown(Refused):
     code = "organization-unknown"
 
 
+class OrganizationExists(Refused):
+    code = "organization-exists"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is an organization {slug!r} already. Use another short name.")
+
+
+class OrganizationInvalid(Refused):
+    code = "organization-invalid"
+
+    def __init__(self, wrong: str, remedy: str) -> None:
+        super().__init__(f"{wrong}. {remedy}. Nothing was changed.")
+
+
+class FirstStartOver(Refused):
+    code = "first-start-over"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is not valid, or not valid any more. If there is no organization yet, open the sign-in page: "
+            "the web app's log then has a new link."
+        )
+
+
 class CourseUnknown(Refused):
     code = "course-unknown"
 

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 STATUS = {
     "organization-unknown": 404,
     "course-unknown": 404,
+    "first-start-over": 404,
     "user-unknown": 404,
     "reset-unknown": 404,
     "group-unknown": 404,
@@ -43,6 +44,7 @@ STATUS = {
     "form-not-genuine": 403,
     "plan-expired": 409,
     "user-exists": 409,
+    "organization-exists": 409,
     "already-resetting": 409,
     "already-settled": 409,
     "rule-not-so": 409,
