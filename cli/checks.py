@@ -3,32 +3,39 @@
 Nothing is started, changed or repaired here. What asks a part that another one needs is left out when that one is away.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import uuid4
 
 import httpx
+import psycopg
 from alembic.runtime.migration import MigrationContext
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from cli.space import LOW, MB, free_space
 from cli.surroundings import newest_migration
 from cli.whereabouts import Whereabouts
 from config.celery import QUEUES
 from config.settings import required, settings
 from models import storage
+from models.disks import full_disk
 from models.heartbeat import BEAT, Heartbeat
-from models.refusals import StorageUnavailable
+from models.refusals import StorageFull, StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
 from tasks.app import app
 from tasks.smtp import MailServer, MailServerAwayError
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer
-PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
+PARTS = ("disk space", "database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
 ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
 RUN_BY_UP = {
@@ -41,6 +48,10 @@ RUN_BY_UP = {
 }
 """The parts that `recourse up` runs, by the names that it gives them."""
 
+
+PROBE = """
+CREATE TEMPORARY TABLE recourse_probe ON COMMIT DROP AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)
+"""
 
 Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it, the part that it needs
 
@@ -87,6 +98,7 @@ def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Fin
 
 def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
     checks: list[Check] = [
+        ("disk space", _disk_space, None),
         ("database", _database, None),
         ("migrations", _migrations, "database"),
         ("broker", _broker, None),
@@ -127,6 +139,25 @@ def _of_up(finding: Finding, up: Whereabouts | None) -> Finding:
     return replace(finding, remedy=soon)
 
 
+def _disk_space() -> str:
+    """That of the folders that can be seen from here. The database may have its own elsewhere: it is asked to write."""
+    # Python's own function would look for another folder where this one is full.
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - nothing is written there
+    folders = {settings().home.absolute(): "the folder of the installation", temporary: "temporary files"}
+    url = settings().storage_url
+    if url and url.startswith("file:"):
+        folders[Path(url2pathname(urlsplit(url).path))] = "the storage of files"
+    free = {folder: free_space(folder) for folder in folders}
+    if low := [folder for folder in folders if free[folder] < LOW]:
+        found = "; ".join(f"{folders[folder]}, {folder}: {_megabytes(free[folder])} left" for folder in low)
+        raise Ailing(found, "Free some space there. What cannot be written is refused until then.")
+    return f"at least {_megabytes(min(free.values()))} left in each folder"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // MB:,} MB"
+
+
 def _database() -> str:
     url = make_url(required("database_url")).render_as_string(hide_password=True)
     try:
@@ -139,7 +170,22 @@ def _database() -> str:
         raise Away(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
     if number < OLDEST_POSTGRES:
         raise Ailing(f"{url} is PostgreSQL {version}", "Use PostgreSQL 18 or newer.")
+    _database_writes(url)
     return f"PostgreSQL {version} at {url}"
+
+
+def _database_writes(url: str) -> None:
+    """Have it write a megabyte, which is gone with the transaction."""
+    try:
+        with engine().connect() as connection:
+            connection.execute(text(PROBE))
+            connection.rollback()
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            return  # nor may anything else of ours make temporary tables
+        if full_disk(error):
+            raise Ailing(f"{url} cannot write: its disk is full", "Free some space where it has its data.") from None
+        raise Ailing(f"{url} cannot write: {in_words(error)}", "Look at its log.") from None
 
 
 def _migrations() -> str:
@@ -231,6 +277,8 @@ def _files() -> str:
         storage.write(key, [content])
         same = b"".join(storage.read(key) or ()) == content
         failed = storage.remove([key])
+    except StorageFull:
+        raise Ailing(f"{where} takes no more: its disk is full", "Free some space there.") from None
     except (StorageUnavailable, OSError) as error:
         raise Ailing(f"{where} cannot be used: {error.__cause__ or error}", remedy) from None
     if not same or failed:

@@ -4,6 +4,7 @@ import signal
 import sys
 from typing import NoReturn
 
+import psycopg
 import structlog
 import typer
 from kombu.exceptions import OperationalError as BrokerError
@@ -13,9 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from cli import data, doctor, events, files, groups, organizations, people, resets, rules, running
 from cli.child import ChildEndedError
 from cli.local import LocalServersError, where
+from cli.local.place import place_of
+from cli.space import is_full
 from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError, settings
+from models.disks import full_disk
 from models.refusals import Refused
 from models.session import in_words, is_connection_lost
 
@@ -73,11 +77,25 @@ def main() -> None:
         check = OURS if _is_ours("broker") else "Check RECOURSE_BROKER_URL."
         _say(f"The broker does not answer: {error}\n{check} A reset that is written down is kept.")
         sys.exit(1)
-    except DBAPIError as error:
-        if is_connection_lost(error):
-            check = "Check RECOURSE_DATABASE_URL and the server."
-            _refuse(f"The database does not answer: {error.orig}\n{OURS if _is_ours('database') else check}")
-        _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+    except OSError as error:
+        if full_disk(error) is None:
+            raise
+        _refuse(f"The disk is full: {error}. Free some space there, and try again.")
+    except (DBAPIError, psycopg.Error) as error:  # an import speaks with the driver itself
+        _refuse(_of_the_database(error))
+
+
+def _of_the_database(error: DBAPIError | psycopg.Error) -> str:
+    ours = _is_ours("database")
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    lost = is_connection_lost(error) or (isinstance(driver, psycopg.OperationalError) and driver.sqlstate is None)
+    if full_disk(error) or (lost and ours and is_full(settings().home)):
+        place = f", in {place_of(settings().home.absolute()).folder}" if ours else ""
+        return f"The database's disk is full{place}. Free some space there, and try again. Nothing was changed."
+    if lost:
+        remedy = OURS if ours else "Check RECOURSE_DATABASE_URL and the server."
+        return f"The database does not answer: {driver}\n{remedy}"
+    return f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again."
 
 
 def _is_ours(server: str) -> bool:

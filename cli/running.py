@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def _run(home: Path, workers: Workers, *, own_database: bool) -> None:
             supervisor.look()
             if told.given_up != supervisor.given_up:
                 told.given_up = supervisor.given_up
-                told.tell(home)
+                with suppress(OSError):  # a full disk must not end what goes on without it
+                    told.tell(home)
     except KeyboardInterrupt:
         pass
     finally:

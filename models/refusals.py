@@ -26,17 +26,14 @@ class OrganizationExists(Refused):
 class OrganizationInvalid(Refused):
     code = "organization-invalid"
 
-    def __init__(self, wrong: str, remedy: str) -> None:
-        super().__init__(f"{wrong}. {remedy}. Nothing was changed.")
-
 
 class FirstStartOver(Refused):
     code = "first-start-over"
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is not valid, or not valid any more. If there is no organization yet, open the sign-in page: "
-            "the web app's log then has a new link."
+            "This link is not valid, or no longer. Open the sign-in page: if there is no organization yet, the web "
+            "app's log then has a new link."
         )
 
 
@@ -316,6 +313,17 @@ class StorageUnavailable(Refused):
     def __init__(self) -> None:
         super().__init__(
             "Files cannot be stored or fetched at the moment. Nothing was changed; try again in a few minutes."
+        )
+
+
+class StorageFull(StorageUnavailable):
+    code = "storage-full"
+
+    def __init__(self) -> None:
+        Refused.__init__(
+            self,
+            "The file cannot be stored: the disk of the storage is full. Nothing was changed. Tell an administrator, "
+            "who has to free some space there.",
         )
 
 

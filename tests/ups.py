@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ PROGRAMS = {"web app": "uvicorn", "Flower": "flower", "worker": "worker", "beat"
 class Up:
     """`recourse up`, with what it says in a file, and other commands beside it."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, run_in: Sequence[str] = (), **settings: object) -> None:
+        """`run_in` is what comes before each command."""
         self.home = folder / "home"
+        self._command = [*run_in, sys.executable, "-m", "cli.main"]
         self.said = folder / "up.txt"
         ports = {"web_port": free_port(), "flower_port": free_port()}
         self.web, self.flower = (f"http://127.0.0.1:{port}" for port in ports.values())
@@ -44,7 +47,7 @@ class Up:
         """Start it, and do not wait."""
         with self.said.open("wb") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up"],
+                [*self._command, "up"],
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -59,14 +62,14 @@ class Up:
     def __call__(self, *words: str, said: str = "", limit: float = 120) -> subprocess.CompletedProcess[str]:
         """Another command with the same folder; `said` is its standard input."""
         return subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
+            [*self._command, *words],
             cwd=PROJECT, env=self.environment, input=said, capture_output=True, text=True, timeout=limit, check=False,
         )  # fmt: skip
 
     def beside(self, *words: str) -> "subprocess.Popen[str]":
         """The same, without waiting for its end."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *words],
+            [*self._command, *words],
             cwd=PROJECT, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from cli.local.place import Place
 # Recovery after a crash replays up to max_wal_size of changes, which a slow disk needs minutes for.
 START_LIMIT = 300.0
 STOP_LIMIT = 120.0
+NO_SPACE = "No space left on device"
 LOG_LIMIT = 10 * 1024**2
 
 # By log, so that a server that was our child can be reaped once it has ended, whoever stopped it.
@@ -44,7 +45,8 @@ def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_re
         with log.open("rb") as written:
             written.seek(before)
             said = last_lines(written.read().decode(errors="replace"))
-        raise LocalServersError(f"{name} did not come up. The end of its log, {log}:\n{said or '(nothing)'}")
+        full = f" The disk of {log.parent} is full: free some space there." if NO_SPACE in said else ""
+        raise LocalServersError(f"{name} did not come up.{full} The end of its log, {log}:\n{said or '(nothing)'}")
 
 
 def reap() -> None:

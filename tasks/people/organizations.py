@@ -56,13 +56,13 @@ def add_organization(session: Session, actor: str, slug: str, name: str, admin: 
     """
     slug, name = slug.strip(), name.strip()
     if not SLUG.fullmatch(slug):
-        raise OrganizationInvalid(f"{slug!r} is no short name", "Use lower-case letters, digits and hyphens")
+        raise OrganizationInvalid(f"{slug!r} is no short name. Use lower-case letters, digits and hyphens.")
     _check_name(name)
     _check_name(admin.name.strip())
     try:
         address = checked_email(admin.email.strip())
     except WrongError:
-        raise OrganizationInvalid(f"{admin.email!r} is no e-mail address", "Check the admin's address") from None
+        raise OrganizationInvalid(f"{admin.email!r} is no e-mail address. Check it.") from None
     try:
         checked_time_zone(admin.time_zone)
     except WrongError:
@@ -140,4 +140,4 @@ def one_at_a_time(session: Session) -> None:
 
 def _check_name(name: str) -> None:
     if not name or len(name) > LONGEST_NAME:
-        raise OrganizationInvalid("A name is missing or too long", f"Give one of 1 to {LONGEST_NAME} characters")
+        raise OrganizationInvalid(f"A name is missing or too long. Give one of 1 to {LONGEST_NAME} characters.")

@@ -34,7 +34,6 @@ SAMPLES: dict[str, object] = {
     "errors": [(7, "`email` is missing")],
     "more": 3,
     "slug": "acme",
-    "remedy": "Use lower-case letters, digits and hyphens",
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

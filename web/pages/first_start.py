@@ -1,6 +1,6 @@
 """The first start: whoever has the address from the log makes the first organization, and is its admin."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -53,7 +53,7 @@ def first_start(
 
 
 def _form(request: Request, status: int = 200, *, token: str, error: str = "", **written: str) -> Response:
-    fields = dict.fromkeys(("name", "slug", "admin_name", "email"), "") | written
+    fields: dict[str, Any] = dict.fromkeys(("name", "slug", "admin_name", "email"), "") | written
     return page(
         request, "first_start.html", status=status, token=token, error=error, shortest=SHORTEST_PASSWORD, **fields
     )
