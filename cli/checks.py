@@ -166,6 +166,8 @@ def _database() -> str:
                 text("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
             ).one()
     except DBAPIError as error:
+        if full_disk(error):
+            raise Ailing(*_cannot_write(url)) from None
         why = str(error.orig).strip().splitlines()[0] if is_connection_lost(error) else in_words(error)
         raise Away(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
     if number < OLDEST_POSTGRES:
@@ -184,8 +186,12 @@ def _database_writes(url: str) -> None:
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             return  # nor may anything else of ours make temporary tables
         if full_disk(error):
-            raise Ailing(f"{url} cannot write: its disk is full", "Free some space where it has its data.") from None
+            raise Ailing(*_cannot_write(url)) from None
         raise Ailing(f"{url} cannot write: {in_words(error)}", "Look at its log.") from None
+
+
+def _cannot_write(url: str) -> tuple[str, str]:
+    return f"{url} cannot write: its disk is full", "Free some space where it has its data."
 
 
 def _migrations() -> str:

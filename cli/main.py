@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from cli import data, doctor, events, files, groups, organizations, people, resets, rules, running
 from cli.child import ChildEndedError
 from cli.local import LocalServersError, where
+from cli.local.errors import disk_full
 from cli.local.place import place_of
 from cli.space import is_full
 from cli.surroundings import DatabaseBehindError
@@ -90,8 +91,9 @@ def _of_the_database(error: DBAPIError | psycopg.Error) -> str:
     driver = error.orig if isinstance(error, DBAPIError) else error
     lost = is_connection_lost(error) or (isinstance(driver, psycopg.OperationalError) and driver.sqlstate is None)
     if full_disk(error) or (lost and ours and is_full(settings().home)):
-        place = f", in {place_of(settings().home.absolute()).folder}" if ours else ""
-        return f"The database's disk is full{place}. Free some space there, and try again. Nothing was changed."
+        if ours:
+            return disk_full(place_of(settings().home.absolute()).folder)
+        return "The database's disk is full. Free some space there, and try again. Nothing was changed."
     if lost:
         remedy = OURS if ours else "Check RECOURSE_DATABASE_URL and the server."
         return f"The database does not answer: {driver}\n{remedy}"

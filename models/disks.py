@@ -1,6 +1,7 @@
 """A disk that is full, told apart from whatever else goes wrong: somebody has to free some space, and where."""
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterator
 
@@ -17,7 +18,8 @@ def full_disk(error: BaseException) -> str | None:
     """Which disk is full, in words that follow “is”; none if something else went wrong."""
     for one in _causes(error):
         driver = one.orig if isinstance(one, DBAPIError) else one
-        if isinstance(driver, psycopg.errors.DiskFull):
+        refused = isinstance(driver, psycopg.OperationalError) and os.strerror(errno.ENOSPC) in str(driver)
+        if isinstance(driver, psycopg.errors.DiskFull) or refused:  # the driver gives no code to a refused connection
             return "the database's"
         if isinstance(one, StorageFull):
             return "that of the storage of files"

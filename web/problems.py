@@ -181,6 +181,8 @@ def _database(request: Request, error: Exception) -> Response:
     if is_unstorable(error):
         words = "Some value holds a character or a number that cannot be stored. Put it right and send it again."
         return answer(request, 422, "request-invalid", words)
+    if full_disk(error):
+        return _unforeseen(request, error)
     if is_connection_lost(error):
         log.warning("database_away", error=in_words(error))
         words = f"{EXPLAINED['unavailable']} Try again in a moment."

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import psycopg.conninfo
 
-from cli.local.errors import LocalServersError
+from cli.local.errors import NO_SPACE, LocalServersError, disk_full
 from cli.local.place import LONGEST_SOCKET, Place
 from cli.local.postgres_conf import DATABASE, write_configuration
 from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
@@ -144,6 +144,8 @@ class Postgres:
                 answer = connection.execute(query.encode(), values or None)
                 return next(answer, (None,))[0] if answer.description else None
         except psycopg.Error as error:
+            if NO_SPACE in str(error):
+                raise LocalServersError(disk_full(self._place.folder)) from error
             raise LocalServersError(
                 f"PostgreSQL in {self._place.home} runs but refuses: {error}. Its log is {self.log}."
             ) from error

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.local.errors import LocalServersError
+from cli.local.errors import NO_SPACE, LocalServersError
 from cli.local.place import Place
 
 # Recovery after a crash replays up to max_wal_size of changes, which a slow disk needs minutes for.
 START_LIMIT = 300.0
 STOP_LIMIT = 120.0
-NO_SPACE = "No space left on device"
 LOG_LIMIT = 10 * 1024**2
 
 # By log, so that a server that was our child can be reaped once it has ended, whoever stopped it.
