@@ -63,13 +63,15 @@ def place() -> Iterator[Place]:
     up = Up(data, run_in=disks.run_in, storage_url=files.as_uri())
     up.said = folder / "up.txt"
     up.environment["TMPDIR"] = str(temporary)
-    up.start()
-    password = next(line for line in up.words().splitlines() if "learner-1@" in line).split(" / ")[1].split()[0]
-    yield Place(up, disks, data, files, temporary, password)
-    up.stop()
-    print(up.words())  # noqa: T201 - pytest shows it when the test failed
-    disks.close()
-    shutil.rmtree(folder)
+    try:
+        up.start()
+        password = next(line for line in up.words().splitlines() if "learner-1@" in line).split(" / ")[1].split()[0]
+        yield Place(up, disks, data, files, temporary, password)
+    finally:
+        up.stop()
+        print(up.words())  # noqa: T201 - pytest shows it when the test failed
+        disks.close()
+        shutil.rmtree(folder)
 
 
 @pytest.mark.timeout(600)

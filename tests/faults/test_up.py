@@ -34,10 +34,12 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def up(folder: Path) -> Iterator[Up]:
     running = Up(folder)
-    running.start()
-    yield running
-    running.stop(signal.SIGINT)
-    print(running.words())  # noqa: T201 - pytest shows it when the test failed
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop(signal.SIGINT)
+        print(running.words())  # noqa: T201 - pytest shows it when the test failed
 
 
 def restarted(up: Up, part: str) -> bool:

@@ -29,11 +29,13 @@ def up() -> Iterator[Up]:
         (folder / "oulad" / name).write_text(content)
     (folder / "users.csv").write_text("email,name\nlee@acme.example,Lee Long\n")
     running = Up(folder)
-    running.start()
-    yield running
-    running.stop(signal.SIGINT)
-    remove(running.home)
-    shutil.rmtree(folder)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop(signal.SIGINT)
+        remove(running.home)
+        shutil.rmtree(folder)
 
 
 def commands(heading: str) -> list[list[str]]:
