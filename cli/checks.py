@@ -3,40 +3,65 @@
 Nothing is started, changed or repaired here. What asks a part that another one needs is left out when that one is away.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import uuid4
 
 import httpx
+import psycopg
 from alembic.runtime.migration import MigrationContext
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from cli.space import LOW, MB, free_space
 from cli.surroundings import newest_migration
+from cli.whereabouts import Whereabouts
 from config.celery import QUEUES, name_on_the_broker
 from config.settings import required, settings
 from models import storage
+from models.disks import full_disk
 from models.heartbeat import BEAT, Heartbeat
-from models.refusals import StorageUnavailable
+from models.refusals import StorageFull, StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
 from tasks.app import app
 from tasks.smtp import MailServer, MailServerAwayError
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer
-PARTS = ("database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
+PARTS = ("disk space", "database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
 ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
+RUN_BY_UP = {
+    "database": "PostgreSQL",
+    "broker": "Redis",
+    "workers": "worker",
+    "beat": "beat",
+    "web app": "web app",
+    "Flower": "Flower",
+}
+"""The parts that `recourse up` runs, by the names that it gives them."""
 
+
+PROBE = """
+CREATE TEMPORARY TABLE recourse_probe ON COMMIT DROP AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)
+"""
 
 Check = tuple[str, Callable[[], str], str | None]  # the part, how to look at it, the part that it needs
 
 
 class Ailing(Exception):  # noqa: N818 - not an error of this program: it is what the check found
     """The part does not do its work. Arguments: what was found, and what to do."""
+
+
+class Away(Ailing):
+    """The part does not run, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +80,8 @@ class Places:
 
     web: str | None
     flower: str | None
+    ours: frozenset[str] = frozenset()  # the parts that `recourse up` runs, or would run, by its names
+    up: Whereabouts | None = None  # the `recourse up` that looks after it, if one runs
 
 
 def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Finding]:
@@ -64,13 +91,14 @@ def examine(places: Places, only: Collection[str] | None = None) -> Iterator[Fin
         if needs and not well[needs]:
             finding = Finding(part, None, f"not asked: it needs the {needs}")
         else:
-            finding = _find(part, check)
+            finding = _find(part, check, places)
         well[part] = bool(finding.ok)
         yield finding
 
 
 def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
     checks: list[Check] = [
+        ("disk space", _disk_space, None),
         ("database", _database, None),
         ("migrations", _migrations, "database"),
         ("broker", _broker, None),
@@ -88,12 +116,46 @@ def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
     return [check for check in checks if check[0] in wanted]
 
 
-def _find(part: str, check: Callable[[], str]) -> Finding:
+def _find(part: str, check: Callable[[], str], places: Places) -> Finding:
     try:
         return Finding(part, True, check())
     except Ailing as found:
         says, remedy = found.args
-        return Finding(part, False, says, remedy)
+        finding = Finding(part, False, says, remedy)
+        ours = isinstance(found, Away) and RUN_BY_UP.get(part) in places.ours
+        return _of_up(finding, places.up) if ours else finding
+
+
+def _of_up(finding: Finding, up: Whereabouts | None) -> Finding:
+    """The finding, with what to do where `recourse up` runs the part, or would."""
+    if up is None:
+        return replace(finding, remedy=NOT_UP[1])
+    if RUN_BY_UP[finding.part] in up.given_up:
+        again = f"End `recourse up` (process {up.pid}) and start it again; it said why when it gave this up."
+        return replace(finding, says=f"{finding.says}; it was given up", remedy=again)
+    soon = (
+        f"`recourse up` (process {up.pid}) starts again what has ended: read what it says, and look again in a moment."
+    )
+    return replace(finding, remedy=soon)
+
+
+def _disk_space() -> str:
+    """That of the folders that can be seen from here. The database may have its own elsewhere: it is asked to write."""
+    # Python's own function would look for another folder where this one is full.
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - nothing is written there
+    folders = {settings().home.absolute(): "the folder of the installation", temporary: "temporary files"}
+    url = settings().storage_url
+    if url and url.startswith("file:"):
+        folders[Path(url2pathname(urlsplit(url).path))] = "the storage of files"
+    free = {folder: free_space(folder) for folder in folders}
+    if low := [folder for folder in folders if free[folder] < LOW]:
+        found = "; ".join(f"{folders[folder]}, {folder}: {_megabytes(free[folder])} left" for folder in low)
+        raise Ailing(found, "Free some space there. What cannot be written is refused until then.")
+    return f"at least {_megabytes(min(free.values()))} left in each folder"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // MB:,} MB"
 
 
 def _database() -> str:
@@ -104,11 +166,32 @@ def _database() -> str:
                 text("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
             ).one()
     except DBAPIError as error:
+        if full_disk(error):
+            raise Ailing(*_cannot_write(url)) from None
         why = str(error.orig).strip().splitlines()[0] if is_connection_lost(error) else in_words(error)
-        raise Ailing(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
+        raise Away(f"{url} does not answer: {why}", _start("PostgreSQL", "database_url")) from None
     if number < OLDEST_POSTGRES:
         raise Ailing(f"{url} is PostgreSQL {version}", "Use PostgreSQL 18 or newer.")
+    _database_writes(url)
     return f"PostgreSQL {version} at {url}"
+
+
+def _database_writes(url: str) -> None:
+    """Have it write a megabyte, which is gone with the transaction."""
+    try:
+        with engine().connect() as connection:
+            connection.execute(text(PROBE))
+            connection.rollback()
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            return  # nor may anything else of ours make temporary tables
+        if full_disk(error):
+            raise Ailing(*_cannot_write(url)) from None
+        raise Ailing(f"{url} cannot write: {in_words(error)}", "Look at its log.") from None
+
+
+def _cannot_write(url: str) -> tuple[str, str]:
+    return f"{url} cannot write: its disk is full", "Free some space where it has its data."
 
 
 def _migrations() -> str:
@@ -127,7 +210,7 @@ def _broker() -> str:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=PATIENCE)
             connection.default_channel.client.ping()
     except (BrokerError, RedisError, OSError) as error:
-        raise Ailing(f"{url} does not answer: {error}", _start("Redis", "broker_url")) from None
+        raise Away(f"{url} does not answer: {error}", _start("Redis", "broker_url")) from None
     return url
 
 
@@ -136,7 +219,7 @@ def _workers() -> str:
     consumers = Counter(queue["name"] for queues in found.values() for queue in queues)
     if missing := [queue for queue in QUEUES if not consumers[name_on_the_broker(queue)]]:
         who = "no worker" if not found else f"none of {len(found)} workers"
-        raise Ailing(
+        raise Away(
             f"{who} takes the queue {', '.join(missing)}",
             f"Start one: `celery -A worker worker -Q {','.join(missing)}`. What waits is kept, and done then.",
         )
@@ -149,15 +232,15 @@ def _beat() -> str:
         seconds = session.scalar(select(since).where(Heartbeat.part == BEAT))
     remedy = "Start it, once in the whole installation: `celery -A worker beat`. Without it nothing lost is sent again."
     if seconds is None:
-        raise Ailing("it has never run", remedy)
+        raise Away("it has never run", remedy)
     if seconds > max(30.0, 3 * settings().recover_every_seconds):
-        raise Ailing(f"it ticked {seconds:,.0f} s ago, for the last time", remedy)
+        raise Away(f"it ticked {seconds:,.0f} s ago, for the last time", remedy)
     return f"it ticked {seconds:,.0f} s ago"
 
 
 def _web(url: str | None) -> str:
     if url is None:
-        raise Ailing(*NOT_UP)
+        raise Away(*NOT_UP)
     answer = _ask(f"{url}/readyz", "Start it: `uvicorn web.app:app`, or set RECOURSE_PUBLIC_URL to where it is.")
     if answer.status_code != httpx.codes.OK:
         raise Ailing(f"{url} is not ready: {answer.text.strip()[:200]}", "Look at its log, and at the database above.")
@@ -166,7 +249,7 @@ def _web(url: str | None) -> str:
 
 def _flower(url: str | None) -> str:
     if url is None:
-        raise Ailing(*NOT_UP)
+        raise Away(*NOT_UP)
     start = "Start it: `celery -A worker flower --conf=config/flower.py`, or set RECOURSE_FLOWER_URL to where it is."
     _ask(f"{url}/healthcheck", start)
     password = settings().flower_password
@@ -186,7 +269,7 @@ def _ask(url: str, remedy: str, sign_in: tuple[str, str] | None = None) -> httpx
     try:
         return httpx.get(url, auth=sign_in, timeout=PATIENCE, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Ailing(f"{url} does not answer: {error or type(error).__name__}", remedy) from None
+        raise Away(f"{url} does not answer: {error or type(error).__name__}", remedy) from None
 
 
 def _files() -> str:
@@ -200,6 +283,8 @@ def _files() -> str:
         storage.write(key, [content])
         same = b"".join(storage.read(key) or ()) == content
         failed = storage.remove([key])
+    except StorageFull:
+        raise Ailing(f"{where} takes no more: its disk is full", "Free some space there.") from None
     except (StorageUnavailable, OSError) as error:
         raise Ailing(f"{where} cannot be used: {error.__cause__ or error}", remedy) from None
     if not same or failed:

@@ -18,6 +18,7 @@ from cli.importers.oulad import import_oulad
 from cli.surroundings import alembic_config, surroundings, using_database
 from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
+from cli.welcome import sign_in_line
 from cli.whose import OrganizationOption, one_organization, organization_of_course, organizations
 from config.settings import required
 from models.access import console_operator
@@ -25,6 +26,7 @@ from models.analytics import UserCompletion, completion_by_course, completion_by
 from models.session import transaction
 from models.training import Course
 from tasks.imports import IMPORTS, Form
+from tasks.people.organizations import organizations as organization_lines
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
@@ -48,10 +50,14 @@ def import_oulad_command(
         began = time.monotonic()
         with notes.status("Importing") as status, transaction() as session:
             found = import_oulad(session, folder, organization, progress=status.update)
+            (owner,) = organization_lines(session, [organization])
+            several = len(organization_lines(session, limit=2)) > 1
         console.print(imported_table(found))
         for reason, rows in found.left_out.items():
             console.print(f"Left out: {rows:,} records, {reason}.")
         console.print(f"Took {time.monotonic() - began:.1f} s.")
+        console.print(f"All of it is in the organization {owner.slug}.", highlight=False)
+        console.print(sign_in_line(owner, several=several), soft_wrap=True, highlight=False)
 
 
 File = Annotated[

@@ -11,7 +11,7 @@ import typer
 from cli.local import where
 from cli.surroundings import kept_secret, read_settings_again
 from cli.terminal import console, print_json
-from cli.whereabouts import told
+from cli.whereabouts import whereabouts
 from config.settings import settings
 
 app = typer.Typer()
@@ -36,14 +36,18 @@ def doctor_command(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # each finding is said below
     home = settings().home.absolute()
     own = settings().database_url is None
+    ours = _parts_of_up(own_database=own, own_broker=settings().broker_url is None)
     _use_what_is_there(home)
     from cli.checks import PARTS, Places, examine  # needs the broker's address, which is settled only now
 
     # Of an installation with servers of its own, nobody but `recourse up` serves the pages: what else answers at
     # their usual addresses is somebody else's.
     usual = {} if own else {"web": settings().public_url, "flower": _usual_flower()}
-    found = {name: url.rstrip("/") for name, url in (usual | told(home)).items()}
-    places = Places(web=web or found.get("web"), flower=flower or found.get("flower"))
+    up = whereabouts(home)
+    ours = frozenset(up.parts) if up else ours
+    found = usual | ({"web": up.web, "flower": up.flower} if up else {})
+    found = {name: url.rstrip("/") for name, url in found.items()}
+    places = Places(web=web or found.get("web"), flower=flower or found.get("flower"), ours=ours, up=up)
     if unknown := sorted(set(part or ()) - set(PARTS)):
         raise typer.BadParameter(f"There is no part {unknown[0]!r}. There are: {', '.join(PARTS)}.")
     findings = []
@@ -57,6 +61,12 @@ def doctor_command(
         print_json([asdict(finding) for finding in findings])
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _parts_of_up(*, own_database: bool, own_broker: bool) -> frozenset[str]:
+    """What nobody but `recourse up` would run here."""
+    servers = ({"PostgreSQL"} if own_database else set()) | ({"Redis"} if own_broker else set())
+    return frozenset(servers | ({"worker", "beat", "web app", "Flower"} if own_database else set()))
 
 
 def _usual_flower() -> str:

@@ -3,17 +3,19 @@
 import os
 from pathlib import Path
 
-from cli.child import Child
-from cli.served import free_port, wait_until_it_answers
+from cli.served import answers, free_port
 from cli.surroundings import ROOT, kept_secret
+from cli.up.part import Program
 from config.settings import required, settings
 
 
-class Flower:
-    """Flower as a child of this command."""
+class Flower(Program):
+    """Flower as a child of this command. It only shows what goes on."""
+
+    dispensable = True
 
     def __init__(self, home: Path) -> None:
-        """Start it on its port, or on a free one where that is taken, and wait until it answers."""
+        """On its port, or on a free one where that is taken. From here on, the settings say where it is."""
         if settings().flower_password is None:
             os.environ["RECOURSE_FLOWER_PASSWORD"] = kept_secret(home, "flower_password")
         os.environ["RECOURSE_FLOWER_PORT"] = str(free_port(settings().flower_address, settings().flower_port))
@@ -25,5 +27,6 @@ class Flower:
         self.sign_in = f"{settings().flower_user} / {required('flower_password')}"
         arguments = ["celery", "--app=worker", "flower", f"--conf={ROOT / 'config' / 'flower.py'}"]
         # It has nothing under way, and saves what it knows every few seconds.
-        self.child = Child("Flower", home / "flower.log", arguments, patience=10)
-        wait_until_it_answers(self.child, f"{self.url}/healthcheck")
+        super().__init__(
+            "Flower", home / "flower.log", arguments, lambda: answers(f"{self.url}/healthcheck"), patience=10
+        )

@@ -4,22 +4,28 @@ import signal
 import sys
 from typing import NoReturn
 
+import psycopg
 import structlog
 import typer
 from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from cli import data, doctor, events, files, groups, people, resets, rules, running
+from cli import data, doctor, events, files, groups, organizations, people, resets, rules, running
 from cli.child import ChildEndedError
-from cli.local import LocalServersError
+from cli.local import LocalServersError, where
+from cli.local.errors import disk_full
+from cli.local.place import place_of
+from cli.space import is_full
 from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
-from config.settings import MissingSettingError
+from config.settings import MissingSettingError, settings
+from models.disks import full_disk
 from models.refusals import Refused
 from models.session import in_words, is_connection_lost
 
 REFUSED = 2
+OURS = "Try again in a moment: a running `recourse up` starts it again. `recourse doctor` says what is wrong."
 HELP = """Reset the progress of training courses, as a job that cannot half-happen.
 
 Without RECOURSE_DATABASE_URL and RECOURSE_BROKER_URL it brings a PostgreSQL and a Redis of its own, in the folder
@@ -43,6 +49,7 @@ for commands in (
     doctor.app,
     data.app,
     files.app,
+    organizations.app,
     people.app,
     groups.app,
 ):
@@ -68,12 +75,35 @@ def main() -> None:
     except ValidationError as error:
         _refuse("\n".join(_setting_error(one["loc"], one["msg"]) for one in error.errors()))
     except BrokerError as error:
-        _say(f"The broker does not answer: {error}\nCheck RECOURSE_BROKER_URL. A reset that is written down is kept.")
+        check = OURS if _is_ours("broker") else "Check RECOURSE_BROKER_URL."
+        _say(f"The broker does not answer: {error}\n{check} A reset that is written down is kept.")
         sys.exit(1)
-    except DBAPIError as error:
-        if is_connection_lost(error):
-            _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
-        _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+    except OSError as error:
+        if full_disk(error) is None:
+            raise
+        _refuse(f"The disk is full: {error}. Free some space there, and try again.")
+    except (DBAPIError, psycopg.Error) as error:  # an import speaks with the driver itself
+        _refuse(_of_the_database(error))
+
+
+def _of_the_database(error: DBAPIError | psycopg.Error) -> str:
+    ours = _is_ours("database")
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    lost = is_connection_lost(error) or (isinstance(driver, psycopg.OperationalError) and driver.sqlstate is None)
+    if full_disk(error) or (lost and ours and is_full(settings().home)):
+        if ours:
+            return disk_full(place_of(settings().home.absolute()).folder)
+        return "The database's disk is full. Free some space there, and try again. Nothing was changed."
+    if lost:
+        remedy = OURS if ours else "Check RECOURSE_DATABASE_URL and the server."
+        return f"The database does not answer: {driver}\n{remedy}"
+    return f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again."
+
+
+def _is_ours(server: str) -> bool:
+    """Whether it is one that this program has started itself."""
+    ours = getattr(where(settings().home), server)
+    return bool(getattr(settings(), f"{server}_url") == ours)
 
 
 def _setting_error(place: tuple[int | str, ...], words: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import one_organization, organizations
+from cli.whose import one_organization, organization_of_user, organizations
 from models import audit
 from models.access import Permission, console_operator
 from models.people import Organization, User
@@ -81,7 +81,7 @@ def password_command(
     if not password:
         raise typer.BadParameter("Type a password at the prompt, or give it with --password-stdin.")
     with surroundings(), transaction() as session:
-        owner = one_organization(session, organization)
+        owner = organization_of_user(session, email, organization)
         user = _user(session, owner, email)
         set_password(session, user, password)
         audit.record(session, console_operator(owner), "user.password_set", user.id, owner.id)
@@ -101,7 +101,7 @@ def create_command(
     Example: `recourse token create kim@acme.example --name "incident system" --scope resets:read --scope resets:write`
     """
     with surroundings(), transaction() as session:
-        owner = one_organization(session, organization)
+        owner = organization_of_user(session, email, organization)
         until = datetime.now(UTC) + timedelta(days=days)
         text = create_token(session, console_operator(owner), _user(session, owner, email), name, scope, until)
     notes.print(f"Keep it safe: it is shown only now. It expires on {until:%Y-%m-%d}.", style="dim")

@@ -1,21 +1,29 @@
 """The commands that run things: demo and up."""
 
+import os
 import signal
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import typer
 from sqlalchemy import make_url
 
-from cli.child import Child
 from cli.demo import demo
-from cli.flower import Flower
+from cli.leftovers import end_leftovers
+from cli.local import make_home
+from cli.local.errors import plain_errors
 from cli.surroundings import surroundings
 from cli.terminal import console, notes
-from cli.web import Web
-from cli.welcome import demo_sign_ins
-from cli.whereabouts import tell
+from cli.up.installation import Installation
+from cli.up.supervisor import Supervisor
+from cli.welcome import how_to_sign_in
+from cli.whereabouts import Whereabouts, the_only_one
 from cli.workers import Workers
 from config.settings import required, settings
+
+LOOK_EVERY = 1.0  # seconds
 
 app = typer.Typer()
 
@@ -29,54 +37,79 @@ def demo_command() -> None:
 
 @app.command("up")
 def up_command() -> None:
-    """Start everything and keep it running until Ctrl-C: servers, a worker with its clock, the web app and Flower.
+    """Start everything and keep it running until Ctrl-C: servers, a worker, its clock, the web app and Flower.
 
-    In an installation without any data it first makes an organization to try things with.
+    What ends is started again. In an installation without any data it first makes an organization to try things with.
     """
-    own_database = settings().database_url is None
-    with surroundings() as workers:
-        home = settings().home.absolute()
-        sign_ins = demo_sign_ins(home) if own_database else []
-        children: list[Child] = []
-        try:
-            flower = Flower(home)
-            children.append(flower.child)
-            web = Web(home)
-            children.append(web.child)
-            own = workers.ensure()  # after these, whose addresses it puts into what it sends
-            _say_what_runs(workers, web, flower, sign_ins, own=own)
-            with tell(home, web=web.here, flower=flower.url):
-                while True:
-                    time.sleep(1)
-                    for child in children:
-                        child.check()
-                    if own:
-                        workers.ensure()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            for signal_ in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(signal_, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
-            notes.print("Stopping: what is under way may finish.")
-            for child in children:
-                child.ask_to_stop()
-            for child in children:
-                child.stop()
+    home = settings().home.absolute()
+    with plain_errors(home):
+        make_home(home)
+    with the_only_one(home) as other:
+        if other is not None:
+            _say_what_is_up_already(home, other)
+            return
+        if left := end_leftovers(home):
+            notes.print(f"Ended {left} processes that an earlier `recourse up` had left behind.", style="dim")
+        own_database = settings().database_url is None
+        with surroundings() as workers:
+            _run(home, workers, own_database=own_database)
 
 
-def _say_what_runs(workers: Workers, web: Web, flower: Flower, sign_ins: list[str], *, own: bool) -> None:
+def _run(home: Path, workers: Workers, *, own_database: bool) -> None:
+    sign_ins = how_to_sign_in(home, may_fill=own_database)
+    installation = Installation(home, workers)
+    supervisor = Supervisor(installation.parts, _tell)
+    try:
+        supervisor.start()
+        web, flower = installation.web.here, installation.flower.url
+        parts = [part.name for part in installation.parts]
+        told = Whereabouts(os.getpid(), datetime.now(UTC), web=web, flower=flower, parts=parts)
+        told.tell(home)
+        _say_what_runs(home, installation, sign_ins)
+        while True:
+            time.sleep(LOOK_EVERY)
+            supervisor.look()
+            if told.given_up != supervisor.given_up:
+                told.given_up = supervisor.given_up
+                with suppress(OSError):  # a full disk must not end what goes on without it
+                    told.tell(home)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for signal_ in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        notes.print("Stopping: what is under way may finish.")
+        supervisor.stop()
+
+
+def _say_what_runs(home: Path, installation: Installation, sign_ins: list[str]) -> None:
     lines = {
-        "web app": web.url,
+        "web app": installation.web.url,
         "database": make_url(required("database_url")).render_as_string(hide_password=True),
         "broker": make_url(required("broker_url")).render_as_string(hide_password=True),
-        "worker": str(workers.log) if own else "another one answers already",
-        "Flower": f"{flower.url}  sign-in: {flower.sign_in}",
+        "worker": str(home / "worker.log") if installation.has_workers else "another one answers already",
+        "Flower": f"{installation.flower.url}  sign-in: {installation.flower.sign_in}",
     }
-    console.print(f"Recourse is up, with its data in {settings().home.absolute()}.", soft_wrap=True)
+    console.print(f"Recourse is up, with its data in {home}.", soft_wrap=True)
     for name, value in lines.items():
         console.print(f"  {name:<9} {value}", soft_wrap=True, highlight=False)
-    if sign_ins:
-        console.print("To try it, sign in to the web app as one of these:")
-        for one in sign_ins:
-            console.print(f"  {one}", soft_wrap=True, highlight=False)
+    for line in sign_ins:
+        console.print(line, soft_wrap=True, highlight=False)
     console.print("In another terminal: recourse --help. Ctrl-C ends it.")
+
+
+def _say_what_is_up_already(home: Path, other: Whereabouts) -> None:
+    since = f"{other.since.astimezone():%Y-%m-%d %H:%M}"
+    lines = [
+        f"Recourse is up already in {home}, since {since} as process {other.pid}. Nothing was started.",
+        f"  {'web app':<9} {other.web}",
+        f"  {'Flower':<9} {other.flower}",
+        *([f"  given up  {', '.join(other.given_up)}"] if other.given_up else []),
+        f"To start anew, end that one first: Ctrl-C in its terminal, or kill {other.pid}.",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _tell(line: str) -> None:
+    notes.print(line, markup=False, highlight=False, soft_wrap=True)

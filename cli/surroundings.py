@@ -51,7 +51,7 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
         read_settings_again()
         _bring_up_to_date(may_migrate=migrate or embedded_database)
         redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
-        workers = Workers(home / "worker.log", may_run=not redis_is_new)
+        workers = Workers(home / "worker.log", servers, may_run=not redis_is_new)
         if settings().otlp_endpoint:
             from tasks.tracing import start_tracing  # it loads all tasks, for which nobody else need wait
 

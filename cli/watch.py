@@ -7,14 +7,16 @@ from uuid import UUID
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+from sqlalchemy.exc import DBAPIError
 
 from cli.terminal import notes
 from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
-from models.session import transaction
+from models.session import is_connection_lost, transaction
 from tasks.report import report
 
 LOOK_EVERY = 0.2  # seconds
+PATIENCE = 60.0  # seconds without a database
 STILL = 5.0  # seconds without a change, after which it is worth looking whether a worker is there at all
 
 
@@ -49,9 +51,7 @@ def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
         line = bar.add_task("Writing the ledger", total=None)
         last, changed_at = None, time.monotonic()
         while True:
-            with transaction() as session:
-                reset = session.get_one(Reset, reset_id)
-                seen = report(session, reset)
+            seen = _look(reset_id, workers)
             _show(bar, line, seen)
             if seen["done"]:
                 return seen
@@ -62,6 +62,23 @@ def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
                 workers.ensure()
                 changed_at = time.monotonic()
             time.sleep(LOOK_EVERY)
+
+
+def _look(reset_id: UUID, workers: Workers) -> dict[str, Any]:
+    """The reset's report. A database that goes away is waited for: the reset goes on when it is back."""
+    give_up_at, told = time.monotonic() + PATIENCE, False
+    while True:
+        try:
+            with transaction() as session:
+                return report(session, session.get_one(Reset, reset_id))
+        except DBAPIError as error:
+            if not is_connection_lost(error) or time.monotonic() > give_up_at:
+                raise
+        if not told:
+            notes.print("The database does not answer. Waiting for it …", style="dim")
+            told = True
+        time.sleep(1)
+        workers.mend_servers()
 
 
 def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:

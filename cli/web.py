@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from cli.child import Child
-from cli.served import free_port, wait_until_it_answers
+from cli.served import answers, free_port
+from cli.up.part import Program
 from config.settings import Settings, settings
 
 
-class Web:
+class Web(Program):
     """The web app as a child of this command."""
 
     def __init__(self, home: Path) -> None:
-        """Start it on its port, or on a free one where that is taken, and wait until it answers."""
+        """On its port, or on a free one where that is taken. From here on, the settings say where it is."""
         address, port = settings().web_address, free_port(settings().web_address, settings().web_port)
         self.here = f"http://{address}:{port}"
         if settings().public_url == Settings.model_fields["public_url"].default:
@@ -20,5 +20,4 @@ class Web:
             settings.cache_clear()
         self.url = settings().public_url
         arguments = ["uvicorn", "web.app:app", f"--host={address}", f"--port={port}", "--no-access-log"]
-        self.child = Child("The web app", home / "web.log", arguments, patience=10)
-        wait_until_it_answers(self.child, f"{self.here}/readyz")
+        super().__init__("web app", home / "web.log", arguments, lambda: answers(f"{self.here}/readyz"), patience=10)

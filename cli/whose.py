@@ -12,6 +12,7 @@ from models.people import Organization
 from models.refusals import CourseUnknown, OrganizationUnknown, ResetUnknown
 from models.resets import Reset
 from models.training import Course
+from tasks.people.organizations import organizations_with_user
 
 As = Annotated[
     str | None,
@@ -63,6 +64,13 @@ def one_organization(session: Session, slug: str | None) -> Organization:
     return found[0]
 
 
+def organization_of_user(session: Session, email: str, slug: str | None) -> Organization:
+    """The organization that has a user with this address, or the one of the slug. Raises `OrganizationUnknown`."""
+    if slug is None and len(found := organizations_with_user(session, email)) == 1:
+        return found[0]
+    return one_organization(session, slug)
+
+
 def actor(session: Session, organization: Organization, email: str | None) -> Actor:
     """As whom the command acts. Raises `UserUnknown`."""
     return console_operator(organization) if email is None else acting_user(session, organization, email)
@@ -83,5 +91,5 @@ def reset_and_actor(session: Session, reset_id: str, email: str | None) -> tuple
 def _organization(session: Session, slug: str) -> Organization:
     organization = session.scalar(select(Organization).where(Organization.slug == slug))
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse analytics` lists them.")
+        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse organization list` lists them.")
     return organization

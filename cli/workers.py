@@ -1,31 +1,35 @@
 """The worker that a command depends on."""
 
 import os
+import socket
 from pathlib import Path
 
 from cli.child import Child
+from cli.local import LocalServers
 from cli.terminal import notes
 from config.celery import QUEUES, name_on_the_broker
 
-ARGUMENTS = [
+NAME = f"recourse-{os.getpid()}@{socket.gethostname()}"
+WORKER = [
     "celery",
     "--app=worker",
     "worker",
-    "--beat",
     "--without-mingle",  # a second in which it would look for other workers; what is cancelled is in the database
     "--without-gossip",
-    "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
     f"--queues={','.join(QUEUES)}",
     f"--concurrency={min(8, os.cpu_count() or 1)}",
+    f"--hostname={NAME}",
 ]
+SCHEDULER = "--scheduler=celery.beat:Scheduler"  # our beat remembers nothing, so it needs no file
+BEAT = ["celery", "--app=worker", "beat", SCHEDULER, "--pidfile="]
 
 
 class Workers:
     """A worker to do what the command asks for: one that is there already, or one of the command's own."""
 
-    def __init__(self, log: Path, *, may_run: bool) -> None:
-        """`may_run` false where none can be there: the broker has just been started."""
-        self.log = log
+    def __init__(self, log: Path, servers: LocalServers, *, may_run: bool) -> None:
+        """`servers` are those of the command. `may_run` false where no worker can be there: the broker is new."""
+        self.log, self.servers = log, servers
         self._may_run = may_run
         self._own: Child | None = None
 
@@ -34,14 +38,26 @@ class Workers:
 
         Raises `ChildEndedError` if its own has ended by itself.
         """
-        if self._own is None and not (self._may_run and _answers(within=1)):
+        self.mend_servers()
+        if self._own is None and not self.is_there():
             notes.print("No worker is running: starting one for this command.", style="dim")
-            self._own = Child("The worker", self.log, [*ARGUMENTS, f"--hostname=recourse-{os.getpid()}@%h"])
-            while not _answers(within=0.2):
+            self._own = Child("The worker", self.log, [*WORKER, "--beat", SCHEDULER])
+            while not answers(within=0.2):
                 self._own.check()
         if self._own is not None:
             self._own.check()
         return self._own is not None
+
+    def mend_servers(self) -> None:
+        """Start those of the command's servers that have ended, unless somebody else is at it. Raises
+        `LocalServersError`."""
+        for server in self.servers.each():
+            if server.how_it_ended():
+                server.start()
+
+    def is_there(self) -> bool:
+        """Whether a worker answers."""
+        return self._may_run and answers(within=1)
 
     def stop(self) -> None:
         """End the worker of the command's own, if it has one."""
@@ -53,8 +69,8 @@ class _AllTaken(Exception):  # noqa: N818 - nothing is wrong: the rest of the an
     """Workers have answered that take every queue."""
 
 
-def _answers(*, within: float) -> bool:
-    """Whether workers answer on the broker within so many seconds that take all of our queues among them.
+def answers(*, within: float, name: str | None = None) -> bool:
+    """Whether workers, or the one of that name, answer within so many seconds that take all of our queues among them.
 
     A worker of another application does not hear the question, and one of ours for other queues would leave this
     command's work lying.
@@ -69,7 +85,13 @@ def _answers(*, within: float) -> bool:
             raise _AllTaken
 
     try:
-        app.control.broadcast("active_queues", reply=True, timeout=within, callback=take_off)
+        app.control.broadcast(
+            "active_queues",
+            destination=[name] if name else None,
+            reply=True,
+            timeout=within,
+            callback=take_off,
+        )
     except _AllTaken:
         return True
     return False

@@ -58,7 +58,12 @@ def acting_user_by_id(session: Session, organization: Organization, user_id: int
 
 def console_operator(organization: Organization) -> Actor:
     """Whoever runs a command where the database's password is; the audit names their system account."""
-    return Actor(organization.id, f"console:{getpass.getuser()}", None, frozenset(Permission))
+    return Actor(organization.id, console_account(), None, frozenset(Permission))
+
+
+def console_account() -> str:
+    """How the audit names whoever runs a command."""
+    return f"console:{getpass.getuser()}"
 
 
 def actor_for(user: User) -> Actor:

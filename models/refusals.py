@@ -16,6 +16,27 @@ class OrganizationUnknown(Refused):
     code = "organization-unknown"
 
 
+class OrganizationExists(Refused):
+    code = "organization-exists"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is an organization {slug!r} already. Use another short name.")
+
+
+class OrganizationInvalid(Refused):
+    code = "organization-invalid"
+
+
+class FirstStartOver(Refused):
+    code = "first-start-over"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is not valid, or no longer. Open the sign-in page: if there is no organization yet, the web "
+            "app's log then has a new link."
+        )
+
+
 class CourseUnknown(Refused):
     code = "course-unknown"
 
@@ -299,6 +320,17 @@ class StorageUnavailable(Refused):
     def __init__(self) -> None:
         super().__init__(
             "Files cannot be stored or fetched at the moment. Nothing was changed; try again in a few minutes."
+        )
+
+
+class StorageFull(StorageUnavailable):
+    code = "storage-full"
+
+    def __init__(self) -> None:
+        Refused.__init__(
+            self,
+            "The file cannot be stored: the disk of the storage is full. Nothing was changed. Tell an administrator, "
+            "who has to free some space there.",
         )
 
 

@@ -16,7 +16,8 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store, from_url
 
 from config.settings import settings
-from models.refusals import StorageUnavailable
+from models.disks import is_storage_full
+from models.refusals import StorageFull, StorageUnavailable
 
 PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts
 IN_VAIN = 3  # tries in a row after which the storage itself is taken to be away
@@ -51,7 +52,7 @@ def write(key: str, content: Iterable[bytes]) -> None:
             _store().put(key, chain([begin], pieces), chunk_size=PART, max_concurrency=1)
     except (BaseError, OSError) as error:
         log.warning("file_not_stored", key=key, error=in_short(error))
-        raise StorageUnavailable from error
+        raise (StorageFull if is_storage_full(error) else StorageUnavailable) from error
 
 
 def read(key: str) -> Iterator[bytes] | None:

@@ -2,22 +2,24 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DBAPIError
 from starlette.types import Scope
 
 from config.logging import configure_logging
 from config.settings import settings
-from models.session import MOST_CONNECTIONS, forget_engine
+from models.session import MOST_CONNECTIONS, forget_engine, transaction
 from tasks.app import app as celery
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
 from web.ending import told_of_the_end
+from web.first_start import tell_the_way_in
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
 from web.problems import body_too_large, tell_problems
@@ -57,7 +59,7 @@ def create_app() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     configure_logging()
     logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
     logging.getLogger("uvicorn").propagate = True
@@ -66,6 +68,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     # More threads than connections would only wait for each other.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
     start_tracing("recourse-web")
+    with suppress(DBAPIError), transaction() as session:  # where it is away, the sign-in page tells it later
+        tell_the_way_in(app, session)
     with told_of_the_end():
         yield
     stop_tracing()

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.disks import full_disk
 from models.refusals import ImportInvalid, Refused, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
@@ -27,6 +28,7 @@ STATUS = {
     "organization-unknown": 404,
     "course-unknown": 404,
     "course-not-assigned": 404,
+    "first-start-over": 404,
     "user-unknown": 404,
     "reset-unknown": 404,
     "group-unknown": 404,
@@ -44,6 +46,7 @@ STATUS = {
     "form-not-genuine": 403,
     "plan-expired": 409,
     "user-exists": 409,
+    "organization-exists": 409,
     "already-resetting": 409,
     "already-settled": 409,
     "rule-not-so": 409,
@@ -58,6 +61,7 @@ STATUS = {
     "file-type-refused": 415,
     "sign-in-throttled": 429,
     "storage-unavailable": 503,
+    "storage-full": 507,
 }
 """The refusals whose status is not 422: the request was understood, and cannot be done as it is."""
 
@@ -69,6 +73,7 @@ EXPLAINED = {
     "media-type-unsupported": "This address does not take a body of this type.",
     "too-many-streams": "As many streams of events are open here as can be.",
     "unavailable": "The database does not answer at the moment. Nothing was changed.",
+    "disk-full": "A disk of this installation is full. Nothing was changed. Whoever runs it has to free some space.",
     "busy": "Somebody else has this in hand at the moment. Nothing was changed.",
     "internal-error": "Something went wrong here that we did not foresee. It was logged.",
 }
@@ -152,6 +157,8 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if full_disk(error):  # an upload that its temporary file could not take
+        return _unforeseen(request, error)
     code = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
         error.status_code, "request-invalid"
     )
@@ -175,6 +182,8 @@ def _database(request: Request, error: Exception) -> Response:
     if is_unstorable(error):
         words = "Some value holds a character or a number that cannot be stored. Put it right and send it again."
         return answer(request, 422, "request-invalid", words)
+    if full_disk(error):
+        return _unforeseen(request, error)
     if is_connection_lost(error):
         log.warning("database_away", error=in_words(error))
         words = f"{EXPLAINED['unavailable']} Try again in a moment."
@@ -230,5 +239,9 @@ class Unforeseen:
 
 def _unforeseen(request: Request, error: Exception) -> Response:
     words = in_words(error)
+    if which := full_disk(error):
+        log.error("disk_full", method=request.method, path=request.url.path, disk=which, error=words)
+        told = f"{EXPLAINED['disk-full']} It is {which}."
+        return answer(request, 507, "disk-full", told)
     log.error("request_failed", method=request.method, path=request.url.path, error=words, exc_info=error)
     return answer(request, 500, "internal-error", f"{EXPLAINED['internal-error']} Try again, or tell an administrator.")

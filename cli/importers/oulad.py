@@ -32,9 +32,10 @@ from psycopg import errors
 from sqlalchemy import CursorResult, select, text
 from sqlalchemy.orm import Session
 
-from cli.sample import make_organization
+from models.access import console_account
 from models.people import Organization
 from models.refusals import Refused
+from tasks.people.organizations import FirstAdmin, add_organization
 
 
 class MalformedFile(Refused):
@@ -473,7 +474,11 @@ def _refuse_first(session: Session, file: _File, column: str, query: str) -> Non
 
 def _organization(session: Session, slug: str) -> Organization:
     organization = session.scalar(select(Organization).where(Organization.slug == slug))
-    return organization or make_organization(session, slug, "Open University")
+    if organization is None:
+        admin = FirstAdmin(f"admin@{slug}.example", "Alex Admin")
+        user = add_organization(session, console_account(), slug, "Open University", admin)
+        organization = session.get_one(Organization, user.organization_id)
+    return organization
 
 
 def _write(session: Session, organization: Organization, progress: Callable[[str], None]) -> ImportReport:

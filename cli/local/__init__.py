@@ -15,6 +15,7 @@ Servers that outlive a killed command are joined by the next command, and stoppe
 
 import atexit
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,9 +26,19 @@ from cli.local.locks import alone, share, take_alone
 from cli.local.place import Place, make_home, place_of
 from cli.local.postgres import Postgres
 from cli.local.postgres_conf import postgres_settings
+from cli.local.processes import fate_of, reap
 from cli.local.programs import postgres_programs, redis_program
 
-__all__ = ["LocalServers", "LocalServersError", "LocalUrls", "postgres_settings", "remove", "where"]
+__all__ = [
+    "LocalServer",
+    "LocalServers",
+    "LocalServersError",
+    "LocalUrls",
+    "make_home",
+    "postgres_settings",
+    "remove",
+    "where",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,16 @@ class LocalServers:
         with plain_errors(self._home), alone(self._home / "start.lock"):
             self._leave()
 
+    def each(self) -> list["LocalServer"]:
+        """Those that were asked for, to look after one by one while this process has its share."""
+        place = place_of(self._home)
+        found = []
+        if self._wants_postgres:
+            found.append(LocalServer("PostgreSQL", Postgres(place), place, postgres_programs))
+        if self._wants_redis:
+            found.append(LocalServer("Redis", Broker(place), place, redis_program))
+        return found
+
     def __enter__(self) -> Self:
         return self
 
@@ -106,6 +127,31 @@ class LocalServers:
                 _stop_servers(place_of(self._home))
         finally:
             os.close(in_use)
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """One of the servers of a folder."""
+
+    name: str
+    _server: Postgres | Broker
+    _place: Place
+    _find_program: Callable[[Place], Path]
+
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self._server.log
+
+    def how_it_ended(self) -> str | None:
+        """None while it runs."""
+        return fate_of(self.log) if self._server.is_gone() else None
+
+    def start(self) -> None:
+        """Start it, unless another command was quicker. Raises `LocalServersError`."""
+        with plain_errors(self._place.home), alone(self._place.home / "start.lock"):
+            reap()
+            self._server.start(self._find_program(self._place))
 
 
 def where(home: Path) -> LocalUrls:

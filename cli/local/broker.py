@@ -18,6 +18,7 @@ class Broker:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._socket = place.sockets / "redis.sock"
+        self.log = place.folder / "redis.log"
         self.url = f"redis+socket://{self._socket}?virtual_host=0"
 
     def name(self) -> str:
@@ -35,7 +36,7 @@ class Broker:
         sockets = self._place.private_folder(self._place.sockets)
         command = [str(program), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(sockets)]
-        start_and_wait("Redis", self._place, command, self._place.folder / "redis.log", self.is_ready)
+        start_and_wait("Redis", self._place, command, self.log, self.is_ready)
         return True
 
     def stop(self) -> None:
@@ -52,6 +53,19 @@ class Broker:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+    def is_gone(self) -> bool:
+        """Whether it has ended. One that is slow, or hangs, has not."""
+        try:
+            with self._client() as client:
+                client.ping()
+        except redis.BusyLoadingError:
+            return False
+        except redis.ConnectionError:
+            return True
+        except redis.RedisError:
+            return False
+        return False
 
     def _client(self) -> redis.Redis:
         # redis-py would try again for eight seconds; "no" is an answer here.

@@ -15,7 +15,7 @@ LOCK_LIMIT = START_LIMIT + STOP_LIMIT + 30
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Hold this lock file alone, after everybody who came before."""
-    lock = _open(path)
+    lock = open_lock(path)
     try:
         if not wait_until(lambda: take_alone(lock), LOCK_LIMIT):
             raise LocalServersError(
@@ -29,7 +29,7 @@ def alone(path: Path) -> Iterator[None]:
 
 def share(path: Path) -> int:
     """Hold this lock file together with others, until what is returned is closed."""
-    lock = _open(path)
+    lock = open_lock(path)
     fcntl.flock(lock, fcntl.LOCK_SH)
     return lock
 
@@ -43,6 +43,19 @@ def take_alone(lock: int) -> bool:
     return True
 
 
-def _open(path: Path) -> int:
+def is_held_alone(path: Path) -> bool:
+    """Whether somebody holds this lock alone at this moment."""
+    lock = open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def open_lock(path: Path) -> int:
+    """The lock file, not held yet; to be closed."""
     # Python opens files so that programs started later do not inherit them: the servers never hold a lock.
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

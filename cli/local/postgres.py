@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import psycopg.conninfo
 
-from cli.local.errors import LocalServersError
-from cli.local.place import Place
+from cli.local.errors import NO_SPACE, LocalServersError, disk_full
+from cli.local.place import LONGEST_SOCKET, Place
 from cli.local.postgres_conf import DATABASE, write_configuration
 from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
 from cli.local.programs import POSTGRES_MAJOR
@@ -25,7 +25,7 @@ class Postgres:
         self.url = f"postgresql+psycopg://{DATABASE}@/{DATABASE}?host={place.sockets}&port=5432"
         self._place = place
         self._data = place.folder / "postgres"
-        self._log = place.folder / "postgres.log"
+        self.log = place.folder / "postgres.log"
         self._conninfo = psycopg.conninfo.make_conninfo(
             host=str(place.sockets), port=5432, user=DATABASE, dbname="postgres", connect_timeout=5
         )
@@ -41,11 +41,14 @@ class Postgres:
             self._make_data(programs)
             configuration = write_configuration(self._place)
             self._place.private_folder(self._place.sockets)
-            # No server of ours runs here, so a pid in this file is dead or belongs to another program by now.
-            # PostgreSQL would refuse to start beside the latter. It also guards its data by shared memory.
+            # No server of ours runs here, so a pid in these files is dead or belongs to another program by now, or
+            # to a killed server that its parent has not noticed yet. PostgreSQL would refuse to start beside those.
+            # It also guards its data by shared memory.
             (self._data / "postmaster.pid").unlink(missing_ok=True)
+            (self._place.sockets / f"{LONGEST_SOCKET}.lock").unlink(missing_ok=True)
+            self._end_orphans()
             command = [str(programs / "postgres"), "-D", str(self._data), "-c", f"config_file={configuration}"]
-            start_and_wait("PostgreSQL", self._place, command, self._log, self.is_ready)
+            start_and_wait("PostgreSQL", self._place, command, self.log, self.is_ready)
         if not self._ask("SELECT count(*) FROM pg_database WHERE datname = %s", DATABASE):
             self._ask(f"CREATE DATABASE {DATABASE}")
         return started
@@ -65,12 +68,28 @@ class Postgres:
         """Whether it takes connections at this moment."""
         return self._ping() == psycopg.pq.Ping.OK
 
+    def is_gone(self) -> bool:
+        """Whether it has ended. One that is slow, or hangs, has not."""
+        return self._running_pid() is None
+
+    def _end_orphans(self) -> None:
+        """End what a killed server left: a process of it that was at work holds the shared memory until it is done."""
+        if not wait_until(lambda: not self._orphans(), 1):
+            for pid in self._orphans():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not self._orphans(), 5)
+
+    def _orphans(self) -> list[int]:
+        pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]  # none on macOS
+        return [pid for pid in pids if _is_postgres(pid, self._data)]
+
     def _joined(self) -> bool:
         """Wait for a server that is coming up or going down; whether there is one to use in the end."""
         if not wait_until(lambda: self._ping() != psycopg.pq.Ping.REJECT, START_LIMIT):
             raise LocalServersError(
                 f"PostgreSQL has been recovering for more than {START_LIMIT / 60:.0f} minutes. Try again "
-                f"later; its log is {self._log}."
+                f"later; its log is {self.log}."
             )
         # One that runs but does not answer is just starting, hangs, or lost its socket to a cleaner of /tmp.
         wait_until(lambda: self.is_ready() or self._running_pid() is None, 3)
@@ -125,8 +144,10 @@ class Postgres:
                 answer = connection.execute(query.encode(), values or None)
                 return next(answer, (None,))[0] if answer.description else None
         except psycopg.Error as error:
+            if NO_SPACE in str(error):
+                raise LocalServersError(disk_full(self._place.folder)) from error
             raise LocalServersError(
-                f"PostgreSQL in {self._place.home} runs but refuses: {error}. Its log is {self._log}."
+                f"PostgreSQL in {self._place.home} runs but refuses: {error}. Its log is {self.log}."
             ) from error
 
     def _ping(self) -> int:

@@ -1,11 +1,12 @@
 """Starting a server and waiting for it."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.local.errors import LocalServersError
+from cli.local.errors import NO_SPACE, LocalServersError
 from cli.local.place import Place
 
 # Recovery after a crash replays up to max_wal_size of changes, which a slow disk needs minutes for.
@@ -13,8 +14,8 @@ START_LIMIT = 300.0
 STOP_LIMIT = 120.0
 LOG_LIMIT = 10 * 1024**2
 
-# Kept so that a server that was our child can be reaped once it has ended, whoever stopped it.
-_children: list[subprocess.Popen[bytes]] = []
+# By log, so that a server that was our child can be reaped once it has ended, whoever stopped it.
+_children: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_ready: Callable[[], bool]) -> None:
@@ -32,7 +33,7 @@ def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_re
             start_new_session=True,
             **place.run_as(),
         )
-    _children.append(child)
+    _children[log] = child
     try:
         wait_until(lambda: is_ready() or child.poll() is not None, START_LIMIT)
     finally:
@@ -43,12 +44,29 @@ def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_re
         with log.open("rb") as written:
             written.seek(before)
             said = last_lines(written.read().decode(errors="replace"))
-        raise LocalServersError(f"{name} did not come up. The end of its log, {log}:\n{said or '(nothing)'}")
+        full = f" The disk of {log.parent} is full: free some space there." if NO_SPACE in said else ""
+        raise LocalServersError(f"{name} did not come up.{full} The end of its log, {log}:\n{said or '(nothing)'}")
 
 
 def reap() -> None:
     """Forget the servers that have ended, so that the system can too."""
-    _children[:] = [child for child in _children if child.poll() is None]
+    for log in [log for log, child in _children.items() if child.poll() is not None]:
+        del _children[log]
+
+
+def fate_of(log: Path) -> str:
+    """How the server that writes this log has ended, as far as this process can know."""
+    child = _children.get(log)
+    return how_it_ended(child.poll() if child else None)
+
+
+def how_it_ended(status: int | None) -> str:
+    """An exit status in words; none where another process was its parent."""
+    if status is None:
+        return "ended"
+    if status < 0:
+        return f"was killed ({signal.Signals(-status).name})"
+    return f"ended with exit status {status}"
 
 
 def wait_until(condition: Callable[[], bool], limit: float) -> bool:
@@ -64,3 +82,15 @@ def wait_until(condition: Callable[[], bool], limit: float) -> bool:
 def last_lines(text: str) -> str:
     """As much of a log as fits an error message."""
     return "\n".join(text.strip().splitlines()[-15:])
+
+
+def last_line(log: Path, begin: int = 0) -> str:
+    """The last that a log says, from that byte on, as much of it as fits a line; nothing if that is nothing."""
+    try:
+        with log.open("rb") as written:
+            end = written.seek(0, 2)
+            written.seek(max(begin, end - 10_000))
+            lines = written.read().decode(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return ""
+    return lines[-1].strip()[:300] if lines else ""

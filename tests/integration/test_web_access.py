@@ -78,6 +78,8 @@ def visitors(served: str, scene: Scene, post: Post) -> Iterator[Visitors]:
 ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     # 303 leads nobody to the sign-in page. Another organization's things are as unknown as things that never were.
     ("GET", "/"): (303, 303, 303, 303, 303),
+    ("GET", "/first-start"): (404, 404, 404, 404, 404),  # there is an organization
+    ("POST", "/first-start"): (404, 404, 404, 404, 404),
     ("GET", "/sign-in"): (200, 200, 200, 200, 200),
     ("POST", "/sign-out"): (303, 303, 303, 303, 303),
     ("GET", "/my/training"): (303, 200, 200, 200, 200),

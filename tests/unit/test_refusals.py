@@ -34,6 +34,7 @@ SAMPLES: dict[str, object] = {
     "wrong": "kind is missing",
     "errors": [(7, "`email` is missing")],
     "more": 3,
+    "slug": "acme",
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

@@ -6,6 +6,7 @@ from web.pages import (
     analytics,
     certificates,
     courses,
+    first_start,
     groups,
     home,
     my_alerts,
@@ -25,6 +26,7 @@ from web.pages import (
 
 ROUTERS: list[APIRouter] = [
     sign_in.router,
+    first_start.router,
     home.router,
     users.router,
     courses.router,

@@ -11,8 +11,10 @@ from models.people import Organization
 from models.refusals import SignInFailed, SignInThrottled
 from models.session import transaction
 from models.sign_in import begin_attempt, begin_session, check_password, end_session, end_sessions, forgive
+from tasks.people.organizations import there_is_none
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
+from web.first_start import tell_the_way_in
 from web.problems import status_of
 from web.templating import page
 
@@ -23,6 +25,9 @@ router = APIRouter()
 def sign_in_page(request: Request, session: Database, next: str = "/", organization: str = "") -> Response:  # noqa: A002
     """The form. `organization` fills in its field, so that each can have a link of its own."""
     only = _only_organization(session)
+    if only is None and there_is_none(session):
+        tell_the_way_in(request.app, session)
+        return page(request, "first_start_ahead.html")
     return page(request, "sign_in.html", next=next, organization=organization, only=only, email="", error="")
 
 

@@ -1,0 +1,143 @@
+"""Organizations: adding one with its first admin, renaming it, listing them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Permission
+from models.people import Organization, User
+from models.refusals import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
+from models.sign_in import Credential, set_password
+from tasks.imports.lines import WrongError
+from tasks.imports.lines import email as checked_email
+from tasks.imports.lines import time_zone as checked_time_zone
+
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Admin:
+    """A user with every permission."""
+
+    email: str
+    can_sign_in: bool  # has a password
+
+
+@dataclass(frozen=True)
+class OrganizationLine:
+    """An organization in a list."""
+
+    slug: str
+    name: str
+    users: int
+    admins: list[Admin]
+
+
+@dataclass(frozen=True)
+class FirstAdmin:
+    """Who is to be the admin of a new organization; without a password they cannot sign in yet."""
+
+    email: str
+    name: str
+    password: str | None = None
+    time_zone: str = "UTC"
+
+
+def add_organization(session: Session, actor: str, slug: str, name: str, admin: FirstAdmin) -> User:
+    """A new organization with an admin who may do everything. Gives the admin.
+
+    `actor` is who adds it, as the audit is to name them: nobody is in an organization yet. Raises
+    `OrganizationInvalid`, `OrganizationExists`, `TimeZoneUnknown`, `PasswordTooShort`.
+    """
+    slug, name = slug.strip(), name.strip()
+    if not SLUG.fullmatch(slug):
+        raise OrganizationInvalid(f"{slug!r} is no short name. Use lower-case letters, digits and hyphens.")
+    _check_name(name)
+    _check_name(admin.name.strip())
+    try:
+        address = checked_email(admin.email.strip())
+    except WrongError:
+        raise OrganizationInvalid(f"{admin.email!r} is no e-mail address. Check it.") from None
+    try:
+        checked_time_zone(admin.time_zone)
+    except WrongError:
+        raise TimeZoneUnknown(admin.time_zone) from None
+    one_at_a_time(session)
+    if session.scalar(select(Organization.id).where(Organization.slug == slug)) is not None:
+        raise OrganizationExists(slug)
+    organization = Organization(slug=slug, name=name)
+    session.add(organization)
+    session.flush()
+    user = User(
+        organization_id=organization.id,
+        email=address,
+        name=admin.name.strip(),
+        permissions=[permission.value for permission in Permission],
+        time_zone=admin.time_zone,
+    )
+    session.add(user)
+    session.flush()
+    audit.record(session, actor, "organization.added", organization.id, organization.id, slug=slug, admin=user.id)
+    if admin.password is not None:
+        set_password(session, user, admin.password)
+    return user
+
+
+def rename_organization(session: Session, actor: str, slug: str, name: str) -> None:
+    """Give it another name; its slug stays. Raises `OrganizationUnknown`, `OrganizationInvalid`."""
+    _check_name(name := name.strip())
+    organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update())
+    if organization is None:
+        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse organization list` lists them.")
+    before, organization.name = organization.name, name
+    audit.record(session, actor, "organization.renamed", organization.id, organization.id, before=before, after=name)
+
+
+def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None = None) -> list[OrganizationLine]:
+    """All, or those with these slugs, by slug, each with its active admins."""
+    counted = select(func.count()).where(User.organization_id == Organization.id).scalar_subquery()
+    query = select(Organization, counted).order_by(Organization.slug).limit(limit)
+    if slugs:
+        query = query.where(Organization.slug.in_(slugs))
+    found = session.execute(query).all()
+    admins: dict[int, list[Admin]] = {organization.id: [] for organization, _ in found}
+    everything = [permission.value for permission in Permission]
+    for user, credential in session.execute(
+        select(User, Credential.user_id)
+        .outerjoin(Credential, Credential.user_id == User.id)
+        .where(User.organization_id.in_(admins), User.active, User.permissions.contains(everything))
+        .order_by(User.id)
+    ):
+        admins[user.organization_id].append(Admin(user.email, can_sign_in=credential is not None))
+    return [OrganizationLine(one.slug, one.name, users, admins[one.id]) for one, users in found]
+
+
+def organizations_with_user(session: Session, email: str) -> list[Organization]:
+    """Those that have a user with this address, by slug."""
+    query = (
+        select(Organization)
+        .join(User, User.organization_id == Organization.id)
+        .where(func.lower(User.email) == email.lower())
+        .order_by(Organization.slug)
+    )
+    return list(session.scalars(query))
+
+
+def there_is_none(session: Session) -> bool:
+    """Whether the installation has no organization."""
+    return session.scalar(select(Organization.id).limit(1)) is None
+
+
+def one_at_a_time(session: Session) -> None:
+    """Have others who add an organization wait for the end of this transaction."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("recourse.organizations", 0))))
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > LONGEST_NAME:
+        raise OrganizationInvalid(f"A name is missing or too long. Give one of 1 to {LONGEST_NAME} characters.")

@@ -1,0 +1,88 @@
+"""Small disks that can really be full: in-memory file systems, in a mount namespace that only the test's commands see.
+
+Needs no root: who is not root gets a user namespace of their own, in which they may mount. A process holds the
+namespace open, and commands are run in it by `python tests/small_disks.py PID COMMAND …`.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000  # CLONE_NEWUSER, CLONE_NEWNS
+PRIVATE = (1 << 18) | (1 << 14)  # MS_PRIVATE, MS_REC
+PROJECT = Path(__file__).parents[1]
+
+
+class SmallDisks:
+    """Disks by the empty folders that they are mounted on, with their sizes in MB."""
+
+    def __init__(self, sizes: Mapping[Path, int]) -> None:
+        told = [f"{folder}:{size}" for folder, size in sizes.items()]
+        self._holder = subprocess.Popen(
+            [sys.executable, __file__, "hold", *told],
+            cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == "mounted\n", "no file system can be mounted here"
+
+    @property
+    def run_in(self) -> list[str]:
+        """What comes before a command so that it sees the disks."""
+        return [sys.executable, __file__, str(self._holder.pid)]
+
+    def fill(self, folder: Path) -> Path:
+        """Write until nothing more fits. Gives the file, whose deletion frees the disk again."""
+        filler = Path(f"/proc/{self._holder.pid}/root{folder}/filler")
+        with filler.open("ab", buffering=0) as file:
+            for size in (1024**2, 4096, 1):
+                try:
+                    while True:
+                        file.write(b"x" * size)
+                except OSError:
+                    continue
+        return filler
+
+    def close(self) -> None:
+        """The disks are gone when the last command in the namespace has ended."""
+        self._holder.communicate("")
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _hold(libc: ctypes.CDLL, told: list[str]) -> None:
+    uid, gid = os.getuid(), os.getgid()
+    _check(libc.unshare(NEW_MOUNTS if uid == 0 else NEW_USER | NEW_MOUNTS))
+    if uid != 0:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    _check(libc.mount(b"none", b"/", None, PRIVATE, None))
+    for one in told:
+        folder, size = one.rsplit(":", 1)
+        _check(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={size}m,mode=0755".encode()))
+    print("mounted", flush=True)  # noqa: T201 - for the test
+    sys.stdin.read()
+
+
+def _run(libc: ctypes.CDLL, holder: str, command: list[str]) -> None:
+    for kind in ("mnt",) if os.getuid() == 0 else ("user", "mnt"):
+        namespace = os.open(f"/proc/{holder}/ns/{kind}", os.O_RDONLY)
+        _check(libc.setns(namespace, 0))
+        os.close(namespace)
+    os.chdir(PROJECT)  # the folder where it stands is still the one outside
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    library = ctypes.CDLL(None, use_errno=True)
+    what, *rest = sys.argv[1:]
+    if what == "hold":
+        _hold(library, rest)
+    else:
+        _run(library, what, rest)
