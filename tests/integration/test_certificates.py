@@ -16,7 +16,8 @@ from models.learning import complete
 from models.session import transaction
 from models.training import Enrolment
 from tasks.certificate_pdf import certificate_pdf
-from tasks.certificates import make, take_next
+from tasks.certificates import Certificates
+from tests.outboxes import settle, take_one
 from tests.post import Post
 from tests.scenes import Scene, ask, make_scene, recover, rows, run
 from tests.web import visitor
@@ -58,7 +59,7 @@ def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_pa
     mine = scene.enrolments()[0]
     name = scene.users()[0].name
     serial = finish(mine)
-    assert work_off(post) == ["recourse.make_certificates"]
+    assert work_off(post) == ["recourse.work_outboxes"]
     [key] = stored()
     document = b"".join(storage.read(key) or ())
     assert document.startswith(b"%PDF-")
@@ -183,11 +184,11 @@ def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
 
 def test_a_certificate_that_a_reset_ends_while_it_is_made_leaves_no_document(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
-    taken = take_next()
-    assert taken is not None
+    item = take_one(Certificates)
+    answer = Certificates().attempt(item)
     scene.request()
     post.drain()
-    make(*taken)
+    settle(Certificates, item, answer)
     work_off(post)
     assert stored() == []
     assert ask("SELECT count(*) FROM file_deletion") == 0
