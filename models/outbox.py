@@ -1,9 +1,9 @@
 """What all outboxes have in common as tables: who has something due, the next item, and whether a row still waits for
 the try that it was taken for.
 
-Each outbox declares an `Outbox` beside its table, with an index on `(turn, due_at)` of the rows that wait. Whose turn
-it is, is found by stepping through that index from one to the next, so it costs a look-up for each turn and not for each
-row: a million e-mails of one organization are one step.
+Each outbox declares an `Outbox` beside its table, with an index on `(turn, due_at)` of the rows that wait. Whose turn it
+is, is found by stepping through that index, so it costs a look-up for each turn and not for each row: a million e-mails
+of one organization are one step.
 """
 
 from collections.abc import Mapping

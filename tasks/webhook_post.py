@@ -18,6 +18,7 @@ from tasks.outbox.total_time import TookTooLongError, within
 
 SECONDS = 15.0  # for all of it: an answer that comes in drops must not keep us
 LOOK_UP_SECONDS = 5.0
+LONGEST_NAME = 253  # of the DNS
 GONE = 410
 
 
@@ -38,7 +39,8 @@ class Address:
 
     @property
     def port(self) -> int:
-        return self.url.port or (443 if self.url.scheme == "https" else 80)
+        default = 443 if self.url.scheme == "https" else 80
+        return default if self.url.port is None else self.url.port
 
     @property
     def host(self) -> str:
@@ -60,7 +62,7 @@ def address_of(text: str) -> Address:
     except (httpx.InvalidURL, ValueError):
         raise WebhookAddressRefused("This is no web address.") from None
     schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
-    if address.url.scheme not in schemes or not address.host or not 0 < port < 65536:
+    if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
         raise WebhookAddressRefused("A webhook's address must begin with https:// and a name.")
     if address.url.userinfo:
         raise WebhookAddressRefused("A webhook's address must not contain a user or a password.")

@@ -12,7 +12,6 @@ from tasks.outbox.hands import AwayError, Hands
 from tasks.outbox.total_time import TookTooLongError, hanging, within
 from tasks.outbox.turns import Turns
 
-CONNECT_SECONDS = 40.0  # what it waits for has time-outs of its own, which are shorter
 HANGING_A_LANE = 4  # tries left behind, from which on no more are begun
 LONGEST_WHY = 500
 
@@ -51,7 +50,7 @@ def work_off(kind: type[Hands], turns: Turns, over: Callable[[], bool]) -> int:
                 hands = kind()
     finally:
         with suppress(TookTooLongError):
-            within(CONNECT_SECONDS, hands.close, kind.name)
+            within(kind.seconds(), hands.close, kind.name)
     if tried:
         log.info(f"{kind.name}_tried", items=tried)
     return tried
@@ -63,7 +62,7 @@ def _ready(hands: Hands, turns: Turns) -> bool:
         why = "too many tries hang"
     else:
         try:
-            within(CONNECT_SECONDS, hands.ready, hands.name)
+            within(hands.seconds(), hands.ready, hands.name)
         except (AwayError, TookTooLongError) as error:
             why = str(error)
             hands.let_go()
