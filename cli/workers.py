@@ -16,7 +16,7 @@ ARGUMENTS = [
     "--without-gossip",
     "--scheduler=celery.beat:Scheduler",  # our beat remembers nothing, so it needs no file
     f"--queues={INTERACTIVE},{BULK},{NOTIFY}",
-    f"--concurrency={min(8, os.cpu_count() or 1)}",
+    f"--concurrency={max(2, min(8, os.cpu_count() or 1))}",  # one of them may be waiting for the outside world
 ]
 
 

@@ -36,6 +36,7 @@ ANNOUNCEMENTS = Outbox(
     due_at=Announcement.next_try_at,
     attempts=Announcement.attempts,
     waiting=Announcement.given_up_at.is_(None),
+    given_up=Announcement.given_up_at.is_not(None),
 )
 
 

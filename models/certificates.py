@@ -22,6 +22,7 @@ DOCUMENTS = Outbox(
     due_at=Certificate.pdf_due_at,
     attempts=Certificate.pdf_attempts,
     waiting=Certificate.pdf_due_at.is_not(None),
+    given_up=Certificate.pdf_due_at.is_(None) & Certificate.pdf_error.is_not(None),
 )
 
 

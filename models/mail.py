@@ -74,6 +74,7 @@ MAILS = Outbox(
     due_at=Mail.next_try_at,
     attempts=Mail.attempts,
     waiting=Mail.state == literal_column("'pending'"),
+    given_up=Mail.state == literal_column("'failed'"),
     begun={
         "begun_at": func.now(),
         # Whoever tried it before did not live to say what came of it.

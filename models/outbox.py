@@ -1,9 +1,9 @@
 """What all outboxes have in common as tables: who has something due, the next item, and whether a row still waits for
 the try that it was taken for.
 
-Each outbox declares an `Outbox` beside its table, with an index on `(turn, due_at)` of the rows that wait. Whose turn it
-is, is found by stepping through that index, so it costs a look-up for each turn and not for each row: a million e-mails
-of one organization are one step.
+Each outbox declares an `Outbox` beside its table, with an index on `(turn, due_at)` of the rows that wait. Whose turn
+it is, is found by stepping through that index, so it costs a look-up for each turn and not for each row: a million
+e-mails of one organization are one step.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, Select, and_, case, func, inspect, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base import Base
 
@@ -45,6 +46,8 @@ class Outbox:
     attempts: InstrumentedAttribute[int]
     waiting: ColumnElement[bool]
     """As the index has it, in literals: of a condition with parameters PostgreSQL cannot tell that it is the same."""
+    given_up: ColumnElement[bool] | None = None
+    """Which rows were tried in vain and are tried no more; none where there is no end."""
     organization: ColumnElement[Any] | None = None
     """Whose a row is, where that is not the `turn` itself."""
     then_by: tuple[InstrumentedAttribute[Any], ...] = ()
@@ -60,9 +63,14 @@ class Outbox:
 
 def turns(session: Session, outbox: Outbox) -> list[Turn]:
     """All of whom something is due, in the order of their keys."""
+    return [Turn(*row) for row in session.execute(turns_query(outbox))]
+
+
+def turns_query(outbox: Outbox) -> Select[Any]:
+    """The query of `turns`."""
     found = _due(outbox)
     organization = found.c.organization if outbox.organization is not None else found.c.turn
-    return [Turn(*row) for row in session.execute(select(found.c.turn, organization).order_by(found.c.turn))]
+    return select(found.c.turn, organization.label("organization")).order_by(found.c.turn)
 
 
 def is_due(session: Session, outbox: Outbox) -> bool:
@@ -103,6 +111,12 @@ def take(session: Session, outbox: Outbox, turn: Turn, waits: tuple[int, ...], m
 
     To be committed before the try is made: whoever dies of it leaves nothing to clear up.
     """
+    statement = take_query(outbox, turn, waits, most).execution_options(synchronize_session=False)
+    return [Item(tuple(row[2:]), turn, row[0], row[1]) for row in session.execute(statement)]
+
+
+def take_query(outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int) -> ReturningUpdate[Any]:
+    """The statement of `take`."""
     key = outbox.key
     due = (
         select(*key)
@@ -118,14 +132,12 @@ def take(session: Session, outbox: Outbox, turn: Turn, waits: tuple[int, ...], m
         outbox.due_at.key: func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait),
         **outbox.begun,
     }
-    taken = session.execute(
+    return (
         update(outbox.table)
         .where(and_(*(column == due.c[column.key] for column in key)))
         .values(begun)
         .returning(outbox.attempts, outbox.due_at, *key)
-        .execution_options(synchronize_session=False)
     )
-    return [Item(tuple(row[2:]), turn, row[0], row[1]) for row in taken]
 
 
 def is_this_try(outbox: Outbox, item: Item) -> ColumnElement[bool]:

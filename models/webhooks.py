@@ -149,6 +149,7 @@ DELIVERIES = Outbox(
     due_at=WebhookDelivery.next_try_at,
     attempts=WebhookDelivery.attempts,
     waiting=WebhookDelivery.state == literal_column("'pending'"),
+    given_up=WebhookDelivery.state == literal_column("'failed'"),
     organization=select(WebhookEndpoint.organization_id)
     .where(WebhookEndpoint.id == WebhookDelivery.endpoint_id)
     .scalar_subquery(),

@@ -2,7 +2,7 @@
 
 import time
 
-from models.outbox import Item, take, turns
+from models.outbox import Item, is_due, take, turns
 from models.session import transaction
 from tasks.outbox.answers import Answer
 from tasks.outbox.hands import Hands
@@ -27,3 +27,8 @@ def settle(kind: type[Hands], item: Item, answer: Answer) -> None:
     """Write down what came of a try, as a lane does."""
     with transaction() as session:
         kind().settle(session, item, answer)
+
+
+def work_is_due(kind: type[Hands]) -> bool:
+    with transaction() as session:
+        return is_due(session, kind.outbox)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from models.outbox import Item
-from models.session import in_words, transaction
+from models.session import in_words, is_connection_lost, transaction
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.hands import AwayError, Hands
 from tasks.outbox.total_time import TookTooLongError, hanging, within
@@ -96,20 +98,29 @@ def _is_worn_out(hands: Hands, item: Item) -> bool:
 
 def _settle(hands: Hands, items: Sequence[Item], answers: Sequence[Answer]) -> None:
     final = [_final(hands, item, answer) for item, answer in zip(items, answers, strict=True)]
-    with transaction() as session:
-        hands.settle_all(session, items, final)
+    try:
+        with transaction() as session:
+            hands.settle_all(session, items, final)
+    except DBAPIError as error:
+        if is_connection_lost(error):
+            raise
+        for item, answer in zip(items, final, strict=True) if len(items) > 1 else ():
+            _settle(hands, [item], [answer])
+        if len(items) == 1:  # as if its process had died: it is due again, and given up at last
+            log.exception(f"{hands.name}_not_settled", item=_named(items[0]), error=in_words(error))
 
 
 def _final(hands: Hands, item: Item, answer: Answer) -> Answer:
     """The answer in words that can be kept; given up where it was the last try."""
-    match answer:
-        case NotNow(why) if hands.gives_up and item.attempt > len(hands.waits):
-            answer = Never(_plain(f"given up after {item.attempt} tries: {why}"))
-        case NotNow(why, unsure):
-            log.warning(f"{hands.name}_not_now", item=_named(item), attempt=item.attempt, why=_plain(why))
-            return NotNow(_plain(why), unsure)
+    if not isinstance(answer, NotNow | Never):
+        return answer
+    if isinstance(answer, NotNow) and hands.gives_up and item.attempt > len(hands.waits):
+        answer = Never(f"given up after {item.attempt} tries: {answer.why}")
+    answer = replace(answer, why=_plain(answer.why))
     if isinstance(answer, Never):
         log.error(f"{hands.name}_never", item=_named(item), attempt=item.attempt, why=answer.why)
+    else:
+        log.warning(f"{hands.name}_not_now", item=_named(item), attempt=item.attempt, why=answer.why)
     return answer
 
 
