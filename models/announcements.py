@@ -22,7 +22,7 @@ class Announcement(Base):
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
-    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))  # the reset's: organizations take turns
+    organization_id: Mapped[int]  # the reset's, copied: organizations take turns
     channel: Mapped[str] = mapped_column(primary_key=True)  # see `channels`; its address is a secret
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -125,7 +125,7 @@ class Certificate(LearnerRecord):
     registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
     serial: Mapped[str] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))  # of one with a document to make
+    organization_id: Mapped[int | None]  # the enrolment's, copied for one with a document to make: they take turns
     # When its document is to be made (or tried again); none: it is made, given up, or was imported.
     pdf_due_at: Mapped[datetime | None]
     pdf_attempts: Mapped[int] = mapped_column(server_default="0")

@@ -52,9 +52,6 @@ def upgrade() -> None:
         "UPDATE announcement SET organization_id = r.organization_id FROM reset r WHERE r.id = announcement.reset_id"
     )
     op.alter_column("announcement", "organization_id", nullable=False)
-    op.create_foreign_key(
-        op.f("fk_announcement_organization_id"), "announcement", "organization", ["organization_id"], ["id"]
-    )
     op.add_column("announcement", sa.Column("error", sa.Text(), nullable=True))
     op.add_column("announcement", sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_index(op.f("ix_announcement_next_try_at"), table_name="announcement")
@@ -73,9 +70,6 @@ def upgrade() -> None:
         "WHERE e.registration = certificate.registration AND pdf_due_at IS NOT NULL"
     )
     op.execute("UPDATE certificate SET pdf_due_at = NULL WHERE pdf_key IS NOT NULL")
-    op.create_foreign_key(
-        op.f("fk_certificate_organization_id"), "certificate", "organization", ["organization_id"], ["id"]
-    )
     op.create_check_constraint(
         op.f("ck_certificate_due_in_its_organizations_turn"),
         "certificate",
@@ -123,13 +117,11 @@ def downgrade() -> None:
     )
     op.drop_constraint(op.f("ck_certificate_made_once"), "certificate", type_="check")
     op.drop_constraint(op.f("ck_certificate_due_in_its_organizations_turn"), "certificate", type_="check")
-    op.drop_constraint(op.f("fk_certificate_organization_id"), "certificate", type_="foreignkey")
     for column in ("pdf_error", "pdf_attempts", "organization_id"):
         op.drop_column("certificate", column)
     op.drop_index("ix_announcement_due", table_name="announcement")
     op.create_index(op.f("ix_announcement_next_try_at"), "announcement", ["next_try_at"])
     op.execute("DELETE FROM announcement WHERE given_up_at IS NOT NULL")
-    op.drop_constraint(op.f("fk_announcement_organization_id"), "announcement", type_="foreignkey")
     for column in ("given_up_at", "error", "organization_id"):
         op.drop_column("announcement", column)
     op.drop_index("ix_webhook_delivery_failed", table_name="webhook_delivery")
