@@ -17,7 +17,7 @@ WORKER = [
     "--without-mingle",  # a second in which it would look for other workers; what is cancelled is in the database
     "--without-gossip",
     f"--queues={','.join(QUEUES)}",
-    f"--concurrency={min(8, os.cpu_count() or 1)}",
+    f"--concurrency={max(2, min(8, os.cpu_count() or 1))}",  # one of them may be waiting for the outside world
     f"--hostname={NAME}",
 ]
 SCHEDULER = "--scheduler=celery.beat:Scheduler"  # our beat remembers nothing, so it needs no file

@@ -75,12 +75,17 @@ class Settings(BaseSettings):
     smtp_timeout_seconds: float = Field(30, gt=0, description="How long the mail server may take to answer")
     mail_from: str | None = Field(None, description="The sender, such as: Training <training@example.org>")
     mail_per_second: float = Field(10, gt=0, description="Most e-mails a second; mail providers have such limits")
+    mail_per_second_each: float | None = Field(
+        None, gt=0, description="Of these, most of one organization; default: no limit of its own, they take turns"
+    )
     mail_gather_seconds: float = Field(
         60, ge=0, description="Courses assigned to one user within that time make one e-mail"
     )
     webhook_allow_private: bool = Field(
         False, description="Whether webhooks may go to private networks, and unencrypted: for trying them out"
     )
+    webhooks_at_once: int = Field(50, ge=1, le=200, description="Most endpoints that are written to at the same time")
+    webhooks_at_once_each: int = Field(10, ge=1, description="Of these, most of one organization")
     announce_urls: list[SecretStr] = Field(
         [], description="Channels that are told of each reset, as Apprise URLs in a JSON list"
     )

@@ -4,24 +4,40 @@ import hashlib
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from config.settings import settings
 from models.base import Base
+from models.outbox import Outbox
 
 
 class Announcement(Base):
-    """That a channel is still to be told of a reset's end. The row goes when it was."""
+    """That a channel is still to be told of a reset's end. The row goes when it was, and stays if given up."""
 
     __tablename__ = "announcement"
-    __table_args__ = (Index(None, "next_try_at"),)
+    __table_args__ = (
+        Index("ix_announcement_due", "organization_id", "next_try_at", postgresql_where=text("given_up_at IS NULL")),
+    )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
+    organization_id: Mapped[int]  # the reset's, copied: organizations take turns
     channel: Mapped[str] = mapped_column(primary_key=True)  # see `channels`; its address is a secret
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    error: Mapped[str | None]  # of the last try
+    given_up_at: Mapped[datetime | None]
+
+
+ANNOUNCEMENTS = Outbox(
+    Announcement,
+    turn=Announcement.organization_id,
+    due_at=Announcement.next_try_at,
+    attempts=Announcement.attempts,
+    waiting=Announcement.given_up_at.is_(None),
+    given_up=Announcement.given_up_at.is_not(None),
+)
 
 
 def channels() -> dict[str, str]:
@@ -30,7 +46,7 @@ def channels() -> dict[str, str]:
     return {hashlib.sha256(url.encode()).hexdigest()[:16]: url for url in urls}
 
 
-def announce_later(session: Session, reset_id: UUID) -> None:
+def announce_later(session: Session, organization_id: int, reset_id: UUID) -> None:
     """Have every channel told of the reset once the session's transaction is committed."""
-    if names := [{"reset_id": reset_id, "channel": name} for name in channels()]:
+    if names := [{"reset_id": reset_id, "organization_id": organization_id, "channel": name} for name in channels()]:
         session.execute(insert(Announcement).values(names).on_conflict_do_nothing())

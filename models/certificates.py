@@ -11,9 +11,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Uuid
 
 from models.base import Base
+from models.outbox import Outbox
 from models.people import Organization, User
 from models.records import Certificate
 from models.training import Course, Enrolment
+
+DOCUMENTS = Outbox(
+    Certificate,
+    turn=Certificate.organization_id,
+    due_at=Certificate.pdf_due_at,
+    attempts=Certificate.pdf_attempts,
+    waiting=Certificate.pdf_due_at.is_not(None),
+    given_up=Certificate.pdf_due_at.is_(None) & Certificate.pdf_error.is_not(None),
+)
 
 
 class SupersededSerial(Base):

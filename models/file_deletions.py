@@ -1,18 +1,30 @@
 """Objects of the storage that are to be deleted: an outbox, worked off by `tasks/files.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, any_, delete, func, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    Text,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
+from models.outbox import Item, Outbox
 from models.session import changed_rows
-
-FIRST_WAIT = 60  # seconds; no try takes much longer, so two seldom overlap, and do no harm if they do
-LONGEST_WAIT = 6 * 3600  # it is tried for as long as it takes
 
 
 class FileDeletion(Base):
@@ -22,14 +34,24 @@ class FileDeletion(Base):
     """
 
     __tablename__ = "file_deletion"
-    __table_args__ = (Index(None, "next_try_at"), Index(None, "reset_id"))
+    __table_args__ = (Index("ix_file_deletion_due", "folder", "next_try_at"), Index(None, "reset_id"))
 
     key: Mapped[str] = mapped_column(primary_key=True)
+    folder: Mapped[str] = mapped_column(Computed("split_part(key, '/', 1)", persisted=True))  # its organization's
     reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))  # none: an upload that was not completed
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
     error: Mapped[str | None]  # of the last try
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+DELETIONS = Outbox(
+    FileDeletion,
+    turn=FileDeletion.folder,
+    due_at=FileDeletion.next_try_at,
+    attempts=FileDeletion.attempts,
+    waiting=true(),
+)
 
 
 @dataclass(frozen=True)
@@ -75,48 +97,23 @@ def keep(session: Session, key: str) -> bool:
     return changed_rows(session, delete(FileDeletion).where(waiting)) == 1
 
 
-def take_due(session: Session, most: int) -> dict[str, int]:
-    """Take deletions that are due, and set the moment of their next try before this one is made: who dies of it leaves
-    nothing to clear up. Gives the number of the try by key."""
-    due = (
-        select(FileDeletion.key)
-        .where(FileDeletion.next_try_at <= func.now())
-        .order_by(FileDeletion.next_try_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    wait = func.least(LONGEST_WAIT, FIRST_WAIT * func.power(2, func.least(FileDeletion.attempts, 20)))
-    taken = session.execute(
-        update(FileDeletion)
-        .where(FileDeletion.key == due.c.key)
-        .values(attempts=FileDeletion.attempts + 1, next_try_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait))
-        .returning(FileDeletion.key, FileDeletion.attempts)
-        .execution_options(synchronize_session=False)
-    )
-    return {row.key: row.attempts for row in taken}
-
-
-def forget_deleted(session: Session, deleted: dict[str, int]) -> None:
-    """Drop the rows of what is gone; but not of a key that somebody has had deleted anew since it was taken."""
-    gone = select(
-        func.unnest(literal(list(deleted), ARRAY(Text))).label("key"),
-        func.unnest(literal(list(deleted.values()), ARRAY(BigInteger))).label("attempts"),
+def settle(session: Session, items: Sequence[Item], errors: Sequence[str | None]) -> None:
+    """Drop the rows of what is gone, and keep why the rest is not; but not of a key that somebody has had deleted anew
+    since it was taken."""
+    outcome = select(
+        func.unnest(literal([item.key[0] for item in items], ARRAY(Text))).label("key"),
+        func.unnest(literal([item.attempt for item in items], ARRAY(BigInteger))).label("attempts"),
+        func.unnest(literal([item.due_again_at for item in items], ARRAY(DateTime(timezone=True)))).label("due_at"),
+        func.unnest(literal(list(errors), ARRAY(Text))).label("error"),
     ).subquery()
-    session.execute(
-        delete(FileDeletion)
-        .where(FileDeletion.key == gone.c.key, FileDeletion.attempts == gone.c.attempts)
-        .execution_options(synchronize_session=False)
+    of_this_try = (
+        (FileDeletion.key == outcome.c.key)
+        & (FileDeletion.attempts == outcome.c.attempts)
+        & (FileDeletion.next_try_at == outcome.c.due_at)
     )
-
-
-def note_errors(session: Session, errors: dict[str, str]) -> None:
-    """Keep why objects could not be deleted."""
-    for error in set(errors.values()):
-        keys = [key for key, why in errors.items() if why == error]
-        session.execute(
-            update(FileDeletion)
-            .where(FileDeletion.key == any_(literal(keys, ARRAY(Text))))
-            .values(error=error)
-            .execution_options(synchronize_session=False)
-        )
+    unset = {"synchronize_session": False}
+    session.execute(delete(FileDeletion).where(of_this_try, outcome.c.error.is_(None)), execution_options=unset)
+    session.execute(
+        update(FileDeletion).where(of_this_try, outcome.c.error.is_not(None)).values(error=outcome.c.error),
+        execution_options=unset,
+    )

@@ -109,7 +109,12 @@ def complete(session: Session, registration: UUID) -> Completion:
         enrolment.progress = 100
         enrolment.completed_at = completion.completed_at
         if session.get_one(Course, enrolment.course_id).certificates_on:
-            certificate = Certificate(registration=registration, serial=new_serial(), pdf_due_at=func.now())
+            certificate = Certificate(
+                registration=registration,
+                serial=new_serial(),
+                organization_id=enrolment.organization_id,
+                pdf_due_at=func.now(),
+            )
             session.add(certificate)
         session.flush()
     return completion

@@ -5,11 +5,22 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    case,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.notifications import Notification, NotificationKind
+from models.outbox import Outbox
 
 
 class MailState(StrEnum):
@@ -26,8 +37,10 @@ class Mail(Base):
 
     __tablename__ = "mail"
     __table_args__ = (
-        Index(None, "user_id"),
-        Index("ix_mail_due", "next_try_at", postgresql_where=text("state = 'pending'")),
+        ForeignKeyConstraint(["user_id", "organization_id"], ["user.id", "user.organization_id"]),
+        Index(None, "user_id", "organization_id"),
+        Index("ix_mail_due", "organization_id", "next_try_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_mail_failed", "organization_id", postgresql_where=text("state = 'failed'")),
         Index(
             "uq_mail_gathering",
             "user_id",
@@ -40,7 +53,8 @@ class Mail(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))  # also its Message-ID
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    user_id: Mapped[int]
+    organization_id: Mapped[int]  # the user's: organizations take turns
     kind: Mapped[NotificationKind] = mapped_column(one_of(NotificationKind, "kind"))
     bundle: Mapped[str]  # until the first try, alerts of the same bundle join it
     state: Mapped[MailState] = mapped_column(one_of(MailState, "state"), server_default=MailState.PENDING.value)
@@ -52,6 +66,21 @@ class Mail(Base):
     unsure: Mapped[int] = mapped_column(server_default="0")  # tries without the server's word: a repeat is possible
     error: Mapped[str | None]  # of the last try
     sent_at: Mapped[datetime | None]
+
+
+MAILS = Outbox(
+    Mail,
+    turn=Mail.organization_id,
+    due_at=Mail.next_try_at,
+    attempts=Mail.attempts,
+    waiting=Mail.state == literal_column("'pending'"),
+    given_up=Mail.state == literal_column("'failed'"),
+    begun={
+        "begun_at": func.now(),
+        # Whoever tried it before did not live to say what came of it.
+        "unsure": Mail.unsure + case((Mail.begun_at.is_not(None), 1), else_=0),
+    },
+)
 
 
 class MailAlert(Base):

@@ -14,13 +14,24 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from models.announcements import ANNOUNCEMENTS
+from models.certificates import DOCUMENTS
+from models.file_deletions import DELETIONS
 from models.heartbeat import BEAT, Heartbeat
-from models.mail import Mail, MailState
+from models.mail import MAILS, Mail, MailState
 from models.notifications import Notification, NotificationState
 from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.session import transaction
+from models.webhooks import DELIVERIES
 
 ALERTS_OF = timedelta(days=1)
+OUTBOXES = {
+    "mail": MAILS,
+    "webhook": DELIVERIES,
+    "certificate": DOCUMENTS,
+    "announcement": ANNOUNCEMENTS,
+    "file_deletion": DELETIONS,
+}
 
 
 class Database(Collector):
@@ -33,6 +44,7 @@ class Database(Collector):
             yield from _learners(session)
             yield from _alerts(session)
             yield from _mails(session)
+            yield from _outboxes(session)
             yield from _beat(session)
 
     def describe(self) -> Iterable[Metric]:
@@ -114,6 +126,28 @@ def _mails(session: Session) -> Iterator[Metric]:
         "recourse_mails_overdue_seconds",
         "How long the oldest e-mail that is due has been waiting; 0 if none is.",
         max(0.0, float(overdue or 0)),
+    )
+
+
+def _outboxes(session: Session) -> Iterator[Metric]:
+    waiting: dict[str, float] = {}
+    overdue: dict[str, float] = {}
+    given_up: dict[str, float] = {}
+    for name, outbox in OUTBOXES.items():
+        age = func.extract("epoch", func.now() - func.min(outbox.due_at))
+        waiting[name], late = session.execute(select(func.count(), age).where(outbox.waiting)).one()
+        overdue[name] = max(0.0, float(late or 0))
+        if outbox.given_up is not None:
+            given_up[name] = session.scalar(select(func.count()).select_from(outbox.table).where(outbox.given_up)) or 0
+    yield _by("recourse_outbox_waiting", "Items that are to be sent, made or deleted, now or later.", "outbox", waiting)
+    yield _by(
+        "recourse_outbox_overdue_seconds", "How long the oldest item that is due has been waiting.", "outbox", overdue
+    )
+    yield _by(
+        "recourse_outbox_given_up",
+        "Items that were refused for good, or tried in vain as often as they are tried.",
+        "outbox",
+        given_up,
     )
 
 

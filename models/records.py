@@ -110,13 +110,26 @@ class Certificate(LearnerRecord):
     """The certificate of one completion."""
 
     __tablename__ = "certificate"
-    __table_args__ = (Index("ix_certificate_due", "pdf_due_at", postgresql_where=text("pdf_due_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_certificate_due", "organization_id", "pdf_due_at", postgresql_where=text("pdf_due_at IS NOT NULL")),
+        Index(
+            "ix_certificate_given_up",
+            "organization_id",
+            postgresql_where=text("pdf_due_at IS NULL AND pdf_error IS NOT NULL"),
+        ),
+        CheckConstraint("pdf_due_at IS NULL OR organization_id IS NOT NULL", name="due_in_its_organizations_turn"),
+        CheckConstraint("pdf_key IS NULL OR pdf_due_at IS NULL", name="made_once"),
+    )
     labels = ("certificate", "certificates")
 
     registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
     serial: Mapped[str] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    pdf_due_at: Mapped[datetime | None]  # when its document is to be made (or tried again); none: made, or imported
+    organization_id: Mapped[int | None]  # the enrolment's, copied for one with a document to make: they take turns
+    # When its document is to be made (or tried again); none: it is made, given up, or was imported.
+    pdf_due_at: Mapped[datetime | None]
+    pdf_attempts: Mapped[int] = mapped_column(server_default="0")
+    pdf_error: Mapped[str | None]  # of the last try
     pdf_key: Mapped[str | None] = mapped_column(unique=True)  # of the document in the storage
 
 

@@ -1,5 +1,6 @@
 """The storage of learners' files: a folder, or a bucket of an S3 server. Only this file knows `obstore`."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from models.refusals import StorageFull, StorageUnavailable
 
 PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts
 IN_VAIN = 3  # tries in a row after which the storage itself is taken to be away
+RETRY_SECONDS = (
+    5  # from the beginning of a request, after which it is not repeated: a repeat may take the whole time again
+)
 
 log = structlog.get_logger(__name__)
 
@@ -69,14 +73,15 @@ def read(key: str) -> Iterator[bytes] | None:
 
 def remove(keys: Sequence[str]) -> dict[str, str]:
     """Delete the objects in one call; one that is not there is as good as deleted. Gives errors by key."""
+    end = time.monotonic() + settings().storage_timeout_seconds
     try:
         _store().delete(list(keys))
     except (BaseError, OSError):
-        return _remove_one_by_one(keys)  # one object that cannot be deleted must not keep the rest
+        return _remove_one_by_one(keys, end)  # one object that cannot be deleted must not keep the rest
     return {}
 
 
-def _remove_one_by_one(keys: Sequence[str]) -> dict[str, str]:
+def _remove_one_by_one(keys: Sequence[str], end: float) -> dict[str, str]:
     failed: dict[str, str] = {}
     in_a_row = 0
     for place, key in enumerate(keys):
@@ -87,7 +92,7 @@ def _remove_one_by_one(keys: Sequence[str]) -> dict[str, str]:
         except (BaseError, OSError) as error:
             failed[key] = in_short(error)
             in_a_row += 1
-            if in_a_row == IN_VAIN:
+            if in_a_row == IN_VAIN or time.monotonic() > end:
                 return failed | dict.fromkeys(keys[place:], in_short(error))
     return failed
 
@@ -128,7 +133,7 @@ def _connected(url: str, timeout: float, **s3: str | None) -> Any:
         return LocalStore(folder)
     limits: dict[str, Any] = {
         "client_options": {"timeout": f"{timeout}s", "connect_timeout": "5s", "allow_http": True},
-        "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=timeout)},
+        "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=min(RETRY_SECONDS, timeout))},
     }
     if url.startswith("s3:"):
         config: Any = {name: value for name, value in s3.items() if value}

@@ -18,24 +18,30 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Identity,
     Index,
     LargeBinary,
     Text,
     any_,
+    column,
     delete,
     func,
     literal,
+    literal_column,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger, String, Uuid
 
 from config.settings import required
 from models.base import Base, one_of
+from models.outbox import Outbox
+from models.resets import ItemState, Reset
+from models.training import Enrolment
 
 LEARNERS_A_MESSAGE = 500
 KEPT_DAYS = 30
@@ -47,7 +53,7 @@ class WebhookEvent(StrEnum):
     RESET_STARTED = "reset.started"  # the ledger is written
     RESET_COMPLETED = "reset.completed"  # no learner failed
     RESET_FAILED = "reset.failed"  # it has ended, and some or all of its learners were not reset: failed or cancelled
-    LEARNER_RESET = "learner.reset"  # learners who were cleared, up to 500 a message, at the end of the reset
+    LEARNER_RESET = "learner.reset"  # learners with a new registration, up to 500 a message, at the end of the reset
 
 
 class DeliveryState(StrEnum):
@@ -114,7 +120,14 @@ class WebhookDelivery(Base):
     __tablename__ = "webhook_delivery"
     __table_args__ = (
         Index(None, "endpoint_id", "message_id"),
-        Index("ix_webhook_delivery_due", "next_try_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "ix_webhook_delivery_due",
+            "endpoint_id",
+            "next_try_at",
+            "message_id",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index("ix_webhook_delivery_failed", "endpoint_id", postgresql_where=text("state = 'failed'")),
         CheckConstraint("(state = 'delivered') = (delivered_at IS NOT NULL)", name="delivered_has_its_moment"),
     )
 
@@ -130,13 +143,31 @@ class WebhookDelivery(Base):
     delivered_at: Mapped[datetime | None]
 
 
+DELIVERIES = Outbox(
+    WebhookDelivery,
+    turn=WebhookDelivery.endpoint_id,
+    due_at=WebhookDelivery.next_try_at,
+    attempts=WebhookDelivery.attempts,
+    waiting=WebhookDelivery.state == literal_column("'pending'"),
+    given_up=WebhookDelivery.state == literal_column("'failed'"),
+    organization=select(WebhookEndpoint.organization_id)
+    .where(WebhookEndpoint.id == WebhookDelivery.endpoint_id)
+    .scalar_subquery(),
+    then_by=(WebhookDelivery.message_id,),
+    begun={"tried_at": func.now()},
+)
+
+
 class LearnerEvent(Base):
-    """A learner who was cleared, until they are told of in a message."""
+    """A learner who was given a new registration, until they are told of in a message."""
 
     __tablename__ = "learner_event"
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True, index=True)
+    outcome: Mapped[str]  # cleared or unchanged, as in the ledger
+    old_registration: Mapped[UUID]
+    new_registration: Mapped[UUID]
 
 
 def open_endpoint(session: Session, organization_id: int, url: str, events: Sequence[WebhookEvent]) -> WebhookEndpoint:
@@ -171,45 +202,88 @@ def tell(session: Session, organization_id: int, event: WebhookEvent, reset_id: 
     return _address(session, organization_id, event, message)
 
 
-def note_learners(session: Session, organization_id: int, reset_id: UUID, users: list[int]) -> None:
-    """Note learners who were cleared, if any endpoint wants to know: `tell_learners` tells of them all at once."""
-    each = select(literal(reset_id, Uuid), func.unnest(literal(users, ARRAY(BigInteger)), type_=BigInteger)).where(
-        _wanted(organization_id, WebhookEvent.LEARNER_RESET)
+def note_learners(
+    session: Session, reset: Reset, state: ItemState, enrolments: Sequence[int], old_registrations: Sequence[UUID]
+) -> None:
+    """Note learners of the slice who came to this end and have their new registration by now, if any endpoint wants to
+    know: `tell_learners` tells of them all at once."""
+    before = (
+        func.unnest(literal(list(enrolments), ARRAY(BigInteger)), literal(list(old_registrations), ARRAY(Uuid)))
+        .table_valued(column("enrolment_id", BigInteger), column("registration", Uuid), name="before")
+        .render_derived()
     )
-    row = insert(LearnerEvent).from_select([LearnerEvent.reset_id, LearnerEvent.user_id], each)
-    session.execute(row.on_conflict_do_nothing())
+    each = (
+        select(
+            literal(reset.id, Uuid),
+            Enrolment.user_id,
+            literal(state.value, String),
+            before.c.registration,
+            Enrolment.registration,
+        )
+        .join(Enrolment, Enrolment.id == before.c.enrolment_id)
+        .where(_wanted(reset.organization_id, WebhookEvent.LEARNER_RESET))
+    )
+    columns = [
+        LearnerEvent.reset_id,
+        LearnerEvent.user_id,
+        LearnerEvent.outcome,
+        LearnerEvent.old_registration,
+        LearnerEvent.new_registration,
+    ]
+    session.execute(insert(LearnerEvent).from_select(columns, each).on_conflict_do_nothing())
 
 
-def tell_learners(session: Session, organization_id: int, reset_id: UUID, course_code: str) -> int:
+def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
     """Write the messages about the learners that were noted, so many a message. Gives the number of deliveries."""
-    noted = delete(LearnerEvent).where(LearnerEvent.reset_id == reset_id).returning(LearnerEvent.user_id).cte("noted")
+    noted = (
+        delete(LearnerEvent)
+        .where(LearnerEvent.reset_id == reset.id)
+        .returning(
+            LearnerEvent.user_id,
+            LearnerEvent.outcome,
+            LearnerEvent.old_registration,
+            LearnerEvent.new_registration,
+        )
+        .cte("noted")
+    )
+    learner = _object(
+        user=noted.c.user_id,
+        outcome=noted.c.outcome,
+        old_registration=noted.c.old_registration,
+        new_registration=noted.c.new_registration,
+    )
+    place = func.row_number().over(order_by=noted.c.user_id) - 1
     placed = select(
-        noted.c.user_id,
-        ((func.row_number().over(order_by=noted.c.user_id) - 1) // LEARNERS_A_MESSAGE).label("message"),
+        noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message")
     ).subquery()
-    data = func.jsonb_build_object(
-        literal("reset", String),
-        literal(str(reset_id), String),
-        literal("course", String),
-        literal(course_code, String),
-        literal("users", String),
-        func.jsonb_agg(placed.c.user_id),
+    data = _object(
+        reset=literal(str(reset.id), String),
+        course=literal(course_code, String),
+        reason=literal(reset.reason, String),
+        idempotency_key=literal(reset.idempotency_key, String),
+        learners=func.jsonb_agg(aggregate_order_by(placed.c.learner, placed.c.user_id)),
     )
     messages = (
         insert(WebhookMessage)
         .from_select(
             [WebhookMessage.organization_id, WebhookMessage.event, WebhookMessage.reset_id, WebhookMessage.data],
             select(
-                literal(organization_id, BigInteger),
+                literal(reset.organization_id, BigInteger),
                 literal(WebhookEvent.LEARNER_RESET.value, String),
-                literal(reset_id, Uuid),
+                literal(reset.id, Uuid),
                 data,
             ).group_by(placed.c.message),
         )
         .returning(WebhookMessage.id)
         .cte("message")
     )
-    return _address(session, organization_id, WebhookEvent.LEARNER_RESET, messages)
+    return _address(session, reset.organization_id, WebhookEvent.LEARNER_RESET, messages)
+
+
+def _object(**values: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A JSON object of these."""
+    pairs = [part for name, value in values.items() for part in (literal(name, String), value)]
+    return func.jsonb_build_object(*pairs)
 
 
 def _wanted(organization_id: int, event: WebhookEvent) -> Any:

@@ -8,7 +8,8 @@
 
 What comes of it is worked off from outboxes in the database, after the commit and at its own pace, and changes nothing
 about the reset: `mail` (e-mails, by `letters` and `smtp`), `webhooks`, `announce`, `files` (what is to be deleted from
-the storage); and, for those who complete a course, `certificates`. `due` says in which of them something is due.
+the storage); and, for those who complete a course, `certificates`. All are of one pattern, `outbox`. `due` says whether
+something is due.
 
 Without a click: `rules` (made once, with a confirmation), `occurrences` (when they are due), `retrain` (the tick that
 begins them, through the same door) and `report_event`.

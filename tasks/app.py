@@ -5,19 +5,15 @@ from celery import Celery
 from config.celery import celery_settings
 
 TASK_MODULES = (
-    "tasks.announce",
-    "tasks.certificates",
     "tasks.clear_learners",
-    "tasks.files",
-    "tasks.mail",
     "tasks.notify",
+    "tasks.outbox.run",
     "tasks.recover",
     "tasks.report_event",
     "tasks.request",
     "tasks.reset_course",
     "tasks.retrain",
     "tasks.tidy",
-    "tasks.webhooks",
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)

@@ -145,7 +145,9 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
             ItemState.SKIPPED: [learner.id for learner in learners if learner.unassigned_at is not None],
         }
         cleared = [learner.user_id for learner in assigned if had_something[learner.id]]
-        note_learners(session, reset.organization_id, reset.id, cleared)
+        old = {learner.id: learner.registration for learner in assigned}
+        for state in (ItemState.CLEARED, ItemState.UNCHANGED):
+            note_learners(session, reset, state, outcome[state], [old[enrolment] for enrolment in outcome[state]])
         if reset.notify:
             _write_alerts(session, reset, cleared)
         _settle(session, piece, outcome, removed, NOT_ASSIGNED)

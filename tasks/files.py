@@ -1,6 +1,6 @@
 """Delete from the storage what is in the outbox of deletions; find what no row knows of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,14 +8,18 @@ from typing import Any
 import structlog
 from sqlalchemy import CompoundSelect, Text, any_, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
 
+from config.settings import settings
 from models import storage
-from models.file_deletions import FileDeletion, forget_deleted, note_errors, take_due
+from models.file_deletions import DELETIONS, FileDeletion, settle
 from models.files import StoredFile
+from models.outbox import Item
 from models.records import Certificate
 from models.session import transaction
-from tasks.app import app
-from tasks.messages import DELETE_FILES
+from tasks.outbox.answers import Answer, NotNow, Taken
+from tasks.outbox.hands import Hands
+from tasks.waits import EVER_MORE_RARELY
 
 BATCH = 1000  # as many as S3 deletes in one call
 SETTLED = timedelta(hours=1)  # younger objects are left alone: another program may be at it
@@ -23,27 +27,35 @@ SETTLED = timedelta(hours=1)  # younger objects are left alone: another program 
 log = structlog.get_logger(__name__)
 
 
-@app.task(name=DELETE_FILES)
-def delete_files() -> None:
-    """Delete the objects that are due. After the commit of whatever wanted them gone: it cannot be undone by this, nor
-    wait for it. What cannot be deleted stays in the outbox and is tried again, ever more rarely, until it is gone."""
-    while deleted := delete_batch():
-        log.info("files_deleted", files=deleted)
+class Deletions(Hands):
+    """The outbox of objects to delete.
 
+    After the commit of whatever wanted them gone: it cannot be undone by this, nor wait for it. What cannot be deleted
+    is tried again, ever more rarely, until it is gone: it is somebody's, and was promised to be deleted.
+    """
 
-def delete_batch() -> int:
-    """Delete up to `BATCH` objects that are due. Gives how many it took on, whatever came of it."""
-    with transaction() as session:
-        taken = take_due(session, BATCH)
-    if not taken:
-        return 0
-    errors = storage.remove(list(taken))  # with no transaction open: the storage may take its time
-    with transaction() as session:
-        forget_deleted(session, {key: attempt for key, attempt in taken.items() if key not in errors})
-        note_errors(session, errors)
-    if errors:
-        log.warning("files_not_deleted", files=len(errors), error=next(iter(errors.values())), remedy="tried again")
-    return len(taken)
+    name = "file_deletion"
+    outbox = DELETIONS
+    waits = EVER_MORE_RARELY
+    gives_up = False
+    batch = BATCH
+
+    @classmethod
+    def seconds(cls) -> float:
+        return 2 * settings().storage_timeout_seconds + 10
+
+    def attempt(self, item: Item) -> Answer:
+        return self.attempt_all([item])[0]
+
+    def attempt_all(self, items: Sequence[Item]) -> list[Answer]:
+        errors = storage.remove([item.key[0] for item in items])
+        return [NotNow(errors[key]) if (key := item.key[0]) in errors else Taken() for item in items]
+
+    def settle(self, session: Session, item: Item, answer: Answer) -> None:
+        self.settle_all(session, [item], [answer])
+
+    def settle_all(self, session: Session, items: Sequence[Item], answers: Sequence[Answer]) -> None:
+        settle(session, items, [answer.why if isinstance(answer, NotNow) else None for answer in answers])
 
 
 @dataclass

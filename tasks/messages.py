@@ -27,11 +27,7 @@ log = structlog.get_logger(__name__)
 RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
-DELETE_FILES = "recourse.delete_files"
-SEND_MAIL = "recourse.send_mail"
-MAKE_CERTIFICATES = "recourse.make_certificates"
-DELIVER_WEBHOOKS = "recourse.deliver_webhooks"
-ANNOUNCE = "recourse.announce"
+WORK_OUTBOXES = "recourse.work_outboxes"
 
 
 QUIET_SECONDS = 10.0
@@ -155,7 +151,9 @@ def send_notify(session: Session, reset: Reset) -> None:
 
 
 def send_outbox(session: Session, task: str) -> None:
-    """Have an outbox worked off once the session's transaction is committed. What is due is in the database: nothing
-    is said here, and a message that comes twice, late or never does no harm."""
+    """Have the outboxes, or the alerts of no reset, worked off once the session's transaction is committed.
+
+    What is due is in the database: nothing is said here, and a message that comes twice, late or never does no harm.
+    """
     expires = max(1.0, settings().recover_every_seconds)  # the next tick sends another
     after_commit(session, lambda: app.send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))

@@ -29,7 +29,7 @@ def notify(*, reset_id: str | None = None) -> None:
 
     An alert is sent or suppressed once: its row is locked and its state changed in one statement, so a second
     message for the same reset finds nothing. The same statement writes the e-mails that are wanted; sending those is
-    `tasks/mail.py`'s, and what becomes of them changes nothing here.
+    `tasks/mail.py`'s, and what becomes of them changes nothing here. Nothing here waits for anybody outside the house.
     """
     while settled := send_batch(UUID(reset_id) if reset_id else None):
         log.info("alerts_settled", reset=reset_id, alerts=settled)
@@ -108,6 +108,7 @@ def _mails(settled: CTE) -> CTE:
     wanted = (
         select(
             settled.c.user_id,
+            User.organization_id,
             settled.c.kind,
             settled.c.bundle,
             func.now() + func.make_interval(0, 0, 0, 0, 0, 0, gather),
@@ -119,7 +120,7 @@ def _mails(settled: CTE) -> CTE:
     )
     return (
         insert(Mail)
-        .from_select([Mail.user_id, Mail.kind, Mail.bundle, Mail.next_try_at], wanted)
+        .from_select([Mail.user_id, Mail.organization_id, Mail.kind, Mail.bundle, Mail.next_try_at], wanted)
         .on_conflict_do_update(
             index_elements=[Mail.user_id, Mail.bundle],
             index_where=text("state = 'pending' AND attempts = 0"),

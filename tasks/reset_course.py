@@ -161,9 +161,9 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         removed=figures["removed"],
     )
     _write_digest(session, reset)
-    announce_later(session, reset.id)
+    announce_later(session, reset.organization_id, reset.id)
     _tell(session, reset, WebhookEvent.RESET_COMPLETED if state == ResetState.SUCCEEDED else WebhookEvent.RESET_FAILED)
-    tell_learners(session, reset.organization_id, reset.id, session.get_one(Course, reset.course_id).code)
+    tell_learners(session, reset, session.get_one(Course, reset.course_id).code)
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)

@@ -2,8 +2,8 @@
 
 import contextlib
 import smtplib
+import socket
 import ssl
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
@@ -13,37 +13,16 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from config.settings import settings
+from tasks.outbox.answers import Answer, Never, NotNow, Taken
+from tasks.outbox.hands import AwayError
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 SEVEN_BIT = SMTP.clone(cte_type="7bit")  # what every server takes
 DROPPED_IN_A_ROW = 3  # after which the server is taken to be away
 
 
-class MailServerAwayError(Exception):
+class MailServerAwayError(AwayError):
     """The server does not answer, or does not let us in. It says nothing about any e-mail."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The server took the e-mail, and answers for it from now on."""
-
-
-@dataclass(frozen=True)
-class NotNow:
-    """It did not, this time; another try may do. `unsure`: it may have taken it, without our having heard of it."""
-
-    why: str
-    unsure: bool = False
-
-
-@dataclass(frozen=True)
-class Never:
-    """It did not, and will not."""
-
-    why: str
-
-
-Answer = Taken | NotNow | Never
 
 
 class MailServer:
@@ -59,7 +38,7 @@ class MailServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hang_up(politely=True)
+        self.hang_up()
 
     def ready(self) -> None:
         """Be connected: to be called before each e-mail. Raises `MailServerAwayError`, also where the server takes
@@ -68,6 +47,17 @@ class MailServer:
             raise MailServerAwayError("The connection was lost again and again")
         if self._smtp is None:
             self._connect()
+
+    def hang_up(self) -> None:
+        """End the connection, as one does."""
+        self._hang_up(politely=True)
+
+    def cut_off(self) -> None:
+        """Have whoever waits for the server wait no longer: to be called from another thread."""
+        connection = None if self._smtp is None else self._smtp.sock
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def send(self, message: EmailMessage) -> Answer:
         """Hand over one e-mail.

@@ -4,18 +4,21 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from functools import lru_cache, partial
 
 import httpx
 from standardwebhooks import Webhook
 
 from config.settings import settings
 from models.refusals import WebhookAddressRefused
+from tasks.outbox.total_time import TookTooLongError, within
 
 SECONDS = 15.0  # for all of it: an answer that comes in drops must not keep us
+LOOK_UP_SECONDS = 5.0
+LONGEST_NAME = 253  # of the DNS
 GONE = 410
 
 
@@ -28,12 +31,65 @@ class Reply:
     gone: bool = False  # it asked never to be written to again
 
 
-async def post(url: str, secret: str, number: str, body: str) -> Reply:
-    """Send a message. Whatever goes wrong is told in the reply; nothing is raised.
+@dataclass(frozen=True)
+class Address:
+    """An address as it is written to: parsed once, so that what was checked is what is used."""
+
+    url: httpx.URL
+
+    @property
+    def port(self) -> int:
+        default = 443 if self.url.scheme == "https" else 80
+        return default if self.url.port is None else self.url.port
+
+    @property
+    def host(self) -> str:
+        """Its name in ASCII."""
+        return self.url.raw_host.decode("ascii")
+
+
+def address_of(text: str) -> Address:
+    """The address that this is. The one function for what is entered and for what is written to.
+
+    Raises `WebhookAddressRefused` for what is none that we would write to, as far as can be seen by looking at it.
+    """
+    if not text.isprintable() or any(letter.isspace() for letter in text):
+        raise WebhookAddressRefused("A web address has no spaces and no invisible characters.")
+    try:
+        address = Address(httpx.URL(text))
+        address.host.encode("idna")  # as the look-up will: httpx lets names pass that are none
+        port = address.port
+    except (httpx.InvalidURL, ValueError):
+        raise WebhookAddressRefused("This is no web address.") from None
+    schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
+    if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
+        raise WebhookAddressRefused("A webhook's address must begin with https:// and a name.")
+    if address.url.userinfo:
+        raise WebhookAddressRefused("A webhook's address must not contain a user or a password.")
+    return address
+
+
+def look_up(address: Address) -> str:
+    """The IP address to write to. Raises `WebhookAddressRefused` if the name has none, or any of its addresses is in a
+    private network."""
+    call = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
+    try:
+        found = within(LOOK_UP_SECONDS, call, "look-up")
+    except (OSError, UnicodeError, TookTooLongError):
+        raise WebhookAddressRefused("This name leads to no address.") from None
+    addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
+    if not settings().webhook_allow_private and not all(map(_is_public, addresses)):
+        raise WebhookAddressRefused("This address is in a private network.")
+    return addresses[0]
+
+
+def post(url: str, secret: str, number: str, body: str) -> Reply:
+    """Send a message. Whatever the other side does is told in the reply.
 
     Taken is what was answered with 2xx, within the time. A redirect is not followed: it may lead where we would not
     go. The answer's body is not read.
     """
+    end = time.monotonic() + SECONDS
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
@@ -43,8 +99,9 @@ async def post(url: str, secret: str, number: str, body: str) -> Reply:
         "webhook-signature": Webhook(secret).sign(number, now, body),
     }
     try:
-        async with asyncio.timeout(SECONDS):
-            return await _post(url, headers, body)
+        address = address_of(url)
+        there = look_up(address)  # each time anew, since names move
+        return asyncio.run(_post(address, there, headers, body, end - time.monotonic()))
     except WebhookAddressRefused as refusal:
         return Reply(False, str(refusal))
     except TimeoutError:
@@ -53,46 +110,16 @@ async def post(url: str, secret: str, number: str, body: str) -> Reply:
         return Reply(False, f"the connection failed: {type(error).__name__}")
 
 
-async def _post(url: str, headers: dict[str, str], body: str) -> Reply:
-    parts = urlsplit(url)
-    address = await allowed_address(url)
-    host = f"[{address}]" if ":" in address else address
+async def _post(address: Address, there: str, headers: dict[str, str], body: str, seconds: float) -> Reply:
     # To the address that was checked, and under the name that it has: a name that is looked up twice may have two.
-    there = parts._replace(netloc=f"{host}:{_port(parts)}").geturl()
-    headers |= {"Host": parts.netloc}
+    url = address.url.copy_with(host=there, fragment=None)
+    headers |= {"Host": address.url.netloc.decode("ascii")}
     async with (
+        asyncio.timeout(seconds),
         httpx.AsyncClient(trust_env=False, timeout=SECONDS, verify=_trust()) as client,
-        client.stream(
-            "POST", there, content=body, headers=headers, extensions={"sni_hostname": parts.hostname}
-        ) as answer,
+        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": address.host}) as answer,
     ):
         return Reply(answer.is_success, f"answered {answer.status_code}", gone=answer.status_code == GONE)
-
-
-def check_url(url: str) -> None:
-    """Raises `WebhookAddressRefused` for what is no address that we would write to, as far as it can be seen."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise WebhookAddressRefused("This is no web address.") from None
-    schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
-    if parts.scheme not in schemes or not parts.hostname or port == 0:
-        raise WebhookAddressRefused("A webhook's address must begin with https:// and a name.")
-    if parts.username or parts.password:
-        raise WebhookAddressRefused("A webhook's address must not contain a user or a password.")
-
-
-async def allowed_address(url: str) -> str:
-    """The IP address to write to. Raises `WebhookAddressRefused` if any of the name's is in a private network, or
-    `OSError` if it has none."""
-    check_url(url)
-    parts = urlsplit(url)
-    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, _port(parts), type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
-    if not settings().webhook_allow_private and not all(map(_is_public, addresses)):
-        raise WebhookAddressRefused("This address is in a private network.")
-    return addresses[0]
 
 
 def _is_public(address: str) -> bool:
@@ -105,10 +132,6 @@ def _is_public(address: str) -> bool:
         if found in ipaddress.ip_network("64:ff9b::/96"):
             return _is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
     return found.is_global and not found.is_multicast
-
-
-def _port(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 @lru_cache(maxsize=1)

@@ -57,7 +57,12 @@ def test_a_channel_that_is_away_is_tried_again_for_a_day_and_costs_the_reset_not
         run("UPDATE announcement SET next_try_at = now()")
         recover()
         post.drain()
-    assert ask("SELECT count(*) FROM announcement") == 0, "it is given up after eight tries"
+    assert rows("SELECT attempts, error FROM announcement WHERE given_up_at IS NOT NULL") == [
+        (8, "given up after 8 tries: the channel did not take it")
+    ]
+    run("UPDATE announcement SET next_try_at = now()")
+    recover()
+    assert post.take() == [], "what was given up stays so"
     assert len(channel.received) == 2, "who was told is not told again"
 
 

@@ -2,24 +2,31 @@
 
 import io
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 import segno
 from pypdf import PdfReader
+from sqlalchemy.orm import Session
 
 from models import storage
-from models.certificates import facts_of
+from models.certificates import facts_of, supersede
 from models.learning import complete
 from models.session import transaction
 from models.training import Enrolment
 from tasks.certificate_pdf import certificate_pdf
-from tasks.certificates import make, take_next
+from tasks.certificates import Certificates, Stored
+from tasks.files import Deletions
+from tasks.waits import OVER_A_DAY
+from tests.outboxes import settle, take_one, work
 from tests.post import Post
 from tests.scenes import Scene, ask, make_scene, recover, rows, run
 from tests.web import visitor
+from tests.workers import until
 
 SetUp = Callable[..., None]
 
@@ -58,7 +65,7 @@ def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_pa
     mine = scene.enrolments()[0]
     name = scene.users()[0].name
     serial = finish(mine)
-    assert work_off(post) == ["recourse.make_certificates"]
+    assert work_off(post) == ["recourse.work_outboxes"]
     [key] = stored()
     document = b"".join(storage.read(key) or ())
     assert document.startswith(b"%PDF-")
@@ -181,16 +188,152 @@ def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
     assert 50 < ask("SELECT extract(epoch FROM pdf_due_at - now()) FROM certificate") <= 60, "it is tried again"
 
 
-def test_a_certificate_that_a_reset_ends_while_it_is_made_leaves_no_document(scene: Scene, post: Post) -> None:
-    finish(scene.enrolments()[0])
-    taken = take_next()
-    assert taken is not None
-    scene.request()
+class Slice:
+    """The clearing of the course's learners, up to where its transaction has read which objects go. `go_on` ends it."""
+
+    def __init__(self, scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._read, self._may_go_on = threading.Event(), threading.Event()
+
+        def pause(session: Session, registrations: list[UUID]) -> None:
+            self._read.set()
+            assert self._may_go_on.wait(20)
+            supersede(session, registrations)
+
+        scene.request(scene.preview(audience="completed"))
+        for letter in post.take():
+            post.deliver(letter)
+        [letter] = post.take()
+        monkeypatch.setattr("tasks.clear_learners.supersede", pause)
+        self._thread = threading.Thread(target=post.deliver, args=(letter,))
+        self._thread.start()
+        assert self._read.wait(20)
+
+    def go_on(self) -> None:
+        self._may_go_on.set()
+        self._thread.join(20)
+
+
+def everything_is_cleared_away(post: Post) -> None:
+    """Once all that is due or will be is worked off, no object is left, nor a row of one."""
+    for _ in range(2):
+        run("UPDATE file_deletion SET next_try_at = now()")
+        work(Deletions)
     post.drain()
-    make(*taken)
-    work_off(post)
+    assert ask("SELECT count(*) FROM certificate") == 0
     assert stored() == []
     assert ask("SELECT count(*) FROM file_deletion") == 0
+
+
+def test_a_document_that_is_stored_before_its_slice_begins_goes_with_it(scene: Scene, post: Post) -> None:
+    finish(scene.enrolments()[0])
+    work(Certificates)
+    assert len(stored()) == 1
+    scene.request()
+    post.drain()
+    everything_is_cleared_away(post)
+
+
+def test_a_document_that_is_stored_between_a_slices_look_and_its_deleting_does_not_stay(
+    scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a slice that has looked which objects go, and found none
+    finish(scene.enrolments()[0])
+    item = take_one(Certificates)
+    piece = Slice(scene, post, monkeypatch)
+    # When the document is stored, and is to become the certificate's
+    answer = Certificates().attempt(item)
+    keeping = threading.Thread(target=settle, args=(Certificates, item, answer))
+    keeping.start()
+    until(lambda: ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1)
+    # Then that waits for the slice, and comes to nothing
+    piece.go_on()
+    keeping.join(20)
+    everything_is_cleared_away(post)
+
+
+def test_a_document_that_comes_after_its_slice_does_not_stay(scene: Scene, post: Post) -> None:
+    finish(scene.enrolments()[0])
+    item = take_one(Certificates)
+    answer = Certificates().attempt(item)
+    scene.request()
+    post.drain()
+    settle(Certificates, item, answer)
+    assert ask("SELECT count(*) FROM file_deletion WHERE next_try_at <= now()") == 1, "it goes at once"
+    everything_is_cleared_away(post)
+
+
+def test_a_document_whose_maker_dies_before_it_is_kept_does_not_stay(scene: Scene, post: Post) -> None:
+    # Given one that was stored by a process that died then, and one that the next try has made
+    finish(scene.enrolments()[0])
+    assert isinstance(Certificates().attempt(take_one(Certificates)), Stored)
+    run("UPDATE certificate SET pdf_due_at = now()")
+    work(Certificates)
+    kept = ask("SELECT pdf_key FROM certificate")
+    assert len(stored()) == 2
+    # Then the first goes after its hour, with or without a reset
+    run("UPDATE file_deletion SET next_try_at = now()")
+    work(Deletions)
+    assert stored() == [kept]
+    scene.request()
+    post.drain()
+    everything_is_cleared_away(post)
+
+
+def test_of_two_documents_made_at_once_one_is_kept(scene: Scene, post: Post) -> None:
+    finish(scene.enrolments()[0])
+    slow = take_one(Certificates)
+    late = Certificates().attempt(slow)
+    run("UPDATE certificate SET pdf_due_at = now()")
+    work(Certificates)
+    settle(Certificates, slow, late)
+    work(Deletions)
+    assert stored() == [ask("SELECT pdf_key FROM certificate")]
+
+
+def test_a_document_that_reaches_the_storage_after_its_hour_does_not_stay(
+    scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a storage that takes so long that the object is deleted before it is there
+    finish(scene.enrolments()[0])
+    write = storage.write
+
+    def slow(key: str, content: Iterable[bytes]) -> None:
+        run("UPDATE file_deletion SET next_try_at = now()")
+        assert work(Deletions) == 1
+        assert ask("SELECT count(*) FROM file_deletion") == 0
+        write(key, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("models.storage.write", slow)
+        work(Certificates)
+    assert ask("SELECT pdf_key FROM certificate") is None
+    work(Deletions)
+    assert stored() == []
+    assert ask("SELECT count(*) FROM file_deletion") == 0
+
+
+def test_a_certificate_that_cannot_be_stored_is_given_up_after_a_day(scene: Scene, post: Post, set_up: SetUp) -> None:
+    finish(scene.enrolments()[0])
+    set_up(
+        storage_url="s3://nowhere",
+        storage_endpoint="http://127.0.0.1:9",
+        storage_access_key_id="a",
+        storage_secret_access_key="b",
+        storage_timeout_seconds=1,
+    )
+    waits = []
+    for _ in OVER_A_DAY:
+        assert work(Certificates) == 1
+        assert work(Certificates) == 0, "once a try"
+        waits.append(round(ask("SELECT extract(epoch FROM pdf_due_at - now()) FROM certificate")))
+        run("UPDATE certificate SET pdf_due_at = now()")
+    assert [abs(waited - wait) < 15 for waited, wait in zip(waits, OVER_A_DAY, strict=True)] == [True] * 7
+    assert work(Certificates) == 1
+    [(due, attempts, error)] = rows("SELECT pdf_due_at, pdf_attempts, pdf_error FROM certificate")
+    assert (due, attempts) == (None, 8)
+    assert error.startswith("given up after 8 tries: the storage did not take it")
+    recover()
+    assert post.take() == []
 
 
 def test_the_same_certificate_is_the_same_document(scene: Scene) -> None:

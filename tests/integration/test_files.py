@@ -13,14 +13,15 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy import select
 
 from models import storage
-from models.file_deletions import FilesLeft, files_left, take_due
+from models.file_deletions import FilesLeft, files_left
 from models.files import StoredFile, attach, files_under, open_file
 from models.learning import submit
 from models.refusals import FileTooLarge, FileTypeRefused, FileUnknown, UploadExpired
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
 from models.uploads import Upload, receive
-from tasks.files import delete_batch, sweep
+from tasks.files import Deletions, sweep
+from tests.outboxes import take_one, work
 from tests.post import Post
 from tests.scenes import Scene, as_actor, ask, fail_for, ledger, let_all_pass, make_scene, recover, report_of, rows, run
 from tests.web import visitor
@@ -202,9 +203,9 @@ def test_a_submission_that_is_rolled_back_leaves_no_object(any_storage: str) -> 
         attach(session, submit(session, mine.registration, assignment(session, scene.course)), sent)
         1 / 0  # noqa: B018 - the page breaks
     assert stored() == {sent.key}
-    assert delete_batch() == 0, "it may yet be tried again"
+    assert work(Deletions) == 0, "it may yet be tried again"
     later()
-    assert delete_batch() == 1
+    assert work(Deletions) == 1
     assert stored() == set()
     assert ask("SELECT count(*) FROM file_deletion") == 0
     with pytest.raises(UploadExpired), transaction() as session:
@@ -226,12 +227,12 @@ def test_an_upload_that_takes_longer_than_its_hour_is_refused_and_deleted(databa
     def slow() -> Iterator[bytes]:
         yield PDF
         later()
-        assert delete_batch() == 1
+        assert work(Deletions) == 1
         yield PDF
 
     with pytest.raises(UploadExpired):
         receive(scene.organization.id, "report.pdf", slow())
-    delete_batch()
+    work(Deletions)
     assert stored() == set()
 
 
@@ -297,7 +298,7 @@ def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
     assert len(stored()) == 3
     later()
     recover()
-    assert [letter.task for letter in post.drain()] == ["recourse.delete_files"]
+    assert [letter.task for letter in post.drain()] == ["recourse.work_outboxes"]
     assert stored() == set()
     assert left(reset) == FilesLeft(0, 0, None, None)
 
@@ -307,8 +308,7 @@ def test_tries_grow_further_apart_up_to_six_hours_and_never_end(database: str) -
     waits = []
     for _ in range(12):
         later()
-        with transaction() as session:
-            assert len(take_due(session, 10)) == 1
+        take_one(Deletions)
         waits.append(ask("SELECT extract(epoch FROM next_try_at - now())::int FROM file_deletion"))
     assert [round(wait / 60) for wait in waits] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]
 
@@ -321,13 +321,13 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
     later()
     with monkeypatch.context() as patched:
         # Given one that dies after the object is gone, and before that is written down
-        patched.setattr("tasks.files.forget_deleted", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Deletions, "settle_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            delete_batch()
+            work(Deletions)
     assert stored() == set()
     assert ask("SELECT attempts FROM file_deletion") == 1
     later()
-    assert delete_batch() == 1
+    assert work(Deletions) == 1
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
@@ -339,7 +339,7 @@ def test_one_object_that_cannot_be_deleted_does_not_keep_the_rest(database: str,
     stuck.unlink()
     (stuck / "in the way").mkdir(parents=True)
     later()
-    assert delete_batch() == 5
+    assert work(Deletions) == 5
     assert rows("SELECT key, error <> '' FROM file_deletion") == [(sent[2].key, True)]
     assert stored() == set()
 

@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import text
 
+from models.leases import hold
 from models.mail import MailFigures, mails_of
 from models.preferences import AlertLevel, set_level
-from models.session import engine, transaction
+from models.session import transaction
 from tasks.links import unsubscribing
-from tasks.mail import SENDER, WAITS, send_due, settle, take_next
-from tasks.smtp import Never
+from tasks.mail import Mails
+from tasks.outbox.answers import Never
+from tasks.outbox.run import LEASE
+from tasks.waits import OVER_A_DAY as WAITS
 from tests.mail_server import DROP, TAKE_AND_DROP, LoopbackMailServer
+from tests.outboxes import settle, take_one, work
 from tests.post import Letter, Post
 from tests.rules import CALENDAR, tick
 from tests.rules import make as make_rule
@@ -97,7 +100,7 @@ def test_each_learner_who_was_cleared_gets_one_email_and_the_requester_a_digest(
     # However often it is tried again, what is sent is not sent again
     recover()
     post.drain()
-    assert send_due(5) == 0
+    assert work(Mails) == 0
     assert len(by_mail.delivered) == 12
 
 
@@ -174,7 +177,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
     assert {one.to for one in by_mail.delivered} == {"admin@acme.example"}, "digests do not wait"
     assert ask("SELECT min(next_try_at) - now() > interval '50 s' FROM mail WHERE state = 'pending'")
     later()
-    send_due(5)
+    work(Mails)
     for user in scene.users():
         [sent] = by_mail.to(user.email)
         assert sent.message["Subject"] == "2 courses are assigned to you again"
@@ -186,7 +189,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
     scene.request()
     post.drain()
     later()
-    send_due(5)
+    work(Mails)
     assert [len(by_mail.to(user.email)) for user in scene.users()] == [2, 2]
 
 
@@ -217,7 +220,7 @@ def test_an_email_that_is_not_apt_any_more_is_not_sent_and_says_why(
     reset = reset_all(scene, post)
     run(change, id=user.id)
     later()
-    send_due(5)
+    work(Mails)
     assert by_mail.to(user.email) == []
     assert len(by_mail.to(other.email)) == 1
     assert rows("SELECT state, reason FROM mail WHERE user_id = :id", id=user.id) == [("suppressed", reason)]
@@ -262,10 +265,10 @@ def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post)
     assert report_of(reset)["notified"] == 4
     # It is tried again in a minute, and not before
     assert 55 < ask("SELECT extract(epoch FROM next_try_at - now()) FROM mail WHERE state = 'pending'") <= 60
-    assert send_due(5) == 0
+    assert work(Mails) == 0
     del answers[address(2)]
     later()
-    assert send_due(5) == 1
+    assert work(Mails) == 1
     assert figures(reset).sent == 4
     assert by_mail.handler.seen[address(1)] == 1, "never is never"
 
@@ -279,7 +282,7 @@ def test_tries_are_spread_over_a_day_and_then_it_is_given_up(by_mail: LoopbackMa
     for _ in WAITS:
         waits.append(round(ask("SELECT extract(epoch FROM next_try_at - now()) FROM mail WHERE state = 'pending'")))
         later()
-        assert send_due(5) == 1
+        assert work(Mails) == 1
     assert [abs(waited - wait) < 5 for waited, wait in zip(waits, WAITS, strict=True)] == [True] * len(WAITS)
     assert rows("SELECT state, attempts, reason FROM mail WHERE state <> 'sent'") == [
         ("failed", 8, "given up after 8 tries: 452 4.2.2 mailbox full")
@@ -301,7 +304,7 @@ def test_a_connection_that_drops_costs_the_one_email_a_minute(by_mail: LoopbackM
     assert figures(reset) == MailFigures(pending=1, retried=1, sent=4, suppressed=0, failed=0, maybe_repeated=0)
     assert by_mail.handler.connections == 2
     later()
-    send_due(5)
+    work(Mails)
     assert len(by_mail.to(address(2))) == 1
     assert figures(reset).maybe_repeated == 0, "nothing had been handed over when it dropped"
 
@@ -313,7 +316,7 @@ def test_what_the_server_took_without_saying_so_comes_again_with_the_same_id_and
     scene = make_scene(learners=1, completed=100)
     reset = reset_all(scene, post)
     later()
-    send_due(5)
+    work(Mails)
     first, second = by_mail.to(address(1))
     assert first.id == second.id
     assert first.id.endswith("@acme.example>")
@@ -325,13 +328,15 @@ def test_a_worker_killed_between_the_servers_ok_and_the_commit_repeats_with_the_
     by_mail: LoopbackMailServer, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = make_scene(learners=1, completed=100)
+    scene.request()
+    until_there_is(post, "recourse.work_outboxes")
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.mail.settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Mails, "settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            reset_all(scene, post)
+            work(Mails)
     assert len(by_mail.delivered) == 1
     later()
-    send_due(5)
+    work(Mails)
     reset = ask("SELECT id FROM reset")
     twice = by_mail.delivered[0].to
     first, second = by_mail.to(twice)
@@ -344,17 +349,14 @@ def test_an_answer_that_comes_too_late_changes_nothing(by_mail: LoopbackMailServ
     # Given an e-mail that another process has begun anew since
     scene = make_scene(learners=1, completed=100)
     scene.request()
-    until_there_is(post, "recourse.send_mail")
-    first = take_next()
-    assert first is not None
+    until_there_is(post, "recourse.work_outboxes")
+    first = take_one(Mails)
     later()
-    second = take_next()
-    assert second is not None
-    while second.id != first.id:
-        second = take_next()
-        assert second is not None
-    settle(first, Never("550 no"))
-    assert rows("SELECT state, attempts FROM mail WHERE id = :id", id=first.id) == [("pending", 2)]
+    second = take_one(Mails)
+    while second.key != first.key:
+        second = take_one(Mails)
+    settle(Mails, first, Never("550 no"))
+    assert rows("SELECT state, attempts FROM mail WHERE id = :id", id=first.key[0]) == [("pending", 2)]
 
 
 def test_a_server_that_is_away_is_held_against_no_email(by_mail: LoopbackMailServer, post: Post, set_up: SetUp) -> None:
@@ -377,7 +379,7 @@ def test_a_sender_that_is_refused_fails_nobody_for_good(by_mail: LoopbackMailSer
     assert figures(reset).failed == 0
     by_mail.handler.on_sender = lambda _: "250 OK"
     later()
-    send_due(5)
+    work(Mails)
     assert figures(reset).sent == 2
 
 
@@ -392,15 +394,19 @@ def test_no_more_emails_a_second_than_allowed(by_mail: LoopbackMailServer, post:
 
 def test_only_one_process_sends_at_a_time(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=1, completed=100)
-    with engine().connect() as other:
-        other.execute(text(f"SELECT pg_advisory_lock({SENDER})"))
-        scene.request()
-        post.drain()
-        assert by_mail.delivered == []
-        other.execute(text(f"SELECT pg_advisory_unlock({SENDER})"))
+    other = uuid4()
+    with transaction() as session:
+        assert hold(session, LEASE, other, 60)
+    scene.request()
+    post.drain()
+    assert by_mail.delivered == []
+    # It takes over when the other has not said for a while that it is there
+    run("UPDATE lease SET until = now() - interval '1 ms'")
     recover()
     post.drain()
     assert len(by_mail.delivered) == 2
+    with transaction() as session:
+        assert hold(session, LEASE, other, 60), "it was given back"
     assert ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
@@ -458,7 +464,7 @@ def test_what_a_retraining_rule_has_to_say_reaches_inbox_and_email(by_mail: Loop
         course=scene.course.id,
     )
     recover()
-    assert {"recourse.notify", "recourse.send_mail"} <= {letter.task for letter in post.drain()}
+    assert {"recourse.notify", "recourse.work_outboxes"} <= {letter.task for letter in post.drain()}
     assert rows("SELECT DISTINCT state FROM notification") == [("sent",)]
     [sent] = by_mail.to(user.email)
     assert sent.message["Subject"] == "Fire safety will be due again"

@@ -10,18 +10,23 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from models.refusals import Forbidden, WebhookAddressRefused
+from models.access import Actor
+from models.refusals import Forbidden, WebhookAddressRefused, WebhookUnknown
 from models.session import transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
+from tasks import webhooks
+from tasks.app import app
 from tasks.waits import OVER_THREE_DAYS
-from tasks.webhook_post import check_url
-from tasks.webhooks import replay
+from tasks.webhook_post import address_of
+from tasks.webhooks.deliver import Deliveries
 from tests.post import Post
 from tests.receiver import Received, Receiver, dawdle
-from tests.scenes import Scene, as_actor, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
+from tests.scenes import REASON, Scene, as_actor, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
 from tests.web import form_token, visitor
 
 SetUp = Callable[..., None]
@@ -59,6 +64,11 @@ def events(receiver: Receiver) -> list[str]:
     return [json.loads(request.body)["type"] for request in receiver.received]
 
 
+def told(receiver: Receiver) -> list[list[dict[str, object]]]:
+    """The learners of each message."""
+    return [json.loads(request.body)["data"]["learners"] for request in receiver.received]
+
+
 def outcomes() -> list[tuple[str, int, str | None]]:
     found = rows("SELECT state, attempts, outcome FROM webhook_delivery ORDER BY message_id")
     return [tuple(row) for row in found]
@@ -75,14 +85,28 @@ def deliver(post: Post) -> None:
 
 def test_a_reset_is_told_signed_and_by_ids_alone(scene: Scene, post: Post, receiver: Receiver) -> None:
     endpoint = endpoint_for(scene, hook(receiver))
-    reset = scene.request()
+    enrolments = scene.enrolments()
+    reset = scene.request(idempotency_key="order-7")
     post.drain()
     said = {str(message["type"]): message for message in (verified(endpoint, one) for one in receiver.received)}
     assert sorted(said) == ["learner.reset", "reset.completed", "reset.started"]
     assert said["reset.started"]["data"] == {"reset": str(reset), "course": "FIRE-101", "state": "running"}
     assert said["reset.completed"]["data"] == {"reset": str(reset), "course": "FIRE-101", "state": "succeeded"}
-    users = [user.id for user in scene.users()]
-    assert said["learner.reset"]["data"] == {"reset": str(reset), "course": "FIRE-101", "users": users}
+    assert said["learner.reset"]["data"] == {
+        "reset": str(reset),
+        "course": "FIRE-101",
+        "reason": REASON,
+        "idempotency_key": "order-7",
+        "learners": [
+            {
+                "user": before.user_id,
+                "outcome": "cleared",
+                "old_registration": str(before.registration),
+                "new_registration": str(after.registration),
+            }
+            for before, after in zip(enrolments, scene.enrolments(), strict=True)
+        ],
+    }
     for request in receiver.received:
         assert request.path == "/hook?from=recourse"
         assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
@@ -122,14 +146,37 @@ def test_learners_are_told_in_batches_and_each_once_also_after_a_retry(
     reset = scene.request()
     post.drain()
     let_all_pass()
-    batches = [json.loads(request.body)["data"]["users"] for request in receiver.received]
-    assert sorted(map(len, batches)) == [99, 500, 500]
+    assert sorted(map(len, told(receiver))) == [99, 500, 500]
     scene.retry_failed(reset)
     post.drain()
-    batches = [json.loads(request.body)["data"]["users"] for request in receiver.received]
-    assert batches[-1] == [unlucky.user_id]
-    everybody = [user for batch in batches for user in batch]
+    [last] = told(receiver)[-1]
+    assert (last["user"], last["old_registration"]) == (unlucky.user_id, str(unlucky.registration))
+    everybody = [learner["user"] for batch in told(receiver) for learner in batch]
     assert sorted(everybody) == [user.id for user in scene.users()]
+
+
+def test_also_those_are_told_of_who_had_nothing_here(
+    database: str, set_up: SetUp, post: Post, receiver: Receiver
+) -> None:
+    # Given a platform with records of its own: of five learners, one has left something here, and one is unassigned
+    set_up(webhook_allow_private=True)
+    scene = make_scene(learners=5, completed=0, begun=3)
+    before = scene.enrolments()
+    endpoint_for(scene, hook(receiver), WebhookEvent.LEARNER_RESET)
+    planned = scene.preview()
+    run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=before[4].id)
+    scene.request(planned)
+    post.drain()
+    after = scene.enrolments()
+    [batch] = told(receiver)
+    assert [(one["user"], one["outcome"]) for one in batch] == [
+        (before[0].user_id, "cleared"),
+        *((enrolment.user_id, "unchanged") for enrolment in before[1:4]),
+    ]
+    # Then a delivery that comes late names the attempt that it ends, and not the one that came after it
+    assert [one["old_registration"] for one in batch] == [str(one.registration) for one in before[:4]]
+    assert [one["new_registration"] for one in batch] == [str(one.registration) for one in after[:4]]
+    assert before[4].registration == after[4].registration
 
 
 def test_nobody_who_asked_for_nothing_is_told_or_costs_a_row(scene: Scene, post: Post, receiver: Receiver) -> None:
@@ -158,7 +205,7 @@ def test_a_receiver_that_fails_is_tried_for_three_days_with_one_id_and_then_give
         later()
         deliver(post)
     assert [abs(waited - wait) < 5 for waited, wait in zip(waits, OVER_THREE_DAYS, strict=True)] == [True] * 9
-    assert outcomes() == [("failed", 10, "answered 500")]
+    assert outcomes() == [("failed", 10, "given up after 10 tries: answered 500")]
     assert len(receiver.received) == 10, "once a try, and no try before its time"
     assert len({request.headers["webhook-id"] for request in receiver.received}) == 1
     assert len({request.body for request in receiver.received}) == 1
@@ -277,8 +324,9 @@ def test_410_ends_it_and_what_waits_fails(scene: Scene, post: Post, receiver: Re
     post.drain()
     assert len(receiver.received) == 1
     with transaction() as session:
-        there = session.get_one(WebhookEndpoint, endpoint.id)
-        assert not replay(session, scene.admin, there, ask("SELECT message_id FROM webhook_delivery LIMIT 1"))
+        message = session.scalars(text("SELECT message_id FROM webhook_delivery LIMIT 1")).one()
+        with pytest.raises(WebhookUnknown):
+            webhooks.send_again(session, scene.admin, endpoint.id, message)
 
 
 def test_a_message_is_sent_again_by_hand_under_its_old_id(scene: Scene, post: Post, receiver: Receiver) -> None:
@@ -287,15 +335,45 @@ def test_a_message_is_sent_again_by_hand_under_its_old_id(scene: Scene, post: Po
     post.drain()
     message: UUID = ask("SELECT id FROM webhook_message")
     with transaction() as session:
-        assert replay(session, scene.admin, session.get_one(WebhookEndpoint, endpoint.id), message)
+        webhooks.send_again(session, scene.admin, endpoint.id, message)
     post.drain()
     first, second = receiver.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"msg_{message}"
     assert verified(endpoint, first) == verified(endpoint, second)
     assert outcomes() == [("delivered", 1, "answered 204")]
+
+
+def test_each_command_wants_the_permission_knows_its_own_endpoints_alone_and_is_audited(
+    scene: Scene, receiver: Receiver, post: Post
+) -> None:
+    elsewhere = make_scene("globex", learners=1)
+    endpoint = endpoint_for(scene, hook(receiver), WebhookEvent.RESET_COMPLETED)
+    scene.request()
+    post.drain()
+    message: UUID = ask("SELECT id FROM webhook_message")
+    address = webhooks.checked_address(hook(receiver))
+    commands: dict[str, Callable[[Session, Actor], object]] = {
+        "webhook.opened": lambda session, actor: webhooks.open_endpoint(
+            session, actor, address, [WebhookEvent.RESET_FAILED]
+        ),
+        "webhook.replayed": lambda session, actor: webhooks.send_again(session, actor, endpoint.id, message),
+        "webhook.disabled": lambda session, actor: webhooks.disable(session, actor, endpoint.id),
+        "webhook.enabled": lambda session, actor: webhooks.enable(session, actor, endpoint.id),
+        "webhook.deleted": lambda session, actor: webhooks.delete_endpoint(session, actor, endpoint.id),
+    }
     learner = as_actor(scene, scene.users()[0].id)
-    with transaction() as session, pytest.raises(Forbidden):
-        replay(session, learner, session.get_one(WebhookEndpoint, endpoint.id), message)
+    for action, command in commands.items():
+        with pytest.raises(Forbidden), transaction() as session:
+            command(session, learner)
+        if action != "webhook.opened":
+            with pytest.raises(WebhookUnknown), transaction() as session:
+                command(session, elsewhere.admin)
+        with transaction() as session:
+            command(session, scene.admin)
+        assert ask("SELECT count(*) FROM audit WHERE action = :action", action=action) == 1
+    assert ask("SELECT count(*) FROM audit WHERE action LIKE 'webhook.%'") == len(commands)
+    with pytest.raises(Forbidden), transaction() as session:
+        webhooks.endpoints(session, learner)
 
 
 def test_a_worker_that_dies_after_the_receivers_answer_repeats_with_the_same_id(
@@ -303,10 +381,9 @@ def test_a_worker_that_dies_after_the_receivers_answer_repeats_with_the_same_id(
 ) -> None:
     endpoint_for(scene, hook(receiver), WebhookEvent.RESET_COMPLETED)
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.webhooks.settle", lambda *_: (_ for _ in ()).throw(RuntimeError("died")))
+        patched.setattr(Deliveries, "settle", lambda *_: (_ for _ in ()).throw(RuntimeError("died")))
         scene.request()
-        with suppress(BaseExceptionGroup):
-            post.drain()
+        post.drain()
     assert outcomes() == [("pending", 1, None)]
     deliver(post)
     assert len(receiver.received) == 1, "the next try is not due yet"
@@ -322,6 +399,7 @@ def test_messages_are_forgotten_after_a_month(scene: Scene, post: Post, receiver
     scene.request()
     post.drain()
     run("UPDATE webhook_message SET created_at = now() - interval '31 days' WHERE event <> 'reset.started'")
+    app.tasks["recourse.tidy"]()
     scene.request(scene.preview(course="DATA-202"))
     post.drain()
     assert ask("SELECT count(*) FROM webhook_message WHERE created_at < now() - interval '30 days'") == 0
@@ -363,14 +441,21 @@ def test_nothing_is_sent_into_a_private_network_whatever_it_is_called(database: 
     assert outcome.startswith("This address is in a private network.")
 
 
+def test_a_name_with_letters_of_any_language_is_kept_as_it_is_sent(scene: Scene, receiver: Receiver) -> None:
+    assert str(address_of("http://bücher.example/päth?q=ü").url) == "http://xn--bcher-kva.example/p%C3%A4th?q=%C3%BC"
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://example.org/", "ftp://example.org/", "https://", "https://me:secret@example.org/", "https://[::1/", "x",
-     "https://example.org:0/"],
+     "https://example.org:0/", "https://example.org:99999/", "https://1.1.1.1/\x01", "https://1.1.1.1/ x",
+     "https://1.1.1.1/\n", "https://1.1.1.1/\u2028", "https://a\\@127.0.0.1/", "https://é\u0378.example/",
+     f"https://{'a' * 64}.example/", f"https://{'a.' * 130}example/", "https://a..b/",
+     "https://[::1", "https://1.1.1.1:x/", "https:///x"],
 )  # fmt: skip
 def test_what_is_no_address_of_a_webhook_is_refused(url: str) -> None:
     with pytest.raises(WebhookAddressRefused, match="Use one that anybody on the internet could reach"):
-        check_url(url)
+        address_of(url)
 
 
 def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(

@@ -1,0 +1,16 @@
+"""Webhooks: `commands` (open, enable, disable, delete, send again), `lookup`, and `deliver`, their outbox."""
+
+from tasks.webhooks.commands import checked_address, delete_endpoint, disable, enable, open_endpoint, send_again
+from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint
+
+__all__ = [
+    "checked_address",
+    "delete_endpoint",
+    "deliveries",
+    "disable",
+    "enable",
+    "endpoints",
+    "find_endpoint",
+    "open_endpoint",
+    "send_again",
+]

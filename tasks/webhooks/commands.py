@@ -1,0 +1,102 @@
+"""What is done to webhooks: each command checks the permission, writes, and leaves its line in the audit.
+
+An endpoint is named by its id and looked for in the actor's organization alone.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from models import audit
+from models import webhooks as tables
+from models.access import Actor, Permission
+from models.refusals import WebhookEventsMissing, WebhookUnknown
+from models.session import changed_rows
+from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from tasks.messages import WORK_OUTBOXES, send_outbox
+from tasks.webhook_post import Address, address_of, look_up
+from tasks.webhooks.lookup import find_endpoint
+
+DISABLED = "the endpoint is disabled"
+
+
+def checked_address(text: str) -> Address:
+    """The address, if it may be written to as things stand. It is checked again at each delivery, since names move.
+
+    Asks the name's servers, so not within a transaction. Raises `WebhookAddressRefused`.
+    """
+    address = address_of(text.strip())
+    look_up(address)
+    return address
+
+
+def open_endpoint(session: Session, actor: Actor, address: Address, events: Sequence[WebhookEvent]) -> WebhookEndpoint:
+    """Have the address told of these events from now on. Raises `Forbidden`, `WebhookEventsMissing`."""
+    actor.must_have(Permission.COURSES)
+    if not events:
+        raise WebhookEventsMissing
+    url = str(address.url)
+    endpoint = tables.open_endpoint(session, actor.organization_id, url, events)
+    audit.record(session, actor, "webhook.opened", endpoint.id, endpoint.organization_id, url=url)
+    return endpoint
+
+
+def delete_endpoint(session: Session, actor: Actor, endpoint_id: int) -> None:
+    """Delete it, and the log of its deliveries. Raises `Forbidden`, `WebhookUnknown`."""
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    audit.record(session, actor, "webhook.deleted", endpoint.id, endpoint.organization_id, url=endpoint.url)
+    session.delete(endpoint)
+    session.flush()
+
+
+def disable(session: Session, actor: Actor, endpoint_id: int) -> None:
+    """Send it nothing more, until it is enabled. Raises `Forbidden`, `WebhookUnknown`."""
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    if endpoint.disabled_at is None:
+        close(session, actor, endpoint, "an admin disabled it")
+
+
+def enable(session: Session, actor: Actor, endpoint_id: int) -> None:
+    """Tell it again of what happens from now on. Raises `Forbidden`, `WebhookUnknown`."""
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    if endpoint.disabled_at is not None:
+        endpoint.disabled_at = endpoint.disabled_why = None
+        audit.record(session, actor, "webhook.enabled", endpoint.id, endpoint.organization_id)
+
+
+def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUID) -> None:
+    """Send a message to the endpoint again, under its old id.
+
+    Raises `Forbidden`, and `WebhookUnknown` also where there is no such message or the endpoint is disabled.
+    """
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    mine = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.message_id == message_id)
+    anew = {
+        "state": DeliveryState.PENDING,
+        "attempts": 0,
+        "next_try_at": func.now(),
+        "delivered_at": None,
+        "outcome": None,
+    }
+    if endpoint.disabled_at is not None or not changed_rows(
+        session, update(WebhookDelivery).where(mine).values(**anew)
+    ):
+        raise WebhookUnknown(f"message {message_id}")
+    audit.record(session, actor, "webhook.replayed", message_id, endpoint.organization_id, endpoint=endpoint.id)
+    send_outbox(session, WORK_OUTBOXES)
+
+
+def close(session: Session, actor: Actor | str, endpoint: WebhookEndpoint, why: str) -> None:
+    """Disable the endpoint, which the caller holds; what waits for it fails, and can be sent again by hand."""
+    endpoint.disabled_at = session.scalars(select(func.now())).one()
+    endpoint.disabled_why = why
+    waiting = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.state == DeliveryState.PENDING)
+    session.execute(
+        update(WebhookDelivery)
+        .where(waiting)
+        .values(state=DeliveryState.FAILED, outcome=func.coalesce(WebhookDelivery.outcome, DISABLED))
+        .execution_options(synchronize_session=False)
+    )
+    audit.record(session, actor, "webhook.disabled", endpoint.id, endpoint.organization_id, why=why)

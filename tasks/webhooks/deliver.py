@@ -1,0 +1,89 @@
+"""Deliver webhook messages: the endpoints side by side, the messages of each one after the other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models.outbox import Item, is_this_try
+from models.session import transaction
+from models.webhooks import DELIVERIES, DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
+from tasks import webhook_post
+from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
+from tasks.outbox.hands import Hands
+from tasks.waits import OVER_THREE_DAYS
+from tasks.webhook_post import post
+from tasks.webhooks.commands import DISABLED, close
+
+
+@dataclass(frozen=True)
+class Delivered(Taken):
+    """It was taken."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Gone(Never):
+    """The endpoint wants no more messages."""
+
+
+class Deliveries(Hands):
+    """The outbox of webhook messages."""
+
+    name = "webhook"
+    outbox = DELIVERIES
+    waits = OVER_THREE_DAYS
+    rests = 10.0  # an endpoint that is not well gets one try a while, however many messages wait for it
+
+    @classmethod
+    def at_once(cls) -> int:
+        return settings().webhooks_at_once
+
+    @classmethod
+    def at_once_each(cls) -> int:
+        return settings().webhooks_at_once_each
+
+    @classmethod
+    def seconds(cls) -> float:
+        return webhook_post.SECONDS + 2
+
+    def attempt(self, item: Item) -> Answer:
+        message_id, endpoint_id = item.key
+        with transaction() as session:
+            endpoint = session.get(WebhookEndpoint, endpoint_id)
+            message = session.get(WebhookMessage, message_id)
+            if endpoint is None or message is None:
+                return Unwanted("it was deleted meanwhile")
+            if endpoint.disabled_at is not None:
+                return Never(DISABLED)
+            to = endpoint.url, endpoint.secret(), message.number, message.body
+        reply = post(*to)
+        if reply.gone:
+            return Gone(reply.words)
+        return Delivered(reply.words) if reply.taken else NotNow(reply.words)
+
+    def settle(self, session: Session, item: Item, answer: Answer) -> None:
+        endpoint = None
+        if isinstance(answer, Gone):  # held before its deliveries are, as by every command
+            endpoint = session.get(WebhookEndpoint, item.key[1], with_for_update=True)
+        outcome: dict[str, Any]
+        match answer:
+            case Delivered(words):
+                outcome = {"state": DeliveryState.DELIVERED, "delivered_at": func.now(), "outcome": words}
+            case Never(why):
+                outcome = {"state": DeliveryState.FAILED, "outcome": why}
+            case NotNow(why):
+                outcome = {"outcome": why}
+            case _:
+                return
+        session.execute(
+            update(WebhookDelivery)
+            .where(is_this_try(DELIVERIES, item))
+            .values(**outcome)
+            .execution_options(synchronize_session=False)
+        )
+        if endpoint is not None and endpoint.disabled_at is None:
+            close(session, "task:webhooks", endpoint, "it answered 410: it wants no more messages")

@@ -1,0 +1,55 @@
+"""Webhooks as admins look at them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from models.access import Actor, Permission
+from models.refusals import WebhookUnknown
+from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
+
+
+def find_endpoint(session: Session, actor: Actor, endpoint_id: int, *, lock: bool = False) -> WebhookEndpoint:
+    """The endpoint, in the actor's organization. Raises `Forbidden`, `WebhookUnknown`."""
+    actor.must_have(Permission.COURSES)
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.id == endpoint_id, WebhookEndpoint.organization_id == actor.organization_id
+    )
+    endpoint = session.scalar(query.with_for_update() if lock else query)
+    if endpoint is None:
+        raise WebhookUnknown(endpoint_id)
+    return endpoint
+
+
+def endpoints(session: Session, actor: Actor) -> Sequence[Row[Any]]:
+    """All of the organization's, each with how many messages wait for it. Raises `Forbidden`."""
+    actor.must_have(Permission.COURSES)
+    waiting = (
+        select(func.count())
+        .where(WebhookDelivery.endpoint_id == WebhookEndpoint.id, WebhookDelivery.state == DeliveryState.PENDING)
+        .scalar_subquery()
+    )
+    return session.execute(
+        select(WebhookEndpoint, waiting.label("waiting"))
+        .where(WebhookEndpoint.organization_id == actor.organization_id)
+        .order_by(WebhookEndpoint.id)
+    ).all()
+
+
+def deliveries(
+    session: Session, endpoint: WebhookEndpoint, before: UUID | None, limit: int
+) -> Sequence[Row[WebhookDelivery, WebhookMessage]]:
+    """What was sent to the endpoint or is to be, newest first, older than the message `before`."""
+    query = (
+        select(WebhookDelivery, WebhookMessage)
+        .join(WebhookMessage, WebhookMessage.id == WebhookDelivery.message_id)
+        .where(WebhookDelivery.endpoint_id == endpoint.id)
+        .order_by(WebhookDelivery.message_id.desc())  # their ids are made of the time
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(WebhookDelivery.message_id < before)
+    return session.execute(query).all()

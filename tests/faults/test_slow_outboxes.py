@@ -1,0 +1,78 @@
+"""Mail server, storage and webhook receivers that hang, all at once: what has nothing to do with them goes on."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from models.learning import complete
+from models.session import transaction
+from models.webhooks import WebhookEvent, open_endpoint
+from tests.hung import Hung
+from tests.receiver import Receiver
+from tests.scenes import ask, make_scene, report_of, run
+from tests.workers import Worker, until
+
+SetUp = Callable[..., None]
+
+
+@pytest.fixture
+def hung() -> Iterator[Hung]:
+    with Hung() as server:
+        yield server
+
+
+def test_alerts_and_a_healthy_receiver_wait_for_none_of_what_hangs(
+    hung: Hung, start_worker: Callable[..., Worker], set_up: SetUp
+) -> None:
+    # Given a storage, a mail server and a receiver that take connections and never answer, and work for each of them
+    set_up(
+        webhook_allow_private=True,
+        smtp_host="127.0.0.1",
+        smtp_port=hung.port,
+        smtp_security="none",
+        mail_from="training@acme.example",
+        mail_gather_seconds=0,
+        storage_url="s3://bucket",
+        storage_endpoint=f"http://127.0.0.1:{hung.port}",
+        storage_region="x",
+        storage_access_key_id="a",
+        storage_secret_access_key="b",
+    )
+    busy = make_scene("busy", learners=6, completed=0, begun=0)
+    calm = make_scene("calm", learners=5, completed=1_000_000)
+    with transaction() as session:
+        for number in range(30):
+            open_endpoint(session, busy.organization.id, f"http://127.0.0.1:{hung.port}/{number}", list(WebhookEvent))
+    with transaction() as session:
+        for enrolment in busy.enrolments():
+            complete(session, enrolment.registration)
+    run(
+        "INSERT INTO file_deletion (key) SELECT organization_id || '/' || id FROM enrolment "
+        "WHERE organization_id = :id",
+        id=busy.organization.id,
+    )
+    start_worker()
+    stuck = busy.request(busy.preview(course="DATA-202"))
+    until(lambda: report_of(stuck)["state"] == "succeeded")
+    until(lambda: hung.connections > 6)
+    time.sleep(12)  # whatever hangs now has hung for longer than a message about an outbox lives
+
+    # When another organization resets a course, and has a receiver that is well
+    with Receiver() as receiver:
+        with transaction() as session:
+            open_endpoint(
+                session, calm.organization.id, f"http://127.0.0.1:{receiver.port}/", [WebhookEvent.RESET_COMPLETED]
+            )
+        reset = calm.request()
+        began = time.monotonic()
+        until(lambda: report_of(reset)["done"], 100)
+        alerted = time.monotonic() - began
+        until(lambda: receiver.received, 100)
+        delivered = time.monotonic() - began
+    print(f"alerts after {alerted:.1f} s, the webhook after {delivered:.1f} s")  # noqa: T201 - pytest -s shows it
+
+    # Then neither waits for the others
+    assert alerted < 3
+    assert delivered < 6
+    assert ask("SELECT count(*) FROM certificate WHERE pdf_key IS NOT NULL") == 0
