@@ -17,6 +17,7 @@ from tasks.app import app as celery
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
+from web.cut_off import CutOff
 from web.ending import told_of_the_end
 from web.headers import SecurityHeaders
 from web.limits import BodyLimit
@@ -40,6 +41,7 @@ def create_app() -> FastAPI:
     )
     tell_problems(app)
     app.add_middleware(BodyLimit, refuse=body_too_large)
+    app.add_middleware(CutOff)  # before the limit, which would tell of a file's size and lose what was written
     app.add_middleware(SecurityHeaders)
     if settings().otlp_endpoint:
         app.add_middleware(RequestSpans)
