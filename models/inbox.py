@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.notifications import Notification, NotificationKind, NotificationState
-from models.session import changed_rows
 from models.training import Course
 
 
@@ -56,13 +55,3 @@ def unread(session: Session, user_id: int) -> int:
             Notification.read_at.is_(None),
         )
     ).one()
-
-
-def mark_read(session: Session, user_id: int, alert_id: int | None = None) -> int:
-    """Mark one of the user's alerts as read, or all. Gives how many were not read before."""
-    mine = (Notification.user_id == user_id) & (Notification.state == NotificationState.SENT)
-    if alert_id is not None:
-        mine &= Notification.id == alert_id
-    return changed_rows(
-        session, update(Notification).where(mine, Notification.read_at.is_(None)).values(read_at=func.now())
-    )

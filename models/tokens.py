@@ -1,6 +1,6 @@
 """Bearer tokens, with which programs use the HTTP API in a user's name."""
 
-import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,11 +9,8 @@ from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, Text, func, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import audit
-from models.access import Actor
 from models.base import Base
 from models.people import User
-from models.refusals import TokenUnknown
 from models.sign_in import hash_of
 
 PREFIX = "rcs_"  # so that a token that leaked into a log or a repository is recognised
@@ -57,39 +54,6 @@ class Bearer:
     scopes: frozenset[str]
 
 
-def create_token(
-    session: Session, actor: Actor | str, user: User, name: str, scopes: list[Scope], expires_at: datetime | None
-) -> str:
-    """A new token for the user. Gives its text, which is stored nowhere and cannot be shown again."""
-    token = PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken(
-        user_id=user.id,
-        token_hash=hash_of(token),
-        name=name,
-        scopes=[str(scope) for scope in scopes],
-        expires_at=expires_at,
-    )
-    session.add(row)
-    session.flush()
-    audit.record(session, actor, "token.created", row.id, user.organization_id, name=name, scopes=row.scopes)
-    return token
-
-
-def revoke_token(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> None:
-    """End a token for good; ending it twice is the same as once. Raises `TokenUnknown`."""
-    token = session.scalar(
-        select(ApiToken)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.id == token_id, User.organization_id == organization_id)
-        .with_for_update(of=ApiToken)
-    )
-    if token is None:
-        raise TokenUnknown(token_id)
-    if token.revoked_at is None:
-        token.revoked_at = session.scalars(select(func.now())).one()
-        audit.record(session, actor, "token.revoked", token.id, organization_id)
-
-
 def bearer_of(session: Session, text: str) -> Bearer | None:
     """Whom this token speaks for; none if it is unknown, revoked, expired, or its user is deactivated."""
     found = session.execute(
@@ -121,3 +85,14 @@ def bearer_of(session: Session, text: str) -> Bearer | None:
         .execution_options(synchronize_session=False)
     )
     return Bearer(found.User, frozenset(found.ApiToken.scopes))
+
+
+def tokens_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[ApiToken, str]]:
+    """The tokens of these organizations, the oldest first, each with its user's address."""
+    query = (
+        select(ApiToken, User.email)
+        .join(User, User.id == ApiToken.user_id)
+        .where(User.organization_id.in_(organization_ids))
+        .order_by(ApiToken.id)
+    )
+    return [(token, email) for token, email in session.execute(query)]

@@ -61,4 +61,4 @@ def _form_of(scope: Scope) -> tuple[str, int]:
     kind, _, boundary = headers.get("content-type", "").partition("boundary=")
     declared = headers.get("content-length", "0")
     is_form = kind.lower().startswith("multipart/form-data")
-    return boundary.strip('"') if is_form else "", int(declared) if declared.isdigit() else 0
+    return boundary.strip('"') if is_form else "", int(declared) if declared.isdecimal() else 0

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from models.access import Permission
-from models.groups import create_group
 from models.people import User
 from models.retraining import RuleKind
 from models.session import transaction
 from models.tokens import Scope
 from tasks.event_sources import open_source
+from tasks.people.groups import create_group
 from tasks.rule_terms import Terms
 from tasks.rules import make_rule, propose_again, propose_rule
 from tests.post import Post

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 
 from models.mail import MailFigures, mails_of
-from models.preferences import AlertLevel, set_level
+from models.preferences import AlertLevel
 from models.session import engine, transaction
 from tasks.links import unsubscribing
 from tasks.mail import SENDER, WAITS, send_due, settle, take_next
+from tasks.people.preferences import set_level
 from tasks.smtp import Never
 from tests.mail_server import DROP, TAKE_AND_DROP, LoopbackMailServer
 from tests.post import Letter, Post
