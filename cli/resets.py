@@ -160,7 +160,7 @@ def show_command(reset: ResetId, watch_it: Watch = False, as_json: AsJson = Fals
 
 @app.command("cancel")
 def cancel_command(reset: ResetId, as_: As = None, as_json: AsJson = False) -> None:
-    """Stop a reset. Who is cleared by then stays cleared; nobody further is touched."""
+    """Stop a reset. Whoever has been reset by then stays reset; nobody further is touched."""
     with surroundings() as workers:
         with transaction() as session:
             found, who = reset_and_actor(session, reset, as_)

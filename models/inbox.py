@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.notifications import Notification, NotificationKind, NotificationState
+from models.resets import Reset, ResetState
 from models.training import Course
 
 
@@ -20,6 +21,7 @@ class Alert:
     course_code: str
     course_title: str
     reset_id: UUID | None
+    reset_state: ResetState | None  # as it is now
     sent_at: datetime | None
     read_at: datetime | None
 
@@ -33,10 +35,12 @@ def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit
             Course.code,
             Course.title,
             Notification.reset_id,
+            Reset.state,
             Notification.sent_at,
             Notification.read_at,
         )
         .join(Course, Course.id == Notification.course_id)
+        .outerjoin(Reset, Reset.id == Notification.reset_id)
         .where(Notification.user_id == user_id, Notification.state == NotificationState.SENT)
         .order_by(Notification.id.desc())
         .limit(limit)

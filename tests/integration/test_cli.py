@@ -207,7 +207,7 @@ def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Co
     for _ in range(2):
         done = recourse("demo")
         assert done.returncode == 0, done.stderr
-        assert "450 learners cleared, 50 had nothing to clear" in done.stdout
+        assert "450 learners reset, 50 had nothing to reset" in done.stdout
 
     assert recourse.answer("analytics") == before
 
