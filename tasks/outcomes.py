@@ -80,7 +80,7 @@ def end_in_words(reset: Reset, progress: Progress) -> str:
         return progress.outcome
     if reset.state == ResetState.CANCELLED:
         return "Nobody was reset: it was cancelled before it began"
-    return "Nobody was reset" if reset.state == ResetState.FAILED else "Nobody was in it"
+    return progress.outcome if reset.state == ResetState.FAILED else "Nobody was in it"
 
 
 def ended_as(state: ResetState) -> str:

@@ -34,6 +34,8 @@ class Progress:
     @property
     def outcome(self) -> str:
         """What came of it, in words."""
+        if not self.total:
+            return "Nobody was reset"
         skipped = f", {self.skipped:,} skipped" if self.skipped else ""
         if self.failed:
             failed = f": {self.failed:,} failed{skipped}" if skipped else ""
