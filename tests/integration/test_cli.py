@@ -282,6 +282,14 @@ def test_a_wrong_setting_is_named(recourse: Command) -> None:
     assert "at least 32 characters" in done.stderr
 
 
+def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:
+    done = recourse("resets", RECOURSE_PLAN_MINUTE="5", RECOURSE_SOMETHING="1")
+    assert done.returncode == 0
+    said = " ".join(done.stderr.split())
+    assert "RECOURSE_PLAN_MINUTE is no setting, so it does nothing. Perhaps it is to be RECOURSE_PLAN_MINUTES." in said
+    assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
+
+
 def _workers_of(home: Path) -> list[str]:
     """The command lines of the processes whose settings point into this folder."""
     found = []
