@@ -25,11 +25,13 @@ from benchmarks.stage import COURSES, HOME, Stage, Target
 from benchmarks.workers import last_lines, running
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
 from cli.served import free_port
+from models.access import console_operator
 from models.people import Organization, User
 from models.resets import Reset, ResetState
 from models.session import transaction
-from models.tokens import Scope, create_token
+from models.tokens import Scope
 from tasks.app import app
+from tasks.people.tokens import create_token
 
 MANY = Target("many", 20_000)
 WIDE = Target("wide", 100_000, "WIDE")
@@ -104,7 +106,9 @@ def _fill() -> dict[str, str]:
                 select(User).where(User.organization_id == organization.id, User.email.like("admin@%"))
             ).one()
             until = datetime.now(UTC) + timedelta(days=1)
-            tokens[organization.slug] = create_token(session, "benchmark", admin, "benchmark", list(Scope), until)
+            tokens[organization.slug] = create_token(
+                session, console_operator(organization), admin, "benchmark", list(Scope), until
+            )
     with transaction() as session:
         session.execute(text("ANALYZE"))
     return tokens

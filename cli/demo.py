@@ -59,7 +59,7 @@ def demo() -> bool:
 def progress_words(result: dict[str, dict[str, int]]) -> str:
     """A finished reset's figures in a phrase."""
     progress = result["progress"]
-    return f"{progress['cleared']:,} learners cleared, {progress['unchanged']:,} had nothing to clear"
+    return f"{progress['cleared']:,} learners reset, {progress['unchanged']:,} had nothing to reset"
 
 
 def _fill() -> Actor:

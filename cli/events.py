@@ -5,15 +5,13 @@ from uuid import UUID, uuid4
 
 import typer
 from rich.table import Table
-from sqlalchemy import func, select
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes
 from cli.whose import As, OrganizationOption, actor, one_organization, organization_of_course
 from config.settings import settings
+from models.directory import user_by_address
 from models.events import EventKind, EventSource
-from models.people import User
-from models.refusals import UserUnknown
 from models.session import transaction
 from tasks.event_sources import change_secret, close_source, open_source, show_secret, sources_of
 from tasks.report_event import report_event, rules_of
@@ -70,12 +68,7 @@ def add_source_command(
     """
     with surroundings(), transaction() as session:
         owner = one_organization(session, organization)
-        found = session.scalar(
-            select(User).where(User.organization_id == owner.id, func.lower(User.email) == user.lower(), User.active)
-        )
-        if found is None:
-            raise UserUnknown(user)
-        source = open_source(session, actor(session, owner, as_), found, name)
+        source = open_source(session, actor(session, owner, as_), user_by_address(session, owner.id, user), name)
         console.print(f"Address  {_address(source)}\nSecret   {source.secret()}", highlight=False, soft_wrap=True)
 
 

@@ -8,8 +8,9 @@ from rich.table import Table
 from cli.surroundings import surroundings
 from cli.terminal import console, print_json
 from cli.whose import As, actor, one_organization
-from models.groups import add_members, create_group, group_by_code, groups_with_size, remove_members
+from models.groups import group_by_code, groups_with_size
 from models.session import transaction
+from tasks.people.groups import add_members, create_group, remove_members
 
 app = typer.Typer()
 groups = typer.Typer(

@@ -7,19 +7,17 @@ from typing import Annotated
 import typer
 from rich.prompt import Prompt
 from rich.table import Table
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
 from cli.whose import one_organization, organization_of_user, organizations
-from models import audit
 from models.access import Permission, console_operator
-from models.people import Organization, User
-from models.refusals import UserExists, UserUnknown
+from models.directory import user_by_address
 from models.session import transaction
-from models.sign_in import set_password
-from models.tokens import ApiToken, Scope, create_token, revoke_token, show_message_secret
+from models.tokens import ApiToken, Scope, tokens_of
+from tasks.people.passwords import set_password
+from tasks.people.tokens import create_token, revoke_token, show_message_secret
+from tasks.people.users import add_user
 
 app = typer.Typer()
 users = typer.Typer(help="Add users, and set the passwords they sign in with.", no_args_is_help=True)
@@ -58,15 +56,8 @@ def add_command(
     password = _password(from_stdin=password_stdin)
     with surroundings(), transaction() as session:
         owner = one_organization(session, organization)
-        if _found(session, owner, email):
-            raise UserExists(email)
-        allowed = [PERMISSIONS[short].value for short in permission or []]
-        user = User(organization_id=owner.id, email=email, name=name, permissions=allowed)
-        session.add(user)
-        session.flush()
-        audit.record(session, console_operator(owner), "user.added", user.id, owner.id, permissions=allowed)
-        if password:
-            set_password(session, user, password)
+        allowed = [PERMISSIONS[short] for short in permission or []]
+        user = add_user(session, console_operator(owner), email, name, allowed, password)
         console.print(f"User {user.id} is added to {owner.slug}.")
 
 
@@ -82,9 +73,8 @@ def password_command(
         raise typer.BadParameter("Type a password at the prompt, or give it with --password-stdin.")
     with surroundings(), transaction() as session:
         owner = organization_of_user(session, email, organization)
-        user = _user(session, owner, email)
-        set_password(session, user, password)
-        audit.record(session, console_operator(owner), "user.password_set", user.id, owner.id)
+        user = user_by_address(session, owner.id, email)
+        set_password(session, console_operator(owner), user, password)
     console.print("The password is set, and all earlier sessions are ended.")
 
 
@@ -103,7 +93,8 @@ def create_command(
     with surroundings(), transaction() as session:
         owner = organization_of_user(session, email, organization)
         until = datetime.now(UTC) + timedelta(days=days)
-        text = create_token(session, console_operator(owner), _user(session, owner, email), name, scope, until)
+        user = user_by_address(session, owner.id, email)
+        text = create_token(session, console_operator(owner), user, name, scope, until)
     notes.print(f"Keep it safe: it is shown only now. It expires on {until:%Y-%m-%d}.", style="dim")
     print(text)  # noqa: T201 - the answer, for a program to read
 
@@ -115,13 +106,7 @@ def list_command(
 ) -> None:
     """List the tokens, whose they are, and when they were last used."""
     with surroundings(), transaction() as session:
-        owners = [owner.id for owner in organizations(session, organization)]
-        found = session.execute(
-            select(ApiToken, User.email)
-            .join(User, User.id == ApiToken.user_id)
-            .where(User.organization_id.in_(owners))
-            .order_by(ApiToken.id)
-        ).all()
+        found = tokens_of(session, [owner.id for owner in organizations(session, organization)])
     if as_json:
         print_json(
             [
@@ -171,19 +156,8 @@ def revoke_command(
     """Revoke a token: it is refused from now on."""
     with surroundings(), transaction() as session:
         owner = one_organization(session, organization)
-        revoke_token(session, console_operator(owner), owner.id, token)
+        revoke_token(session, console_operator(owner), token)
     console.print("The token is revoked.")
-
-
-def _found(session: Session, owner: Organization, email: str) -> User | None:
-    return session.scalar(select(User).where(User.organization_id == owner.id, func.lower(User.email) == email.lower()))
-
-
-def _user(session: Session, owner: Organization, email: str) -> User:
-    user = _found(session, owner, email)
-    if user is None:
-        raise UserUnknown(email)
-    return user
 
 
 def _password(*, from_stdin: bool) -> str | None:

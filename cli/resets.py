@@ -7,7 +7,6 @@ from uuid import UUID
 
 import typer
 from rich.prompt import Prompt
-from sqlalchemy import select
 
 from cli.surroundings import surroundings
 from cli.tables import causes_table, preview_table, report_table, resets_table
@@ -19,6 +18,7 @@ from models.refusals import AudienceInvalid, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction
 from tasks.cancel import cancel
+from tasks.lookup import latest_resets
 from tasks.preview import Options, make_plan, preview, signed
 from tasks.report import report
 from tasks.request import request_reset
@@ -137,8 +137,7 @@ def resets_command(
     """List the resets, latest first."""
     with surroundings(), transaction() as session:
         ids = [one.id for one in organizations(session, organization)]
-        query = select(Reset).where(Reset.organization_id.in_(ids)).order_by(Reset.requested_at.desc()).limit(limit)
-        found = list(session.scalars(query))
+        found = latest_resets(session, ids, limit)
         if as_json:
             print_json([report(session, reset) for reset in found])
         elif found:
@@ -161,7 +160,7 @@ def show_command(reset: ResetId, watch_it: Watch = False, as_json: AsJson = Fals
 
 @app.command("cancel")
 def cancel_command(reset: ResetId, as_: As = None, as_json: AsJson = False) -> None:
-    """Stop a reset. Who is cleared by then stays cleared; nobody further is touched."""
+    """Stop a reset. Whoever has been reset by then stays reset; nobody further is touched."""
     with surroundings() as workers:
         with transaction() as session:
             found, who = reset_and_actor(session, reset, as_)

@@ -1,22 +1,29 @@
 """What the command line shows of retraining rules."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.table import Table
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cli.terminal import console, print_json
-from models.retraining import Occurrence, OccurrenceState, Rule
+from models.retraining import Rule
 from tasks.dry_run import Ahead
+from tasks.rule_history import open_occurrences_of
 from tasks.rule_terms import in_sentences, terms_of
 
 
-def ahead_table(ahead: list[Ahead]) -> Table:
-    """What lies ahead of a rule, and whom it would reset."""
-    table = Table("Due (UTC)", "Learners, as things are now", "Among them")
+def on_its_clock(moment: datetime | None, time_zone: str) -> str:
+    """A moment on the clock of a rule, whose time zone stands above."""
+    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def ahead_table(ahead: list[Ahead], time_zone: str) -> Table:
+    """What lies ahead of a rule in this time zone, and whom it would reset."""
+    table = Table(f"Due ({time_zone})", "Learners, as things are now", "Among them")
     for one in ahead:
-        when = f"{one.due_at:%Y-%m-%d %H:%M}" if one.due_at else "when it is reported"
+        when = on_its_clock(one.due_at, time_zone) or "when it is reported"
         more = ", …" if one.learners > len(one.names) else ""
         table.add_row(when, f"{one.learners:,}", ", ".join(one.names) + more)
     return table
@@ -34,12 +41,7 @@ def rule_as_json(session: Session, rule: Rule) -> dict[str, Any]:
         "owner": rule.owner,
         "confirmed_at": rule.confirmed_at,
         "confirmed_preview": rule.confirmed_preview,
-        "open_occurrences": session.scalars(
-            select(func.count()).where(
-                Occurrence.rule_id == rule.id,
-                Occurrence.state.in_((OccurrenceState.PLANNED, OccurrenceState.WAITING, OccurrenceState.REQUESTED)),
-            )
-        ).one(),
+        "open_occurrences": open_occurrences_of(session, rule),
     }
 
 

@@ -8,10 +8,9 @@ import typer
 from pydantic import ValidationError
 from rich.prompt import Prompt
 from rich.table import Table
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cli.rule_tables import ahead_table, print_rule, rule_as_json
+from cli.rule_tables import ahead_table, on_its_clock, print_rule, rule_as_json
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
 from cli.whose import As, OrganizationOption, actor, organization_of_course, organizations
@@ -20,10 +19,10 @@ from models.events import EventKind
 from models.people import Organization
 from models.refusals import RuleInvalid, RuleUnknown
 from models.resets import Audience
-from models.retraining import CatchUp, Occurrence, Rule, RuleKind, RuleState
+from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction
-from models.training import Course
 from tasks.dry_run import Ahead, dry_run
+from tasks.rule_history import history_of, rules_of
 from tasks.rule_terms import Terms, terms_of, when_in_words
 from tasks.rules import (
     Proposal,
@@ -132,24 +131,22 @@ def list_command(organization: SomeOrganization = None, as_json: AsJson = False)
     """List the rules, those that wait for somebody first."""
     with surroundings(), transaction() as session:
         owners = [one.id for one in organizations(session, organization)]
-        waiting_first = (Rule.state != RuleState.WAITING, Rule.created_at)
-        mine = Rule.organization_id.in_(owners), Rule.state != RuleState.REMOVED
-        found = session.scalars(select(Rule).where(*mine).order_by(*waiting_first)).all()
+        found = rules_of(session, owners)
         if as_json:
-            print_json([rule_as_json(session, rule) for rule in found])
+            print_json([rule_as_json(session, rule) for rule, _ in found])
             return
         if not found:
             console.print("There are no rules yet. `recourse rules add COURSE` makes one.")
             return
         table = Table("Rule", "Course", "When", "State", "Next look", "Waits for")
         table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"
-        for rule in found:
+        for rule, code in found:
             table.add_row(
                 str(rule.id),
-                session.get_one(Course, rule.course_id).code,
+                code,
                 when_in_words(terms_of(session, rule)),
                 rule.state.value,
-                f"{rule.look_at:%Y-%m-%d %H:%M} UTC" if rule.look_at else "",
+                f"{on_its_clock(rule.look_at, rule.time_zone)} {rule.time_zone}" if rule.look_at else "",
                 rule.waits_for or "",
             )
         console.print(table)
@@ -167,11 +164,11 @@ def dry_run_command(rule: RuleId, as_json: AsJson = False) -> None:
     """Show the next 12 occurrences and who would be reset, as things are now. Changes nothing."""
     with surroundings(), transaction() as session:
         found = _rule(session, rule)
-        ahead = dry_run(session, found.organization_id, terms_of(session, found))
+        ahead, time_zone = dry_run(session, found.organization_id, terms_of(session, found)), found.time_zone
     if as_json:
         print_json([vars(one) for one in ahead])
     else:
-        console.print(ahead_table(ahead) if ahead else "Nothing lies ahead of it.")
+        console.print(ahead_table(ahead, time_zone) if ahead else "Nothing lies ahead of it.")
 
 
 @rules.command("history")
@@ -181,22 +178,18 @@ def history_command(
     """Show what became of a rule's occurrences, latest first; learners who came due together are one line."""
     with surroundings(), transaction() as session:
         found = _rule(session, rule)
-        columns = (Occurrence.due_at, Occurrence.state, Occurrence.reset_id, Occurrence.reason)
-        rows = session.execute(
-            select(*columns, func.count())
-            .where(Occurrence.rule_id == found.id)
-            .group_by(*columns)
-            .order_by(Occurrence.due_at.desc())
-            .limit(limit)
-        ).all()
+        became = history_of(session, found, limit=limit)
+        time_zone = found.time_zone
     if as_json:
-        names = ("due_at", "state", "reset", "reason", "occurrences")
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        names = {"due_at": "due_at", "state": "state", "reset": "reset_id", "reason": "reason"}
+        names |= {"occurrences": "occurrences"}
+        print_json([{key: getattr(one, name) for key, name in names.items()} for one in became])
         return
-    table = Table("Due (UTC)", "State", "Occurrences", "Reset", "Why")
-    for due_at, state, reset, reason, occurrences in rows:
-        table.add_row(f"{due_at:%Y-%m-%d %H:%M}", state.value, f"{occurrences:,}", str(reset or ""), reason or "")
-    console.print(table if rows else "It was never due yet.")
+    table = Table(f"Due ({time_zone})", "State", "Occurrences", "Reset", "Why")
+    for one in became:
+        due = on_its_clock(one.due_at, time_zone)
+        table.add_row(due, one.state.value, f"{one.occurrences:,}", str(one.reset_id or ""), one.reason or "")
+    console.print(table if became else "It was never due yet.")
 
 
 @rules.command("pause")
@@ -293,7 +286,7 @@ def _asked(proposal: Proposal, ahead: list[Ahead], confirm: str | None) -> str:
     figures = proposal.figures
     notes.print(f"Now that would be {figures.learners:,} learners and {sum(figures.removed.values()):,} records.")
     if ahead:
-        notes.print(ahead_table(ahead))
+        notes.print(ahead_table(ahead, proposal.terms.time_zone))
     if confirm is None and sys.stdin.isatty():
         course = proposal.terms.course
         return Prompt.ask(f"Its resets cannot be undone. Type {course} to confirm", console=notes)

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from cli.local import LocalServers
 from cli.terminal import notes
 from cli.workers import Workers
+from config.misspelled import misspelled
 from config.settings import required, settings
 from models.session import engine, forget_engine
 
@@ -33,6 +34,8 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
     the installation's own is brought up to date; one of the operator's only with `migrate`. Raises
     `LocalServersError`, `DatabaseBehindError`.
     """
+    for words in misspelled():
+        notes.print(words, style="yellow")
     if home is not None:
         os.environ["RECOURSE_STORAGE_URL"] = (home.absolute() / "files").as_uri()
     embedded_database = home is not None or settings().database_url is None

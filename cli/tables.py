@@ -13,6 +13,7 @@ from models.resets import Reset
 from models.training import Course
 from tasks.imports import Imported
 from tasks.lookup import causes_of
+from tasks.outcomes import LEARNERS, end_in_words, shares_of, state_in_words
 from tasks.preview import Preview
 from tasks.report import progress_of, report
 
@@ -37,7 +38,7 @@ def report_table(session: Session, reset: Reset) -> Table:
     course = session.get_one(Course, reset.course_id)
     table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
     table.add_row("Course", f"{course.code} · {course.title}")
-    table.add_row("State", reset.state.value.replace("_", " "))
+    table.add_row("State", state_in_words(reset))
     table.add_row("For", f"{reset.audience.value} learners" if reset.user_ids is None else "named users")
     table.add_row("Why", reset.reason)
     table.add_row("Asked for", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {requester(session, reset)}")
@@ -45,8 +46,10 @@ def report_table(session: Session, reset: Reset) -> Table:
     if reset.error:
         table.add_row("Error", reset.error)
     table.add_section()
-    for outcome, count in figures["progress"].items():
-        table.add_row(f"Learners {outcome}" if outcome != "total" else "Learners", f"{count:,}")
+    progress = progress_of(session, reset.id)
+    table.add_row("Learners", f"{progress.total:,}" if progress.total else end_in_words(reset, progress))
+    for share in shares_of(progress) if progress.total else ():
+        table.add_row(f"Learners: {share.label}", f"{share.learners:,}")
     table.add_section()
     for kind, label in kind_labels().items():
         table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
@@ -71,7 +74,7 @@ def causes_table(session: Session, reset: Reset) -> Table | None:
         return None
     table = Table("Outcome", "Cause", "Learners")
     for cause in causes:
-        table.add_row(cause.state.value, cause.reason, f"{cause.learners:,}")
+        table.add_row(LEARNERS[cause.state], cause.reason, f"{cause.learners:,}")
     return table
 
 
@@ -85,9 +88,9 @@ def resets_table(session: Session, resets: list[Reset]) -> Table:
         table.add_row(
             str(reset.id),
             session.get_one(Course, reset.course_id).code,
-            reset.state.value.replace("_", " "),
-            f"{progress.settled:,} of {progress.total:,}",
-            f"{progress.failed:,}",
+            state_in_words(reset),
+            f"{progress.settled:,} of {progress.total:,}" if progress.total else "-",
+            f"{progress.failed:,}" if progress.total else "-",
             f"{reset.requested_at:%Y-%m-%d %H:%M}",
             requester(session, reset),
             reset.reason,

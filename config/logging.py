@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from config.misspelled import misspelled
 from config.settings import settings
 
 # What Celery says of a message, by the first word after the task's name and id; of an end it says which.
@@ -48,6 +49,8 @@ def configure_logging() -> None:
     root.setLevel(settings().log_level)
     # Beat would log each of its ticks, and a worker each message that it takes from the broker.
     logging.getLogger("celery.beat").setLevel(max(logging.WARNING, root.level))
+    for words in misspelled():
+        structlog.get_logger(__name__).warning("setting_unknown", detail=words)
 
 
 def _without_values(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -1,6 +1,9 @@
 """Whether a certificate holds, for whoever asks; and what stands on one."""
 
 import hashlib
+import re
+import secrets
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,6 +27,9 @@ DOCUMENTS = Outbox(
     waiting=Certificate.pdf_due_at.is_not(None),
     given_up=Certificate.pdf_due_at.is_(None) & Certificate.pdf_error.is_not(None),
 )
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without 0 and O, 1 and I, which look alike
+MISREAD = str.maketrans("1I", "LL")
+SERIAL_LENGTH = 20
 
 
 class SupersededSerial(Base):
@@ -53,19 +59,38 @@ def facts_of(session: Session, registration: UUID) -> Facts | None:
 
 
 def holds(session: Session, serial: str) -> Facts | None:
-    """The certificate of this serial, if it holds."""
-    return _facts(session, serial=plain_serial(serial))
+    """The certificate of this serial, however it was typed, if it holds."""
+    found = (_facts(session, serial=plain) for plain in plain_serials(serial))
+    return next((facts for facts in found if facts), None)
 
 
 def is_superseded(session: Session, serial: str) -> bool:
     """Whether there was a certificate of this serial, which a reset has ended."""
-    digest = hashlib.sha256(plain_serial(serial).encode()).digest()
-    return session.get(SupersededSerial, digest) is not None
+    hashes = [hashlib.sha256(plain.encode()).digest() for plain in plain_serials(serial)]
+    mine = select(SupersededSerial).where(SupersededSerial.serial_hash.in_(hashes))
+    return session.scalars(select(mine.exists())).one()
 
 
-def plain_serial(serial: str) -> str:
-    """A serial as it is kept, from how people type it."""
-    return "".join(serial.split()).upper()
+def plain_serials(serial: str) -> list[str]:
+    """A serial as it is kept, from how people type it: the likeliest first.
+
+    Ours are letters and digits in groups of five, so any other character is one that somebody put between them, and I
+    and 1, which ours do not have, were an L. One that came from elsewhere is kept as it came.
+    """
+    typed = "".join(unicodedata.normalize("NFKC", serial).split()).upper()
+    letters = re.sub(r"[\W_]", "", typed).translate(MISREAD)
+    ours = [in_groups(letters)] if len(letters) == SERIAL_LENGTH else []
+    return list(dict.fromkeys([*ours, typed]))
+
+
+def new_serial() -> str:
+    """A certificate's serial: 20 characters that cannot be guessed, in groups of five."""
+    return in_groups("".join(secrets.choice(ALPHABET) for _ in range(SERIAL_LENGTH)))
+
+
+def in_groups(letters: str) -> str:
+    """The characters of a serial of ours, as it is kept and printed."""
+    return "-".join(letters[start : start + 5] for start in range(0, len(letters), 5))
 
 
 def supersede(session: Session, registrations: list[UUID]) -> None:

@@ -79,6 +79,15 @@ def user_of(session: Session, organization_id: int, user_id: int) -> User:
     return user
 
 
+def user_by_address(session: Session, organization_id: int, email: str) -> User:
+    """The organization's user with this address, whose case does not count. Raises `UserUnknown`."""
+    address = func.lower(User.email) == email.lower()
+    user = session.scalar(select(User).where(User.organization_id == organization_id, address))
+    if user is None:
+        raise UserUnknown(email)
+    return user
+
+
 def course_of(session: Session, organization_id: int, code: str) -> Course:
     """The organization's course with this code. Raises `CourseUnknown`."""
     course = session.scalar(select(Course).where(Course.organization_id == organization_id, Course.code == code))

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.notifications import Notification, NotificationKind, NotificationState
-from models.session import changed_rows
+from models.resets import Reset, ResetState
 from models.training import Course
 
 
@@ -21,6 +21,7 @@ class Alert:
     course_code: str
     course_title: str
     reset_id: UUID | None
+    reset_state: ResetState | None  # as it is now
     sent_at: datetime | None
     read_at: datetime | None
 
@@ -34,10 +35,12 @@ def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit
             Course.code,
             Course.title,
             Notification.reset_id,
+            Reset.state,
             Notification.sent_at,
             Notification.read_at,
         )
         .join(Course, Course.id == Notification.course_id)
+        .outerjoin(Reset, Reset.id == Notification.reset_id)
         .where(Notification.user_id == user_id, Notification.state == NotificationState.SENT)
         .order_by(Notification.id.desc())
         .limit(limit)
@@ -56,13 +59,3 @@ def unread(session: Session, user_id: int) -> int:
             Notification.read_at.is_(None),
         )
     ).one()
-
-
-def mark_read(session: Session, user_id: int, alert_id: int | None = None) -> int:
-    """Mark one of the user's alerts as read, or all. Gives how many were not read before."""
-    mine = (Notification.user_id == user_id) & (Notification.state == NotificationState.SENT)
-    if alert_id is not None:
-        mine &= Notification.id == alert_id
-    return changed_rows(
-        session, update(Notification).where(mine, Notification.read_at.is_(None)).values(read_at=func.now())
-    )

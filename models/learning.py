@@ -1,10 +1,11 @@
-"""What learners write: progress, submissions, posts, completion. Each write carries its registration.
+"""The rows that learners' work is kept in: progress, submissions, posts, completion, each under its registration.
+
+Who may write them, and when, is for `tasks.people.learning` to say.
 
 A write holds the enrolment's row from the check of the registration to its commit, and a reset takes the same lock. So
 a write either is complete before the reset, and is cleared by it, or finds its registration gone and is refused.
 """
 
-import secrets
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models.access import Actor, Permission
+from models.certificates import new_serial
 from models.records import (
     AssignmentSubmission,
     Certificate,
@@ -39,7 +40,7 @@ def record_progress(session: Session, registration: UUID, activity_id: int, perc
 
     Raises `StaleRegistration`, `ActivityUnknown`.
     """
-    enrolment = _current(session, registration)
+    enrolment = current(session, registration)
     _activity(session, enrolment, activity_id, ActivityKind.LESSON)
     row = insert(LessonProgress).values(registration=registration, activity_id=activity_id, percent=percent)
     progress = session.scalars(
@@ -69,7 +70,7 @@ def submit(
     Each call is a further attempt. `score` is 0 to 100, or none while it is not marked.
     Raises `StaleRegistration`, `ActivityUnknown`.
     """
-    enrolment = _current(session, registration)
+    enrolment = current(session, registration)
     activity = _activity(session, enrolment, activity_id, ActivityKind.ASSIGNMENT, ActivityKind.PRACTICAL_ASSESSMENT)
     table = AssignmentSubmission if activity.kind == ActivityKind.ASSIGNMENT else PracticalAssessment
     # The lock on the enrolment makes this count safe: no other attempt of this learner is under way.
@@ -86,7 +87,7 @@ def submit(
 
 def post(session: Session, registration: UUID, activity_id: int, body: str) -> DiscussionPost:
     """Write in a discussion. Raises `StaleRegistration`, `ActivityUnknown`."""
-    enrolment = _current(session, registration)
+    enrolment = current(session, registration)
     _activity(session, enrolment, activity_id, ActivityKind.DISCUSSION)
     row = DiscussionPost(registration=registration, activity_id=activity_id, body=body)
     session.add(row)
@@ -99,7 +100,7 @@ def complete(session: Session, registration: UUID) -> Completion:
 
     Completing what is completed changes nothing and returns the completion there is. Raises `StaleRegistration`.
     """
-    enrolment = _current(session, registration)
+    enrolment = current(session, registration)
     completion = session.get(Completion, registration)
     if completion is None:
         completion = Completion(registration=registration)
@@ -120,32 +121,7 @@ def complete(session: Session, registration: UUID) -> Completion:
     return completion
 
 
-def enrolment_under(session: Session, actor: Actor, registration: UUID) -> Enrolment:
-    """The enrolment whose registration this is, if the actor may write under it: the learner themself, or an admin of
-    courses in the same organization, as graders and learning systems are.
-
-    A registration is a secret of nobody's. One that the actor has nothing to do with is as unknown as one that never
-    was. Raises `StaleRegistration`.
-    """
-    enrolment = session.scalar(
-        select(Enrolment).where(
-            Enrolment.registration == registration,
-            Enrolment.organization_id == actor.organization_id,
-            Enrolment.unassigned_at.is_(None),
-        )
-    )
-    if enrolment is None or (enrolment.user_id != actor.user_id and Permission.COURSES not in actor.permissions):
-        raise StaleRegistration
-    return enrolment
-
-
-def new_serial() -> str:
-    """A certificate's serial: 20 characters that cannot be guessed, in groups of five."""
-    letters = "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(20))
-    return "-".join(letters[start : start + 5] for start in range(0, 20, 5))
-
-
-def _current(session: Session, registration: UUID) -> Enrolment:
+def current(session: Session, registration: UUID) -> Enrolment:
     """The enrolment whose registration this is, held until the commit. Raises `StaleRegistration`."""
     enrolment = session.scalar(
         select(Enrolment)

@@ -3,9 +3,9 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
 from models.base import Base
@@ -43,6 +43,12 @@ class User(Base):
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def only_organization(session: Session) -> Organization | None:
+    """The organization, where there is but one."""
+    found = session.scalars(select(Organization).limit(2)).all()
+    return found[0] if len(found) == 1 else None
 
 
 def zone_of(user: User) -> ZoneInfo:

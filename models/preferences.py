@@ -1,13 +1,14 @@
 """How users want to be alerted: of all courses at once in `User`, and course by course here."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, case, delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, ForeignKey, Index, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.people import User
+from models.training import Course, Enrolment
 
 
 class AlertLevel(StrEnum):
@@ -27,6 +28,16 @@ class AlertPreference(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
     course_id: Mapped[int] = mapped_column(ForeignKey("course.id"), primary_key=True)
     level: Mapped[AlertLevel] = mapped_column(one_of(AlertLevel, "level"))
+
+
+@dataclass(frozen=True)
+class CourseLevel:
+    """A course of a user's, and what they want to be told of it."""
+
+    id: int
+    code: str
+    title: str
+    level: AlertLevel
 
 
 def level_is(level: AlertLevel, course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
@@ -71,15 +82,16 @@ def wants_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> Co
     return case(*((condition, False) for condition, _ in why_no_mail(course_id)), else_=True)
 
 
-def set_level(session: Session, user_id: int, course_id: int, level: AlertLevel) -> None:
-    """Keep the user's wish for the course. That the course is theirs is for the caller to know."""
-    if level == AlertLevel.ALL:
-        mine = (AlertPreference.user_id == user_id) & (AlertPreference.course_id == course_id)
-        session.execute(delete(AlertPreference).where(mine))
-        return
-    row = insert(AlertPreference).values(user_id=user_id, course_id=course_id, level=level)
-    session.execute(
-        row.on_conflict_do_update(
-            index_elements=[AlertPreference.user_id, AlertPreference.course_id], set_={"level": row.excluded.level}
+def alert_levels_of(session: Session, user_id: int) -> list[CourseLevel]:
+    """The courses assigned to the user, by title, with what they want to be told of each."""
+    query = (
+        select(Course.id, Course.code, Course.title, func.coalesce(AlertPreference.level, AlertLevel.ALL.value))
+        .join(Enrolment, Enrolment.course_id == Course.id)
+        .outerjoin(
+            AlertPreference,
+            (AlertPreference.user_id == Enrolment.user_id) & (AlertPreference.course_id == Course.id),
         )
+        .where(Enrolment.user_id == user_id, Enrolment.unassigned_at.is_(None))
+        .order_by(Course.title, Course.id)
     )
+    return [CourseLevel(id_, code, title, AlertLevel(level)) for id_, code, title, level in session.execute(query)]

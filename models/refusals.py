@@ -455,8 +455,23 @@ class NothingHandedIn(Refused):
 class NotYetDone(Refused):
     code = "not-yet-done"
 
+    def __init__(self, *, anything_to_do: bool = True) -> None:
+        super().__init__(
+            "Something in this course is not done yet. Open the course and finish what is left."
+            if anything_to_do
+            else "There is nothing to do in this course here, so you cannot complete it yourself. "
+            "Ask whoever manages it to record that you took it."
+        )
+
+
+class OwnWork(Refused):
+    code = "own-work"
+
     def __init__(self) -> None:
-        super().__init__("Something in this course is not done yet. Open the course and finish what is left.")
+        super().__init__(
+            "Nobody marks their own work. Hand it in without a score, and have somebody else mark it. "
+            "Nothing was saved."
+        )
 
 
 class TimeZoneUnknown(Refused):

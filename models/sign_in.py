@@ -143,6 +143,12 @@ def user_of_session(session: Session, token: str) -> User | None:
     return user
 
 
+def sessions_of(session: Session, user_id: int) -> list[WebSession]:
+    """The user's sessions, the one seen last first."""
+    mine = select(WebSession).where(WebSession.user_id == user_id).order_by(WebSession.seen_at.desc())
+    return list(session.scalars(mine))
+
+
 def end_session(session: Session, token: str) -> None:
     """Sign out one browser."""
     session.execute(delete(WebSession).where(WebSession.token_hash == hash_of(token)))

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from config.settings import required
-from models import audit
-from models.access import Actor
 from models.base import Base
 from models.people import User
-from models.refusals import TokenUnknown
 from models.sign_in import hash_of
 
 PREFIX = "rcs_"  # so that a token that leaked into a log or a repository is recognised
@@ -68,57 +65,11 @@ class Application:
     user: User
 
 
-def create_token(
-    session: Session, actor: Actor | str, user: User, name: str, scopes: list[Scope], expires_at: datetime | None
-) -> str:
-    """A new token for the user. Gives its text, which is stored nowhere and cannot be shown again."""
-    token = PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken(
-        user_id=user.id,
-        token_hash=hash_of(token),
-        name=name,
-        scopes=[str(scope) for scope in scopes],
-        expires_at=expires_at,
-    )
-    session.add(row)
-    session.flush()
-    audit.record(session, actor, "token.created", row.id, user.organization_id, name=name, scopes=row.scopes)
-    return token
-
-
-def revoke_token(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> None:
-    """End a token for good; ending it twice is the same as once. Raises `TokenUnknown`."""
-    token = session.scalar(
-        select(ApiToken)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.id == token_id, User.organization_id == organization_id)
-        .with_for_update(of=ApiToken)
-    )
-    if token is None:
-        raise TokenUnknown(token_id)
-    if token.revoked_at is None:
-        token.revoked_at = session.scalars(select(func.now())).one()
-        audit.record(session, actor, "token.revoked", token.id, organization_id)
-
-
 def message_secret(token: ApiToken) -> str:
     """The secret that messages are signed with in the token's name. As with webhooks, it is in no table: whoever reads
     a backup cannot sign with what is in it."""
     made = hmac.digest(required("secret_key").encode(), b"recourse.message\0" + token.token_hash, hashlib.sha256)
     return "rcm_" + made.hex()
-
-
-def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:
-    """The same, to be given to whom it is for. Raises `TokenUnknown`, also for a token that is revoked."""
-    token = session.scalar(
-        select(ApiToken)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.id == token_id, User.organization_id == organization_id, ApiToken.revoked_at.is_(None))
-    )
-    if token is None:
-        raise TokenUnknown(token_id)
-    audit.record(session, actor, "token.secret_shown", token.id, organization_id)
-    return message_secret(token)
 
 
 def bearer_of(session: Session, text: str) -> Bearer | None:
@@ -162,3 +113,14 @@ def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
         .execution_options(synchronize_session=False)
     )
     return Application(found.ApiToken, found.User)
+
+
+def tokens_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[ApiToken, str]]:
+    """The tokens of these organizations, the oldest first, each with its user's address."""
+    query = (
+        select(ApiToken, User.email)
+        .join(User, User.id == ApiToken.user_id)
+        .where(User.organization_id.in_(organization_ids))
+        .order_by(ApiToken.id)
+    )
+    return [(token, email) for token, email in session.execute(query)]

@@ -15,7 +15,7 @@ from models import audit
 from models.access import Actor, Permission, acting_user_by_id
 from models.events import Event, EventKind, EventSource
 from models.people import Organization, User
-from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid
+from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid, UserUnknown
 from tasks.asked_by_message import Words
 from tasks.report_event import report_event
 
@@ -34,8 +34,13 @@ class Told(BaseModel):
 
 
 def open_source(session: Session, actor: Actor, user: User, name: str) -> EventSource:
-    """A new source, which reports in the user's name and with their permissions. Raises `Forbidden`."""
+    """A new source, which reports in the user's name and with their permissions.
+
+    Raises `Forbidden`, `UserUnknown`.
+    """
     actor.must_have(Permission.COURSES)
+    if user.organization_id != actor.organization_id or not user.active:
+        raise UserUnknown(user.email)
     source = EventSource(
         organization_id=actor.organization_id, user_id=user.id, name=name.strip(), salt=secrets.token_bytes(32)
     )

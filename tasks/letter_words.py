@@ -55,7 +55,7 @@ ENGLISH = Language(
     due="Due on {day}",
     begins="Begins again on {day}",
     reset={
-        "succeeded": "All learners were reset.",
+        "succeeded": "The reset is done; nobody failed.",
         "partly_failed": "Some learners could not be reset.",
         "failed": "No learner could be reset.",
         "cancelled": "The reset was cancelled before its end.",
@@ -106,7 +106,7 @@ GERMAN = Language(
     due="Fällig am {day}",
     begins="Beginnt neu am {day}",
     reset={
-        "succeeded": "Alle Lernenden wurden zurückgesetzt.",
+        "succeeded": "Das Zurücksetzen ist abgeschlossen; bei niemandem ist es fehlgeschlagen.",
         "partly_failed": "Einige Lernende konnten nicht zurückgesetzt werden.",
         "failed": "Niemand konnte zurückgesetzt werden.",
         "cancelled": "Das Zurücksetzen wurde vor seinem Ende abgebrochen.",

@@ -130,7 +130,9 @@ def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
     """What came of a reset, and nothing of any one learner."""
     progress = progress_of(session, reset.id)
     counts = {name: f"{getattr(progress, name):,}" for name in ("total", "cleared", "unchanged", "skipped", "failed")}
-    lines = [language.reset.get(reset.state, str(reset.state)), language.figures.format(**counts)]
+    lines = [language.reset.get(reset.state, str(reset.state))]
+    if progress.total:
+        lines.append(language.figures.format(**counts))
     if progress.failed:
         lines.append(language.failures)
     return [*lines, language.why.format(reason=reset.reason)]

@@ -34,9 +34,14 @@ class Progress:
     @property
     def outcome(self) -> str:
         """What came of it, in words."""
+        if not self.total:
+            return "Nobody was reset"
+        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
         if self.failed:
-            return f"{self.failed:,} of {self.total:,} learners were not reset"
-        return f"{self.cleared:,} of {self.total:,} learners reset, {self.unchanged:,} had nothing to reset"
+            failed = f": {self.failed:,} failed{skipped}" if skipped else ""
+            return f"{self.failed + self.skipped:,} of {self.total:,} learners were not reset{failed}"
+        done = f"{self.cleared:,} of {self.total:,} learners reset, {self.unchanged:,} had nothing to reset"
+        return done + skipped
 
     def __str__(self) -> str:
         """In words, as Flower shows it."""

@@ -1,5 +1,6 @@
 """Retraining rules as people look at them: the list, and what became of a rule's occurrences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,13 +39,7 @@ def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
     Raises `Forbidden`.
     """
     actor.must_have(Permission.COURSES)
-    query = (
-        select(Rule, Course.code)
-        .join(Course, Course.id == Rule.course_id)
-        .where(Rule.organization_id == actor.organization_id, Rule.state != RuleState.REMOVED)
-        .order_by(Rule.state != RuleState.WAITING, Rule.created_at, Rule.id)
-    )
-    return [(rule, code) for rule, code in session.execute(query)]
+    return rules_of(session, [actor.organization_id])
 
 
 def history_of(
@@ -68,3 +63,21 @@ def history_of(
     if after is not None:
         query = query.where(place < after)
     return [Became(*row[:5], int(row[5] or 0)) for row in session.execute(query)]
+
+
+def open_occurrences_of(session: Session, rule: Rule) -> int:
+    """How many of the rule's occurrences are still to come to an end."""
+    not_over = (OccurrenceState.PLANNED, OccurrenceState.WAITING, OccurrenceState.REQUESTED)
+    mine = select(func.count()).where(Occurrence.rule_id == rule.id, Occurrence.state.in_(not_over))
+    return session.scalars(mine).one()
+
+
+def rules_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[Rule, str]]:
+    """The rules of these organizations but the removed ones, each with its course's code; those that wait first."""
+    query = (
+        select(Rule, Course.code)
+        .join(Course, Course.id == Rule.course_id)
+        .where(Rule.organization_id.in_(organization_ids), Rule.state != RuleState.REMOVED)
+        .order_by(Rule.state != RuleState.WAITING, Rule.created_at, Rule.id)
+    )
+    return [(rule, code) for rule, code in session.execute(query)]

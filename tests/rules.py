@@ -10,9 +10,10 @@ import time_machine
 
 from models.access import Actor
 from models.events import Event, EventKind
-from models.groups import add_members, create_group, group_by_code
+from models.groups import group_by_code
 from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction
+from tasks.people.groups import add_members, create_group
 from tasks.report_event import report_event
 from tasks.retrain import look
 from tasks.rule_terms import Terms

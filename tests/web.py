@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import uvicorn
 
-from models.access import Permission
-from models.people import User
+from models.access import Permission, console_operator
+from models.people import Organization, User
 from models.session import transaction
 from models.sign_in import begin_session
-from models.tokens import Scope, create_token
+from models.tokens import Scope
+from tasks.people.tokens import create_token
 from tests.workers import until
 
 LONGEST = 30.0  # seconds that an answer may take
@@ -69,7 +70,8 @@ def token_for(user_id: int, *scopes: Scope) -> str:
     with transaction() as session:
         user = session.get_one(User, user_id)
         until_then = datetime.now(UTC) + timedelta(days=1)
-        return create_token(session, "test", user, "test", list(scopes or Scope), until_then)
+        operator = console_operator(session.get_one(Organization, user.organization_id))
+        return create_token(session, operator, user, "test", list(scopes or Scope), until_then)
 
 
 def client_of(base: str, token: str | None = None) -> httpx.Client:

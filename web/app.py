@@ -18,6 +18,7 @@ from tasks.app import app as celery
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.csrf import genuine
+from web.cut_off import CutOff
 from web.ending import told_of_the_end
 from web.first_start import tell_the_way_in
 from web.headers import SecurityHeaders
@@ -42,13 +43,14 @@ def create_app() -> FastAPI:
     )
     tell_problems(app)
     app.add_middleware(BodyLimit, refuse=body_too_large)
+    app.add_middleware(CutOff)  # before the limit, which would tell of a file's size and lose what was written
     app.add_middleware(SecurityHeaders)
     if settings().otlp_endpoint:
         app.add_middleware(RequestSpans)
     app.include_router(health.router)
     app.include_router(metrics.router)
     for router in api.ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=[Depends(api.nothing_unknown)])
     api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)

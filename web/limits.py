@@ -61,6 +61,11 @@ def limit_of(path: str) -> int:
     """Megabytes that a body may have which is sent to this path."""
     if path.startswith("/v1/imports"):
         return IMPORT_LIMIT_MB
-    if path.startswith("/my/courses/") and "/attempts/" in path:
+    if is_hand_in(path):
         return settings().file_limit_mb + 1  # a file, and the other fields
     return FORM_LIMIT_MB
+
+
+def is_hand_in(path: str) -> bool:
+    """Whether this path takes a form with a file."""
+    return path.startswith("/my/courses/") and "/attempts/" in path

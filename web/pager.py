@@ -19,10 +19,21 @@ T = TypeVar("T")
 class Pager:
     """Where in a list the request is."""
 
-    def __init__(self, request: Request, cursor: str, kinds: tuple[type, ...], lines: int = LINES) -> None:
+    def __init__(
+        self,
+        request: Request,
+        cursor: str,
+        kinds: tuple[type, ...],
+        lines: int = LINES,
+        *,
+        path: str | None = None,
+        but: tuple[str, ...] = (),
+    ) -> None:
         """`cursor` is what an earlier page gave, or empty; `kinds` are the types of the values in it. A cursor that is
-        none of ours means the beginning."""
-        self._request = request
+        none of ours means the beginning. `path` is where the list is, if not where the request went, which has the
+        parameters `but` beside those of the list."""
+        self._path = path or request.url.path
+        self._query = {name: value for name, value in request.query_params.items() if name not in but}
         self.after: Any = _opened(cursor, kinds)
         self._lines = lines
         self.limit = lines + 1  # one more tells whether there is a next page
@@ -40,9 +51,8 @@ class Pager:
         return self._address(after=None) if self.after is not None else None
 
     def _address(self, **changed: str | None) -> str:
-        query = dict(self._request.query_params) | changed
-        kept = {name: value for name, value in query.items() if value}
-        return f"{self._request.url.path}?{urlencode(kept)}" if kept else self._request.url.path
+        kept = {name: value for name, value in (self._query | changed).items() if value}
+        return f"{self._path}?{urlencode(kept)}" if kept else self._path
 
 
 def _closed(values: tuple[Any, ...]) -> str:

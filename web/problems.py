@@ -42,6 +42,7 @@ STATUS = {
     "sign-in-failed": 401,
     "signature-invalid": 401,
     "forbidden": 403,
+    "own-work": 403,
     "scope-missing": 403,
     "form-not-genuine": 403,
     "plan-expired": 409,

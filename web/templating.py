@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from models.access import Permission
 from models.people import zone_of
+from tasks.outcomes import LEARNERS, ended_as, state_in_words
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
 
@@ -44,8 +45,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "words": words, "moment": moment, "day": day, "counted": counted}
+    environment.filters |= {
+        "number": number,
+        "words": words,
+        "moment": moment,
+        "clock": clock,
+        "day": day,
+        "counted": counted,
+    }
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
+    environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
     return environment
 
 
@@ -71,6 +80,14 @@ def moment(context: Context, value: datetime | None) -> Markup | str:
         return "-"
     here = value.astimezone(_zone(context))
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{here:%-d %b %Y, %H:%M %Z}")
+
+
+def clock(value: datetime | None, time_zone: str) -> Markup | str:
+    """A moment on the clock of a time zone, which is named: that of a retraining rule, whoever reads the page."""
+    if value is None:
+        return "-"
+    here = value.astimezone(ZoneInfo(time_zone))
+    return Markup('<time datetime="{}">{} ({})</time>').format(value.isoformat(), f"{here:%-d %b %Y, %H:%M}", time_zone)
 
 
 @pass_context

@@ -62,6 +62,7 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/groups": "/groups",
         "/groups/{code}": "/groups/bern-2",
         "/problems/{code}": "/problems/plan-expired",
+        "/verify": "/verify",
         "/verify/{serial}": "/verify/AAAAA-BBBBB-CCCCC-DDDDD",
     }
 
@@ -74,6 +75,10 @@ NO_PAGES_OF_AN_ADMIN = {
     "/sign-in",  # looked at below
     "/first-start",  # in test_first_start
     "/my/courses/{code}",
+    "/my/courses/{code}/lessons/{activity_id}",
+    "/my/courses/{code}/attempts/{activity_id}",
+    "/my/courses/{code}/posts/{activity_id}",
+    "/my/courses/{code}/completion",
     "/resets/{reset_id}/live",  # a part of a page
     "/my/files/{file_id}",  # files
     "/my/courses/{code}/certificate",

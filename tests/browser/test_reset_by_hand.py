@@ -259,7 +259,7 @@ def test_what_a_learner_wrote_is_not_lost_when_it_is_refused(sign_in: SignIn) ->
     part.get_by_label("Your answer").fill("A long and careful answer.")
     part.get_by_label("File").set_input_files({"name": "a.exe", "mimeType": "text/plain", "buffer": b"MZ"})
     part.get_by_role("button", name="Hand in").click()
-    expect(part.get_by_role("alert")).to_contain_text("It was not saved")
+    expect(page.get_by_role("alert")).to_contain_text("It was not saved")
     expect(part.get_by_label("Your answer")).to_have_value("A long and careful answer.")
 
 

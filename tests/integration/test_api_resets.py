@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from models.groups import add_members, create_group
 from models.session import transaction
 from models.tokens import Scope
+from tasks.people.groups import add_members, create_group
 from tasks.preview import opened, signed
 from tests.post import Post
 from tests.scenes import COURSE, OTHER_COURSE, REASON, Scene, ask, fail_for, let_all_pass, make_scene, run

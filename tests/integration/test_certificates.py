@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -105,6 +106,60 @@ def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, served: str) ->
         assert "This certificate is valid" in seen.text
         assert scene.users()[0].name in seen.text
     assert seen.headers["x-robots-tag"] == "noindex"
+
+
+def as_people_type(serial: str) -> list[str]:
+    plain = serial.replace("-", "")
+    return [
+        plain,
+        plain.lower(),
+        serial.replace("-", " "),
+        serial.replace("-", "\N{EN DASH}"),
+        f" {serial[:11]}\N{ZERO WIDTH SPACE}{serial[11:]}. ",
+        serial.replace("L", "1"),
+        serial.lower().replace("l", "I"),
+        "".join(chr(ord(letter) + 0xFEE0) for letter in plain),  # full width, as some keyboards write
+    ]
+
+
+def test_a_serial_is_found_however_it_is_typed(scene: Scene, served: str, post: Post) -> None:
+    serial = finish(scene.enrolments()[0])
+    anybody = visitor(served)
+    run("UPDATE certificate SET serial = :serial", serial=(serial := "L2345-6789A-BCDEF-GHJKL"))
+    for typed in as_people_type(serial):
+        seen = anybody.get(f"/verify/{quote(typed, safe='')}")
+        assert "This certificate is valid" in seen.text, typed
+        assert f"<code>{serial}</code>" in seen.text
+        assert anybody.get("/verify", params={"serial": typed}).headers["location"] == f"/verify/{serial}"
+    # Not another one
+    for wrong in (serial[:-1], serial + "A", serial.replace("B", "8")):
+        assert anybody.get(f"/verify/{wrong}").status_code == 404
+    scene.request()
+    post.drain()
+    for typed in as_people_type(serial):
+        assert "This certificate is superseded" in anybody.get(f"/verify/{quote(typed, safe='')}").text, typed
+
+
+def test_a_serial_that_came_from_another_system_is_found_as_it_is(scene: Scene, served: str) -> None:
+    finish(scene.enrolments()[0])
+    for serial in ("DEMO-000001", "I0I0I-00000-11111-OOOOO"):
+        run("UPDATE certificate SET serial = :serial", serial=serial)
+        assert "This certificate is valid" in visitor(served).get(f"/verify/{serial.lower()}").text
+
+
+def test_who_has_no_link_types_the_serial_into_a_form(scene: Scene, served: str) -> None:
+    serial = finish(scene.enrolments()[0])
+    anybody = visitor(served)
+    for address in ("/verify", "/verify?serial=%20"):
+        form = anybody.get(address)
+        assert form.status_code == 200
+        assert "Is a certificate valid?" in form.text
+        assert '<form action="/verify"' in form.text
+    assert anybody.get("/verify/").headers["location"] == f"{served}/verify"
+    anybody.follow_redirects = True
+    assert "This certificate is valid" in anybody.get("/verify", params={"serial": serial.lower()}).text
+    again = anybody.get("/verify", params={"serial": "12/../3"})
+    assert (again.status_code, '<form action="/verify"' in again.text) == (404, True)
 
 
 def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_when(

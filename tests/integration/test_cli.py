@@ -207,7 +207,7 @@ def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Co
     for _ in range(2):
         done = recourse("demo")
         assert done.returncode == 0, done.stderr
-        assert "450 learners cleared, 50 had nothing to clear" in done.stdout
+        assert "450 learners reset, 50 had nothing to reset" in done.stdout
 
     assert recourse.answer("analytics") == before
 
@@ -280,6 +280,14 @@ def test_a_wrong_setting_is_named(recourse: Command) -> None:
     assert done.returncode == 2
     assert "RECOURSE_SECRET_KEY" in done.stderr
     assert "at least 32 characters" in done.stderr
+
+
+def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:
+    done = recourse("resets", RECOURSE_PLAN_MINUTE="5", RECOURSE_SOMETHING="1")
+    assert done.returncode == 0
+    said = " ".join(done.stderr.split())
+    assert "RECOURSE_PLAN_MINUTE is no setting, so it does nothing. Perhaps it is to be RECOURSE_PLAN_MINUTES." in said
+    assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
 
 
 def _workers_of(home: Path) -> list[str]:

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from models.leases import hold
 from models.mail import MailFigures, mails_of
-from models.preferences import AlertLevel, set_level
+from models.preferences import AlertLevel
 from models.session import transaction
 from tasks.links import unsubscribing
 from tasks.mail import Mails
 from tasks.outbox.answers import Never
 from tasks.outbox.run import LEASE
+from tasks.people.preferences import set_level
 from tasks.waits import OVER_A_DAY as WAITS
 from tests.mail_server import DROP, TAKE_AND_DROP, LoopbackMailServer
 from tests.outboxes import settle, take_one, work

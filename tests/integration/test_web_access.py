@@ -93,6 +93,10 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/my/courses/{code}/attempts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/posts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/completion"): (303, 409, 404, 404, 404),
+    ("GET", "/my/courses/{code}/lessons/{activity_id}"): (303, 303, 303, 303, 303),  # what is there says the course
+    ("GET", "/my/courses/{code}/attempts/{activity_id}"): (303, 303, 303, 303, 303),
+    ("GET", "/my/courses/{code}/posts/{activity_id}"): (303, 303, 303, 303, 303),
+    ("GET", "/my/courses/{code}/completion"): (303, 303, 303, 303, 303),
     ("GET", "/my/courses/{code}/certificate"): (303, 404, 404, 404, 404),
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
     ("GET", "/users"): (303, 403, 403, 200, 200),
@@ -142,6 +146,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/groups/{group}/join"): (303, 403, 403, 303, 404),
     ("POST", "/groups/{group}/leave"): (303, 403, 403, 404, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
+    ("GET", "/verify"): (200, 200, 200, 200, 200),
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
     ("GET", "/healthz"): (200, 200, 200, 200, 200),
     ("GET", "/readyz"): (200, 200, 200, 200, 200),

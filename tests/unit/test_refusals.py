@@ -27,6 +27,7 @@ SAMPLES: dict[str, object] = {
     "scope": "resets:write",
     "name": "Europe/Nowhere",
     "limit_mb": 50,
+    "anything_to_do": True,
     "why": "This file is empty.",
     "allowed": "pdf, docx",
     "file_id": 7,

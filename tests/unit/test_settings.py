@@ -1,9 +1,13 @@
 """The settings."""
 
+import re
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from config.celery import celery_settings
+from config.misspelled import misspelled
 from config.settings import MissingSettingError, Settings, required
 
 
@@ -70,3 +74,20 @@ def test_a_mail_server_needs_a_sender(monkeypatch: pytest.MonkeyPatch, sender: s
 def test_a_channels_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOURSE_ANNOUNCE_URLS", '["slack://hidden"]')
     assert "hidden" not in repr(Settings())
+
+
+def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert misspelled() == []
+    monkeypatch.setenv("RECOURSE_PLAN_MINUTE", "5")
+    (tmp_path / ".env").write_text("RECOURSE_BROKER=redis://secret@host\nOTHER=1\nRECOURSE_PLAN_MINUTES=5\n")
+    first, second = misspelled()
+    assert first.startswith("RECOURSE_BROKER is no setting")
+    assert "secret" not in first
+    assert second.endswith("Perhaps it is to be RECOURSE_PLAN_MINUTES.")
+
+
+def test_every_example_of_a_setting_is_one() -> None:
+    example = Path(__file__).parents[2] / ".env.example"
+    names = set(re.findall(r"RECOURSE_[A-Z_]+[A-Z]", example.read_text()))
+    assert names <= {f"RECOURSE_{name.upper()}" for name in Settings.model_fields}

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 
 from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules
 from web.api.document import describe
+from web.api.unknown import nothing_unknown
 
-__all__ = ["ROUTERS", "describe"]
+__all__ = ["ROUTERS", "describe", "nothing_unknown"]
 
 ROUTERS: list[APIRouter] = [
     plans.router,

@@ -62,6 +62,7 @@ TAGS = [
 ]
 
 DESCRIPTION = """Send a bearer token from `recourse token create`. What goes wrong is told as a problem (RFC 9457).
+A field or a parameter that is not in this document is refused, and nothing is done.
 Lists come a page at a time: follow the `Link` header with `rel="next"`."""
 
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import ConfigDict, Field
 
 from models.access import Actor, Permission
-from models.groups import add_members, create_group, group_by_code, groups_with_size, remove_members
+from models.groups import group_by_code, groups_with_size
 from models.tokens import Scope
+from tasks.people.groups import add_members, create_group, remove_members
 from web.access import program_with
 from web.api.body import JsonRoute
 from web.api.document import problems

@@ -19,10 +19,10 @@ class ProgressAnswer(Answer):
     """Learners by their outcome."""
 
     total: int
-    cleared: int
+    cleared: int = Field(description="Reset")
     unchanged: int = Field(description="There was nothing to reset")
-    skipped: int
-    failed: int
+    skipped: int = Field(description="Not touched; the learner's `reason` says why")
+    failed: int = Field(description="Not touched, since something went wrong; the learner's `reason` says what")
 
 
 class ResetInList(Answer):

@@ -256,7 +256,7 @@ def list_items(
     responses=TAKEN | problems("reset-unknown", "forbidden", "already-settled", "body-too-large"),
 )
 def cancel_reset(answer: Response, reset_id: UUID, actor: Writer, session: Database) -> ResetAnswer:
-    """Stop a reset. Who is cleared by then stays cleared; nobody further is touched. Twice is the same as once."""
+    """Stop a reset. Whoever has been reset by then stays reset; nobody further is touched. Twice is as once."""
     reset = _seen(session, actor, reset_id)
     cancel(session, actor, reset)
     return _taken(session, answer, reset)

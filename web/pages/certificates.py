@@ -1,14 +1,14 @@
 """Certificates: a learner's own, and the page that tells anybody whether one holds."""
 
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
-from sqlalchemy import select
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
-from models.certificates import facts_of, holds, is_superseded, plain_serial
+from models.certificates import facts_of, holds, is_superseded, plain_serials
+from models.directory import training_of
 from models.refusals import CertificateMissing
-from models.training import Course, Enrolment
 from tasks.certificates import document_of
 from web.access import Person
 from web.database import Database
@@ -16,26 +16,28 @@ from web.templating import page
 
 router = APIRouter()
 
+UNLISTED = {"X-Robots-Tag": "noindex"}
+
 
 @router.get("/my/courses/{code}/certificate")
 def download(code: str, person: Person, session: Database) -> Response:
     """The certificate of whoever is signed in, as a PDF."""
-    registration = session.scalar(
-        select(Enrolment.registration)
-        .join(Course, Course.id == Enrolment.course_id)
-        .where(
-            Enrolment.user_id == person.user.id,
-            Enrolment.organization_id == person.user.organization_id,
-            Enrolment.unassigned_at.is_(None),
-            Course.code == code,
-        )
-    )
-    facts = facts_of(session, registration) if registration else None
+    mine = training_of(session, person.user, code)
+    facts = facts_of(session, mine[0].registration) if mine else None
     if facts is None:
         raise CertificateMissing(code)
     name = quote(f"{code}-certificate.pdf", safe="")
     headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}
     return Response(document_of(facts), media_type="application/pdf", headers=headers)
+
+
+@router.get("/verify")
+def ask_for_a_serial(request: Request, serial: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """The form, and where it leads: a certificate's own address."""
+    likeliest = plain_serials(serial)[0].replace("/", "").strip(".")
+    if likeliest:
+        return RedirectResponse(f"/verify/{quote(likeliest, safe='')}", 303)
+    return page(request, "verify.html", headers=UNLISTED, serial="", facts=None, superseded=False)
 
 
 @router.get("/verify/{serial}")
@@ -48,8 +50,8 @@ def verify(request: Request, serial: str, session: Database) -> Response:
         request,
         "verify.html",
         status=200 if facts or superseded else 404,
-        headers={"X-Robots-Tag": "noindex"},
-        serial=plain_serial(serial)[:100],
+        headers=UNLISTED,
+        serial=facts.serial if facts else plain_serials(serial)[0][:100],
         facts=facts,
         superseded=superseded,
     )

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from models.groups import add_members, create_group, group_by_code, groups_with_size, members_of, remove_members
+from models.groups import group_by_code, groups_with_size, members_of
 from models.refusals import Refused
+from tasks.people.groups import add_members, create_group, remove_members
 from web.access import AnyAdmin, SignedIn, UsersAdmin
 from web.database import Database
 from web.pager import Pager

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.inbox import inbox_of, mark_read
+from models.inbox import inbox_of
+from tasks.people.inbox import mark_read
 from web.access import Person
 from web.database import Database
 from web.numbers import BIGGEST
@@ -29,5 +30,5 @@ def inbox(
 @router.post("/read")
 def read(person: Person, session: Database, alert: Annotated[int | None, Form(ge=0, le=BIGGEST)] = None) -> Response:
     """Mark one alert as read, or all."""
-    mark_read(session, person.user.id, alert)
+    mark_read(session, person.actor, alert)
     return RedirectResponse("/my/inbox", 303)

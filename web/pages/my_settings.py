@@ -5,14 +5,13 @@ from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import audit
-from models.people import Organization, User
 from models.refusals import PasswordTooShort, Refused, SignInFailed, SignInThrottled, TimeZoneUnknown
 from models.session import transaction
-from models.sign_in import WebSession, begin_attempt, begin_session, check_password, forgive, set_password
+from models.sign_in import sessions_of
+from tasks.people.passwords import change_own_password
+from tasks.people.preferences import choose_settings
 from web.access import Person, SignedIn, give_cookie
 from web.database import Database
 from web.problems import status_of
@@ -42,10 +41,10 @@ def save(
     notifications: Annotated[bool, Form()] = False,
 ) -> Response:
     """Change notifications and time zone."""
-    if time_zone not in ZONES:
-        return _show(request, person, session, error=TimeZoneUnknown(time_zone))
-    user = session.get_one(User, person.user.id)
-    user.notifications_on, user.time_zone = notifications, time_zone
+    try:
+        choose_settings(session, person.actor, time_zone=time_zone, notifications=notifications)
+    except TimeZoneUnknown as refusal:
+        return _show(request, person, session, error=refusal)
     return RedirectResponse("/my/settings?done=saved", 303)
 
 
@@ -58,18 +57,9 @@ def change_password(
 ) -> Response:
     """Change the password; every session but a new one for this browser ends."""
     address = request.client.host if request.client else "unknown"
-    email = person.user.email
-    with transaction() as session:
-        slug = session.get_one(Organization, person.user.organization_id).slug
+    browser = request.headers.get("user-agent", "")
     try:
-        with transaction() as session:
-            attempt = begin_attempt(session, slug, email, address)
-        with transaction() as session:
-            user = check_password(session, slug, email, current)
-            forgive(session, attempt)
-            set_password(session, user, new)
-            audit.record(session, person.actor, "user.password_set", user.id, user.organization_id)
-            token = begin_session(session, user, request.headers.get("user-agent", ""))
+        token = change_own_password(person.actor, current=current, new=new, address=address, browser=browser)
     except (SignInFailed, SignInThrottled, PasswordTooShort) as refusal:
         with transaction() as session:
             return _show(request, person, session, error=refusal)
@@ -81,14 +71,11 @@ def change_password(
 def _show(
     request: Request, person: SignedIn, session: Session, *, done: str = "", error: Refused | None = None
 ) -> Response:
-    sessions = session.scalars(
-        select(WebSession).where(WebSession.user_id == person.user.id).order_by(WebSession.seen_at.desc())
-    ).all()
     return page(
         request,
         "my_settings.html",
         status=status_of(error) if error else 200,
-        sessions=sessions,
+        sessions=sessions_of(session, person.user.id),
         zones=ZONES,
         done=done,
         error=error,

@@ -3,7 +3,7 @@
 Each form carries the registration that its page was made for, so that what was typed before a reset is refused after.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,16 +11,18 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
+from config.settings import settings
 from models.coursework import steps_of
 from models.directory import TrainingLine, course_of, training_of
-from models.files import attach, open_file
-from models.learning import complete, post, record_progress, submit
+from models.file_types import TYPES
+from models.files import open_file
 from models.people import User
-from models.refusals import CourseNotAssigned, NothingHandedIn, NotYetDone, Refused, StaleRegistration
+from models.refusals import CourseNotAssigned, FileTooLarge, Refused, StaleRegistration
 from models.session import transaction
 from models.training import EnrolmentState
-from models.uploads import receive
+from tasks.people.learning import complete, hand_in, hand_in_file, may_complete, record_progress, write_post
 from web.access import Person, SignedIn
+from web.cut_off import is_cut_off
 from web.database import Database
 from web.numbers import Number
 from web.problems import status_of
@@ -66,11 +68,13 @@ def _course(
     error: Refused | None = None,
     at: int | None = None,
     kept: str = "",
+    file_gone: bool = False,
 ) -> Response:
-    """The course's page; `error` stands at the activity `at`, with the words that were `kept`."""
+    """The course's page; `error` is about the activity `at`, whose field has the words that were `kept`."""
     mine = _mine(session, user, code)
     course = course_of(session, user.organization_id, code)
     steps = steps_of(session, course.id, mine.registration)
+    limit = settings().file_limit_mb
     return page(
         request,
         "my_course.html",
@@ -78,26 +82,52 @@ def _course(
         error=error,
         at=at,
         kept=kept,
+        file_gone=file_gone,
         course=course,
         mine=mine,
         steps=steps,
-        all_done=bool(steps) and all(step.done for step in steps),
+        may_complete=may_complete(steps),
         done=done,
+        most_mb=limit,
+        too_large=FileTooLarge(limit),
+        file_endings=",".join(TYPES),
     )
 
 
+def _refused(request: Request, person: SignedIn, code: str, refusal: Refused, **about: Any) -> Response:
+    """The course's page again, with what was refused: nothing that was written is lost with it."""
+    with transaction() as session:
+        return _course(request, session, person.user, code, error=refusal, **about)
+
+
+@router.get("/courses/{code}/lessons/{activity_id}")
+@router.get("/courses/{code}/attempts/{activity_id}")
+@router.get("/courses/{code}/posts/{activity_id}")
+def back_to_activity(code: str, activity_id: Number, person: Person) -> Response:  # noqa: ARG001
+    """A refused form leaves its address in the browser, which a reload or a sign-in leads back to."""
+    return RedirectResponse(f"{_address(code)}#activity-{activity_id}", 303)
+
+
+@router.get("/courses/{code}/completion")
+def back_to_course(code: str, person: Person) -> Response:  # noqa: ARG001
+    """The same."""
+    return RedirectResponse(_address(code), 303)
+
+
 @router.post("/courses/{code}/lessons/{activity_id}")
-def do_lesson(
-    code: str, activity_id: Number, person: Person, session: Database, registration: Registration
-) -> Response:
+def do_lesson(request: Request, code: str, activity_id: Number, person: Person, registration: Registration) -> Response:
     """Mark a lesson as done."""
-    _must_be_mine(session, person.user, code, registration)
-    record_progress(session, registration, activity_id, 100)
+    try:
+        with transaction() as session:
+            _must_be_mine(session, person.user, code, registration)
+            record_progress(session, person.actor, registration, activity_id, 100)
+    except Refused as refusal:
+        return _refused(request, person, code, refusal, at=activity_id)
     return _back(code, "lesson", activity_id)
 
 
 @router.post("/courses/{code}/attempts/{activity_id}")
-def hand_in(
+def hand_in_attempt(
     request: Request,
     code: str,
     activity_id: Number,
@@ -108,57 +138,44 @@ def hand_in(
 ) -> Response:
     """Hand in an assignment or a practical assessment, with a file or words or both."""
     try:
-        _hand_in(person, code, activity_id, registration, body.strip(), file)
-    except Refused as refusal:  # what was written is not lost with it
+        if is_cut_off(request):
+            raise FileTooLarge(settings().file_limit_mb)
         with transaction() as session:
-            return _course(request, session, person.user, code, error=refusal, at=activity_id, kept=body)
+            _must_be_mine(session, person.user, code, registration)
+            if not file or not file.filename:
+                hand_in(session, person.actor, registration, activity_id, body=body)
+        if file and file.filename:
+            hand_in_file(person.actor, registration, activity_id, body=body, filename=file.filename, content=file.file)
+    except Refused as refusal:
+        file_gone = file is not None and bool(file.filename)
+        return _refused(request, person, code, refusal, at=activity_id, kept=body, file_gone=file_gone)
     return _back(code, "attempt", activity_id)
 
 
-def _hand_in(
-    person: SignedIn, code: str, activity_id: int, registration: UUID, body: str, file: UploadFile | None
-) -> None:
-    has_file = file is not None and bool(file.filename)
-    if not body and not has_file:
-        raise NothingHandedIn
-    with transaction() as session:  # what is nobody's to hand in is not stored
-        _must_be_mine(session, person.user, code, registration)
-    # Outside of any transaction: a slow line must hold no lock.
-    upload = receive(person.user.organization_id, file.filename or "", file.file) if file and has_file else None
-    with transaction() as session:
-        _must_be_mine(session, person.user, code, registration)
-        submission = submit(session, registration, activity_id, body=body)
-        if upload:
-            attach(session, submission, upload)
-
-
 @router.post("/courses/{code}/posts/{activity_id}")
-def write_post(
+def post_in_discussion(
     request: Request, code: str, activity_id: Number, person: Person, registration: Registration, body: Words = ""
 ) -> Response:
     """Write in a discussion."""
     try:
-        if not body.strip():
-            raise NothingHandedIn
         with transaction() as session:
             _must_be_mine(session, person.user, code, registration)
-            post(session, registration, activity_id, body.strip())
+            write_post(session, person.actor, registration, activity_id, body)
     except Refused as refusal:
-        with transaction() as session:
-            return _course(request, session, person.user, code, error=refusal, at=activity_id, kept=body)
+        return _refused(request, person, code, refusal, at=activity_id, kept=body)
     return _back(code, "post", activity_id)
 
 
 @router.post("/courses/{code}/completion")
-def complete_course(code: str, person: Person, session: Database, registration: Registration) -> Response:
-    """Complete the course, once everything in it is done."""
-    _must_be_mine(session, person.user, code, registration)
-    course = course_of(session, person.user.organization_id, code)
-    steps = steps_of(session, course.id, registration)
-    if not steps or not all(step.done for step in steps):
-        raise NotYetDone
-    complete(session, registration)
-    return RedirectResponse(f"/my/courses/{quote(code, safe='')}?done=complete", 303)
+def complete_course(request: Request, code: str, person: Person, registration: Registration) -> Response:
+    """Complete the course."""
+    try:
+        with transaction() as session:
+            _must_be_mine(session, person.user, code, registration)
+            complete(session, person.actor, registration)
+    except Refused as refusal:
+        return _refused(request, person, code, refusal)
+    return RedirectResponse(f"{_address(code)}?done=complete", 303)
 
 
 @router.get("/files/{file_id}")
@@ -184,4 +201,8 @@ def _must_be_mine(session: Session, user: User, code: str, registration: UUID) -
 
 
 def _back(code: str, done: str, activity_id: int) -> Response:
-    return RedirectResponse(f"/my/courses/{quote(code, safe='')}?done={done}#activity-{activity_id}", 303)
+    return RedirectResponse(f"{_address(code)}?done={done}#activity-{activity_id}", 303)
+
+
+def _address(code: str) -> str:
+    return f"/my/courses/{quote(code, safe='')}"

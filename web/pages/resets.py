@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,8 @@ from models.records import kind_labels
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.cancel import cancel
 from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
+from tasks.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
+from tasks.outcomes import counted as in_words
 from tasks.report import progress_of, progress_of_each, report
 from tasks.retry_failed import retry_failed
 from web.access import AnyAdmin
@@ -31,10 +34,6 @@ FILTERS = {
     "failed": ("With failures", (ResetState.PARTLY_FAILED, ResetState.FAILED)),
     "succeeded": ("Succeeded", (ResetState.SUCCEEDED,)),
     "cancelled": ("Cancelled", (ResetState.CANCELLED,)),
-}
-DONE = {
-    "cancelled": "It is being stopped. Who is cleared stays cleared.",
-    "retried": "The failed learners are tried again.",
 }
 
 
@@ -80,23 +79,11 @@ def reset_page(
     session: Database,
     show: Annotated[str, Query(max_length=20)] = "",
     after: Annotated[str, Query(max_length=1000)] = "",
-    done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """One reset; `show` is the outcome whose learners are listed."""
     reset = reset_seen_by(session, person.actor, reset_id)
-    pager = Pager(request, after, (int,))
-    wanted = ItemState(show) if show in list(ItemState) else None
-    found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
-    items = pager.cut(found, lambda item: (item.enrolment_id,))
     return page(
-        request,
-        "reset.html",
-        **_live(session, reset),
-        items=items,
-        outcomes=list(ItemState),
-        wanted=wanted,
-        pager=pager,
-        done=DONE.get(done, ""),
+        request, "reset.html", **_live(session, reset, show, after), **_learners(request, session, reset, show, after)
     )
 
 
@@ -106,35 +93,58 @@ def live(
     reset_id: str,
     person: AnyAdmin,
     session: Database,
-    was: Annotated[str, Query(max_length=20)] = "",
+    was: Annotated[str, Query(max_length=200)] = "",
+    show: Annotated[str, Query(max_length=20)] = "",
+    after: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:
-    """The part of the page that changes; `was` is the state that the page shows, and a new one makes its list anew."""
+    """The part of the page that changes; `was` is what the page shows of its learners, whose list comes along when it
+    is not so any more: the bar and the list never say two things for long."""
     reset = reset_seen_by(session, person.actor, reset_id)
-    headers = {} if reset.state == was else {"HX-Trigger": "reset-moved"}
-    return page(request, "reset_live.html", headers=headers, **_live(session, reset))
+    said = _live(session, reset, show, after)
+    if said["mark"] != was:
+        said |= _learners(request, session, reset, show, after) | {"swapped": True}
+    return page(request, "reset_live.html", **said)
+
+
+def _learners(request: Request, session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
+    pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", but=("was",))
+    wanted = ItemState(show) if show in list(ItemState) else None
+    found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
+    items = pager.cut(found, lambda item: (item.enrolment_id,))
+    return {"items": items, "outcomes": list(LEARNERS), "wanted": wanted, "pager": pager}
 
 
 @router.post("/{reset_id}/cancel")
 def cancel_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     """Stop what is not cleared yet."""
     cancel(session, person.actor, reset_seen_by(session, person.actor, reset_id))
-    return RedirectResponse(f"/resets/{reset_id}?done=cancelled", 303)
+    return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
 @router.post("/{reset_id}/retry-failed")
 def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     """Try the failed ones again."""
     retry_failed(session, person.actor, reset_seen_by(session, person.actor, reset_id))
-    return RedirectResponse(f"/resets/{reset_id}?done=retried", 303)
+    return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
-def _live(session: Session, reset: Reset) -> dict[str, Any]:
+def _live(session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
     seen = report(session, reset)
     settled = reset.state in SETTLED
+    progress = progress_of(session, reset.id)
+    mark = f"{reset.state} {in_words(progress)}"
     return {
         "reset": reset,
         "line": line_of(session, reset),
-        "progress": progress_of(session, reset.id),
+        "progress": progress,
+        "shares": shares_of(progress),
+        "in_words": in_words(progress),
+        "end": end_in_words(reset, progress),
+        "note": note_on(reset),
+        "planned": is_planned(reset),
+        "mark": mark,
+        "asked": urlencode({"was": mark, "show": show, "after": after}),
+        "swapped": False,
         "removed": {label: seen["removed"][kind] for kind, label in kind_labels().items()},
         "notified": seen["notified"],
         "all_done": seen["done"],

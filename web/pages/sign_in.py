@@ -4,14 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from models.people import Organization
+from models.people import only_organization
 from models.refusals import SignInFailed, SignInThrottled
 from models.session import transaction
-from models.sign_in import begin_attempt, begin_session, check_password, end_session, end_sessions, forgive
 from tasks.people.organizations import there_is_none
+from tasks.people.sign_in import sign_in, sign_out, sign_out_everywhere
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.first_start import tell_the_way_in
@@ -24,7 +22,7 @@ router = APIRouter()
 @router.get("/sign-in")
 def sign_in_page(request: Request, session: Database, next: str = "/", organization: str = "") -> Response:  # noqa: A002
     """The form. `organization` fills in its field, so that each can have a link of its own."""
-    only = _only_organization(session)
+    only = only_organization(session)
     if only is None and there_is_none(session):
         tell_the_way_in(request.app, session)
         return page(request, "first_start_ahead.html")
@@ -32,7 +30,7 @@ def sign_in_page(request: Request, session: Database, next: str = "/", organizat
 
 
 @router.post("/sign-in")
-def sign_in(
+def begin(
     request: Request,
     organization: Annotated[str, Form(max_length=200)],
     email: Annotated[str, Form(max_length=320)],
@@ -42,17 +40,17 @@ def sign_in(
     """Begin a session, and go where the person wanted to."""
     address = request.client.host if request.client else "unknown"
     try:
-        with transaction() as session:
-            attempt = begin_attempt(session, organization, email, address)
-        with transaction() as session:
-            user = check_password(session, organization, email, password)
-            forgive(session, attempt)
-            token = begin_session(session, user, request.headers.get("user-agent", ""))
-            if old := request.cookies.get(cookie_name()):
-                end_session(session, old)
+        token = sign_in(
+            organization,
+            email,
+            password,
+            address=address,
+            browser=request.headers.get("user-agent", ""),
+            instead_of=request.cookies.get(cookie_name()),
+        )
     except (SignInFailed, SignInThrottled) as refusal:
         with transaction() as session:
-            only = _only_organization(session)
+            only = only_organization(session)
         return page(
             request,
             "sign_in.html",
@@ -69,21 +67,15 @@ def sign_in(
 
 
 @router.post("/sign-out")
-def sign_out(person: Person, session: Database, everywhere: Annotated[bool, Form()] = False) -> Response:
+def end(person: Person, session: Database, everywhere: Annotated[bool, Form()] = False) -> Response:
     """End this browser's session, or all of the person's."""
     if everywhere:
-        end_sessions(session, person.user.id)
+        sign_out_everywhere(session, person.actor)
     else:
-        end_session(session, person.token)
+        sign_out(session, person.token)
     answer = RedirectResponse("/sign-in", 303)
     take_cookie(answer)
     return answer
-
-
-def _only_organization(session: Session) -> Organization | None:
-    """Where there is but one, nobody need name it."""
-    found = session.scalars(select(Organization).limit(2)).all()
-    return found[0] if len(found) == 1 else None
 
 
 def _local(where: str) -> str:

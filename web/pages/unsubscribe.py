@@ -7,10 +7,9 @@ is enough for this, and for nothing else.
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from models import audit
-from models.people import User
 from models.session import transaction
 from tasks.links import unsubscribing
+from tasks.people.preferences import unsubscribe as end_mails
 from web.problems import EXPLAINED, Problem
 from web.templating import page
 
@@ -28,10 +27,7 @@ def ask(request: Request, token: str) -> Response:
 def unsubscribe(request: Request, token: str) -> Response:
     """End the alerts by e-mail; the inbox goes on. Twice is the same as once."""
     with transaction() as session:
-        user = session.get(User, _user_id(token))
-        if user is not None and user.mail_on:
-            user.mail_on = False
-            audit.record(session, f"user:{user.id}", "user.unsubscribed", user.id, user.organization_id)
+        end_mails(session, _user_id(token))
     return page(request, "unsubscribe.html", token=token, done=True)
 
 

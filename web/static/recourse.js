@@ -122,6 +122,55 @@ document.addEventListener("click", (event) => {
   announce(missing?.dataset.missing ?? "");
 });
 
+// A file that is too large is told before it is sent, which can take minutes. The server looks again.
+document.addEventListener("change", (event) => {
+  const field = event.target.closest?.("input[data-most-mb]");
+  if (!field) return;
+  const tooLarge = (field.files[0]?.size ?? 0) > Number(field.dataset.mostMb) * 1_000_000;
+  field.setCustomValidity(tooLarge ? field.dataset.tooLarge : ""); // the browser sends no form with such a field
+  if (tooLarge) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+  let told = field.parentElement.querySelector("[role=alert]");
+  if (!told) {
+    told = document.createElement("span");
+    told.className = "hint wrong";
+    told.setAttribute("role", "alert");
+    field.after(told);
+  }
+  told.textContent = tooLarge ? field.dataset.tooLarge : "";
+});
+
+// What was written is kept in this tab until it has arrived: a sign-in may have ended meanwhile, or a line gone.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("form[action='/sign-out']")) sessionStorage.clear();
+  if (form.matches("form[data-draft]")) sessionStorage.setItem(draftOf(form), form.elements.body.value);
+});
+
+function draftOf(form) {
+  return `draft ${form.dataset.draft} ${new URL(form.action).pathname}`;
+}
+
+for (const form of document.querySelectorAll("form[data-draft]")) {
+  const arrived = new URLSearchParams(location.search).has("done") && form.closest(`[id="${location.hash.slice(1)}"]`);
+  if (arrived) sessionStorage.removeItem(draftOf(form));
+  const words = sessionStorage.getItem(draftOf(form));
+  if (!words || form.elements.body.value) continue;
+  form.elements.body.value = words;
+  if (document.getElementById("error")) continue; // which is said first
+  const section = form.closest("section");
+  const note = document.createElement("p");
+  note.className = "note warn";
+  note.tabIndex = -1;
+  note.append("What you wrote did not arrive, and is back in its field. ");
+  const link = document.createElement("a");
+  link.href = `#${section.id}`;
+  link.textContent = `Go to “${section.querySelector("h2").textContent}”`;
+  note.append(link, ".");
+  document.getElementById("content").prepend(note);
+  note.focus();
+}
+
 // Menus close on Escape, and when one goes elsewhere.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;

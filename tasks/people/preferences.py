@@ -1,0 +1,89 @@
+"""What users choose for themselves: whether and how they are alerted, their language and time zone.
+
+The audit says what was changed, so that it can be told why somebody got no alert; not to what.
+"""
+
+from collections.abc import Mapping
+from zoneinfo import available_timezones
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Actor, actor_for
+from models.people import User
+from models.preferences import AlertLevel, AlertPreference, alert_levels_of
+from models.refusals import TimeZoneUnknown
+from tasks.letter_words import LANGUAGES, language_of
+
+
+def choose_settings(session: Session, actor: Actor, *, time_zone: str, notifications: bool) -> None:
+    """Choose whether one is alerted at all, and one's time zone. Raises `TimeZoneUnknown`."""
+    if time_zone not in available_timezones():
+        raise TimeZoneUnknown(time_zone)
+    user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
+    changed = [
+        name
+        for name, is_new in (
+            ("notifications", user.notifications_on != notifications),
+            ("time_zone", user.time_zone != time_zone),
+        )
+        if is_new
+    ]
+    user.notifications_on, user.time_zone = notifications, time_zone
+    if changed:
+        audit.record(session, actor, "user.settings_changed", user.id, user.organization_id, changed=changed)
+
+
+def choose_alerts(
+    session: Session, actor: Actor, *, mail: bool, language: str, levels: Mapping[int, AlertLevel]
+) -> None:
+    """Choose whether alerts come by e-mail too, in which language, and how much one is told of which course, by its id.
+
+    A language that there is none of is passed over, and so is a course that is not assigned to the actor.
+    """
+    user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
+    _subscribe(session, actor, user, mail=mail)
+    changed = []
+    if language in LANGUAGES and language != language_of(user.locale)[0]:  # de-CH stays so where Deutsch is chosen
+        user.locale = language
+        changed.append("language")
+    courses = []
+    for course in alert_levels_of(session, user.id):
+        wanted = levels.get(course.id, course.level)
+        if wanted != course.level:
+            set_level(session, user.id, course.id, wanted)
+            courses.append(course.code)
+    if changed or courses:
+        audit.record(
+            session, actor, "user.alerts_changed", user.id, user.organization_id, changed=changed, courses=courses
+        )
+
+
+def unsubscribe(session: Session, user_id: int) -> None:
+    """End the alerts by e-mail of whoever has the link; their inbox goes on. Twice is the same as once."""
+    user = session.get(User, user_id, with_for_update={"key_share": True})
+    if user is not None:
+        _subscribe(session, actor_for(user), user, mail=False)
+
+
+def _subscribe(session: Session, actor: Actor, user: User, *, mail: bool) -> None:
+    if user.mail_on == mail:
+        return
+    user.mail_on = mail
+    audit.record(session, actor, "user.subscribed" if mail else "user.unsubscribed", user.id, user.organization_id)
+
+
+def set_level(session: Session, user_id: int, course_id: int, level: AlertLevel) -> None:
+    """Keep a user's wish for a course. That the course is theirs is for the caller to know."""
+    if level == AlertLevel.ALL:
+        mine = (AlertPreference.user_id == user_id) & (AlertPreference.course_id == course_id)
+        session.execute(delete(AlertPreference).where(mine))
+        return
+    row = insert(AlertPreference).values(user_id=user_id, course_id=course_id, level=level)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[AlertPreference.user_id, AlertPreference.course_id], set_={"level": row.excluded.level}
+        )
+    )

@@ -1,0 +1,67 @@
+"""Create and revoke the tokens that programs use the HTTP API with."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Actor, Permission
+from models.people import User
+from models.refusals import TokenUnknown
+from models.sign_in import hash_of
+from models.tokens import PREFIX, ApiToken, Scope, message_secret
+from tasks.people.authority import must_manage
+
+
+def create_token(
+    session: Session, actor: Actor, user: User, name: str, scopes: Sequence[Scope], expires_at: datetime | None
+) -> str:
+    """A new token that acts as the user. Gives its text, which is stored nowhere and cannot be shown again.
+
+    Raises `Forbidden`, `UserUnknown`.
+    """
+    must_manage(actor, user)
+    token = PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken(
+        user_id=user.id,
+        token_hash=hash_of(token),
+        name=name,
+        scopes=[str(scope) for scope in scopes],
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(session, actor, "token.created", row.id, user.organization_id, name=name, scopes=row.scopes)
+    return token
+
+
+def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
+    """End a token for good; ending it twice is the same as once. Raises `Forbidden`, `TokenUnknown`."""
+    actor.must_have(Permission.USERS)
+    token = session.scalar(
+        select(ApiToken)
+        .join(User, User.id == ApiToken.user_id)
+        .where(ApiToken.id == token_id, User.organization_id == actor.organization_id)
+        .with_for_update(of=ApiToken)
+    )
+    if token is None:
+        raise TokenUnknown(token_id)
+    if token.revoked_at is None:
+        token.revoked_at = session.scalars(select(func.now())).one()
+        audit.record(session, actor, "token.revoked", token.id, actor.organization_id)
+
+
+def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:
+    """The same, to be given to whom it is for. Raises `TokenUnknown`, also for a token that is revoked."""
+    token = session.scalar(
+        select(ApiToken)
+        .join(User, User.id == ApiToken.user_id)
+        .where(ApiToken.id == token_id, User.organization_id == organization_id, ApiToken.revoked_at.is_(None))
+    )
+    if token is None:
+        raise TokenUnknown(token_id)
+    audit.record(session, actor, "token.secret_shown", token.id, organization_id)
+    return message_secret(token)
