@@ -20,5 +20,6 @@ class Web:
             settings.cache_clear()
         self.url = settings().public_url
         arguments = ["uvicorn", "web.app:app", f"--host={address}", f"--port={port}", "--no-access-log"]
+        arguments += ["--no-proxy-headers", "--limit-concurrency=1000"]  # RECOURSE_TRUSTED_PROXIES says whom to believe
         self.child = Child("The web app", home / "web.log", arguments, patience=10)
         wait_until_it_answers(self.child, f"{self.here}/readyz")

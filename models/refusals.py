@@ -334,6 +334,16 @@ class SignInThrottled(Refused):
         self.seconds = seconds
 
 
+class SignInBusy(Refused):
+    code = "sign-in-busy"
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "More people are signing in than can be looked at. Nothing was changed. Try again in a moment."
+        )
+
+
 class PasswordTooShort(Refused):
     code = "password-too-short"
 

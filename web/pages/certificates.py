@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from models.certificates import facts_of, holds, is_superseded, plain_serial
 from models.refusals import CertificateMissing
+from models.session import transaction
 from models.training import Course, Enrolment
 from tasks.certificates import document_of
 from web.access import Person
@@ -18,20 +19,21 @@ router = APIRouter()
 
 
 @router.get("/my/courses/{code}/certificate")
-def download(code: str, person: Person, session: Database) -> Response:
+def download(code: str, person: Person) -> Response:
     """The certificate of whoever is signed in, as a PDF."""
-    registration = session.scalar(
-        select(Enrolment.registration)
-        .join(Course, Course.id == Enrolment.course_id)
-        .where(
-            Enrolment.user_id == person.user.id,
-            Enrolment.organization_id == person.user.organization_id,
-            Enrolment.unassigned_at.is_(None),
-            Course.code == code,
+    with transaction() as session:
+        registration = session.scalar(
+            select(Enrolment.registration)
+            .join(Course, Course.id == Enrolment.course_id)
+            .where(
+                Enrolment.user_id == person.user.id,
+                Enrolment.organization_id == person.user.organization_id,
+                Enrolment.unassigned_at.is_(None),
+                Course.code == code,
+            )
         )
-    )
-    facts = facts_of(session, registration) if registration else None
-    if facts is None:
+        facts = facts_of(session, registration) if registration else None
+    if facts is None:  # outside of the transaction, since the storage may take its time
         raise CertificateMissing(code)
     name = quote(f"{code}-certificate.pdf", safe="")
     headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}

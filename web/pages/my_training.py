@@ -31,6 +31,8 @@ router = APIRouter(prefix="/my")
 Registration = Annotated[UUID, Form()]
 Words = Annotated[str, Form(max_length=20_000)]
 
+LONGEST_PART = 256 * 1024  # bytes of a field, which is held in memory
+
 DONE = {
     "lesson": "Marked as done.",
     "attempt": "Handed in.",
@@ -96,7 +98,10 @@ def do_lesson(
     return _back(code, "lesson", activity_id)
 
 
-@router.post("/courses/{code}/attempts/{activity_id}")
+@router.post(
+    "/courses/{code}/attempts/{activity_id}",
+    form_limits={"max_files": 1, "max_fields": 10, "max_part_size": LONGEST_PART},
+)
 def hand_in(
     request: Request,
     code: str,
@@ -162,9 +167,9 @@ def complete_course(code: str, person: Person, session: Database, registration: 
 
 
 @router.get("/files/{file_id}")
-def download(file_id: Number, person: Person, session: Database) -> Response:
+def download(file_id: Number, person: Person) -> Response:
     """A file that was handed in."""
-    file = open_file(session, person.actor, file_id)
+    file = open_file(person.actor, file_id)
     headers = {"Content-Disposition": file.disposition, "Content-Length": str(file.size)}
     return StreamingResponse(file.content, media_type=file.content_type, headers=headers)
 

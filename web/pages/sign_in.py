@@ -1,19 +1,34 @@
 """Signing in and out."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.people import Organization
-from models.refusals import SignInFailed, SignInThrottled
+from models.refusals import Refused, SignInBusy, SignInFailed, SignInThrottled
 from models.session import transaction
-from models.sign_in import begin_attempt, begin_session, check_password, end_session, end_sessions, forgive
+from models.sign_in import (
+    Claim,
+    Source,
+    begin_attempt,
+    begin_session,
+    claim_of,
+    end_session,
+    end_sessions,
+    forgive,
+    prove,
+    proved_user,
+)
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
-from web.problems import status_of
+from web.hashing import in_turn
+from web.problems import again_after, status_of
+from web.source import remember, source_of
 from web.templating import page
 
 router = APIRouter()
@@ -27,40 +42,64 @@ def sign_in_page(request: Request, session: Database, next: str = "/", organizat
 
 
 @router.post("/sign-in")
-def sign_in(
+async def sign_in(
     request: Request,
     organization: Annotated[str, Form(max_length=200)],
     email: Annotated[str, Form(max_length=320)],
     password: Annotated[str, Form(max_length=1000)],
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
 ) -> Response:
-    """Begin a session, and go where the person wanted to."""
-    address = request.client.host if request.client else "unknown"
+    """Begin a session, and go where the person wanted to. No connection is held while the password is hashed."""
+    source = source_of(request, organization, email)
     try:
-        with transaction() as session:
-            attempt = begin_attempt(session, organization, email, address)
-        with transaction() as session:
-            user = check_password(session, organization, email, password)
-            forgive(session, attempt)
-            token = begin_session(session, user, request.headers.get("user-agent", ""))
-            if old := request.cookies.get(cookie_name()):
-                end_session(session, old)
-    except (SignInFailed, SignInThrottled) as refusal:
-        with transaction() as session:
-            only = _only_organization(session)
-        return page(
-            request,
-            "sign_in.html",
-            status=status_of(refusal),
-            next=next,
-            organization=organization,
-            only=only,
-            email=email,
-            error=str(refusal),
-        )
+        attempt, claim = await run_in_threadpool(_begun, organization, email, source)
+        try:
+            better_hash = await in_turn(partial(prove, claim, password))
+        except SignInBusy:
+            await run_in_threadpool(_take_back, attempt)
+            raise
+        token = await run_in_threadpool(_session, request, attempt, claim, better_hash)
+    except (SignInFailed, SignInThrottled, SignInBusy) as refusal:
+        return await run_in_threadpool(_again, request, refusal, next, organization, email)
     answer = RedirectResponse(_local(next), 303)
     give_cookie(answer, token)
+    remember(answer, source, organization, email)
     return answer
+
+
+def _begun(slug: str, email: str, source: Source) -> tuple[int, Claim]:
+    with transaction() as session:
+        return begin_attempt(session, slug, email, source), claim_of(session, slug, email)
+
+
+def _take_back(attempt: int) -> None:
+    with transaction() as session:
+        forgive(session, attempt)
+
+
+def _session(request: Request, attempt: int, claim: Claim, better_hash: str | None) -> str:
+    with transaction() as session:
+        user = proved_user(session, claim, better_hash)
+        forgive(session, attempt)
+        if old := request.cookies.get(cookie_name()):
+            end_session(session, old)
+        return begin_session(session, user, request.headers.get("user-agent", ""))
+
+
+def _again(request: Request, refusal: Refused, where: str, organization: str, email: str) -> Response:
+    with transaction() as session:
+        only = _only_organization(session)
+    return page(
+        request,
+        "sign_in.html",
+        status=status_of(refusal),
+        headers=again_after(refusal),
+        next=where,
+        organization=organization,
+        only=only,
+        email=email,
+        error=str(refusal),
+    )
 
 
 @router.post("/sign-out")
