@@ -65,9 +65,9 @@ class _Events(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, actor: Actor, events: AsyncIterator[str]) -> None:
+    def __init__(self, events: AsyncIterator[str], status_code: int = 200, *, actor: Actor) -> None:
         # X-Accel-Buffering: nginx would keep events back otherwise.
-        super().__init__(events, headers={"X-Accel-Buffering": "no"})
+        super().__init__(events, status_code, headers={"X-Accel-Buffering": "no"})
         self._actor = actor
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -99,7 +99,7 @@ async def watch_reset(
     first = await anyio.to_thread.run_sync(_look, actor, reset_id)
     if first.done and last_event_id == reset_answer.mark(first):
         return Response(status_code=204)
-    return _Events(actor, _events(actor, first, last_event_id))
+    return _Events(_events(actor, first, last_event_id), actor=actor)
 
 
 async def _events(actor: Actor, first: ResetAnswer, seen: str) -> AsyncIterator[str]:
