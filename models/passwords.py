@@ -13,7 +13,7 @@ from models.refusals import PasswordTooShort, SignInBusy
 
 SHORTEST = 12  # NIST SP 800-63B asks for 8 at the least, and for no other rule
 AT_ONCE = 2  # in a process: 128 MiB. More would gain nothing, since one hash uses several cores
-PATIENCE = 10.0  # seconds to wait for one's turn
+PATIENCE = 20.0  # seconds to wait for one's turn
 
 T = TypeVar("T")
 

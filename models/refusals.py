@@ -339,9 +339,7 @@ class SignInBusy(Refused):
     seconds = 5
 
     def __init__(self) -> None:
-        super().__init__(
-            "More people are signing in than can be looked at. Nothing was changed. Try again in a moment."
-        )
+        super().__init__("Too many people are signing in at once. Nothing was changed. Try again in a moment.")
 
 
 class PasswordTooShort(Refused):
