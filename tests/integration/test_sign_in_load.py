@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -204,6 +205,13 @@ def test_addresses_of_one_customer_count_as_one(served: str, scene: Scene) -> No
     assert attempt(served, email, PASSWORD, "2001:db8:1:3::1").status_code == 303
 
 
+def what_doctor_says(url: str) -> Any:
+    from cli.checks import Places, examine  # imports tasks, which no test module may
+
+    (found,) = examine(Places(web=url, flower=None), ["web app"])
+    return found
+
+
 def test_an_address_that_somebody_else_names_is_not_believed_and_this_is_said(scene: Scene, tmp_path: Path) -> None:
     email = give_password(scene.users()[0])
     web = WebApp(PROJECT, tmp_path, trusted_proxies="192.0.2.0/24", log_level="WARNING")
@@ -211,10 +219,13 @@ def test_an_address_that_somebody_else_names_is_not_believed_and_this_is_said(sc
         assert "proxy" not in web.get("/readyz").json()
         statuses = [attempt(web.url, email, "wrong", f"198.51.100.{n}").status_code for n in range(10)]
         told = web.get("/readyz").json()
+        found = what_doctor_says(web.url)
     finally:
         web.stop()
     assert statuses == [401] * 8 + [429] * 2, "each forged an address of its own"
     assert told["proxy"] == "not trusted"
+    assert found.ok is False
+    assert "add it to RECOURSE_TRUSTED_PROXIES" in found.remedy
     assert web.log.read_text().count("forwarded_by_untrusted") == 1
     assert '"peer": "127.0.0.1"' in web.log.read_text()
 

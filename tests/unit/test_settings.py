@@ -70,3 +70,12 @@ def test_a_mail_server_needs_a_sender(monkeypatch: pytest.MonkeyPatch, sender: s
 def test_a_channels_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOURSE_ANNOUNCE_URLS", '["slack://hidden"]')
     assert "hidden" not in repr(Settings())
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::1,")
+    assert Settings(_env_file=None).trusted_proxies == ["10.0.0.0/8", "2001:db8::1"]
+    for wrong in ("*", "proxy.example", "10.0.0.1/8"):
+        monkeypatch.setenv("RECOURSE_TRUSTED_PROXIES", wrong)
+        with pytest.raises(ValidationError, match="give addresses or networks"):
+            Settings(_env_file=None)
