@@ -24,7 +24,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     RECOURSE_HOME=/var/lib/recourse
 RUN useradd --system --uid 10001 --home-dir /var/lib/recourse --create-home --shell /usr/sbin/nologin recourse \
- && install -d -o recourse -g recourse -m 0700 /var/lib/recourse/files
+ && install -d -o recourse -g recourse -m 0700 /var/lib/recourse/files /var/lib/recourse/spool
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app

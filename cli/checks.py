@@ -244,7 +244,21 @@ def _web(url: str | None) -> str:
     answer = _ask(f"{url}/readyz", "Start it: `uvicorn web.app:app`, or set RECOURSE_PUBLIC_URL to where it is.")
     if answer.status_code != httpx.codes.OK:
         raise Ailing(f"{url} is not ready: {answer.text.strip()[:200]}", "Look at its log, and at the database above.")
+    if _is_past_the_proxy(answer):
+        raise Ailing(
+            f"{url} is told in X-Forwarded-For who its clients are, by an address that it does not trust",
+            "If that is your proxy, add it to RECOURSE_TRUSTED_PROXIES: all who come through it count as one when "
+            "sign-ins fail. The log names it: forwarded_by_untrusted. If it is not, let nobody past the proxy.",
+        )
     return url
+
+
+def _is_past_the_proxy(answer: httpx.Response) -> bool:
+    try:
+        told = answer.json()
+    except ValueError:  # it is not ours
+        return False
+    return isinstance(told, dict) and "proxy" in told
 
 
 def _flower(url: str | None) -> str:

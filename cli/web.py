@@ -20,4 +20,5 @@ class Web(Program):
             settings.cache_clear()
         self.url = settings().public_url
         arguments = ["uvicorn", "web.app:app", f"--host={address}", f"--port={port}", "--no-access-log"]
+        arguments += ["--no-proxy-headers", "--limit-concurrency=1000"]  # RECOURSE_TRUSTED_PROXIES says whom to believe
         super().__init__("web app", home / "web.log", arguments, lambda: answers(f"{self.here}/readyz"), patience=10)

@@ -11,7 +11,7 @@ from models.access import Permission
 from models.people import User
 from models.refusals import SignInFailed
 from models.session import transaction
-from models.sign_in import check_password, set_password
+from models.sign_in import claim_of, prove, set_password
 from tasks.people.organizations import OrganizationLine, organizations, there_is_none
 
 SLUG = "demo"
@@ -69,7 +69,7 @@ def _demo_sign_ins(session: Session, home: Path, *, several: bool) -> list[str]:
     lines = []
     for email, role in WHO.items():
         try:
-            check_password(session, SLUG, email, password)
+            prove(claim_of(session, SLUG, email), password)
         except SignInFailed:
             continue
         lines.append(f"  {email} / {password}  ({role})")

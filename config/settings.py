@@ -2,11 +2,12 @@
 
 from email.utils import parseaddr
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -98,6 +99,17 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "http://127.0.0.1:8000", description="The web app's address as people reach it; https makes its cookies Secure"
     )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        ["127.0.0.1", "::1"],
+        description="Addresses and networks of the proxies before the web app, comma-separated: who a request comes "
+        "from is what these say in X-Forwarded-For, and nobody else's word counts",
+    )
+    spool_folder: Path | None = Field(
+        None, description="Where uploads and imports wait until they are whole; default: a folder in home"
+    )
+    spool_limit_mb: int = Field(
+        6000, ge=100, description="How full that folder may be, in MB; half of it for one organization at most"
+    )
     flower_url: str | None = Field(None, description="Flower's address as operators reach it, for links to a job")
 
     flower_address: str = Field("127.0.0.1", description="Where Flower listens")
@@ -123,6 +135,20 @@ class Settings(BaseSettings):
             if url and url.startswith(scheme):
                 return "postgresql+psycopg://" + url.removeprefix(scheme)
         return url
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, told: object) -> object:
+        """Each checked: of a name, or of `*`, a proxy could not be told from a forger."""
+        if not isinstance(told, str):
+            return told
+        parts = [part.strip() for part in told.split(",") if part.strip()]
+        for part in parts:
+            try:
+                ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"{error}; give addresses or networks, such as 172.18.0.1 or 10.0.0.0/8") from None
+        return parts
 
     @field_validator("public_url", "flower_url")
     @classmethod

@@ -91,7 +91,11 @@ def completion_by_user(
             Enrolment.due_at,
         )
         .join(User, User.id == Enrolment.user_id)
-        .where(Enrolment.course_id == course.id, Enrolment.unassigned_at.is_(None))
+        .where(
+            User.organization_id == course.organization_id,  # what the index begins with that has them in this order
+            Enrolment.course_id == course.id,
+            Enrolment.unassigned_at.is_(None),
+        )
         .order_by(User.name, User.id)
         .limit(limit)
         .execution_options(yield_per=1000)

@@ -34,6 +34,7 @@ from models.access import Actor, Permission
 from models.file_deletions import FileDeletion, keep
 from models.records import AssignmentSubmission, Certificate, LearnerRecord, PracticalAssessment
 from models.refusals import FileUnknown, UploadExpired
+from models.session import transaction
 from models.training import Enrolment
 from models.uploads import Upload
 
@@ -107,17 +108,18 @@ def files_under(session: Session, registration: UUID) -> Sequence[StoredFile]:
     ).all()
 
 
-def open_file(session: Session, actor: Actor, file_id: int) -> Download:
+def open_file(actor: Actor, file_id: int) -> Download:
     """A file to download, for its learner or for whoever manages the organization's courses or users.
 
-    Raises `FileUnknown`, also for the files of others: that they exist is nobody else's business. Raises
-    `StorageUnavailable`.
+    Outside of any transaction, since the storage may take its time. Raises `FileUnknown`, also for the files of others:
+    that they exist is nobody else's business. Raises `StorageUnavailable`.
     """
-    found = session.execute(
-        select(StoredFile, Enrolment.user_id)
-        .join(Enrolment, Enrolment.registration == StoredFile.registration)
-        .where(StoredFile.id == file_id, Enrolment.organization_id == actor.organization_id)
-    ).one_or_none()
+    with transaction() as session:
+        found = session.execute(
+            select(StoredFile, Enrolment.user_id)
+            .join(Enrolment, Enrolment.registration == StoredFile.registration)
+            .where(StoredFile.id == file_id, Enrolment.organization_id == actor.organization_id)
+        ).one_or_none()
     may_see_all = bool({Permission.COURSES, Permission.USERS} & actor.permissions)
     if found is None or not (found.user_id == actor.user_id or may_see_all):
         raise FileUnknown(file_id)

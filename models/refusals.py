@@ -373,6 +373,14 @@ class SignInThrottled(Refused):
         self.seconds = seconds
 
 
+class SignInBusy(Refused):
+    code = "sign-in-busy"
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are signing in at once. Nothing was changed. Try again in a moment.")
+
+
 class PasswordTooShort(Refused):
     code = "password-too-short"
 

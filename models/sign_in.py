@@ -2,23 +2,23 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
-from pwdlib import PasswordHash
 from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models import passwords
 from models.base import Base
 from models.people import Organization, User
-from models.refusals import PasswordTooShort, SignInFailed, SignInThrottled
+from models.refusals import SignInFailed, SignInThrottled
 
-SHORTEST_PASSWORD = 12  # NIST SP 800-63B asks for 8 at the least, and for no other rule
 SESSION_IDLE = timedelta(hours=8)
 SESSION_LONGEST = timedelta(days=7)
-FAILURES_ALLOWED = 8  # an account within the window; an address may fail for several accounts
-FAILURES_ALLOWED_FROM_ADDRESS = 40
+FAILURES_ALLOWED = 8  # for one account from one place, within the window
+FAILURES_ALLOWED_FOR_ACCOUNT = 40  # from all strange places together: who guesses from many
+FAILURES_ALLOWED_FROM_ADDRESS = 40  # for all accounts together: who tries one password on many
 FAILURE_WINDOW = timedelta(minutes=15)
 
 
@@ -47,7 +47,8 @@ class WebSession(Base):
 
 
 class SignInFailure(Base):
-    """One failed sign-in, counted against the account that was tried and against where it came from."""
+    """One failed sign-in, counted against the account that was tried and against where it came from: an address, or a
+    browser in which somebody has signed in to this account before."""
 
     __tablename__ = "sign_in_failure"
     __table_args__ = (Index(None, "account", "at"), Index(None, "address", "at"))
@@ -58,31 +59,54 @@ class SignInFailure(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where an attempt to sign in comes from."""
+
+    address: str
+    browser: str | None = None  # its mark, if the account was signed in to in it before
+
+    @property
+    def counted_as(self) -> str:
+        """What its failures are counted against."""
+        return f"browser {self.browser}" if self.browser else self.address
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who somebody says they are: the account that they name, if there is one, and its password's hash."""
+
+    user_id: int | None
+    stored: str | None
+
+
 def set_password(session: Session, user: User, password: str) -> None:
-    """Give the user this password, and end all their sessions. Raises `PasswordTooShort`."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise PasswordTooShort(SHORTEST_PASSWORD)
-    hashed = _hasher().hash(password)
-    row = insert(Credential).values(user_id=user.id, password_hash=hashed)
+    """Give the user this password, and end all their sessions. It holds the session's connection while it hashes, so
+    it is for the command line. Raises `PasswordTooShort`."""
+    keep_password(session, user.id, passwords.hash_of(password))
+
+
+def keep_password(session: Session, user_id: int, hashed: str) -> None:
+    """Give the user the password of this hash, which `passwords.hash_of` made, and end all their sessions."""
+    row = insert(Credential).values(user_id=user_id, password_hash=hashed)
     session.execute(
         row.on_conflict_do_update(
             index_elements=[Credential.user_id],
             set_={"password_hash": row.excluded.password_hash, "changed_at": func.now()},
         )
     )
-    end_sessions(session, user.id)
+    end_sessions(session, user_id)
 
 
-def begin_attempt(session: Session, slug: str, email: str, address: str) -> int:
+def begin_attempt(session: Session, slug: str, email: str, source: Source) -> int:
     """Count an attempt to sign in as failed, before it is known to be: guesses that come at once are counted too.
 
-    To be committed before `check_password`; `forgive` takes it back. `address` is where the request came from. Gives
-    the attempt's number. Raises `SignInThrottled`.
+    To be committed before `prove`; `forgive` takes it back. Gives the attempt's number. Raises `SignInThrottled`.
     """
-    account = _account(slug, email)
+    account = account_of(slug, email)
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(account.hex(), 0))))
-    _throttle(session, account, address)
-    attempt = SignInFailure(account=account, address=address)
+    _throttle(session, account, source)
+    attempt = SignInFailure(account=account, address=source.counted_as)
     session.add(attempt)
     session.flush()
     return attempt.id
@@ -93,21 +117,38 @@ def forgive(session: Session, attempt: int) -> None:
     session.execute(delete(SignInFailure).where(SignInFailure.id == attempt))
 
 
-def check_password(session: Session, slug: str, email: str, password: str) -> User:
-    """The user whom these belong to. Raises `SignInFailed`."""
+def claim_of(session: Session, slug: str, email: str) -> Claim:
+    """What is to be proved with a password, by whoever names this account."""
+    found = session.execute(
+        select(User.id, Credential.password_hash)
+        .join(Organization, Organization.id == User.organization_id)
+        .join(Credential, Credential.user_id == User.id)
+        .where(Organization.slug == slug, func.lower(User.email) == email.lower(), User.active)
+    ).one_or_none()
+    return Claim(*found) if found else Claim(None, None)
+
+
+def prove(claim: Claim, password: str) -> str | None:
+    """Nothing if the password is the account's, or a better hash of it. Outside of any transaction, since it takes its
+    time. Raises `SignInFailed`, `SignInBusy`."""
+    right, better_hash = passwords.verified(password, claim.stored)
+    if claim.user_id is None or not right:
+        raise SignInFailed
+    return better_hash
+
+
+def proved_user(session: Session, claim: Claim, better_hash: str | None) -> User:
+    """The user whose claim was proved, if it still holds: a deactivation or a new password may have come meanwhile.
+    Raises `SignInFailed`."""
     user = session.scalar(
         select(User)
-        .join(Organization, Organization.id == User.organization_id)
-        .where(Organization.slug == slug, func.lower(User.email) == email.lower(), User.active)
+        .join(Credential, Credential.user_id == User.id)
+        .where(User.id == claim.user_id, User.active, Credential.password_hash == claim.stored)
     )
-    credential = session.get(Credential, user.id) if user else None
-    # An unknown account takes as long as a wrong password, so that time does not tell which accounts there are.
-    stored = credential.password_hash if credential else _nobodys_hash()
-    right, better_hash = _hasher().verify_and_update(password, stored)
-    if user is None or credential is None or not right:
+    if user is None:
         raise SignInFailed
-    if better_hash is not None:  # the library has raised its costs since
-        credential.password_hash = better_hash
+    if better_hash is not None:
+        session.get_one(Credential, user.id).password_hash = better_hash
     return user
 
 
@@ -170,15 +211,25 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _throttle(session: Session, account: bytes, address: str) -> None:
+def account_of(slug: str, email: str) -> bytes:
+    """An account as failures know it: hashed, whether there is one or not."""
+    return hash_of(f"{slug}\n{email.lower()}")
+
+
+def _throttle(session: Session, account: bytes, source: Source) -> None:
     lately = SignInFailure.at > func.now() - FAILURE_WINDOW
-    of_account, of_address = SignInFailure.account == account, SignInFailure.address == address
-    for_account, from_address = session.execute(
-        select(func.count().filter(of_account), func.count().filter(of_address)).where(
-            lately, or_(of_account, of_address)
-        )
+    of_account, from_here = SignInFailure.account == account, SignInFailure.address == source.counted_as
+    for_account_from_here, for_account, from_address = session.execute(
+        select(
+            func.count().filter(of_account, from_here),
+            func.count().filter(of_account),
+            func.count().filter(from_here),
+        ).where(lately, or_(of_account, from_here))
     ).one()
-    if for_account >= FAILURES_ALLOWED or from_address >= FAILURES_ALLOWED_FROM_ADDRESS:
+    too_many = for_account_from_here >= FAILURES_ALLOWED
+    if source.browser is None:  # a stranger's failures hold up strangers, and not who was here before
+        too_many |= for_account >= FAILURES_ALLOWED_FOR_ACCOUNT or from_address >= FAILURES_ALLOWED_FROM_ADDRESS
+    if too_many:
         raise SignInThrottled(int(FAILURE_WINDOW.total_seconds()))
 
 
@@ -187,17 +238,3 @@ def _is_over() -> ColumnElement[bool]:
         WebSession.seen_at < func.now() - SESSION_IDLE,
         WebSession.began_at < func.now() - SESSION_LONGEST,
     )
-
-
-def _account(slug: str, email: str) -> bytes:
-    return hash_of(f"{slug}\n{email.lower()}")
-
-
-@lru_cache(maxsize=1)
-def _hasher() -> PasswordHash:
-    return PasswordHash.recommended()
-
-
-@lru_cache(maxsize=1)
-def _nobodys_hash() -> str:
-    return _hasher().hash(secrets.token_urlsafe(16))

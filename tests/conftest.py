@@ -78,6 +78,7 @@ def database(servers: LocalUrls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """
     _point_at(servers, monkeypatch)
     monkeypatch.setenv("RECOURSE_STORAGE_URL", (tmp_path / "files").as_uri())
+    monkeypatch.setenv("RECOURSE_SPOOL_FOLDER", str(tmp_path / "spool"))
     assert app.conf.broker_url == servers.broker, "another test has configured Celery before, for another broker"
     _administer(servers, "CREATE DATABASE recourse TEMPLATE template_for_tests STRATEGY FILE_COPY")
     broker(servers).flushall()

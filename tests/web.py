@@ -28,7 +28,9 @@ def serving() -> Iterator[str]:
 
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(create_app(), log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            create_app(), log_level="warning", access_log=False, proxy_headers=False, timeout_graceful_shutdown=5
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web app")
     thread.start()

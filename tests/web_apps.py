@@ -21,7 +21,7 @@ class WebApp:
         own = {f"RECOURSE_{name.upper()}": str(value) for name, value in settings.items()}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "web.app:app", "--port", str(port)],
+                [sys.executable, "-m", "uvicorn", "web.app:app", "--port", str(port), "--no-proxy-headers"],
                 cwd=project,
                 env=os.environ | own,
                 stdin=subprocess.DEVNULL,

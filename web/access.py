@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from config.settings import settings
 from models.access import Actor, Permission, actor_for
@@ -15,6 +16,10 @@ from models.refusals import ScopeMissing, TokenInvalid
 from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
+
+GUARDS: dict[Callable[..., Any], Callable[[Request], Actor]] = {}
+"""The dependencies below that decide who asks, with what decides the same from the head of a request alone: before its
+body is read, see `web.bodies`."""
 
 
 class NotSignedInError(Exception):
@@ -73,6 +78,7 @@ def signed_in(request: Request) -> SignedIn:
     return person
 
 
+GUARDS[signed_in] = lambda request: signed_in(request).actor
 Person = Annotated[SignedIn, Depends(signed_in, scope="function")]
 
 
@@ -83,6 +89,7 @@ def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
         person.actor.must_have_one_of(*permissions)
         return person
 
+    GUARDS[check] = lambda request: check(signed_in(request)).actor
     return check
 
 
@@ -101,13 +108,27 @@ def program(credentials: Credentials) -> Actor:
     return _actor(credentials, None)
 
 
+GUARDS[program] = lambda request: _actor(_credentials_of(request), None)
+
+
 def program_with(scope: Scope) -> Callable[..., Actor]:
     """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
 
     def check(credentials: Credentials) -> Actor:
         return _actor(credentials, scope)
 
+    GUARDS[check] = lambda request: program_of(request, scope)
     return check
+
+
+def program_of(request: Request, scope: Scope) -> Actor:
+    """The same, for who looks at the request itself. Raises `TokenInvalid`, `ScopeMissing`."""
+    return _actor(_credentials_of(request), scope)
+
+
+def _credentials_of(request: Request) -> HTTPAuthorizationCredentials | None:
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
+    return HTTPAuthorizationCredentials(scheme=scheme, credentials=credentials) if scheme.lower() == "bearer" else None
 
 
 def _actor(credentials: HTTPAuthorizationCredentials | None, scope: Scope | None) -> Actor:

@@ -17,13 +17,16 @@ from models.session import MOST_CONNECTIONS, forget_engine, transaction
 from tasks.app import app as celery
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
+from web.api.imports import RUN_AT_ONCE
+from web.bodies import spool
+from web.bodies.doors import Doors
+from web.bodies.reception import Reception
 from web.csrf import genuine
-from web.cut_off import CutOff
 from web.ending import told_of_the_end
 from web.first_start import tell_the_way_in
 from web.headers import SecurityHeaders
-from web.limits import BodyLimit
-from web.problems import body_too_large, tell_problems
+from web.problems import tell_problems
+from web.proxies import ForwardedBy
 from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
 
@@ -42,11 +45,14 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     tell_problems(app)
-    app.add_middleware(BodyLimit, refuse=body_too_large)
-    app.add_middleware(CutOff)  # before the limit, which would tell of a file's size and lose what was written
+    doors = Doors()
+    doors.add(api.ROUTERS, prefix="/v1")
+    doors.add([*pages.ROUTERS, *pages.OPEN_ROUTERS])
+    app.add_middleware(Reception, doors=doors)
     app.add_middleware(SecurityHeaders)
     if settings().otlp_endpoint:
         app.add_middleware(RequestSpans)
+    app.add_middleware(ForwardedBy, trusted=settings().trusted_proxies)
     app.include_router(health.router)
     app.include_router(metrics.router)
     for router in api.ROUTERS:
@@ -67,12 +73,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging.getLogger("uvicorn").propagate = True
     # A person waits for the answer, and `recover` sends again what could not be sent.
     celery.conf.broker_transport_options["socket_timeout"] = BROKER_PATIENCE
-    # More threads than connections would only wait for each other.
-    current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
+    # More threads than connections would only wait for each other; imports have some of their own.
+    current_default_thread_limiter().total_tokens = MOST_CONNECTIONS - RUN_AT_ONCE
     start_tracing("recourse-web")
     with suppress(DBAPIError), transaction() as session:  # where it is away, the sign-in page tells it later
         tell_the_way_in(app, session)
-    with told_of_the_end():
+    with told_of_the_end(), spool.in_use():
         yield
     stop_tracing()
     forget_engine()

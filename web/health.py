@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from models.session import engine, in_words
+from web.proxies import comes_past_the_proxy
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,4 +25,7 @@ def ready() -> JSONResponse:
             connection.execute(text("SELECT 1 FROM reset LIMIT 1"))
     except DBAPIError as error:
         return JSONResponse({"status": "unavailable", "database": in_words(error)}, 503)
-    return JSONResponse({"status": "ok", "database": "ok"})
+    told = {"status": "ok", "database": "ok"}
+    if comes_past_the_proxy():
+        told["proxy"] = "not trusted"  # for `recourse doctor`; the log says which
+    return JSONResponse(told)

@@ -1,6 +1,7 @@
 """What goes wrong, told: to programs as problems (RFC 9457), to people as a page. The type of a problem is the address
 of its explanation, `/problems/<code>`, and never changes."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -12,14 +13,14 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.disks import full_disk
-from models.refusals import ImportInvalid, Refused, SignInThrottled
+from models.refusals import ImportInvalid, Refused, SignInBusy, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
-from web.limits import BodyTooLargeError
 from web.templating import page
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ STATUS = {
     "file-too-large": 413,
     "file-type-refused": 415,
     "sign-in-throttled": 429,
+    "sign-in-busy": 503,
     "storage-unavailable": 503,
     "storage-full": 507,
 }
@@ -71,8 +73,9 @@ EXPLAINED = {
     "not-found": "There is nothing at this address, or nothing that you may know of.",
     "method-not-allowed": "This address does not take this method.",
     "body-too-large": "The request's body is larger than this address takes.",
+    "body-too-slow": "The request's body did not come within the time that it may take.",
+    "too-many-requests": "You, or your organization, have as much of this open as one may at once.",
     "media-type-unsupported": "This address does not take a body of this type.",
-    "too-many-streams": "As many streams of events are open here as can be.",
     "unavailable": "The database does not answer at the moment. Nothing was changed.",
     "disk-full": "A disk of this installation is full. Nothing was changed. Whoever runs it has to free some space.",
     "busy": "Somebody else has this in hand at the moment. Nothing was changed.",
@@ -81,12 +84,15 @@ EXPLAINED = {
 """The problems that are no refusals, and what they mean."""
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer
-    """A problem that is no refusal; `code` is one of `EXPLAINED`."""
+class Problem(HTTPException):
+    """A problem that is no refusal; `code` is one of `EXPLAINED`.
+
+    An `HTTPException`, since FastAPI takes any other error while it reads a body for a body that it cannot read.
+    """
 
     def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.more = status, code, detail, more
+        super().__init__(status, detail)
+        self.code, self.more = code, more
 
 
 def status_of(refusal: Refused) -> int:
@@ -94,16 +100,37 @@ def status_of(refusal: Refused) -> int:
     return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
+def again_after(refusal: Refused) -> dict[str, str]:
+    """The header that says when to come again, if the refusal does."""
+    if isinstance(refusal, SignInThrottled | SignInBusy):
+        return {"Retry-After": str(refusal.seconds)}
+    return {}
+
+
 def tell_problems(app: FastAPI) -> None:
     """Have the application answer every error in these forms."""
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(NotSignedInError, _not_signed_in)
-    app.add_exception_handler(NoConnectionError, _busy)
+    for kind, handler in _handlers().items():
+        app.add_exception_handler(kind, handler)
     app.add_middleware(Unforeseen)  # the first, so it is the innermost: its answers get what all answers get
+
+
+def told(request: Request, error: Exception) -> Response | None:
+    """The answer to this error, for what is no endpoint; none if it is not one of these."""
+    handlers = _handlers()
+    handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+    return handler(request, error) if handler else None
+
+
+def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response]]:
+    return {
+        Refused: _refused,
+        Problem: _problem,
+        RequestValidationError: _invalid,
+        HTTPException: _http,
+        DBAPIError: _database,
+        NotSignedInError: _not_signed_in,
+        NoConnectionError: _busy,
+    }
 
 
 def answer(request: Request, status: int, code: str, detail: str, **more: Any) -> Response:
@@ -117,14 +144,6 @@ def answer(request: Request, status: int, code: str, detail: str, **more: Any) -
     return page(request, template, status=status, headers=headers, title=title_of(code), detail=detail, **more)
 
 
-def body_too_large(scope: Scope, limit: int) -> Response:
-    """The answer to a request with too large a body."""
-    words = (
-        f"The request is larger than the {limit} MB that this address takes. Send less at once. Nothing was changed."
-    )
-    return answer(Request(scope), 413, "body-too-large", words)
-
-
 def title_of(code: str) -> str:
     """A problem's code as words."""
     return code.replace("-", " ").capitalize()
@@ -132,7 +151,7 @@ def title_of(code: str) -> str:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    headers = {"Retry-After": str(error.seconds)} if isinstance(error, SignInThrottled) else {}
+    headers = again_after(error)
     if error.code == "token-invalid":
         headers["WWW-Authenticate"] = 'Bearer realm="recourse"'
     more: dict[str, Any] = {}
@@ -143,7 +162,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return answer(request, error.status, error.code, error.detail, **error.more)
+    return answer(request, error.status_code, error.code, error.detail, **error.more)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -230,8 +249,8 @@ class Unforeseen:
 
         try:
             await self._app(scope, receive, note)
-        except BodyTooLargeError:
-            raise
+        except ClientDisconnect:  # nobody is there to be answered, and a line in the log is theirs to write at will
+            return
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise

@@ -4,9 +4,11 @@ from sqlalchemy.orm import Session
 
 from models import audit, sign_in
 from models.access import Actor
-from models.people import Organization, User
+from models.passwords import hash_of
+from models.people import User
 from models.session import transaction
 from tasks.people.authority import must_manage
+from tasks.people.sign_in import Attempt
 
 
 def set_password(session: Session, actor: Actor, user: User, password: str) -> None:
@@ -16,19 +18,24 @@ def set_password(session: Session, actor: Actor, user: User, password: str) -> N
     audit.record(session, actor, "user.password_set", user.id, user.organization_id)
 
 
-def change_own_password(actor: Actor, *, current: str, new: str, address: str, browser: str) -> str:
-    """Change one's own password, and end all one's sessions but a new one. Gives its token for the cookie.
+def prove_and_hash(attempt: Attempt, current: str, new: str) -> str:
+    """Return the hash of the new password, if the current one is right. Takes its time, so in no transaction.
 
-    A wrong current password counts as a failed sign-in from the address: in a transaction of its own, before it is
-    looked at. Raises `SignInFailed`, `SignInThrottled`, `PasswordTooShort`.
+    Raises `SignInFailed`, `SignInBusy`, `PasswordTooShort`.
+    """
+    sign_in.prove(attempt.claim, current)
+    return hash_of(new)
+
+
+def change_own_password(actor: Actor, attempt: Attempt, hashed: str, *, browser: str) -> str:
+    """Change one's own password, and end all one's sessions but a new one. Returns its token, for the cookie.
+
+    `attempt` was begun as for a sign-in: a wrong current password counts as one that failed. Raises `SignInFailed`
+    where the account was changed meanwhile.
     """
     with transaction() as session:
-        email = session.get_one(User, actor.user_id).email
-        slug = session.get_one(Organization, actor.organization_id).slug
-        attempt = sign_in.begin_attempt(session, slug, email, address)
-    with transaction() as session:
-        user = sign_in.check_password(session, slug, email, current)
-        sign_in.forgive(session, attempt)
-        sign_in.set_password(session, user, new)
+        user = sign_in.proved_user(session, attempt.claim, None)
+        sign_in.forgive(session, attempt.number)
+        sign_in.keep_password(session, user.id, hashed)
         audit.record(session, actor, "user.password_set", user.id, user.organization_id)
         return sign_in.begin_session(session, user, browser)

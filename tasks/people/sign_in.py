@@ -1,28 +1,64 @@
 """Sign in and out. Neither is in the audit: what is kept of it are the sessions there are, and the failures that slow
-down a guesser."""
+down a guesser.
+
+Signing in takes three steps, so that nobody holds a connection while a password is hashed: `begin_sign_in`, then
+`models.sign_in.prove`, then `finish_sign_in`, or `take_back` where the password could not be looked at.
+"""
+
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor
 from models.session import transaction
-from models.sign_in import begin_attempt, begin_session, check_password, end_session, end_sessions, forgive
+from models.sign_in import (
+    Claim,
+    Source,
+    begin_attempt,
+    begin_session,
+    claim_of,
+    end_session,
+    end_sessions,
+    forgive,
+    proved_user,
+)
 
 
-def sign_in(slug: str, email: str, password: str, *, address: str, browser: str, instead_of: str | None) -> str:
-    """A new session, in place of the one whose token the browser has. Gives its token for the cookie.
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to sign in that counts as failed until it is finished or taken back."""
 
-    The attempt is counted as failed before it is known to be, in a transaction of its own: guesses that come at once
-    are counted too. Raises `SignInFailed`, `SignInThrottled`.
+    number: int
+    claim: Claim
+
+
+def begin_sign_in(slug: str, email: str, source: Source) -> Attempt:
+    """Count the attempt as failed before it is known to be: guesses that come at once are counted too.
+
+    Raises `SignInThrottled`.
     """
     with transaction() as session:
-        attempt = begin_attempt(session, slug, email, address)
+        return Attempt(begin_attempt(session, slug, email, source), claim_of(session, slug, email))
+
+
+def finish_sign_in(attempt: Attempt, better_hash: str | None, *, browser: str, instead_of: str | None) -> str:
+    """Return the token of a new session, for the cookie, in place of the session whose token the browser has.
+
+    Raises `SignInFailed` where the claim does not hold any more.
+    """
     with transaction() as session:
-        user = check_password(session, slug, email, password)
-        forgive(session, attempt)
+        user = proved_user(session, attempt.claim, better_hash)
+        forgive(session, attempt.number)
         if instead_of:
             end_session(session, instead_of)
         return begin_session(session, user, browser)
+
+
+def take_back(attempt: Attempt) -> None:
+    """Count the attempt no longer: its password was not looked at."""
+    with transaction() as session:
+        forgive(session, attempt.number)
 
 
 def sign_out(session: Session, token: str) -> None:

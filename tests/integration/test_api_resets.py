@@ -452,25 +452,25 @@ def test_what_was_seen_is_not_sent_again(api: httpx.Client, post: Post) -> None:
 
 
 def test_a_stream_that_nobody_reads_any_more_is_closed(api: httpx.Client) -> None:
-    from web.api.events import _Events
+    from web.api.events import STREAMS
 
     where = confirm(api, plan(api)).headers["location"]
     with api.stream("GET", f"{where}/events") as answer:
         stream = events(answer)
         next(stream)
-        assert _Events.open_now == 1
-    until(lambda: _Events.open_now == 0, 5)
+        assert STREAMS.in_use == 1
+    until(lambda: STREAMS.in_use == 0, 5)
 
 
 def test_there_are_only_so_many_streams(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.api.events.MOST_STREAMS", 1)
+    monkeypatch.setattr("web.api.events.STREAMS._total", 1)
     where = confirm(api, plan(api)).headers["location"]
     with api.stream("GET", f"{where}/events") as answer:
         stream = events(answer)
         next(stream)
         refused = api.get(f"{where}/events")
 
-    assert problem(refused) == (503, "too-many-streams")
+    assert problem(refused) == (503, "busy")
     assert refused.headers["retry-after"] == "30"
 
 

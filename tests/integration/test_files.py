@@ -111,9 +111,8 @@ def test_a_file_comes_back_as_it_was_to_its_learner_and_to_an_admin(any_storage:
     large = b"%PDF-" + os.urandom(12_000_000)
     file = hand_in(scene, mine, "Bericht über Müll.pdf", large)
     for actor in (as_actor(scene, mine.user_id), scene.admin):
-        with transaction() as session:
-            got = open_file(session, actor, file.id)
-            assert b"".join(got.content) == large
+        got = open_file(actor, file.id)
+        assert b"".join(got.content) == large
         assert (got.size, got.content_type) == (len(large), "application/pdf")
         assert got.disposition == "attachment; filename*=UTF-8''Bericht%20%C3%BCber%20M%C3%BCll.pdf"
     with transaction() as session:
@@ -126,8 +125,8 @@ def test_a_file_is_nobody_elses_business(database: str) -> None:
     mine, other = scene.enrolments()
     file = hand_in(scene, mine)
     for stranger in (as_actor(scene, other.user_id), elsewhere.admin):
-        with transaction() as session, pytest.raises(FileUnknown, match=f"There is no file {file.id}"):
-            open_file(session, stranger, file.id)
+        with pytest.raises(FileUnknown, match=f"There is no file {file.id}"):
+            open_file(stranger, file.id)
 
 
 def test_a_file_of_a_practical_assessment_is_kept_with_its_attempt(database: str) -> None:

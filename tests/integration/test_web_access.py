@@ -406,10 +406,16 @@ def test_a_form_that_is_too_large_is_refused(served: str, scene: Scene, set_up: 
     set_up(file_limit_mb=1)
     client = sign_in(served, give_password(scene.users()[0]))
     form = {"csrf": csrf_of(client.get("/my/settings").text), "time_zone": "x" * 2_100_000}
-    for path, limit in (("/my/settings", 1), ("/sign-in", 1), (f"/my/courses/{COURSE}/attempts/1", 2)):
-        answer = client.post(path, data=form)
+    attempt, file = f"/my/courses/{COURSE}/attempts/1", {"file": ("a.txt", b"x" * 2_100_000)}
+    for path, sent, limit in (
+        ("/my/settings", {"data": form}, "1 MB"),
+        ("/sign-in", {"data": form}, "32 KB"),  # which anybody may send
+        (attempt, {"data": form}, "1 MB"),  # which is held in memory
+        (attempt, {"files": file}, "2 MB"),
+    ):
+        answer = client.post(path, **sent)
         assert answer.status_code == 413
-        assert f"larger than the {limit} MB" in answer.text
+        assert f"larger than the {limit}" in answer.text
 
 
 def test_odd_input_is_no_error_of_ours(visitors: Visitors, subtests: pytest.Subtests) -> None:

@@ -91,3 +91,12 @@ def test_every_example_of_a_setting_is_one() -> None:
     example = Path(__file__).parents[2] / ".env.example"
     names = set(re.findall(r"RECOURSE_[A-Z_]+[A-Z]", example.read_text()))
     assert names <= {f"RECOURSE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::1,")
+    assert Settings(_env_file=None).trusted_proxies == ["10.0.0.0/8", "2001:db8::1"]
+    for wrong in ("*", "proxy.example", "10.0.0.1/8"):
+        monkeypatch.setenv("RECOURSE_TRUSTED_PROXIES", wrong)
+        with pytest.raises(ValidationError, match="give addresses or networks"):
+            Settings(_env_file=None)

@@ -1,6 +1,5 @@
 """Analytics, *Course completion by users*: a page at a time as JSON, or whole as CSV."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,14 +9,13 @@ from pydantic import Field
 from models.access import Actor, Permission
 from models.analytics import completion_by_course, completion_by_user
 from models.directory import course_of
-from models.session import transaction
 from models.tokens import Scope
 from models.training import EnrolmentState
 from web.access import program_with
 from web.api.document import problems
 from web.api.fields import LISTED, After, Answer, CourseCode, Limit
 from web.api.paging import Page
-from web.csv_lines import csv_answer
+from web.csv_lines import csv_answer, in_batches
 from web.database import Database
 
 router = APIRouter(prefix="/analytics/courses", tags=["analytics"])
@@ -81,10 +79,10 @@ def by_course(
     actor.must_have(Permission.COURSES)
     if _is_csv(format, accept):
         found = completion_by_course(session, actor.organization_id)
-        rows = (
+        rows = [
             (one.code, one.title, one.assigned, one.in_progress, one.completed, round(one.rate, 4)) for one in found
-        )
-        return csv_answer("course completion.csv", ("course", *list(CourseFigures.model_fields)[1:]), rows)
+        ]
+        return csv_answer("course completion.csv", ("course", *list(CourseFigures.model_fields)[1:]), [rows])
     page = Page(request, answer, after, limit, (str,))
     found = completion_by_course(
         session, actor.organization_id, after=page.after[0] if page.after else None, limit=page.limit
@@ -114,13 +112,12 @@ def by_user(
     course = course_of(session, actor.organization_id, code)
     names = tuple(UserFigures.model_fields)
     if _is_csv(format, accept):
-
-        def rows() -> Iterator[tuple[Any, ...]]:
-            with transaction() as own:  # the request's own is over by the time that this is read
-                for user in completion_by_user(own, course):
-                    yield tuple(getattr(user, name) for name in names)
-
-        return csv_answer(f"{course.code} completion by users.csv", names, rows())
+        batches = in_batches(
+            lambda own, after, limit: completion_by_user(own, course, after=after, limit=limit),
+            lambda user: (user.name, user.user_id),
+        )
+        rows = ([tuple(getattr(user, name) for name in names) for user in batch] for batch in batches)
+        return csv_answer(f"{course.code} completion by users.csv", names, rows)
     page = Page(request, answer, after, limit, (str, int))
     found = list(completion_by_user(session, course, after=page.after, limit=page.limit))
     users = page.cut(found, lambda user: (user.name, user.user_id))

@@ -12,13 +12,22 @@ PROBLEM_JSON = "application/problem+json"
 ELSEWHERE = {  # the problems that are no refusals
     "request-invalid": 422,
     "body-too-large": 413,
+    "body-too-slow": 408,
     "media-type-unsupported": 415,
-    "too-many-streams": 503,
+    "too-many-requests": 429,
     "unavailable": 503,
     "busy": 503,
     "internal-error": 500,
 }
-ANY = ("token-invalid", "scope-missing", "request-invalid", "unavailable", "busy", "internal-error")
+ANY = (
+    "token-invalid",
+    "scope-missing",
+    "request-invalid",
+    "too-many-requests",
+    "unavailable",
+    "busy",
+    "internal-error",
+)
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -68,6 +77,8 @@ Lists come a page at a time: follow the `Link` header with `rel="next"`."""
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The answers with these problems, and with those that any address has, for an endpoint's `responses`."""
+    if "body-too-large" in codes:
+        codes = (*codes, "body-too-slow")
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys((*codes, *ANY)):
         by_status.setdefault(_status(code), []).append(code)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated, Any
 from uuid import UUID
 
 import anyio
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.types import Receive, Send
@@ -22,12 +23,13 @@ from web.api import reset_answer
 from web.api.document import problems
 from web.api.reset_answer import ResetAnswer
 from web.ending import ending
-from web.problems import EXPLAINED, Problem
+from web.places import Places
+from web.problems import Problem, answer
 
 LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0  # proxies cut what is silent for a minute, and a client that is gone is noticed by writing
 LONGEST_SECONDS = 600.0  # then the client comes again by itself, and its token is looked at anew
-MOST_STREAMS = 200
+STREAMS = Places("streams of events", total=200, organization=60, person=20)
 AGAIN_MILLISECONDS = 2000
 
 EVENT = {
@@ -59,24 +61,32 @@ Watcher = Annotated[Actor, Depends(program_with(Scope.RESETS_READ))]
 
 
 class _Events(StreamingResponse):
-    """A stream that counts as open while it is sent, however it ends."""
+    """A stream that has its place while it is sent, however it ends."""
 
     media_type = "text/event-stream"
-    open_now = 0
+
+    def __init__(self, events: AsyncIterator[str], status_code: int = 200, *, actor: Actor) -> None:
+        # X-Accel-Buffering: nginx would keep events back otherwise.
+        super().__init__(events, status_code, headers={"X-Accel-Buffering": "no"})
+        self._actor = actor
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        _Events.open_now += 1
-        try:
+        with ExitStack() as place:
+            try:
+                place.enter_context(STREAMS.taken(self._actor))
+            except Problem as full:
+                words = f"{full.detail} Or ask for the reset itself every few seconds instead."
+                refusal = answer(Request(scope), full.status_code, full.code, words, **full.more)
+                await refusal(scope, receive, send)
+                return
             await super().__call__(scope, receive, send)
-        finally:
-            _Events.open_now -= 1
 
 
 @router.get(
     "/resets/{reset_id:uuid}/events",
     operation_id="watchReset",
     response_class=_Events,
-    responses=STREAM | problems("reset-unknown", "forbidden", "too-many-streams"),
+    responses=STREAM | problems("reset-unknown", "forbidden"),
 )
 async def watch_reset(
     reset_id: UUID,
@@ -86,14 +96,10 @@ async def watch_reset(
     ] = "",
 ) -> Response:
     """Follow a reset live. What was seen already is not sent again; the stream ends with the reset."""
-    if _Events.open_now >= MOST_STREAMS:
-        words = f"{EXPLAINED['too-many-streams']} Ask for the reset itself every few seconds instead."
-        raise Problem(503, "too-many-streams", words, headers={"Retry-After": "30"})
     first = await anyio.to_thread.run_sync(_look, actor, reset_id)
     if first.done and last_event_id == reset_answer.mark(first):
         return Response(status_code=204)
-    # X-Accel-Buffering: nginx would keep events back otherwise.
-    return _Events(_events(actor, first, last_event_id), headers={"X-Accel-Buffering": "no"})
+    return _Events(_events(actor, first, last_event_id), actor=actor)
 
 
 async def _events(actor: Actor, first: ResetAnswer, seen: str) -> AsyncIterator[str]:

@@ -1,10 +1,10 @@
 """Bulk imports: users, courses, enrolments; all of a file or nothing."""
 
-from tempfile import SpooledTemporaryFile
-from typing import Annotated, Any, BinaryIO, cast
+from tempfile import TemporaryFile
+from typing import IO, Annotated, Any, BinaryIO, cast
 
 import anyio
-from fastapi import APIRouter, Depends, Request, UploadFile
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.requests import ClientDisconnect
 
@@ -12,12 +12,14 @@ from models.access import Actor, Permission
 from models.session import transaction
 from models.tokens import Scope
 from tasks.imports import IMPORTS, Form, Import, Imported
-from web.access import program_with
+from web.access import program_of, program_with
 from web.api.document import problems
 from web.api.fields import Answer
+from web.bodies.spool import folder, told_when_full
 from web.problems import EXPLAINED, Problem
 
-IN_MEMORY = 1024 * 1024  # bytes; what is larger waits in a file
+PIECE = 1024 * 1024  # bytes
+RUN_AT_ONCE = 4  # each has a thread and a connection for minutes; what has come meanwhile waits on the disk
 FORMS = {
     "text/csv": Form.CSV,
     "application/x-ndjson": Form.NDJSON,
@@ -26,6 +28,8 @@ FORMS = {
 }
 
 router = APIRouter(prefix="/imports", tags=["imports"])
+
+_threads = anyio.CapacityLimiter(RUN_AT_ONCE)
 
 Importer = Annotated[Actor, Depends(program_with(Scope.PEOPLE_WRITE))]
 
@@ -74,7 +78,7 @@ async def import_users(request: Request, actor: Importer) -> Imported:
     say stays as it is. Permissions are never changed. It needs *Platform management: Users*.
     """
     actor.must_have(Permission.USERS)
-    return await _import(request, actor, IMPORTS["users"])
+    return await _import(request, IMPORTS["users"])
 
 
 @router.post(
@@ -97,7 +101,7 @@ async def import_courses(request: Request, actor: Importer) -> Imported:
     is 1 to 64 letters, digits, dots, hyphens and underscores. It needs *Training: Manage courses*.
     """
     actor.must_have(Permission.COURSES)
-    return await _import(request, actor, IMPORTS["courses"])
+    return await _import(request, IMPORTS["courses"])
 
 
 @router.post(
@@ -117,26 +121,37 @@ async def import_enrolments(request: Request, actor: Importer) -> Imported:
     on where they were. It needs *Training: Manage courses*.
     """
     actor.must_have(Permission.COURSES)
-    return await _import(request, actor, IMPORTS["enrolments"])
+    return await _import(request, IMPORTS["enrolments"])
 
 
-async def _import(request: Request, actor: Actor, run: Import) -> Imported:
+async def _import(request: Request, run: Import) -> Imported:
+    """The file comes whole before a connection is taken: a slow line holds none."""
     form = _form(request.headers.get("content-type", ""))
-    with SpooledTemporaryFile(max_size=IN_MEMORY) as spooled:
-        file = cast("BinaryIO", spooled)
-        upload = UploadFile(file)  # writes in a thread once the file is on the disk
+    with TemporaryFile(dir=folder()) as file:
         try:
-            async for block in request.stream():
-                await upload.write(block)
+            await _spool(request, file)
         except ClientDisconnect:
             raise Problem(422, "request-invalid", "The file did not come whole. Nothing was imported.") from None
-        file.seek(0)
 
         def work() -> Imported:
+            file.seek(0)
+            now = program_of(request, Scope.PEOPLE_WRITE)  # it may have been long until the file was here
             with transaction() as session:
-                return run(session, actor, file, form)
+                return run(session, now, cast("BinaryIO", file), form)
 
-        return await anyio.to_thread.run_sync(work)
+        return await anyio.to_thread.run_sync(work, limiter=_threads)
+
+
+async def _spool(request: Request, file: IO[bytes]) -> None:
+    with told_when_full():
+        gathered = bytearray()
+        async for block in request.stream():
+            gathered += block
+            if len(gathered) >= PIECE:  # a thread for each block of a few kilobytes would cost more than the writing
+                await anyio.to_thread.run_sync(file.write, bytes(gathered))
+                gathered.clear()
+        await anyio.to_thread.run_sync(file.write, bytes(gathered))
+        await anyio.to_thread.run_sync(file.flush)
 
 
 def _form(content_type: str) -> Form:

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from models.certificates import facts_of, holds, is_superseded, plain_serials
 from models.directory import training_of
 from models.refusals import CertificateMissing
+from models.session import transaction
 from tasks.certificates import document_of
 from web.access import Person
 from web.database import Database
@@ -20,11 +21,12 @@ UNLISTED = {"X-Robots-Tag": "noindex"}
 
 
 @router.get("/my/courses/{code}/certificate")
-def download(code: str, person: Person, session: Database) -> Response:
+def download(code: str, person: Person) -> Response:
     """The certificate of whoever is signed in, as a PDF."""
-    mine = training_of(session, person.user, code)
-    facts = facts_of(session, mine[0].registration) if mine else None
-    if facts is None:
+    with transaction() as session:
+        mine = training_of(session, person.user, code)
+        facts = facts_of(session, mine[0].registration) if mine else None
+    if facts is None:  # outside of the transaction, since the storage may take its time
         raise CertificateMissing(code)
     name = quote(f"{code}-certificate.pdf", safe="")
     headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}

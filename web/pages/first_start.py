@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from models.passwords import SHORTEST
 from models.refusals import FirstStartOver, Refused
 from models.session import transaction
-from models.sign_in import SHORTEST_PASSWORD, begin_session
+from models.sign_in import begin_session
 from tasks.people.first_start import begin, check_first_start
 from tasks.people.organizations import FirstAdmin
 from web.access import give_cookie
@@ -54,6 +55,4 @@ def first_start(
 
 def _form(request: Request, status: int = 200, *, token: str, error: str = "", **written: str) -> Response:
     fields: dict[str, Any] = dict.fromkeys(("name", "slug", "admin_name", "email"), "") | written
-    return page(
-        request, "first_start.html", status=status, token=token, error=error, shortest=SHORTEST_PASSWORD, **fields
-    )
+    return page(request, "first_start.html", status=status, token=token, error=error, shortest=SHORTEST, **fields)

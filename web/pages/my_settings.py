@@ -1,20 +1,33 @@
 """The settings of whoever is signed in: notifications, time zone, password, and where they are signed in."""
 
+from functools import partial
 from typing import Annotated
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from models.refusals import PasswordTooShort, Refused, SignInFailed, SignInThrottled, TimeZoneUnknown
+from models.people import Organization
+from models.refusals import (
+    PasswordTooShort,
+    Refused,
+    SignInBusy,
+    SignInFailed,
+    SignInThrottled,
+    TimeZoneUnknown,
+)
 from models.session import transaction
-from models.sign_in import sessions_of
-from tasks.people.passwords import change_own_password
+from models.sign_in import Source, sessions_of
+from tasks.people.passwords import change_own_password, prove_and_hash
 from tasks.people.preferences import choose_settings
+from tasks.people.sign_in import Attempt, begin_sign_in
 from web.access import Person, SignedIn, give_cookie
 from web.database import Database
-from web.problems import status_of
+from web.hashing import in_turn
+from web.problems import again_after, status_of
+from web.source import remember, source_of
 from web.templating import page
 
 router = APIRouter(prefix="/my/settings")
@@ -49,23 +62,36 @@ def save(
 
 
 @router.post("/password")
-def change_password(
+async def change_password(
     request: Request,
     person: Person,
     current: Annotated[str, Form(max_length=1000)] = "",
     new: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Change the password; every session but a new one for this browser ends."""
-    address = request.client.host if request.client else "unknown"
-    browser = request.headers.get("user-agent", "")
     try:
-        token = change_own_password(person.actor, current=current, new=new, address=address, browser=browser)
-    except (SignInFailed, SignInThrottled, PasswordTooShort) as refusal:
-        with transaction() as session:
-            return _show(request, person, session, error=refusal)
+        slug, source, attempt = await run_in_threadpool(_begun, request, person)
+        hashed = await in_turn(attempt, partial(prove_and_hash, attempt, current, new))
+        browser = request.headers.get("user-agent", "")
+        token = await run_in_threadpool(change_own_password, person.actor, attempt, hashed, browser=browser)
+    except (SignInFailed, SignInThrottled, SignInBusy, PasswordTooShort) as refusal:
+        return await run_in_threadpool(_refused, request, person, refusal)
     answer = RedirectResponse("/my/settings?done=password", 303)
     give_cookie(answer, token)
+    remember(answer, source, slug, person.user.email)
     return answer
+
+
+def _begun(request: Request, person: SignedIn) -> tuple[str, Source, Attempt]:
+    with transaction() as session:
+        slug, email = session.get_one(Organization, person.user.organization_id).slug, person.user.email
+    source = source_of(request, slug, email)
+    return slug, source, begin_sign_in(slug, email, source)
+
+
+def _refused(request: Request, person: SignedIn, refusal: Refused) -> Response:
+    with transaction() as session:
+        return _show(request, person, session, error=refusal)
 
 
 def _show(
@@ -75,6 +101,7 @@ def _show(
         request,
         "my_settings.html",
         status=status_of(error) if error else 200,
+        headers=again_after(error) if error else None,
         sessions=sessions_of(session, person.user.id),
         zones=ZONES,
         done=done,

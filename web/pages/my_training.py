@@ -22,7 +22,7 @@ from models.session import transaction
 from models.training import EnrolmentState
 from tasks.people.learning import complete, hand_in, hand_in_file, may_complete, record_progress, write_post
 from web.access import Person, SignedIn
-from web.cut_off import is_cut_off
+from web.bodies.cut_off import is_cut_off
 from web.database import Database
 from web.numbers import Number
 from web.problems import status_of
@@ -32,6 +32,8 @@ router = APIRouter(prefix="/my")
 
 Registration = Annotated[UUID, Form()]
 Words = Annotated[str, Form(max_length=20_000)]
+
+LONGEST_PART = 256 * 1024  # bytes of a field, which is held in memory
 
 DONE = {
     "lesson": "Marked as done.",
@@ -126,7 +128,10 @@ def do_lesson(request: Request, code: str, activity_id: Number, person: Person, 
     return _back(code, "lesson", activity_id)
 
 
-@router.post("/courses/{code}/attempts/{activity_id}")
+@router.post(
+    "/courses/{code}/attempts/{activity_id}",
+    form_limits={"max_files": 1, "max_fields": 10, "max_part_size": LONGEST_PART},
+)
 def hand_in_attempt(
     request: Request,
     code: str,
@@ -179,9 +184,9 @@ def complete_course(request: Request, code: str, person: Person, registration: R
 
 
 @router.get("/files/{file_id}")
-def download(file_id: Number, person: Person, session: Database) -> Response:
+def download(file_id: Number, person: Person) -> Response:
     """A file that was handed in."""
-    file = open_file(session, person.actor, file_id)
+    file = open_file(person.actor, file_id)
     headers = {"Content-Disposition": file.disposition, "Content-Length": str(file.size)}
     return StreamingResponse(file.content, media_type=file.content_type, headers=headers)
 

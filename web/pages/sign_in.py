@@ -1,19 +1,24 @@
 """Signing in and out."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from models.people import only_organization
-from models.refusals import SignInFailed, SignInThrottled
+from models.refusals import Refused, SignInBusy, SignInFailed, SignInThrottled
 from models.session import transaction
+from models.sign_in import prove
 from tasks.people.organizations import there_is_none
-from tasks.people.sign_in import sign_in, sign_out, sign_out_everywhere
+from tasks.people.sign_in import begin_sign_in, finish_sign_in, sign_out, sign_out_everywhere
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.first_start import tell_the_way_in
-from web.problems import status_of
+from web.hashing import in_turn
+from web.problems import again_after, status_of
+from web.source import remember, source_of
 from web.templating import page
 
 router = APIRouter()
@@ -30,40 +35,42 @@ def sign_in_page(request: Request, session: Database, next: str = "/", organizat
 
 
 @router.post("/sign-in")
-def begin(
+async def begin(
     request: Request,
     organization: Annotated[str, Form(max_length=200)],
     email: Annotated[str, Form(max_length=320)],
     password: Annotated[str, Form(max_length=1000)],
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
 ) -> Response:
-    """Begin a session, and go where the person wanted to."""
-    address = request.client.host if request.client else "unknown"
+    """Begin a session, and go where the person wanted to. No connection is held while the password is hashed."""
+    source = source_of(request, organization, email)
     try:
-        token = sign_in(
-            organization,
-            email,
-            password,
-            address=address,
-            browser=request.headers.get("user-agent", ""),
-            instead_of=request.cookies.get(cookie_name()),
-        )
-    except (SignInFailed, SignInThrottled) as refusal:
-        with transaction() as session:
-            only = only_organization(session)
-        return page(
-            request,
-            "sign_in.html",
-            status=status_of(refusal),
-            next=next,
-            organization=organization,
-            only=only,
-            email=email,
-            error=str(refusal),
-        )
+        attempt = await run_in_threadpool(begin_sign_in, organization, email, source)
+        better_hash = await in_turn(attempt, partial(prove, attempt.claim, password))
+        browser, old = request.headers.get("user-agent", ""), request.cookies.get(cookie_name())
+        token = await run_in_threadpool(finish_sign_in, attempt, better_hash, browser=browser, instead_of=old)
+    except (SignInFailed, SignInThrottled, SignInBusy) as refusal:
+        return await run_in_threadpool(_again, request, refusal, next, organization, email)
     answer = RedirectResponse(_local(next), 303)
     give_cookie(answer, token)
+    remember(answer, source, organization, email)
     return answer
+
+
+def _again(request: Request, refusal: Refused, where: str, organization: str, email: str) -> Response:
+    with transaction() as session:
+        only = only_organization(session)
+    return page(
+        request,
+        "sign_in.html",
+        status=status_of(refusal),
+        headers=again_after(refusal),
+        next=where,
+        organization=organization,
+        only=only,
+        email=email,
+        error=str(refusal),
+    )
 
 
 @router.post("/sign-out")

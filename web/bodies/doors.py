@@ -1,0 +1,59 @@
+"""Which address asks for whom."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from re import Pattern
+
+from fastapi import APIRouter, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
+
+from models.access import Actor
+from web.access import GUARDS
+
+Guard = Callable[[Request], Actor]
+
+
+@dataclass(frozen=True)
+class Door:
+    """An address with its methods, and who guards it. Without a guard it is open to everybody."""
+
+    pattern: Pattern[str]
+    methods: frozenset[str]
+    guards: tuple[Guard, ...]
+
+    def ask(self, request: Request) -> Actor | None:
+        """Who wants in; none where nobody asks. Raises what the guards raise."""
+        actor = None
+        for guard in self.guards:
+            actor = guard(request)
+        return actor
+
+
+class Doors:
+    """All addresses of some routers. They are read from the routes' own dependencies, so that no list can differ."""
+
+    def __init__(self) -> None:
+        self._all: list[Door] = []
+
+    def add(self, routers: Iterable[APIRouter], prefix: str = "") -> None:
+        """Note the routers' addresses, in the order in which they are looked for."""
+        for router in routers:
+            for route in router.routes:
+                if isinstance(route, APIRoute):
+                    pattern = compile_path(prefix + route.path)[0]
+                    guards = tuple(dict.fromkeys(_guards(route.dependant)))
+                    self._all.append(Door(pattern, frozenset(route.methods or ()), guards))
+
+    def of(self, method: str, path: str) -> Door | None:
+        """The door that this request comes to; none where there is none."""
+        return next((door for door in self._all if method in door.methods and door.pattern.match(path)), None)
+
+
+def _guards(dependant: Dependant) -> Iterator[Guard]:
+    for inner in dependant.dependencies:
+        if inner.call in GUARDS:
+            yield GUARDS[inner.call]
+        else:
+            yield from _guards(inner)
