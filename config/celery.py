@@ -17,7 +17,7 @@ def celery_settings() -> dict[str, Any]:
         "broker_url": required("broker_url"),
         "result_backend": "db+" + required("database_url"),  # outlives Redis, like everything that matters here
         "result_extended": True,
-        "result_expires": 30 * 24 * 3600,
+        "result_expires": None,  # `tidy` deletes them, in batches: Celery would in one statement
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],

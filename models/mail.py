@@ -27,6 +27,7 @@ class Mail(Base):
     __tablename__ = "mail"
     __table_args__ = (
         Index(None, "user_id"),
+        Index(None, "created_at"),
         Index("ix_mail_due", "next_try_at", postgresql_where=text("state = 'pending'")),
         Index(
             "uq_mail_gathering",
@@ -60,8 +61,8 @@ class MailAlert(Base):
     __tablename__ = "mail_alert"
     __table_args__ = (Index(None, "mail_id"),)
 
-    notification_id: Mapped[int] = mapped_column(ForeignKey("notification.id"), primary_key=True)
-    mail_id: Mapped[UUID] = mapped_column(ForeignKey("mail.id"))
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notification.id", ondelete="CASCADE"), primary_key=True)
+    mail_id: Mapped[UUID] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"))
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,16 @@ class AlreadySettled(Refused):
         super().__init__(f"This reset has already ended ({state.replace('_', ' ')}); there is nothing left to cancel.")
 
 
+class DetailsDeleted(Refused):
+    code = "details-deleted"
+
+    def __init__(self, days: int) -> None:
+        after = f"{days:,} days after its end" if days else "by their age"
+        super().__init__(
+            f"The details of this reset's learners were deleted {after}; its figures are kept. Preview a new reset."
+        )
+
+
 class NothingToRetry(Refused):
     code = "nothing-to-retry"
 

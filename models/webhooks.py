@@ -38,7 +38,6 @@ from config.settings import required
 from models.base import Base, one_of
 
 LEARNERS_A_MESSAGE = 500
-KEPT_DAYS = 30
 
 
 class WebhookEvent(StrEnum):
@@ -243,12 +242,3 @@ def _address(session: Session, organization_id: int, event: WebhookEvent, messag
         .cte("deliveries")
     )
     return session.scalars(select(func.count()).select_from(deliveries)).one()
-
-
-def forget_old_messages(session: Session) -> None:
-    """Delete messages and what became of them, a month later."""
-    session.execute(
-        delete(WebhookMessage)
-        .where(WebhookMessage.created_at < func.now() - func.make_interval(0, 0, 0, KEPT_DAYS))
-        .execution_options(synchronize_session=False)
-    )

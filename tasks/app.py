@@ -9,6 +9,7 @@ TASK_MODULES = (
     "tasks.certificates",
     "tasks.clear_learners",
     "tasks.files",
+    "tasks.journal",
     "tasks.mail",
     "tasks.notify",
     "tasks.recover",

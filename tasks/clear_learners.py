@@ -18,6 +18,7 @@ from sqlalchemy.types import BigInteger, Uuid
 from config.settings import settings
 from models.certificates import supersede
 from models.files import queue_deletions
+from models.journal import note_ended
 from models.notifications import Notification
 from models.people import User
 from models.preferences import wants_alert
@@ -132,7 +133,8 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
         registrations = [learner.registration for learner in assigned]
         queue_deletions(session, reset.id, registrations)
         supersede(session, registrations)
-        removed, touched = _delete_records(session, registrations)
+        note_ended(session, registrations)
+        removed, touched = delete_records(session, registrations)
         _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
         had_something = {
@@ -180,7 +182,7 @@ def _lock_learners(session: Session, piece: ResetSlice, enrolment_id: int | None
     ).all()
 
 
-def _delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[str, int], set[UUID]]:
+def delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[str, int], set[UUID]]:
     """Delete the rows of every record kind. Gives the rows by kind, and the registrations that had any."""
     removed: dict[str, int] = {}
     touched: set[UUID] = set()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.session import changed_rows, transaction
-from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage, forget_old_messages
+from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from tasks.app import app
 from tasks.due import webhooks_are_due
 from tasks.messages import DELIVER_WEBHOOKS, send_outbox
@@ -45,8 +45,6 @@ class Parcel:
 def deliver_webhooks() -> None:
     """Deliver what is due, for half a minute."""
     began = time.monotonic()
-    with transaction() as session:
-        forget_old_messages(session)
     with ThreadPoolExecutor(1) as own:  # in whose thread no other event loop can be running
         own.submit(asyncio.run, deliver_due(began + RUN_SECONDS)).result()
     if time.monotonic() - began >= RUN_SECONDS:

@@ -49,6 +49,7 @@ STATUS = {
     "brake-holds": 409,
     "nothing-to-retry": 409,
     "not-yet-over": 409,
+    "details-deleted": 410,
     "stale-registration": 409,
     "idempotency-in-progress": 409,
     "idempotency-key-missing": 400,
