@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import one_organization, organizations
+from cli.whose import As, actor, one_organization, organizations
 from models import audit
 from models.access import Permission, console_operator
 from models.people import Organization, User
@@ -20,6 +20,7 @@ from models.refusals import UserExists, UserUnknown
 from models.session import transaction
 from models.sign_in import set_password
 from models.tokens import ApiToken, Scope, create_token, revoke_token
+from tasks.people.erase import erase
 
 app = typer.Typer()
 users = typer.Typer(help="Add users, and set the passwords they sign in with.", no_args_is_help=True)
@@ -86,6 +87,29 @@ def password_command(
         set_password(session, user, password)
         audit.record(session, console_operator(owner), "user.password_set", user.id, owner.id)
     console.print("The password is set, and all earlier sessions are ended.")
+
+
+@users.command("erase")
+def erase_command(
+    email: Email,
+    confirm: Annotated[str | None, typer.Option(help="The address again; without it you are asked.")] = None,
+    organization: OrganizationOption = None,
+    as_user: As = None,
+) -> None:
+    """Erase a person for good: their name and address, and everything that they left. It cannot be undone.
+
+    The audit keeps what was done, without them. Logs, backups and e-mails that were sent are out of reach.
+    """
+    if confirm is None:
+        confirm = Prompt.ask("This cannot be undone. Type the address again to confirm", console=notes)
+    with surroundings(), transaction() as session:
+        owner = one_organization(session, organization)
+        user = _user(session, owner, email)
+        erased = erase(session, actor(session, owner, as_user), user, confirm=confirm)
+        console.print(
+            f"User {user.id} is erased, with {erased.enrolments:,} enrolments, {erased.records:,} records and "
+            f"{erased.files:,} files."
+        )
 
 
 @tokens.command("create")

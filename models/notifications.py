@@ -38,7 +38,7 @@ class Notification(Base):
     __table_args__ = (
         UniqueConstraint("reset_id", "user_id", "kind"),
         UniqueConstraint("occurrence_id", "user_id", "kind"),
-        Index("ix_notification_inbox", "user_id", "id", postgresql_where=text("state = 'sent'")),
+        Index(None, "user_id", "id"),  # an inbox, latest first
         Index("ix_notification_unread", "user_id", postgresql_where=text("state = 'sent' AND read_at IS NULL")),
         Index(None, "course_id"),
         Index(None, "created_at"),

@@ -37,6 +37,20 @@ class UserExists(Refused):
         super().__init__(f"There is a user {who!r} in this organization already. Use another address.")
 
 
+class EraseMismatch(Refused):
+    code = "erase-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This is not the user's e-mail address. Type it exactly to confirm; nothing was erased.")
+
+
+class NotOneself(Refused):
+    code = "not-oneself"
+
+    def __init__(self) -> None:
+        super().__init__("You cannot erase yourself. Ask another administrator, or the operator of this installation.")
+
+
 class NotAssigned(Refused):
     code = "not-assigned"
 

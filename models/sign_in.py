@@ -79,7 +79,7 @@ def begin_attempt(session: Session, slug: str, email: str, address: str) -> int:
     To be committed before `check_password`; `forgive` takes it back. `address` is where the request came from. Gives
     the attempt's number. Raises `SignInThrottled`.
     """
-    account = _account(slug, email)
+    account = account_of(slug, email)
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(account.hex(), 0))))
     _throttle(session, account, address)
     attempt = SignInFailure(account=account, address=address)
@@ -177,7 +177,8 @@ def _is_over() -> ColumnElement[bool]:
     )
 
 
-def _account(slug: str, email: str) -> bytes:
+def account_of(slug: str, email: str) -> bytes:
+    """How failures of an account are found, whether there is one or not."""
     return hash_of(f"{slug}\n{email.lower()}")
 
 

@@ -43,6 +43,7 @@ STATUS = {
     "form-not-genuine": 403,
     "plan-expired": 409,
     "user-exists": 409,
+    "not-oneself": 409,
     "already-resetting": 409,
     "already-settled": 409,
     "rule-not-so": 409,

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from models.refusals import Forbidden, WebhookAddressRefused
 from models.session import transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
+from tasks.app import app
 from tasks.waits import OVER_THREE_DAYS
 from tasks.webhook_post import check_url
 from tasks.webhooks import replay
@@ -324,6 +325,7 @@ def test_messages_are_forgotten_after_a_month(scene: Scene, post: Post, receiver
     run("UPDATE webhook_message SET created_at = now() - interval '31 days' WHERE event <> 'reset.started'")
     scene.request(scene.preview(course="DATA-202"))
     post.drain()
+    app.tasks["recourse.tidy"]()
     assert ask("SELECT count(*) FROM webhook_message WHERE created_at < now() - interval '30 days'") == 0
     assert ask("SELECT count(*) FROM webhook_delivery") == 4
 

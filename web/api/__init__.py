@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules
+from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules, users
 from web.api.document import describe
 
 __all__ = ["ROUTERS", "describe"]
@@ -17,5 +17,6 @@ ROUTERS: list[APIRouter] = [
     rules.router,
     reported_events.router,
     groups.router,
+    users.router,
     me.router,
 ]

@@ -16,7 +16,7 @@ INDEXES: tuple[tuple[str, str, list[str], str | None], ...] = (
     ("ix_reset_with_ledger", "reset", ["finished_at"], "finished_at IS NOT NULL AND details_deleted_at IS NULL"),
     ("ix_reset_without_ledger", "reset", ["finished_at"], "details_deleted_at IS NOT NULL"),
     ("ix_reset_uncounted", "reset", ["id"], "NOT counted"),
-    ("ix_notification_inbox", "notification", ["user_id", "id"], "state = 'sent'"),
+    ("ix_notification_user_id_id", "notification", ["user_id", "id"], None),
     ("ix_notification_unread", "notification", ["user_id"], "state = 'sent' AND read_at IS NULL"),
     ("ix_mail_created_at", "mail", ["created_at"], None),
     ("ix_occurrence_over", "occurrence", ["due_at"], "state IN ('settled', 'skipped')"),
@@ -47,7 +47,7 @@ BEGIN
         CONTINUE WHEN word = '' OR strpos(lower(words), lower(word)) = 0;
         pattern := regexp_replace(word, '([^[:alnum:]])', '\\\1', 'g');
         words := regexp_replace(
-            words, '(?<![[:alnum:]_.+-])' || pattern || '(?![[:alnum:]_-]|\.[[:alnum:]])', pseudonym, 'gi'
+            words, '(?<![[:alnum:]_.+@-])' || pattern || '(?![[:alnum:]_@-]|\.[[:alnum:]])', pseudonym, 'gi'
         );
     END LOOP;
     RETURN words;

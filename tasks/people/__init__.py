@@ -1,0 +1,1 @@
+"""Commands about people: `erase`, after which nothing here says who somebody was."""
