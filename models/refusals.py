@@ -133,11 +133,9 @@ class AlreadySettled(Refused):
 class DetailsDeleted(Refused):
     code = "details-deleted"
 
-    def __init__(self, days: int) -> None:
+    def __init__(self, days: int = 0) -> None:
         after = f"{days:,} days after its end" if days else "by their age"
-        super().__init__(
-            f"The details of this reset's learners were deleted {after}; its figures are kept. Preview a new reset."
-        )
+        super().__init__(f"The details of this reset were deleted {after}; its figures are kept. Preview a new reset.")
 
 
 class NothingToRetry(Refused):

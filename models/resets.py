@@ -90,6 +90,13 @@ class Reset(Base):
         Index(None, "group_id", "organization_id"),
         Index(None, "requested_by", "organization_id"),
         Index(None, "organization_id", "requested_at", "id"),  # the order of the list of resets
+        Index(
+            "ix_reset_not_well",
+            "organization_id",
+            "requested_at",
+            "id",
+            postgresql_where=text("state IN ('partly_failed', 'failed', 'cancelled')"),
+        ),
         Index("ix_reset_open", "state", postgresql_where=text("state IN ('requested', 'running')")),
         Index(
             "ix_reset_unreported",

@@ -18,7 +18,6 @@ from sqlalchemy import (
     delete,
     func,
     inspect,
-    or_,
     select,
     table,
     true,
@@ -81,23 +80,31 @@ def by_age(
     kind: type[Base],
     kept: str | timedelta,
     moment: ColumnElement[Any] | InstrumentedAttribute[Any],
-    over: ColumnElement[bool] | None = None,
+    *over: ColumnElement[bool],
+    of: ColumnElement[bool] | None = None,
+    needed: ColumnElement[bool] | None = None,
 ) -> Retention:
-    """Rows that go by the age of `moment`, which has an index, once `over` is so."""
+    """Rows that go by the age of `moment`, which has an index (of some rows, `of`), once all of `over` is so.
+
+    What is `needed` by another table stays. That is asked of the oldest alone, so that no other table is read from end
+    to end; so it must be for a while only, or many such rows would keep younger ones from being looked at.
+    """
     keys = inspect(kind).primary_key
+    some = true() if of is None else of
 
     def delete_some(session: Session, before: Before, most: int) -> int:
         old = (
             select(*keys)
-            .where(moment < before, true() if over is None else over)
+            .where(moment < before, some, *over)
             .order_by(moment)
             .limit(most)
             .with_for_update(of=kind, skip_locked=True)  # what somebody has in hand goes the next time
             .cte("old")
         )
-        return changed_rows(session, delete(kind).where(*(key == old.c[key.name] for key in keys)))
+        these = [key == old.c[key.name] for key in keys]
+        return changed_rows(session, delete(kind).where(*these, true() if needed is None else ~needed))
 
-    return Retention(str(kind.__tablename__), kept, delete_some, select(func.min(moment)))
+    return Retention(str(kind.__tablename__), kept, delete_some, select(func.min(moment)).where(some))
 
 
 def _delete_ledger(session: Session, before: Before, most: int) -> int:
@@ -243,8 +250,8 @@ RETENTIONS: tuple[Retention, ...] = (
         Mail,
         "keep_mails_days",
         Mail.created_at,
-        (Mail.state != MailState.PENDING)
-        & ~_alerts_of_mail.where(
+        Mail.state != MailState.PENDING,
+        needed=_alerts_of_mail.where(
             MailAlert.mail_id == Mail.id, Notification.reset_id.is_not(None), ~_summed_up
         ).exists(),
     ),
@@ -252,15 +259,14 @@ RETENTIONS: tuple[Retention, ...] = (
         Notification,
         "keep_alerts_days",
         Notification.created_at,
-        (Notification.state != NotificationState.PENDING)
-        & or_(Notification.reset_id.is_(None), _summed_up)
-        & ~_in_a_mail_to_be_sent,
+        Notification.state != NotificationState.PENDING,
+        needed=(Notification.reset_id.is_not(None) & ~_summed_up) | _in_a_mail_to_be_sent,
     ),
     by_age(
         WebhookMessage,
         "keep_webhooks_days",
         WebhookMessage.created_at,
-        ~select(WebhookDelivery)
+        needed=select(WebhookDelivery)
         .where(WebhookDelivery.message_id == WebhookMessage.id, WebhookDelivery.state == DeliveryState.PENDING)
         .exists(),
     ),
@@ -268,13 +274,13 @@ RETENTIONS: tuple[Retention, ...] = (
         Occurrence,
         "keep_occurrences_days",
         Occurrence.due_at,
-        Occurrence.state.in_((OccurrenceState.SETTLED, OccurrenceState.SKIPPED)),
+        of=Occurrence.state.in_((OccurrenceState.SETTLED, OccurrenceState.SKIPPED)),
     ),
     by_age(
         Event,
         "keep_events_days",
         Event.reported_at,
-        ~select(Occurrence).where(Occurrence.event_id == Event.id).exists(),
+        needed=select(Occurrence).where(Occurrence.event_id == Event.id).exists(),
     ),
     Retention(
         "reset",

@@ -4,7 +4,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from config.settings import settings
 from models import audit
 from models.access import Actor
 from models.refusals import DetailsDeleted, NothingToRetry, NotYetOver
@@ -27,7 +26,7 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
     if ResetState.RUNNING not in TRANSITIONS[reset.state] or reset.state == ResetState.REQUESTED:
         raise NothingToRetry(reset.state)
     if reset.figures is not None:  # who failed is not known any more, or soon will not be
-        raise DetailsDeleted(settings().keep_ledger_days)
+        raise DetailsDeleted
     if reset.reported_at is None:  # or the run before would never get its result
         raise NotYetOver
     try:

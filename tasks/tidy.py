@@ -6,6 +6,7 @@ there is much keeps no other from its turn. What is left after half a minute is 
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -27,39 +28,53 @@ log = structlog.get_logger(__name__)
 def tidy() -> None:
     """Delete it. Runs every ten minutes by beat; nothing that is read depends on it, and two at once share the work."""
     end = time.monotonic() + RUN_SECONDS
-    _until_done("resets_not_counted", lambda session: tallies.count_settled(session, RESETS), RESETS, end)
-    _until_done("figures_not_kept", lambda session: keep_figures(session, RESETS), RESETS, end)
     deleted: dict[str, int] = {}
-    left = list(RETENTIONS)
+    left = _steps()
     while left and time.monotonic() < end:
-        for retention in tuple(left):
-            gone = _forget_some(retention)
-            deleted[retention.table] = deleted.get(retention.table, 0) + gone
-            if gone < BATCH:
-                left.remove(retention)
+        for step in tuple(left):
+            done = _do(step)
+            if step.table:
+                deleted[step.table] = deleted.get(step.table, 0) + done
+            if done < step.most:
+                left.remove(step)
     if any(deleted.values()):
         log.info("tidied", **{table: rows for table, rows in deleted.items() if rows})
     if left:
-        log.warning("tidy_not_done", tables=[retention.table for retention in left], remedy="the next run goes on")
+        log.warning("tidy_not_done", left=[step.name for step in left], remedy="the next run goes on")
 
 
-def _forget_some(retention: Retention) -> int:
-    """A batch of it, counted in the same transaction. What goes wrong with one kind keeps no other from its turn."""
+@dataclass(frozen=True)
+class Step:
+    """What has its turn: it does some of it, up to `most`, and gives how much that was."""
+
+    name: str
+    do: Callable[[Session, int], int]
+    most: int
+    table: str | None = None  # from which rows are deleted
+
+
+def _steps() -> list[Step]:
+    return [
+        Step("count resets", tallies.count_settled, RESETS),
+        Step("sum up resets", keep_figures, RESETS),
+        *map(_by_age, RETENTIONS),
+    ]
+
+
+def _by_age(retention: Retention) -> Step:
+    def delete(session: Session, most: int) -> int:
+        gone = forget(session, retention, most)
+        tallies.add(session, {tallies.of_deleted(retention.table): gone})
+        return gone
+
+    return Step(retention.table, delete, BATCH, retention.table)
+
+
+def _do(step: Step) -> int:
+    """In a transaction of its own. What goes wrong with one keeps no other from its turn."""
     try:
         with transaction() as session:
-            gone = forget(session, retention, BATCH)
-            tallies.add(session, {tallies.of_deleted(retention.table): gone})
-            return gone
+            return step.do(session, step.most)
     except DBAPIError as error:
-        log.warning("not_tidied", table=retention.table, error=in_words(error), remedy="the next run tries again")
+        log.warning("not_tidied", step=step.name, error=in_words(error), remedy="the next run tries again")
         return 0
-
-
-def _until_done(what: str, step: Callable[[Session], int], most: int, end: float) -> None:
-    try:
-        while time.monotonic() < end:
-            with transaction() as session:
-                if step(session) < most:
-                    return
-    except DBAPIError as error:
-        log.warning(what, error=in_words(error), remedy="the next run tries again")

@@ -12,6 +12,12 @@ depends_on = None
 # name, table, columns, condition
 INDEXES: tuple[tuple[str, str, list[str], str | None], ...] = (
     ("ix_reset_unreported", "reset", ["task_id"], "finished_at IS NOT NULL AND reported_at IS NULL"),
+    (
+        "ix_reset_not_well",
+        "reset",
+        ["organization_id", "requested_at", "id"],
+        "state IN ('partly_failed', 'failed', 'cancelled')",
+    ),
     ("ix_reset_in_full", "reset", ["finished_at"], "finished_at IS NOT NULL AND figures IS NULL"),
     ("ix_reset_with_ledger", "reset", ["finished_at"], "finished_at IS NOT NULL AND details_deleted_at IS NULL"),
     ("ix_reset_without_ledger", "reset", ["finished_at"], "details_deleted_at IS NOT NULL"),
