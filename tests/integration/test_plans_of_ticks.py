@@ -27,11 +27,11 @@ BATCH = 100  # rows that are tidied at once: as small beside these tables as the
 def scene(served: str, set_up: Callable[..., None]) -> Scene:
     """An installation of some years, in which something is due everywhere."""
     set_up(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", mail_from="training@example.org")
-    return years(RESETS, EACH)
+    return years(RESETS, EACH, learners=100)
 
 
-def years(resets: int, each: int) -> Scene:
-    scene = make_scene(learners=100, completed=100)
+def years(resets: int, each: int, *, learners: int) -> Scene:
+    scene = make_scene(learners=learners, completed=100)
     with transaction() as session:
         events = list(WebhookEvent)
         endpoint = open_endpoint(session, scene.organization.id, "https://example.org/hook", events).id
@@ -51,7 +51,7 @@ def in_all_of_it(scene: Scene, post: Post, base: str) -> Iterator[Looked]:
     from worker.beat import schedule_ticks, show_itself
 
     schedule_ticks(app)
-    halted = scene.request()
+    halted = scene.request(audience="users", users=[user.id for user in scene.users()[:50]])
     post.deliver(post.take()[0])
     for letter in post.take()[:10]:
         post.deliver(letter)
