@@ -3,7 +3,6 @@
 It says that registrations ended (their learners were reset, or erased) and that people were erased: by ids alone.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
 from models.base import Base
+from models.certificates import hashes_under
 from models.people import User
 
 
@@ -26,10 +26,15 @@ class JournalEntry(Base):
     said: Mapped[dict[str, Any]]
 
 
-def note_ended(session: Session, registrations: Iterable[UUID]) -> None:
-    """Note that these registrations ended: nothing under them may come back."""
-    if ended := [str(registration) for registration in registrations]:
-        session.add(JournalEntry(said={"ended": ended}))
+def note_ended(session: Session, registrations: list[UUID]) -> None:
+    """Note that these registrations ended, and their certificates with them: nothing of it may come back.
+
+    To be called before their records are deleted, in the same transaction.
+    """
+    if registrations:
+        superseded = [digest.hex() for digest in session.scalars(hashes_under(registrations))]
+        ended = [str(registration) for registration in registrations]
+        session.add(JournalEntry(said={"ended": ended, "superseded": superseded}))
 
 
 def note_erased(session: Session, user: User) -> None:

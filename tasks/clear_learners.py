@@ -135,7 +135,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
         supersede(session, registrations)
         note_ended(session, registrations)
         removed, touched = delete_records(session, registrations)
-        _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
+        start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
         had_something = {
             learner.id: learner.registration in touched or learner.state != EnrolmentState.ASSIGNED
@@ -200,7 +200,7 @@ def delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[st
     return removed, touched
 
 
-def _start_afresh(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
+def start_afresh(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
     """Back to 0 %, under a new registration. A due date that has passed belonged to the past run, and goes with it."""
     session.execute(
         update(Enrolment)

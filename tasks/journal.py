@@ -6,6 +6,7 @@ It lies beside the learners' files: whoever restores the database has those at h
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -60,7 +61,7 @@ def delete_old() -> None:
         storage.remove([one.key for one in some if one.modified_at < last])
 
 
-def read_all() -> Iterator[dict[str, list[str]]]:
+def read_all() -> Iterator[dict[str, list[Any]]]:
     """Everything that the journal says. Raises `StorageUnavailable`."""
     for some in storage.everything(storage.JOURNAL):
         for one in some:

@@ -50,8 +50,10 @@ FROM n;
 INSERT INTO reset_slice (reset_id, number, first, last, learners, position, published_at, settled_at, cleared, removed)
 SELECT id, s, s, s, 1, s, at, at, 1, '{"completion": 1}' FROM n, generate_series(1, greatest(1, :each / 10)) s;
 INSERT INTO reset_item (reset_id, enrolment_id, state)
-SELECT id, e.enrolment, 'cleared' FROM n,
-     LATERAL (SELECT :first_enrolment + 2 * ((n.n * :each + g) % :people) FROM generate_series(1, :each) g) e(enrolment);
+SELECT id, e.enrolment, 'cleared'
+FROM n,
+     LATERAL (SELECT :first_enrolment + 2 * ((n.n * :each + g) % :people) FROM generate_series(1, :each) g)
+     e(enrolment);
 INSERT INTO notification (reset_id, user_id, course_id, state, created_at, sent_at, read_at)
 SELECT id, u.person, :course, 'sent', at, at, CASE WHEN n % 10 > 0 THEN at END
 FROM n, LATERAL (SELECT :first_user + (n.n * :each + g) % :people FROM generate_series(1, :each) g) u(person);
