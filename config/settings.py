@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         730, description="Of each learner in a reset; its figures stay. From the reset's end"
     )
     keep_alerts_days: Days = Field(365, description="Alerts, in users' inboxes too")
-    keep_mails_days: Days = Field(90, description="That an e-mail was sent, and what came of it")
+    keep_mails_days: Days = Field(365, description="That an e-mail was sent, and what came of it")
     keep_webhooks_days: Days = Field(30, description="Webhook messages and their deliveries")
     keep_occurrences_days: Days = Field(1095, description="Due times of retraining rules, and what came of them")
     keep_events_days: Days = Field(
