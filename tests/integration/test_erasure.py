@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from typer.testing import CliRunner
 
+from cli.main import app as commands
 from models import metadata, storage
 from models.access import Permission
 from models.files import attach
@@ -113,13 +115,14 @@ def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
             json={
                 "plan": plan,
                 "confirm": OTHER_COURSE,
-                "reason": f"{NAME} ({ADDRESS.upper()}) wants it; {ORGANIZATIONS_WORDS}",
+                "reason": f"{NAME} ({ADDRESS.upper()}) wants it;\n{NAME}\t{ORGANIZATIONS_WORDS}",
             },
         )
         assert asked.status_code == 202, asked.text
     reset = asked.json()["id"]
     post.drain()
-    run("UPDATE mail SET state = 'failed', reason = :said, error = :said", said=f"550 <{ADDRESS}>: no such user")
+    said = f"550 <{ADDRESS}>: no such user"
+    run("UPDATE mail SET state = 'failed', reason = :said, error = :said WHERE user_id = :id", said=said, id=user.id)
     rule = make(scene, datetime.now(UTC), actor, **CALENDAR, starts=datetime(2030, 1, 1, 6), reason=f"says {NAME}")
     make(scene, datetime.now(UTC), actor, **EVENT, reason=f"as {ADDRESS} asked")
     with transaction() as session:
@@ -184,7 +187,7 @@ def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, po
     assert ask("SELECT count(*) FROM audit") > audit_before
     details = ask("SELECT details::text FROM audit WHERE action = 'reset.requested' AND subject = :id", id=person.reset)
     them = pseudonym_of(person.id)
-    assert json.loads(details)["reason"] == f"{them} ({them}) wants it; {ORGANIZATIONS_WORDS}"
+    assert json.loads(details)["reason"] == f"{them} ({them}) wants it;\n{them}\t{ORGANIZATIONS_WORDS}"
     assert ask("SELECT actor FROM audit WHERE action = 'reset.requested' AND subject = :id", id=person.reset) == (
         f"user:{person.id}"
     )
@@ -249,13 +252,34 @@ def test_by_the_page_the_address_is_typed(person: Person, served: str) -> None:
     assert NAME not in after
 
 
+def test_by_command_the_address_is_typed_twice(database: str) -> None:
+    scene = make_scene(learners=1)
+    asked = ["user", "erase", "learner-1@acme.example"]
+    with pytest.raises(EraseMismatch):
+        CliRunner().invoke(commands, [*asked, "--confirm", "learner-2@acme.example"], catch_exceptions=False)
+    done = CliRunner().invoke(commands, [*asked, "--confirm", "learner-1@acme.example"], catch_exceptions=False)
+    assert "is erased, with 2 enrolments" in done.output
+    assert rows("SELECT count(*) FROM enrolment WHERE unassigned_at IS NULL") == [(0,)]
+    assert ask("SELECT actor FROM audit WHERE action = 'user.erased'").startswith("console:")
+    assert scene.users() == []
+
+
 def test_a_name_is_replaced_where_it_stands_as_such_and_nowhere_else(database: str) -> None:
     scene = make_scene(learners=1)
     user = make_user(scene.organization.id, "al@acme.example", name="Al")
     run(
         "INSERT INTO user_group (organization_id, code, name) SELECT :o, n, n FROM unnest(CAST(:names AS text[])) n",
         o=scene.organization.id,
-        names=["Al", "Alps", "real", "AL's", "sal@acme.example", "al@acme.example.org", "al@acme.example."],
+        names=[
+            "Al",
+            "Alps",
+            "real",
+            "AL's",
+            "sal@acme.example",
+            "al@acme.example.org",
+            "al@acme.example.",
+            "for-al@acme.example-1",
+        ],
     )
     with transaction() as session:
         erase(session, scene.admin, session.get_one(User, user.id), confirm="al@acme.example")
@@ -268,6 +292,7 @@ def test_a_name_is_replaced_where_it_stands_as_such_and_nowhere_else(database: s
         "sal@acme.example",
         "al@acme.example.org",
         f"{them}.",
+        f"for-{them}-1",
     ]
 
 

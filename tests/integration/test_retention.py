@@ -14,7 +14,7 @@ from tasks.app import app
 from tests.integration.test_metrics import figures
 from tests.post import Post
 from tests.scenes import OTHER_COURSE, ask, fail_for, let_all_pass, make_scene, report_of, rows, run
-from tests.web import visitor
+from tests.web import client_of, token_for, visitor
 
 LONG_AGO = "interval '3000 days'"
 
@@ -88,6 +88,9 @@ def test_who_failed_long_ago_cannot_be_tried_again_and_the_page_says_why(post: P
         page = browser.get(f"/resets/{reset}")
     assert "were deleted 730 days after its end" in page.text
     assert "again</button>" not in page.text
+    with client_of(served, token_for(scene.admin.user_id)) as program:
+        answer = program.get(f"/v1/resets/{reset}/items")
+        assert (answer.status_code, answer.json()["type"]) == (410, "/problems/details-deleted")
     with pytest.raises(DetailsDeleted):
         scene.retry_failed(reset)
     assert report_of(reset)["progress"] == {"total": 4, "cleared": 3, "unchanged": 0, "skipped": 0, "failed": 1}

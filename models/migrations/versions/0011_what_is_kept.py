@@ -38,23 +38,26 @@ REFERENCES = (
 )
 
 
-# A person's address and name, wherever they stand as such in a text. `in_json` says that the text is JSON.
+# A person's address and name, wherever they stand as such in a text. An address may have a key's words around it, as in
+# reset-kim@acme.example-2027; a name may not be a part of an address. `in_json` says that the text is JSON.
 WITHOUT_PERSON = r"""
 CREATE FUNCTION without_person(words text, address text, name text, pseudonym text, in_json boolean DEFAULT false)
 RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
+    said text[] := ARRAY[address, name];
+    before text[] := ARRAY['(?<![[:alnum:]])', '(?<![[:alnum:]_.+@-])'];
+    after text[] := ARRAY['(?![[:alnum:]]|\.[[:alnum:]])', '(?![[:alnum:]_@-]|\.[[:alnum:]])'];
     word text;
-    pattern text;
 BEGIN
-    FOREACH word IN ARRAY ARRAY[address, name] LOOP
+    FOR place IN 1 .. 2 LOOP
+        word := said[place];
         IF in_json THEN
             word := substr(to_json(word)::text, 2, length(to_json(word)::text) - 2);
+            before[place] := '(?:' || before[place] || '|(?<=\\[bfnrt]))';  -- a line break is a letter there
         END IF;
         CONTINUE WHEN word = '' OR strpos(lower(words), lower(word)) = 0;
-        pattern := regexp_replace(word, '([^[:alnum:]])', '\\\1', 'g');
-        words := regexp_replace(
-            words, '(?<![[:alnum:]_.+@-])' || pattern || '(?![[:alnum:]_@-]|\.[[:alnum:]])', pseudonym, 'gi'
-        );
+        word := regexp_replace(word, '([^[:alnum:]])', '\\\1', 'g');
+        words := regexp_replace(words, before[place] || word || after[place], pseudonym, 'gi');
     END LOOP;
     RETURN words;
 END $$
