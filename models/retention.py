@@ -14,16 +14,18 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Select,
+    any_,
     column,
     delete,
     func,
-    inspect,
+    literal_column,
     select,
     table,
     true,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.types import NullType
 
 from config.settings import settings
 from models.announcements import Announcement
@@ -89,22 +91,28 @@ def by_age(
     What is `needed` by another table stays. That is asked of the oldest alone, so that no other table is read from end
     to end; so it must be for a while only, or many such rows would keep younger ones from being looked at.
     """
-    keys = inspect(kind).primary_key
+    name = str(kind.__tablename__)
+    place: ColumnElement[Any] = literal_column(f"{name}.ctid")
     some = true() if of is None else of
 
     def delete_some(session: Session, before: Before, most: int) -> int:
         old = (
-            select(*keys)
+            select(place)
+            .select_from(kind)
             .where(moment < before, some, *over)
             .order_by(moment)
             .limit(most)
             .with_for_update(of=kind, skip_locked=True)  # what somebody has in hand goes the next time
-            .cte("old")
         )
-        these = [key == old.c[key.name] for key in keys]
-        return changed_rows(session, delete(kind).where(*these, true() if needed is None else ~needed))
+        # By their places, as an array: a join would read the whole table as soon as that seems to be less.
+        these = place == any_(_array_of(old))
+        return changed_rows(session, delete(kind).where(these, true() if needed is None else ~needed))
 
-    return Retention(str(kind.__tablename__), kept, delete_some, select(func.min(moment)).where(some))
+    return Retention(name, kept, delete_some, select(func.min(moment)).where(some))
+
+
+def _array_of(query: Select[Any]) -> ColumnElement[Any]:
+    return func.array(query.scalar_subquery(), type_=ARRAY(NullType()))
 
 
 def _delete_ledger(session: Session, before: Before, most: int) -> int:
@@ -114,13 +122,15 @@ def _delete_ledger(session: Session, before: Before, most: int) -> int:
     while gone < most:
         reset = session.scalar(
             select(Reset)
-            .where(Reset.finished_at < before, Reset.details_deleted_at.is_(None), Reset.figures.is_not(None))
+            .where(Reset.finished_at < before, Reset.details_deleted_at.is_(None))
             .order_by(Reset.finished_at)
             .limit(1)
             .with_for_update(key_share=True, skip_locked=True)
         )
         if reset is None:
             break
+        if reset.figures is None:
+            _sum_up(session, reset)
         some = select(ResetItem.enrolment_id).where(ResetItem.reset_id == reset.id).limit(most - gone).cte("some")
         gone += changed_rows(
             session,
@@ -179,17 +189,18 @@ def keep_figures(session: Session, most: int) -> int:
         .with_for_update(key_share=True, skip_locked=True)
     ).all()
     for reset in resets:
-        notified = select(func.count()).where(
-            Notification.reset_id == reset.id,
-            Notification.kind == NotificationKind.COURSE_ASSIGNED,
-            Notification.state == NotificationState.SENT,
-        )
-        reset.figures = {
-            "notified": session.scalars(notified).one(),
-            "mails": asdict(mails_of(session, reset.id)),
-        }
+        _sum_up(session, reset)
     session.flush()
     return len(resets)
+
+
+def _sum_up(session: Session, reset: Reset) -> None:
+    notified = select(func.count()).where(
+        Notification.reset_id == reset.id,
+        Notification.kind == NotificationKind.COURSE_ASSIGNED,
+        Notification.state == NotificationState.SENT,
+    )
+    reset.figures = {"notified": session.scalars(notified).one(), "mails": asdict(mails_of(session, reset.id))}
 
 
 def _delete_resets(session: Session, before: Before, most: int) -> int:
@@ -223,11 +234,9 @@ def _delete_results(session: Session, before: Before, most: int) -> int:
     """Celery's own results. It has no index by time; but their ids are in the order of time, but for a few."""
     if session.scalar(select(func.to_regclass("celery_taskmeta"))) is None:  # Celery makes it with its first result
         return 0
-    first = select(_results.c.id).order_by(_results.c.id).limit(most).cte("first")
-    return changed_rows(
-        session,
-        delete(_results).where(_results.c.id == first.c.id, _results.c.date_done < func.timezone("UTC", before)),
-    )
+    first = select(_results.c.id).order_by(_results.c.id).limit(most)
+    old = _results.c.date_done < func.timezone("UTC", before)
+    return changed_rows(session, delete(_results).where(_results.c.id == any_(_array_of(first)), old))
 
 
 _summed_up = select(Reset).where(Reset.id == Notification.reset_id, Reset.figures.is_not(None)).exists()
