@@ -27,6 +27,7 @@ from models.session import transaction
 from models.training import Course
 from tasks.imports import IMPORTS, Form
 from tasks.people.organizations import organizations as organization_lines
+from tasks.restored import after_restore
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
@@ -138,6 +139,25 @@ def upgrade_command() -> None:
     """Bring the database's tables up to this program's version."""
     with surroundings(migrate=True):
         console.print("The database is up to date.")
+
+
+@database.command("restored")
+def restored_command() -> None:
+    """Undo what a restored backup has brought back. Run it before anything else is started.
+
+    Sessions are ended, API tokens revoked, and rules wait for a new confirmation. What the journal in the storage knows
+    is done again: persons are erased, learners who were reset since are reset, their certificates superseded.
+    """
+    with surroundings(migrate=True):
+        done = after_restore()
+    for what, count in done.counts.items():
+        console.print(f"{count:>9,} {what}")
+    if not done.journal:
+        console.print("The journal in the storage is empty. Check RECOURSE_STORAGE_URL if that cannot be.", style="red")
+    for reset_id, course, start_at in done.open_resets:
+        console.print(f"Reset {reset_id} of {course} goes on, or begins on {start_at:%Y-%m-%d %H:%M %Z}.")
+    if done.open_resets:
+        console.print("Whoever cancelled one of these since the backup: do it again, with `recourse cancel RESET`.")
 
 
 @database.command("check")

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from cli.surroundings import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import one_organization, organization_of_user, organizations
+from cli.whose import As, actor, one_organization, organization_of_user, organizations
 from models.access import Permission, console_operator
 from models.directory import user_by_address
 from models.session import transaction
 from models.tokens import ApiToken, Scope, tokens_of
+from tasks.people.erase import erase
 from tasks.people.passwords import set_password
 from tasks.people.tokens import create_token, revoke_token, show_message_secret
 from tasks.people.users import add_user
@@ -76,6 +77,29 @@ def password_command(
         user = user_by_address(session, owner.id, email)
         set_password(session, console_operator(owner), user, password)
     console.print("The password is set, and all earlier sessions are ended.")
+
+
+@users.command("erase")
+def erase_command(
+    email: Email,
+    confirm: Annotated[str | None, typer.Option(help="The address again; without it you are asked.")] = None,
+    organization: OrganizationOption = None,
+    as_user: As = None,
+) -> None:
+    """Erase a person for good: their name and address, and everything that they left. It cannot be undone.
+
+    The audit keeps what was done, without them. Logs, backups and e-mails that were sent are out of reach.
+    """
+    if confirm is None:
+        confirm = Prompt.ask("This cannot be undone. Type the address again to confirm", console=notes)
+    with surroundings(), transaction() as session:
+        owner = one_organization(session, organization)
+        user = user_by_address(session, owner.id, email)
+        erased = erase(session, actor(session, owner, as_user), user, confirm=confirm)
+        console.print(
+            f"User {user.id} is erased, with {erased.enrolments:,} enrolments, {erased.records:,} records and "
+            f"{erased.files:,} files."
+        )
 
 
 @tokens.command("create")

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
 from models.file_deletions import files_left
-from models.mail import NO_MAILS, mails_of
+from models.mail import NO_MAILS
 from models.people import Organization, User
 from models.records import kind_labels
 from models.resets import Reset
@@ -15,7 +15,7 @@ from tasks.imports import Imported
 from tasks.lookup import causes_of
 from tasks.outcomes import LEARNERS, end_in_words, shares_of, state_in_words
 from tasks.preview import Preview
-from tasks.report import progress_of, report
+from tasks.report import mails_in, progress_of, report
 
 BAR = 20  # characters
 
@@ -54,7 +54,7 @@ def report_table(session: Session, reset: Reset) -> Table:
     for kind, label in kind_labels().items():
         table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
     table.add_row("Alerts sent", f"{figures['notified']:,}")
-    mails = mails_of(session, reset.id)
+    mails = mails_in(session, reset)
     if mails != NO_MAILS:
         words = f"{mails.sent:,} sent, {mails.pending:,} to be sent, {mails.suppressed:,} not wanted any more"
         table.add_row("E-mails", f"{words}, {mails.failed:,} refused")

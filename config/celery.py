@@ -30,7 +30,7 @@ def celery_settings() -> dict[str, Any]:
         # Where there is no database yet, a process could not even start.
         "database_create_tables_at_setup": False,
         "result_extended": True,
-        "result_expires": 30 * 24 * 3600,
+        "result_expires": None,  # `tidy` deletes them, in batches: Celery would in one statement
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],

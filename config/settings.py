@@ -9,6 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+LONGEST_DAYS = 36_500
+YOUNGEST_AUDIT_DAYS = 90  # the database itself refuses to forget what is younger
+Days = Annotated[int, Field(ge=0, le=LONGEST_DAYS)]
+
 
 class Settings(BaseSettings):
     """Settings of one installation: environment variables `RECOURSE_…`, or lines of a file `.env`.
@@ -91,6 +95,28 @@ class Settings(BaseSettings):
         [], description="Channels that are told of each reset, as Apprise URLs in a JSON list"
     )
 
+    # After how many days each kind of what is only ever added is deleted; 0 keeps it. See `models/retention.py`.
+    keep_ledger_days: Days = Field(
+        730, description="Of each learner in a reset; its figures stay. From the reset's end"
+    )
+    keep_alerts_days: Days = Field(365, description="Alerts, in users' inboxes too")
+    keep_mails_days: Days = Field(365, description="That an e-mail was sent, and what came of it")
+    keep_webhooks_days: Days = Field(30, description="Webhook messages and their deliveries")
+    keep_occurrences_days: Days = Field(1095, description="Due times of retraining rules, and what came of them")
+    keep_events_days: Days = Field(
+        1095, description="Events that were reported. The same key is a new event after that"
+    )
+    keep_resets_days: Days = Field(0, description="Who reset what, when and why, with its figures")
+    keep_audit_days: Days = Field(0, description="The audit; no less than 90")
+    keep_answers_days: int = Field(
+        1, ge=1, le=LONGEST_DAYS, description="Answers to requests with an Idempotency-Key, in case they come again"
+    )
+    keep_ended_tokens_days: Days = Field(90, description="API tokens that were revoked or have expired")
+    keep_results_days: Days = Field(30, description="Results of Celery tasks")
+    keep_journal_days: Days = Field(
+        400, description="The journal in the storage: as old as a backup may be that you would restore"
+    )
+
     lock_timeout_seconds: float = Field(10, gt=0, description="How long a statement waits for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="How long one SQL statement may take")
 
@@ -149,6 +175,13 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{error}; give addresses or networks, such as 172.18.0.1 or 10.0.0.0/8") from None
         return parts
+
+    @field_validator("keep_audit_days")
+    @classmethod
+    def _keep_what_is_recent(cls, days: int) -> int:
+        if 0 < days < YOUNGEST_AUDIT_DAYS:
+            raise ValueError(f"must be 0, for ever, or at least {YOUNGEST_AUDIT_DAYS}")
+        return days
 
     @field_validator("public_url", "flower_url")
     @classmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, any_, func, literal, select
+from sqlalchemy import LargeBinary, Select, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Uuid
@@ -93,12 +93,25 @@ def in_groups(letters: str) -> str:
     return "-".join(letters[start : start + 5] for start in range(0, len(letters), 5))
 
 
+def hashes_under(registrations: list[UUID]) -> Select[bytes]:
+    """The hashes of the serials of these registrations' certificates."""
+    return select(func.sha256(func.convert_to(Certificate.serial, "UTF8"))).where(
+        Certificate.registration == any_(literal(registrations, ARRAY(Uuid())))
+    )
+
+
 def supersede(session: Session, registrations: list[UUID]) -> None:
     """Remember that the certificates of these registrations hold no more. To be called before their rows are deleted,
     in the same transaction."""
-    hashes = select(func.sha256(func.convert_to(Certificate.serial, "UTF8"))).where(
-        Certificate.registration == any_(literal(registrations, ARRAY(Uuid())))
-    )
+    _keep(session, hashes_under(registrations))
+
+
+def supersede_again(session: Session, hashes: list[bytes]) -> None:
+    """Remember it of certificates that may not be known here any more."""
+    _keep(session, select(func.unnest(literal(hashes, ARRAY(LargeBinary)))))
+
+
+def _keep(session: Session, hashes: Select[bytes]) -> None:
     session.execute(
         insert(SupersededSerial).from_select([SupersededSerial.serial_hash], hashes).on_conflict_do_nothing()
     )

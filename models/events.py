@@ -32,6 +32,7 @@ class Event(Base):
         UniqueConstraint("organization_id", "reporter", "key"),
         Index(None, "course_id", "organization_id"),
         Index(None, "group_id", "organization_id"),
+        Index(None, "reported_at"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

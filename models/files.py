@@ -130,14 +130,14 @@ def open_file(actor: Actor, file_id: int) -> Download:
     return Download(file.filename, file.content_type, file.size, content)
 
 
-def queue_deletions(session: Session, reset_id: UUID, registrations: list[UUID]) -> None:
+def queue_deletions(session: Session, reset_id: UUID | None, registrations: list[UUID]) -> None:
     """Have the objects of these registrations' files and certificates deleted once the session's transaction is
-    committed. To be called before their rows are deleted: it reads the keys from them.
+    committed. To be called before their rows are deleted: it reads the keys from them. None: of no reset.
     """
     mine = any_(literal(registrations, ARRAY(Uuid())))
     keys: CompoundSelect[Any] = union_all(
-        select(StoredFile.key, literal(reset_id)).where(StoredFile.registration == mine),
-        select(Certificate.pdf_key, literal(reset_id)).where(
+        select(StoredFile.key, literal(reset_id, Uuid())).where(StoredFile.registration == mine),
+        select(Certificate.pdf_key, literal(reset_id, Uuid())).where(
             Certificate.registration == mine, Certificate.pdf_key.is_not(None)
         ),
     )

@@ -5,16 +5,14 @@ transaction as what the request does, so there is never the one without the othe
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, delete, func, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
 from models.refusals import IdempotencyInProgress, IdempotencyMismatch
-
-KEPT = timedelta(days=1)
 
 
 class StoredAnswer(Base):
@@ -54,12 +52,7 @@ def keep_answer(
     headers: Mapping[str, str],
     body: dict[str, Any],
 ) -> None:
-    """Keep what the request is being answered, for as long as `KEPT`."""
+    """Keep what the request is being answered; `models/retention.py` says for how long."""
     session.add(
         StoredAnswer(user_id=user_id, key=key, fingerprint=fingerprint, status=status, headers=dict(headers), body=body)
     )
-
-
-def forget_old_answers(session: Session) -> None:
-    """Delete what is older than `KEPT`."""
-    session.execute(delete(StoredAnswer).where(StoredAnswer.created_at < func.now() - KEPT))

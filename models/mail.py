@@ -39,6 +39,7 @@ class Mail(Base):
     __table_args__ = (
         ForeignKeyConstraint(["user_id", "organization_id"], ["user.id", "user.organization_id"]),
         Index(None, "user_id", "organization_id"),
+        Index(None, "created_at"),
         Index("ix_mail_due", "organization_id", "next_try_at", postgresql_where=text("state = 'pending'")),
         Index("ix_mail_failed", "organization_id", postgresql_where=text("state = 'failed'")),
         Index(
@@ -89,8 +90,8 @@ class MailAlert(Base):
     __tablename__ = "mail_alert"
     __table_args__ = (Index(None, "mail_id"),)
 
-    notification_id: Mapped[int] = mapped_column(ForeignKey("notification.id"), primary_key=True)
-    mail_id: Mapped[UUID] = mapped_column(ForeignKey("mail.id"))
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notification.id", ondelete="CASCADE"), primary_key=True)
+    mail_id: Mapped[UUID] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class Notification(Base):
     __table_args__ = (
         UniqueConstraint("reset_id", "user_id", "kind"),
         UniqueConstraint("occurrence_id", "user_id", "kind"),
-        Index(None, "user_id", "sent_at"),
+        Index(None, "user_id", "id"),  # an inbox, latest first
+        Index("ix_notification_unread", "user_id", postgresql_where=text("state = 'sent' AND read_at IS NULL")),
         Index(None, "course_id"),
         Index(None, "created_at"),
         Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
@@ -52,7 +53,9 @@ class Notification(Base):
         one_of(NotificationKind, "kind"), server_default=NotificationKind.COURSE_ASSIGNED.value
     )
     reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))
-    occurrence_id: Mapped[int | None] = mapped_column(ForeignKey("occurrence.id"))  # of a retraining rule
+    occurrence_id: Mapped[int | None] = mapped_column(
+        ForeignKey("occurrence.id", ondelete="SET NULL")  # of a retraining rule; its history goes by its own age
+    )
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     course_id: Mapped[int] = mapped_column(ForeignKey("course.id"))
     state: Mapped[NotificationState] = mapped_column(

@@ -43,6 +43,7 @@ class User(Base):
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]  # the row stays, for what refers to it, and says nothing of anybody
 
 
 def only_organization(session: Session) -> Organization | None:

@@ -58,6 +58,20 @@ class UserExists(Refused):
         super().__init__(f"There is a user {who!r} in this organization already. Use another address.")
 
 
+class EraseMismatch(Refused):
+    code = "erase-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This is not the user's e-mail address. Type it exactly to confirm; nothing was erased.")
+
+
+class NotOneself(Refused):
+    code = "not-oneself"
+
+    def __init__(self) -> None:
+        super().__init__("You cannot erase yourself. Ask another administrator, or the operator of this installation.")
+
+
 class NotAssigned(Refused):
     code = "not-assigned"
 
@@ -142,6 +156,14 @@ class AlreadySettled(Refused):
 
     def __init__(self, state: str) -> None:
         super().__init__(f"This reset has already ended ({state.replace('_', ' ')}); there is nothing left to cancel.")
+
+
+class DetailsDeleted(Refused):
+    code = "details-deleted"
+
+    def __init__(self, days: int = 0) -> None:
+        after = f"{days:,} days after its end" if days else "by their age"
+        super().__init__(f"The details of this reset were deleted {after}; its figures are kept. Preview a new reset.")
 
 
 class NothingToRetry(Refused):

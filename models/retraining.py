@@ -165,6 +165,7 @@ class Occurrence(Base):
         Index(None, "reset_id"),
         Index("ix_occurrence_planned", "rule_id", "due_at", "id", postgresql_where=text("state = 'planned'")),
         Index("ix_occurrence_requested", "id", postgresql_where=text("state = 'requested'")),
+        Index("ix_occurrence_over", "due_at", postgresql_where=text("state IN ('settled', 'skipped')")),
         Index("ix_occurrence_begun", "rule_id", "begun_at", postgresql_where=text("begun_at IS NOT NULL")),
         CheckConstraint("(state IN ('requested', 'settled')) = (reset_id IS NOT NULL)", name="begun_has_its_reset"),
         CheckConstraint("state NOT IN ('waiting', 'skipped') OR reason IS NOT NULL", name="held_says_why"),

@@ -51,7 +51,7 @@ class SignInFailure(Base):
     browser in which somebody has signed in to this account before."""
 
     __tablename__ = "sign_in_failure"
-    __table_args__ = (Index(None, "account", "at"), Index(None, "address", "at"))
+    __table_args__ = (Index(None, "account", "at"), Index(None, "address", "at"), Index(None, "at"))
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     account: Mapped[bytes] = mapped_column(LargeBinary)  # hashed: a password typed into the wrong field stays secret
@@ -198,12 +198,6 @@ def end_session(session: Session, token: str) -> None:
 def end_sessions(session: Session, user_id: int) -> None:
     """Sign the user out everywhere."""
     session.execute(delete(WebSession).where(WebSession.user_id == user_id))
-
-
-def forget_what_is_over(session: Session) -> None:
-    """Delete sessions that have ended, and failures that count no more."""
-    session.execute(delete(WebSession).where(_is_over()))
-    session.execute(delete(SignInFailure).where(SignInFailure.at < func.now() - FAILURE_WINDOW))
 
 
 def hash_of(token: str) -> bytes:

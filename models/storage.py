@@ -20,6 +20,7 @@ from config.settings import settings
 from models.disks import is_storage_full
 from models.refusals import StorageFull, StorageUnavailable
 
+JOURNAL = "journal/"  # begins the keys of what is nobody's file; see `models/journal.py`
 PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts
 IN_VAIN = 3  # tries in a row after which the storage itself is taken to be away
 RETRY_SECONDS = (
@@ -97,10 +98,10 @@ def _remove_one_by_one(keys: Sequence[str], end: float) -> dict[str, str]:
     return failed
 
 
-def everything() -> Iterator[list[StoredObject]]:
-    """All objects there are, a thousand at a time. Raises `StorageUnavailable`."""
+def everything(within: str | None = None) -> Iterator[list[StoredObject]]:
+    """All objects there are, or those whose keys begin with this, a thousand at a time. Raises `StorageUnavailable`."""
     try:
-        for some in _store().list(chunk_size=1000):
+        for some in _store().list(within, chunk_size=1000):
             yield [StoredObject(one["path"], one["size"], one["last_modified"]) for one in some]
     except (BaseError, OSError) as error:
         log.warning("files_not_listed", error=in_short(error))

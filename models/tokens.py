@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -36,7 +36,10 @@ class ApiToken(Base):
     """A token of a user's; only its hash is kept."""
 
     __tablename__ = "api_token"
-    __table_args__ = (Index(None, "user_id"),)
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index("ix_api_token_ended", text("LEAST(revoked_at, expires_at)")),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
@@ -47,6 +50,10 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+
+
+ENDED_AT = func.least(ApiToken.revoked_at, ApiToken.expires_at)
+"""When a token ended, or is to; none if it goes on until it is revoked."""
 
 
 @dataclass(frozen=True)

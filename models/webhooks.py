@@ -44,7 +44,6 @@ from models.resets import ItemState, Reset
 from models.training import Enrolment
 
 LEARNERS_A_MESSAGE = 500
-KEPT_DAYS = 30
 
 
 class WebhookEvent(StrEnum):
@@ -317,12 +316,3 @@ def _address(session: Session, organization_id: int, event: WebhookEvent, messag
         .cte("deliveries")
     )
     return session.scalars(select(func.count()).select_from(deliveries)).one()
-
-
-def forget_old_messages(session: Session) -> None:
-    """Delete messages and what became of them, a month later."""
-    session.execute(
-        delete(WebhookMessage)
-        .where(WebhookMessage.created_at < func.now() - func.make_interval(0, 0, 0, KEPT_DAYS))
-        .execution_options(synchronize_session=False)
-    )

@@ -15,7 +15,8 @@ Without a click: `rules` (made once, with a confirmation), `occurrences` (when t
 begins them, through the same door) and `report_event`.
 
 At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
-open and nobody is working on. `tidy` deletes what has served its time. Shared by these: `audience` (who is in a reset),
+open and nobody is working on. `tidy` deletes what has served its time, and `people/erase` a person. `journal` keeps in
+the storage what `restored` does again after a restore. Shared by these: `audience` (who is in a reset),
 `window` (which slices are in the queue), `report` (how far a reset is), `lookup` (resets as people look at them), `app`
 and `base` (Celery).
 

@@ -6,6 +6,7 @@ from config.celery import celery_settings
 
 TASK_MODULES = (
     "tasks.clear_learners",
+    "tasks.journal",
     "tasks.notify",
     "tasks.outbox.run",
     "tasks.recover",

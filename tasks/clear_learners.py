@@ -18,6 +18,7 @@ from sqlalchemy.types import BigInteger, Uuid
 from config.settings import settings
 from models.certificates import supersede
 from models.files import queue_deletions
+from models.journal import note_ended
 from models.notifications import Notification
 from models.people import User
 from models.preferences import wants_alert
@@ -132,8 +133,9 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
         registrations = [learner.registration for learner in assigned]
         queue_deletions(session, reset.id, registrations)
         supersede(session, registrations)
-        removed, touched = _delete_records(session, registrations)
-        _start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
+        note_ended(session, registrations)
+        removed, touched = delete_records(session, registrations)
+        start_afresh(session, [learner.id for learner in assigned], _new_due_date(reset))
 
         had_something = {
             learner.id: learner.registration in touched or learner.state != EnrolmentState.ASSIGNED
@@ -182,7 +184,7 @@ def _lock_learners(session: Session, piece: ResetSlice, enrolment_id: int | None
     ).all()
 
 
-def _delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[str, int], set[UUID]]:
+def delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[str, int], set[UUID]]:
     """Delete the rows of every record kind. Gives the rows by kind, and the registrations that had any."""
     removed: dict[str, int] = {}
     touched: set[UUID] = set()
@@ -200,7 +202,7 @@ def _delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[s
     return removed, touched
 
 
-def _start_afresh(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
+def start_afresh(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
     """Back to 0 %, under a new registration. A due date that has passed belonged to the past run, and goes with it."""
     session.execute(
         update(Enrolment)

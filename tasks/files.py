@@ -77,7 +77,9 @@ def sweep(*, delete: bool, progress: Callable[[Swept], None] = lambda _: None) -
     swept = Swept()
     before = datetime.now(UTC) - SETTLED
     for some in storage.everything():
-        old = {one.key: one.size for one in some if one.modified_at < before}
+        old = {
+            one.key: one.size for one in some if one.modified_at < before and not one.key.startswith(storage.JOURNAL)
+        }
         orphans = old.keys() - _known(list(old))
         swept.seen += len(some)
         swept.orphans += len(orphans)

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from config.settings import settings
 from models.access import Actor
 from models.people import User
-from models.refusals import ResetUnknown
+from models.refusals import DetailsDeleted, ResetUnknown
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState
 from models.training import Course, Enrolment
 from tasks.preview import permission_for
@@ -117,7 +118,12 @@ def line_of(session: Session, reset: Reset) -> ResetLine:
 def items_of(
     session: Session, reset: Reset, *, state: ItemState | None = None, after: int = 0, limit: int
 ) -> list[ItemLine]:
-    """Learners of the reset, by enrolment id from after `after`; of one state if it is given."""
+    """Learners of the reset, by enrolment id from after `after`; of one state if it is given.
+
+    Raises `DetailsDeleted`.
+    """
+    if reset.details_deleted_at is not None:
+        raise DetailsDeleted(settings().keep_ledger_days)
     conditions = [ResetItem.reset_id == reset.id, ResetItem.enrolment_id > after]
     if state is not None:
         conditions.append(ResetItem.state == state)

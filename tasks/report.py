@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, true
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
+from models.mail import MailFigures, mails_of
 from models.notifications import Notification, NotificationKind, NotificationState
 from models.records import record_kinds
 from models.resets import SETTLED, Reset, ResetSlice
@@ -115,6 +116,15 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         "done": settled and not session.scalars(due).one(),
         "progress": {name: getattr(progress, name) for name in ("total", "cleared", "unchanged", "skipped", "failed")},
         "removed": removed_by(session, reset.id),
-        "notified": session.scalars(sent).one() if settled else 0,
+        "notified": _notified(session, reset, sent) if settled else 0,
         "seconds": max(0.0, round((until - reset.start_at).total_seconds(), 3)),
     }
+
+
+def mails_in(session: Session, reset: Reset) -> MailFigures:
+    """What became of the reset's e-mails, also when they are no longer known one by one."""
+    return mails_of(session, reset.id) if reset.figures is None else MailFigures(**reset.figures["mails"])
+
+
+def _notified(session: Session, reset: Reset, sent: Select[int]) -> int:
+    return session.scalars(sent).one() if reset.figures is None else int(reset.figures["notified"])

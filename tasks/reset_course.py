@@ -206,7 +206,7 @@ def mark_reported(task_id: str) -> None:
     with transaction() as session:
         session.execute(
             update(Reset)
-            .where(Reset.task_id == UUID(task_id), Reset.finished_at.is_not(None))
+            .where(Reset.task_id == UUID(task_id), Reset.finished_at.is_not(None), Reset.reported_at.is_(None))
             .values(reported_at=func.now())
         )
 

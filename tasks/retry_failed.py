@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session, aliased
 
 from models import audit
 from models.access import Actor
-from models.refusals import NothingToRetry, NotYetOver
+from models.refusals import DetailsDeleted, NothingToRetry, NotYetOver
 from models.resets import TRANSITIONS, ItemState, Reset, ResetItem, ResetSlice, ResetState
 from models.session import changed_rows
+from models.tallies import count_no_more
 from tasks.ledger import add_settled_slice, cut_slices
 from tasks.messages import send_coordinator
 from tasks.preview import permission_for
@@ -18,12 +19,14 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
     """Open the failed learners of the reset again and send the job, as a new run with a task id of its own.
 
     Celery never overwrites a stored result, so the run before keeps its. A learner who is open in another reset by
-    now stays failed. Raises `Forbidden`, `NothingToRetry`, `NotYetOver`.
+    now stays failed. Raises `Forbidden`, `NothingToRetry`, `DetailsDeleted`, `NotYetOver`.
     """
     actor.must_have(permission_for(reset.audience))
     session.refresh(reset, with_for_update={"key_share": True})
     if ResetState.RUNNING not in TRANSITIONS[reset.state] or reset.state == ResetState.REQUESTED:
         raise NothingToRetry(reset.state)
+    if reset.figures is not None:  # who failed is not known any more, or soon will not be
+        raise DetailsDeleted
     if reset.reported_at is None:  # or the run before would never get its result
         raise NotYetOver
     try:
@@ -32,6 +35,7 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
                 raise NothingToRetry(reset.state)
     except IntegrityError as error:  # another reset has just opened one of them
         raise NotYetOver from error
+    count_no_more(session, reset)
     reset.task_id = session.scalars(select(func.uuidv7())).one()
     reset.move_to(ResetState.RUNNING)
     reset.finished_at = reset.reported_at = reset.cancel_requested_at = reset.error = None

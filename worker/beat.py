@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import beat_embedded_init, beat_init, before_task_publish
 from sqlalchemy.exc import DBAPIError
 
-from config.celery import INTERACTIVE
+from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.settings import settings
 from models.heartbeat import BEAT, leave_heartbeat
 from models.session import forget_engine, in_words, transaction
@@ -16,7 +16,8 @@ from worker.waiting import wait_for_servers
 
 log = structlog.get_logger(__name__)
 
-TIDY_EVERY = 3600  # seconds
+TIDY_EVERY = 600  # seconds
+JOURNAL_EVERY = 60  # seconds: how much a backup can bring back at most
 
 
 @app.on_after_configure.connect
@@ -26,13 +27,16 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
         "recover": settings().recover_every_seconds,
         "retrain": settings().retrain_every_seconds,
         "tidy": TIDY_EVERY,
+        "keep_journal": JOURNAL_EVERY,
     }
+    # Nobody waits for the one; the other waits for the storage.
+    queues = {"tidy": BULK, "keep_journal": NOTIFY}
     sender.conf.beat_schedule = {
         name: {
             "task": f"recourse.{name}",
             "schedule": every,
             # Ticks that nobody took in time are of no use, and must not pile up while no worker runs.
-            "options": {"queue": INTERACTIVE, "expires": every},
+            "options": {"queue": queues.get(name, INTERACTIVE), "expires": every},
         }
         for name, every in ticks.items()
     }

@@ -63,6 +63,9 @@ TABLE: dict[tuple[str, str], Route] = {
     ("GET", "/v1/resets/{reset_id}/events"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it is over
     ("POST", "/v1/resets/{reset_id}:retry-failed"): Route(W, by_role(404, 403, 403, 409, 409)),
+    ("POST", "/v1/users/{user_id}/erase"): Route(  # with an address that is not theirs
+        PEOPLE, by_role(404, 403, 422, 403, 422), json={"confirm": "somebody@else.example"}
+    ),
     ("GET", "/v1/users/{user_id}/courses"): Route(LEARN, by_role(404, 200, 200, 200, 200)),
     ("GET", "/v1/users/{user_id}/courses/{code}"): Route(LEARN, by_role(404, 200, 200, 200, 200)),
     ("PUT", UNDER + "/activities/{lesson}/progress"): Route(

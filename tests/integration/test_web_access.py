@@ -101,6 +101,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
     ("GET", "/users"): (303, 403, 403, 200, 200),
     ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
+    ("POST", "/users/{user_id}/erase"): (303, 403, 403, 422, 404),
     ("GET", "/users/{user_id}/qualifications"): (303, 403, 403, 303, 303),  # and there it is unknown
     ("GET", "/users/{user_id}/qualifications/training"): (303, 403, 403, 200, 404),
     ("GET", "/users/{user_id}/courses/{code}/reset"): (303, 403, 403, 200, 404),

@@ -402,6 +402,7 @@ def test_messages_are_forgotten_after_a_month(scene: Scene, post: Post, receiver
     app.tasks["recourse.tidy"]()
     scene.request(scene.preview(course="DATA-202"))
     post.drain()
+    app.tasks["recourse.tidy"]()
     assert ask("SELECT count(*) FROM webhook_message WHERE created_at < now() - interval '30 days'") == 0
     assert ask("SELECT count(*) FROM webhook_delivery") == 4
 

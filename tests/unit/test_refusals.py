@@ -14,6 +14,7 @@ SAMPLES: dict[str, object] = {
     "course": "FIRE-101",
     "permission": "Training: Manage courses",
     "minutes": 15,
+    "days": 730,
     "reset": "0197",
     "state": "partly_failed",
     "activity": 7,

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules
+from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules, users
 from web.api.document import describe
 from web.api.unknown import nothing_unknown
 
@@ -18,5 +18,6 @@ ROUTERS: list[APIRouter] = [
     rules.router,
     reported_events.router,
     groups.router,
+    users.router,
     me.router,
 ]

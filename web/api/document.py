@@ -66,6 +66,7 @@ TAGS = [
     {"name": "imports", "description": "Users, courses and enrolments in bulk: all of a file or nothing."},
     {"name": "analytics", "description": "Course completion by users, as JSON or CSV."},
     {"name": "rules", "description": "Resets without a click: by the calendar, after each completion, after an event."},
+    {"name": "users", "description": "What is done about a person. **An erasure cannot be undone.**"},
     {"name": "groups", "description": "Sites, departments, crews, as audiences."},
     {"name": "me", "description": "For whom a token speaks."},
 ]

@@ -169,6 +169,13 @@ EXAMPLES: dict[str, Any] = {
     },
     "GroupAnswer": {"code": "bern-2", "name": "Bern, shift 2", "members": 14},
     "Groups": {"items": [{"code": "bern-2", "name": "Bern, shift 2", "members": 14}]},
+    "ErasedAnswer": {
+        "user_id": 42,
+        "erased_at": "2027-01-31T12:00:00Z",
+        "enrolments": 3,
+        "records": 58,
+        "files": 2,
+    },
     "Changed": {"joined": 1, "left": 0},
     "Me": {
         "user_id": 1,

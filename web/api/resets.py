@@ -229,7 +229,7 @@ def get_reset(
     "/resets/{reset_id:uuid}/items",
     operation_id="listItems",
     response_model=Items,
-    responses=LISTED | problems("reset-unknown", "forbidden"),
+    responses=LISTED | problems("reset-unknown", "forbidden", "details-deleted"),
 )
 def list_items(
     request: Request,
@@ -267,7 +267,8 @@ def cancel_reset(answer: Response, reset_id: UUID, actor: Writer, session: Datab
     operation_id="retryFailed",
     status_code=202,
     response_model=ResetAnswer,
-    responses=TAKEN | problems("reset-unknown", "forbidden", "nothing-to-retry", "not-yet-over", "body-too-large"),
+    responses=TAKEN
+    | problems("reset-unknown", "forbidden", "nothing-to-retry", "details-deleted", "not-yet-over", "body-too-large"),
 )
 def retry_failed_of_reset(answer: Response, reset_id: UUID, actor: Writer, session: Database) -> ResetAnswer:
     """Try those learners again who failed, and nobody else."""

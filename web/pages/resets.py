@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 
 from config.links import flower_row
 from models.file_deletions import files_left
-from models.mail import NO_MAILS, mails_of
+from models.mail import NO_MAILS
 from models.records import kind_labels
+from models.refusals import DetailsDeleted
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.cancel import cancel
 from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
 from tasks.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
 from tasks.outcomes import counted as in_words
-from tasks.report import progress_of, progress_of_each, report
+from tasks.report import mails_in, progress_of, progress_of_each, report
 from tasks.retry_failed import retry_failed
 from web.access import AnyAdmin
 from web.database import Database
@@ -109,9 +110,19 @@ def live(
 def _learners(request: Request, session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
     pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", but=("was",))
     wanted = ItemState(show) if show in list(ItemState) else None
-    found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
+    details_deleted = ""
+    try:
+        found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
+    except DetailsDeleted as refusal:
+        found, details_deleted = [], str(refusal)
     items = pager.cut(found, lambda item: (item.enrolment_id,))
-    return {"items": items, "outcomes": list(LEARNERS), "wanted": wanted, "pager": pager}
+    return {
+        "items": items,
+        "outcomes": list(LEARNERS),
+        "wanted": wanted,
+        "details_deleted": details_deleted,
+        "pager": pager,
+    }
 
 
 @router.post("/{reset_id}/cancel")
@@ -151,8 +162,11 @@ def _live(session: Session, reset: Reset, show: str, after: str) -> dict[str, An
         "seconds": seen["seconds"],
         "settled": settled,
         "causes": causes_of(session, reset),
-        "may_retry": settled and ResetState.RUNNING in TRANSITIONS[reset.state] and reset.reported_at is not None,
-        "mails": mails_of(session, reset.id) if settled else NO_MAILS,
+        "may_retry": settled
+        and ResetState.RUNNING in TRANSITIONS[reset.state]
+        and reset.reported_at is not None
+        and reset.figures is None,
+        "mails": mails_in(session, reset) if settled else NO_MAILS,
         "files": files_left(session, reset.id),
         "flower": flower_row(reset.task_id),
     }

@@ -2,14 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.directory import training_of, user_of, users_of
+from models.people import User
+from models.refusals import EraseMismatch, NotOneself, Refused
+from tasks.people.erase import erase
 from web.access import FOR_USERS_ADMINS, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
+from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/users")
@@ -33,8 +37,24 @@ def users(
 @router.get("/{user_id}")
 def profile(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
     """A user's profile."""
+    return _profile(request, user_of(session, person.actor.organization_id, user_id))
+
+
+@router.post("/{user_id}/erase")
+def erase_user(
+    request: Request,
+    user_id: Number,
+    person: UsersAdmin,
+    session: Database,
+    confirm: Annotated[str, Form(max_length=400)] = "",
+) -> Response:
+    """Erase the user, whose address is typed as the confirmation."""
     user = user_of(session, person.actor.organization_id, user_id)
-    return page(request, "user.html", user=user, section="profile")
+    try:
+        erase(session, person.actor, user, confirm=confirm)
+    except (EraseMismatch, NotOneself) as refusal:
+        return _profile(request, user, refusal, confirm)
+    return RedirectResponse(f"/users/{user.id}", 303)
 
 
 @router.get("/{user_id}/qualifications", dependencies=[FOR_USERS_ADMINS])
@@ -48,3 +68,8 @@ def training(request: Request, user_id: Number, person: UsersAdmin, session: Dat
     """The courses assigned to a user, and how far they are."""
     user = user_of(session, person.actor.organization_id, user_id)
     return page(request, "user_training.html", user=user, section="qualifications", courses=training_of(session, user))
+
+
+def _profile(request: Request, user: User, error: Refused | None = None, confirm: str = "") -> Response:
+    status = status_of(error) if error else 200
+    return page(request, "user.html", status=status, user=user, section="profile", error=error, confirm=confirm)

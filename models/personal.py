@@ -1,0 +1,129 @@
+"""Where the name or the address of a person may stand in words that others typed: what an erasure looks through.
+
+What is theirs is deleted by `tasks/people/erase.py`. Every other column of text or JSON is in one of the lists below;
+a test fails for one that is in none.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, column, delete, func, or_, select, table, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from models.events import Event, EventSource
+from models.groups import Group
+from models.idempotency import StoredAnswer
+from models.people import User
+from models.resets import Reset
+from models.retraining import Rule
+from models.session import changed_rows
+from models.tokens import ApiToken
+from models.webhooks import WebhookDelivery, WebhookMessage
+
+Column = InstrumentedAttribute[Any]
+
+
+def pseudonym_of(user_id: int) -> str:
+    """What stands in the place of an erased person."""
+    return f"erased-{user_id}"
+
+
+def _of(kind: Any, organization_id: int) -> ColumnElement[bool]:
+    """That a row is the organization's: what is another's is never looked at."""
+    if kind is WebhookDelivery:
+        mine = select(WebhookMessage.id).where(WebhookMessage.organization_id == organization_id)
+        return WebhookDelivery.message_id.in_(mine)
+    if kind in (StoredAnswer, ApiToken):
+        theirs: ColumnElement[bool] = kind.user_id.in_(select(User.id).where(User.organization_id == organization_id))
+        return theirs
+    found: ColumnElement[bool] = kind.organization_id == organization_id
+    return found
+
+
+SEARCHED: tuple[Column, ...] = (
+    Reset.reason,
+    Reset.idempotency_key,
+    Rule.reason,
+    Rule.waits_for,
+    Event.reason,
+    Event.key,
+    EventSource.name,
+    Group.name,
+    ApiToken.name,
+    StoredAnswer.headers,
+    StoredAnswer.body,
+    WebhookMessage.data,
+    WebhookDelivery.outcome,
+)
+
+THEIR_OWN = {
+    "user": ("email", "name", "locale", "time_zone"),
+    "credential": ("password_hash",),
+    "web_session": ("browser",),
+    "sign_in_failure": ("address",),
+    "mail": ("error", "reason"),
+    "discussion_post": ("body",),
+    "assignment_submission": ("body",),
+    "stored_file": ("key", "filename", "content_type", "sha256"),
+    "certificate": ("serial", "pdf_key"),
+    "stored_answer": ("key",),
+    "audit": ("details",),  # by a function of the database
+}
+"""Columns of rows that are the person's, which an erasure deletes or overwrites."""
+
+OF_NOBODY = {
+    "organization": ("slug", "name"),
+    "course": ("code", "title"),
+    "activity": ("reference", "title"),
+    "user_group": ("code",),
+    "audit": ("actor", "action", "subject"),  # ids
+    "reset": ("requester", "error", "figures", "traceparent"),  # an id; our words; figures
+    "reset_slice": ("removed",),
+    "reset_item": ("reason",),  # our words
+    "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),
+    "occurrence": ("reason",),
+    "training_event": ("reporter",),
+    "notification": ("reason",),
+    "mail": ("bundle",),
+    "webhook_endpoint": ("url", "disabled_why"),
+    "announcement": ("channel",),
+    "file_deletion": ("key", "error"),
+    "stored_answer": ("fingerprint",),
+    "journal_entry": ("said",),  # ids
+    "heartbeat": ("part",),
+    "tally": ("name",),
+}
+"""Columns of what the product writes itself, and the names that an organization gives to its own things."""
+
+
+def forget_in_words(session: Session, user: User) -> int:
+    """Put the pseudonym in the place of the person's name and address in all that was typed in their organization, and
+    in the audit's details. Gives how many rows were changed. To be called while the row still has both."""
+    changed = session.scalars(select(func.forget_person_in_audit(user.id, pseudonym_of(user.id)))).one()
+    for statement in _statements(user):
+        changed += changed_rows(session, statement)
+    return int(changed)
+
+
+def forget_in_results(session: Session, user: User) -> None:
+    """Drop the results of Celery tasks that hold the person's address."""
+    if session.scalar(select(func.to_regclass("celery_taskmeta"))) is None:
+        return
+    names = ("result", "args", "kwargs")
+    results = table("celery_taskmeta", column("id"), column("traceback"), *map(column, names))
+    address = func.convert_to(user.email, "UTF8")
+    holds = [func.position(address.op("IN")(results.c[name])) > 0 for name in names]
+    session.execute(delete(results).where(or_(*holds, func.strpos(results.c.traceback, user.email) > 0)))
+
+
+def _statements(user: User) -> Iterator[Any]:
+    for place in SEARCHED:
+        in_json = isinstance(place.type, JSONB)
+        before = cast(place, Text)
+        after = func.without_person(before, user.email, user.name, pseudonym_of(user.id), in_json)
+        yield (
+            update(place.class_)
+            .where(_of(place.class_, user.organization_id), before != after)
+            .values({place.key: cast(after, JSONB) if in_json else after})
+        )

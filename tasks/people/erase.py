@@ -1,0 +1,151 @@
+"""Erase a person: nothing that is kept here says who they were, what they wrote, or what they had done.
+
+Their row stays, since resets, rules and the audit refer to it by its id, and says nothing of anybody. So do their
+enrolments, emptied and unassigned: a reset that holds one at this moment finds it so, leaves it out, and goes on.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import case, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Actor, Permission
+from models.certificates import supersede
+from models.events import EventSource
+from models.files import StoredFile, queue_deletions
+from models.groups import GroupMember
+from models.idempotency import StoredAnswer
+from models.journal import note_ended, note_erased
+from models.mail import Mail, MailState
+from models.people import Organization, User
+from models.personal import forget_in_results, forget_in_words, pseudonym_of
+from models.preferences import AlertPreference
+from models.refusals import EraseMismatch, NotOneself
+from models.retraining import Rule, RuleState
+from models.session import changed_rows
+from models.sign_in import Credential, SignInFailure, WebSession, account_of
+from models.tokens import ApiToken
+from models.training import Enrolment, EnrolmentState
+from tasks.clear_learners import delete_records
+from tasks.due import send_due_outboxes
+from tasks.event_sources import close_source
+from tasks.retrain import wait
+
+NAME = "Erased user"
+WHY = "its owner was erased: whoever confirms it again owns it"
+ERASED = "the user was erased"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was deleted with a person."""
+
+    enrolments: int
+    records: int  # of all kinds
+    files: int  # of these; they go from the storage in a moment
+
+
+def erase(session: Session, actor: Actor, user: User, *, confirm: str) -> Erased:
+    """Erase the user for good; `confirm` is their e-mail address as typed. To erase them twice is the same as once.
+
+    Raises `Forbidden`, `NotOneself`, `EraseMismatch`.
+    """
+    actor.must_have(Permission.USERS)
+    session.refresh(user, with_for_update=True)
+    if user.erased_at is not None:
+        return Erased(0, 0, 0)
+    if user.id == actor.user_id:
+        raise NotOneself
+    if confirm.strip().lower() != user.email.lower():
+        raise EraseMismatch
+    return erase_now(session, actor, user)
+
+
+def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
+    """The same without a question: for who has asked it before."""
+    forget_in_words(session, user)
+    forget_in_results(session, user)
+    _stop_what_is_in_their_name(session, user)
+    erased = _empty_enrolments(session, user)
+    _forget_the_rest(session, user)
+    note_erased(session, user)
+    user.erased_at = session.scalars(select(func.now())).one()
+    user.name, user.email = NAME, f"{pseudonym_of(user.id)}@erased.invalid"
+    user.permissions, user.active = [], False
+    user.notifications_on = user.mail_on = False
+    user.locale, user.time_zone = "en", "UTC"
+    session.flush()
+    counts = {"enrolments": erased.enrolments, "records": erased.records, "files": erased.files}
+    audit.record(session, actor, "user.erased", user.id, user.organization_id, **counts)
+    log.info("user_erased", user=user.id, **counts)
+    send_due_outboxes(session)
+    return erased
+
+
+def _stop_what_is_in_their_name(session: Session, user: User) -> None:
+    """Rules wait for who takes them over, and say so; sources of events are closed."""
+    now = session.scalars(select(func.now())).one()
+    rules = select(Rule).where(Rule.owner_id == user.id, Rule.state == RuleState.ACTIVE).order_by(Rule.id)
+    for rule in session.scalars(rules.with_for_update(key_share=True)).all():
+        wait(session, rule, WHY, now)
+    sources = select(EventSource.id).where(EventSource.user_id == user.id, EventSource.closed_at.is_(None))
+    for source_id in session.scalars(sources).all():
+        close_source(session, _nobody(user), source_id)
+
+
+def _empty_enrolments(session: Session, user: User) -> Erased:
+    """As a reset does, and in the same order of locks; but they are not assigned any more."""
+    enrolments = session.execute(
+        select(Enrolment.id, Enrolment.registration)
+        .where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
+        .order_by(Enrolment.id)
+        .with_for_update()
+    ).all()
+    registrations: list[UUID] = [row.registration for row in enrolments]
+    queue_deletions(session, None, registrations)
+    supersede(session, registrations)
+    note_ended(session, registrations)
+    removed, _ = delete_records(session, registrations)
+    session.execute(
+        update(Enrolment)
+        .where(Enrolment.id.in_([row.id for row in enrolments]))
+        .values(
+            state=EnrolmentState.ASSIGNED,
+            progress=0,
+            completed_at=None,
+            due_at=None,
+            registration=func.uuidv7(),
+            unassigned_at=func.coalesce(Enrolment.unassigned_at, func.clock_timestamp()),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return Erased(len(enrolments), sum(removed.values()), removed.get(StoredFile.kind(), 0))
+
+
+def _forget_the_rest(session: Session, user: User) -> None:
+    slug = session.get_one(Organization, user.organization_id).slug
+    for kind in (WebSession, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference):
+        changed_rows(session, delete(kind).where(kind.user_id == user.id))
+    changed_rows(session, delete(SignInFailure).where(SignInFailure.account == account_of(slug, user.email)))
+    # What the mail server said may name them. Nothing more is sent.
+    unsent = Mail.state != MailState.SENT
+    to_be_sent = Mail.state == MailState.PENDING
+    changed_rows(
+        session,
+        update(Mail)
+        .where(Mail.user_id == user.id)
+        .values(
+            state=case((to_be_sent, MailState.SUPPRESSED.value), else_=Mail.state),
+            reason=case((unsent, ERASED)),
+            error=None,
+        ),
+    )
+
+
+def _nobody(user: User) -> Actor:
+    return Actor(user.organization_id, "task:erase", None, frozenset(Permission))
