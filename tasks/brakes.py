@@ -27,6 +27,7 @@ class Aim:
     group_id: int | None
     planned_at: datetime
     user_ids: list[int] | None = None
+    snapshot: str | None = None  # it is asked and answered at one moment
 
 
 def needed(kind: RuleKind) -> list[Permission]:
