@@ -34,6 +34,8 @@ class Progress:
     @property
     def outcome(self) -> str:
         """What came of it, in words."""
+        if not self.total:
+            return "nobody was to be reset"
         if self.failed:
             return f"{self.failed:,} of {self.total:,} learners were not reset"
         return f"{self.cleared:,} of {self.total:,} learners reset, {self.unchanged:,} had nothing to reset"

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from celery import states
 from celery.exceptions import Ignore
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -75,7 +76,10 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
             return outcome
         case ResetState.CANCELLED:
             self.backend.mark_as_revoked(self.request.id, "the reset was cancelled", request=self.request)
-            self.send_event("task-revoked", terminated=False, signum=None, expired=False)
+            # To Celery's own state of a task REVOKED comes before any state that it does not know, as PROGRESS is one.
+            # Said outright, it is shown all the same.
+            ended = {"state": states.REVOKED, "result": f"cancelled: {outcome['summary']}"}
+            self.send_event("task-revoked", terminated=False, signum=None, expired=False, **ended)
             mark_reported(self.request.id)
             raise Ignore
         case _:
@@ -98,9 +102,11 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             _continue(session, reset)
         if reset.state not in SETTLED:
             return None
-        figures = report(session, reset)
+        figures, progress = report(session, reset), progress_of(session, reset.id)
         del figures["done"], figures["notified"]  # the alerts come after this
-        return {"summary": reset.error or progress_of(session, reset.id).outcome, **figures}
+        if progress.failed:  # a failure has no result of its own: without this, Flower keeps the last count but one
+            show_progress(reset, progress)
+        return {"summary": reset.error or progress.outcome, **figures}
 
 
 def _begin(session: Session, reset: Reset) -> None:
