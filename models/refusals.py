@@ -53,6 +53,7 @@ class Forbidden(Refused):
     code = "forbidden"
 
     def __init__(self, permission: str) -> None:
+        self.permission = permission
         super().__init__(f"This needs the permission “{permission}”. Ask an administrator for it.")
 
 

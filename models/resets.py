@@ -36,7 +36,7 @@ class ResetState(StrEnum):
     RUNNING = "running"  # the ledger is written, learners are being cleared
     SUCCEEDED = "succeeded"  # no learner failed
     PARTLY_FAILED = "partly_failed"  # some learners failed, some did not
-    FAILED = "failed"  # every learner failed, or the ledger could not be written
+    FAILED = "failed"  # every learner failed, or it could not be begun
     CANCELLED = "cancelled"  # someone stopped it; who was cleared by then stays cleared
 
 
@@ -45,7 +45,7 @@ SETTLED = frozenset(ResetState) - {ResetState.REQUESTED, ResetState.RUNNING}
 TRANSITIONS: dict[ResetState, dict[ResetState, str]] = {
     ResetState.REQUESTED: {
         ResetState.RUNNING: "the coordinator wrote the ledger",
-        ResetState.FAILED: "the ledger could not be written, however often it was tried",
+        ResetState.FAILED: "whoever asked may not any more, or the ledger could not be written, however often tried",
         ResetState.CANCELLED: "cancelled before the ledger was written",
     },
     ResetState.RUNNING: {

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
+from models.access import still_acting
 from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
+from models.refusals import Forbidden, UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from models.training import Course
@@ -27,6 +29,7 @@ from tasks.cancel import CANCELLED, close_open_slices
 from tasks.due import send_due_outboxes
 from tasks.ledger import write_ledger
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
+from tasks.preview import permission_for
 from tasks.report import Progress, progress_of, report
 from tasks.window import fill_window, send_overdue
 
@@ -115,11 +118,31 @@ def _begin(session: Session, reset: Reset) -> None:
         return
     if reset.start_at > _now(session):  # `recover` calls again when its time has come
         return
+    if why_not := _refusal(session, reset):
+        log.warning("reset_not_allowed", reset=str(reset.id), why=why_not)
+        reset.error = f"Not begun: {why_not}"
+        _settle(session, reset, ResetState.FAILED)
+        return
     write_ledger(session, reset)
     reset.move_to(ResetState.RUNNING)
     session.flush()
     if _tell(session, reset, WebhookEvent.RESET_STARTED):
         send_due_outboxes(session)
+
+
+def _refusal(session: Session, reset: Reset) -> str | None:
+    """Why whoever asked for the reset may not have it any more; it may have been for a moment months ahead."""
+    if reset.requested_by is None:
+        return None
+    try:
+        still_acting(session, reset.organization_id, reset.requested_by, permission_for(reset.audience))
+    except UserUnknown:
+        return "whoever asked for it was deactivated since. Ask for it anew if it is still wanted."
+    except Forbidden as refusal:
+        return (
+            f"whoever asked for it lost the permission “{refusal.permission}” since. Ask for it anew if it is wanted."
+        )
+    return None
 
 
 def _continue(session: Session, reset: Reset) -> None:
@@ -165,6 +188,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         reset.organization_id,
         progress=figures["progress"],
         removed=figures["removed"],
+        **({"error": reset.error} if reset.error else {}),
     )
     _write_digest(session, reset)
     announce_later(session, reset.id)
