@@ -73,6 +73,21 @@ class PlanExpired(Refused):
         )
 
 
+class PlanOutdated(Refused):
+    """It carries what has changed, and the plan's figures as they are now."""
+
+    code = "plan-outdated"
+
+    def __init__(
+        self, changes: list[str], learners: int, removed: dict[str, int], alerts: int, *, about: bool = False
+    ) -> None:
+        super().__init__(
+            f"This is not what the preview showed any more: {'; '.join(changes)}. "
+            "Nothing was reset. Preview the reset again, and confirm it if that is what you want."
+        )
+        self.changes, self.learners, self.removed, self.alerts, self.about = changes, learners, removed, alerts, about
+
+
 class ConfirmMismatch(Refused):
     code = "confirm-mismatch"
 

@@ -14,7 +14,7 @@ from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import User
 from models.preferences import wants_alert
-from models.records import Completion, record_kinds
+from models.records import Completion, LearnerRecord, record_kinds
 from models.refusals import (
     AudienceInvalid,
     CourseUnknown,
@@ -256,15 +256,11 @@ def _named(session: Session, course: Course, users: list[str] | list[int] | None
 def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
     """What the plan would do now; see `preview`. The preview's plan is this one, with what is shown."""
     shown = figures(session, plan, about=about)
-
-    def told(count: int) -> int:
-        return count if shown.sampled == 1 else _rounded(count)
-
     return Preview(
         replace(plan, shown=shown),
         learners=shown.learners,
-        removed={kind: told(count) for kind, count in shown.removed.items()},
-        alerts=told(shown.alerts),
+        removed=told(shown),
+        alerts=shown.alerts if shown.sampled == 1 else _rounded(shown.alerts),
         excluded=_excluded(session, plan),
         sample=_some_names(session, plan),
         about=shown.sampled > 1,
@@ -306,7 +302,27 @@ def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int |
     size, alerted, *rows = session.execute(select(looked_at, alerts, *records.values())).one()
     scale = learners / size if sampled > 1 and size else 1
     removed = {kind: round(count * scale) for kind, count in zip(records, rows, strict=True)}
+    if sampled > 1:  # a sample that holds none of a kind does not tell that there are none
+        removed |= _few(session, plan, [kind for kind in kinds if not removed[kind.kind()]])
     return Shown(learners, removed, round(alerted * scale) if plan.notify else 0, sampled)
+
+
+def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict[str, int]:
+    """How many records of these kinds there are, counted."""
+    few = {
+        kind.kind(): select(func.count())
+        .select_from(kind)
+        .join(Enrolment, Enrolment.registration == kind.registration)
+        .where(in_audience(plan))
+        .scalar_subquery()
+        for kind in kinds
+    }
+    return dict(zip(few, session.execute(select(*few.values())).one(), strict=True)) if few else {}
+
+
+def told(shown: Shown) -> dict[str, int]:
+    """The rows of each record kind, as people are told of them."""
+    return {kind: count if shown.sampled == 1 else _rounded(count) for kind, count in shown.removed.items()}
 
 
 def _rounded(estimate: int) -> int:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models.refusals import ImportInvalid, Refused, SignInThrottled
+from models.refusals import ImportInvalid, PlanOutdated, Refused, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.limits import BodyTooLargeError
@@ -42,6 +42,7 @@ STATUS = {
     "scope-missing": 403,
     "form-not-genuine": 403,
     "plan-expired": 409,
+    "plan-outdated": 409,
     "user-exists": 409,
     "already-resetting": 409,
     "already-settled": 409,
@@ -72,6 +73,10 @@ EXPLAINED = {
     "internal-error": "Something went wrong here that we did not foresee. It was logged.",
 }
 """The problems that are no refusals, and what they mean."""
+
+
+FIGURES = ("learners", "removed", "alerts", "about")
+"""Of a preview, as an answer to a plan names them."""
 
 
 class Problem(Exception):  # noqa: N818 - it is an answer
@@ -131,6 +136,8 @@ def _refused(request: Request, error: Exception) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, ImportInvalid):
         more = {"errors": [{"line": line, "detail": detail} for line, detail in error.errors], "more": error.more}
+    if isinstance(error, PlanOutdated):
+        more = {"changes": error.changes, "now": {name: getattr(error, name) for name in FIGURES}}
     return answer(request, status_of(error), error.code, str(error), headers=headers, **more)
 
 
