@@ -99,6 +99,7 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
         if str(reset.task_id) != task_id:  # a late message of an earlier run: its result is stored and stays
             send_coordinator(session, reset)
             return None
+        reset.sent_in_vain = 0
         if reset.state == ResetState.REQUESTED:
             _begin(session, reset)
         if reset.state == ResetState.RUNNING:
@@ -124,6 +125,7 @@ def _begin(session: Session, reset: Reset) -> None:
         _settle(session, reset, ResetState.FAILED)
         return
     write_ledger(session, reset)
+    reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)
     session.flush()
     if _tell(session, reset, WebhookEvent.RESET_STARTED):
@@ -151,8 +153,8 @@ def _continue(session: Session, reset: Reset) -> None:
     progress = progress_of(session, reset.id)
     if progress.open_slices:
         send_overdue(session, reset, progress)
-        fill_window(session, reset, progress)
         show_progress(reset, progress)
+        fill_window(session, reset)
     else:
         _settle(session, reset, _end_state(session, reset, progress))
 
@@ -197,6 +199,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
+    fill_window(session, reset)  # there may be room for another reset of the organization
 
 
 def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:
