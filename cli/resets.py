@@ -14,7 +14,7 @@ from cli.terminal import console, notes, print_json
 from cli.watch import watch
 from cli.whose import As, OrganizationOption, actor, organization_of_course, organizations, reset_and_actor
 from cli.workers import Workers
-from models.refusals import AudienceInvalid, ReasonMissing
+from models.refusals import AudienceInvalid, PlanOutdated, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction
 from tasks.cancel import cancel
@@ -101,26 +101,34 @@ def reset_command(
         )
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
-            if ask := sys.stdin.isatty() and (reason is None or confirm is None):
-                seen = preview(session, who, course, **options)
-                notes.print(preview_table(seen))
-                plan = seen.plan  # what is confirmed is what was shown
-            else:
-                plan = make_plan(session, who, course, **options)
-        if ask:
-            reason = reason or Prompt.ask("Why", console=notes)
-            confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
-        if reason is None:
-            raise ReasonMissing
-        with transaction() as session:
-            reset = request_reset(
-                session,
-                who,
-                plan=signed(plan),
-                confirm=confirm or "",
-                reason=reason,
-                idempotency_key=idempotency_key,
-            )
+        ask = sys.stdin.isatty() and (reason is None or confirm is None)
+        while True:
+            with transaction() as session:
+                if ask:
+                    seen = preview(session, who, course, **options)
+                    notes.print(preview_table(seen))
+                    plan = seen.plan  # what is confirmed is what was shown
+                else:
+                    plan = make_plan(session, who, course, **options)
+            if ask:
+                reason = reason or Prompt.ask("Why", console=notes)
+                confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
+            if reason is None:
+                raise ReasonMissing
+            try:
+                with transaction() as session:
+                    reset = request_reset(
+                        session,
+                        who,
+                        plan=signed(plan),
+                        confirm=confirm or "",
+                        reason=reason,
+                        idempotency_key=idempotency_key,
+                    )
+                break
+            except PlanOutdated as outdated:
+                notes.print(str(outdated), style="bold")
+                confirm = None  # it is confirmed anew, with the new preview before one's eyes
         notes.print(f"Reset {reset.id} is written down.", style="dim", highlight=False)
         if plan.start_at:  # nobody waits at a terminal for that
             notes.print(f"It begins at {plan.start_at:%Y-%m-%d %H:%M %Z}, with the worker that runs then.", style="dim")

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
 
     plan_minutes: int = Field(15, ge=1, le=24 * 60, description="How long a previewed plan can be confirmed")
     slices_in_flight: int = Field(32, ge=1, description="Slices of one reset that are in the queue at once")
+    slices_in_flight_per_organization: int | None = Field(
+        None, ge=1, description="Slices of all of an organization's resets; default: twice as many as of one reset"
+    )
     slice_attempts: int = Field(6, ge=2, description="Times a slice is begun before its open learners are failed")
     recover_every_seconds: float = Field(10, gt=0, description="How often beat asks for `recover`")
     recover_after_seconds: float = Field(

@@ -56,6 +56,15 @@ def acting_user_by_id(session: Session, organization: Organization, user_id: int
     return actor_for(user)
 
 
+def still_acting(session: Session, organization_id: int, user_id: int, *needed: Permission) -> Actor:
+    """The user as they are now, for what they asked for earlier. Raises `UserUnknown` for one who is deactivated, and
+    `Forbidden` for one who lost a permission."""
+    actor = acting_user_by_id(session, session.get_one(Organization, organization_id), user_id)
+    for permission in needed:
+        actor.must_have(permission)
+    return actor
+
+
 def console_operator(organization: Organization) -> Actor:
     """Whoever runs a command where the database's password is; the audit names their system account."""
     return Actor(organization.id, console_account(), None, frozenset(Permission))

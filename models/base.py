@@ -6,7 +6,39 @@ from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import UserDefinedType
+
+
+class _Postgres(UserDefinedType[str]):
+    """A type of PostgreSQL's that SQLAlchemy does not know; its values are text here."""
+
+    render_bind_cast = True
+    name: ClassVar[str]
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+    def literal_processor(self, dialect: Any) -> Any:  # noqa: ARG002 - its name is SQLAlchemy's
+        return lambda value: f"'{value}'::{self.name}"
+
+
+class Xid8(_Postgres):
+    """The number of a transaction. Unlike a row's `xmin` it never wraps around."""
+
+    cache_ok = True
+    name = "XID8"
+
+
+class PgSnapshot(_Postgres):
+    """Which transactions a statement could see: `xmin:xmax:those under way`."""
+
+    cache_ok = True
+    name = "PG_SNAPSHOT"
+
+
+ischema_names |= {"xid8": Xid8, "pg_snapshot": PgSnapshot}  # as Alembic reads them back
 
 
 class Base(DeclarativeBase):

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, func, select, tuple_
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, func, select, text, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
+from models.base import Base, Xid8
 from models.people import User
 from models.refusals import GroupUnknown
 
@@ -37,6 +37,7 @@ class GroupMember(Base):
     user_id: Mapped[int] = mapped_column(primary_key=True)
     organization_id: Mapped[int]
     joined_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    joined_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
 
 
 def group_by_code(session: Session, organization_id: int, code: str) -> Group:

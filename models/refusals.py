@@ -95,6 +95,7 @@ class Forbidden(Refused):
     code = "forbidden"
 
     def __init__(self, permission: str) -> None:
+        self.permission = permission
         super().__init__(f"This needs the permission “{permission}”. Ask an administrator for it.")
 
 
@@ -112,6 +113,21 @@ class PlanExpired(Refused):
         super().__init__(
             f"This plan is older than {minutes} minutes. Preview the reset again to see what it would do now."
         )
+
+
+class PlanOutdated(Refused):
+    """It carries what has changed, and the plan's figures as they are now."""
+
+    code = "plan-outdated"
+
+    def __init__(
+        self, changes: list[str], learners: int, removed: dict[str, int], alerts: int, *, about: bool = False
+    ) -> None:
+        super().__init__(
+            f"This is not what the preview showed any more: {'; '.join(changes)}. "
+            "Nothing was reset. Preview the reset again, and confirm it if that is what you want."
+        )
+        self.changes, self.learners, self.removed, self.alerts, self.about = changes, learners, removed, alerts, about
 
 
 class ConfirmMismatch(Refused):

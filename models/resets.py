@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
-from models.base import Base, one_of
+from models.base import Base, PgSnapshot, one_of
 
 
 class Audience(StrEnum):
@@ -37,7 +37,7 @@ class ResetState(StrEnum):
     RUNNING = "running"  # the ledger is written, learners are being cleared
     SUCCEEDED = "succeeded"  # no learner failed
     PARTLY_FAILED = "partly_failed"  # some learners failed, some did not
-    FAILED = "failed"  # every learner failed, or the ledger could not be written
+    FAILED = "failed"  # every learner failed, or it could not be begun
     CANCELLED = "cancelled"  # someone stopped it; who was cleared by then stays cleared
 
 
@@ -46,7 +46,7 @@ SETTLED = frozenset(ResetState) - {ResetState.REQUESTED, ResetState.RUNNING}
 TRANSITIONS: dict[ResetState, dict[ResetState, str]] = {
     ResetState.REQUESTED: {
         ResetState.RUNNING: "the coordinator wrote the ledger",
-        ResetState.FAILED: "the ledger could not be written, however often it was tried",
+        ResetState.FAILED: "whoever asked may not any more, or the ledger could not be written, however often tried",
         ResetState.CANCELLED: "cancelled before the ledger was written",
     },
     ResetState.RUNNING: {
@@ -129,7 +129,8 @@ class Reset(Base):
     audience: Mapped[Audience] = mapped_column(one_of(Audience, "audience"))
     user_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     group_id: Mapped[int | None]
-    planned_at: Mapped[datetime]  # who was assigned by then is in the audience
+    planned_at: Mapped[datetime]  # who was assigned by then, and seen by
+    snapshot: Mapped[str | None] = mapped_column(PgSnapshot)  # this, is in the audience
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]
     reason: Mapped[str]
@@ -141,8 +142,10 @@ class Reset(Base):
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
+    learners: Mapped[int | None]  # in the ledger, once it is written
     recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
     recoveries: Mapped[int] = mapped_column(server_default="0")  # how often it had to, since something was lost
+    sent_in_vain: Mapped[int] = mapped_column(server_default="0")  # by `recover`, since the coordinator last ran
     traceparent: Mapped[str | None]  # of the request that it came from, while tracing is on
     attempts: Mapped[int] = mapped_column(server_default="0")  # to write the ledger
     cancel_requested_at: Mapped[datetime | None]
@@ -177,6 +180,11 @@ class ResetSlice(Base):
             "reset_id",
             "number",
             postgresql_where=text("settled_at IS NULL"),
+        ),
+        Index(
+            "ix_reset_slice_in_flight",
+            "reset_id",
+            postgresql_where=text("settled_at IS NULL AND published_at IS NOT NULL"),
         ),
     )
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, one_of
+from models.base import Base, Xid8, one_of
 
 
 class ActivityKind(StrEnum):
@@ -103,4 +103,8 @@ class Enrolment(Base):
     assigned_at: Mapped[datetime] = mapped_column(server_default=func.now())
     unassigned_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    # The transactions that assigned it, last, and that completed it: what a preview could see of them is in its plan.
+    # The database itself writes these, whoever assigns or completes.
+    assigned_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    completed_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     due_at: Mapped[datetime | None]

@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from models.base import PgSnapshot, Xid8
 from models.groups import GroupMember
 from models.resets import Audience, ItemState, ResetItem
+from models.session import changed_rows
 from models.training import Enrolment, EnrolmentState
 
+BEFORE_ALL = "3"  # PostgreSQL's first transaction of all
 ELSEWHERE = "another reset of this learner is still open"
 NOT_ASSIGNED = "the course is no longer assigned"
 
@@ -27,33 +30,75 @@ class Asked(Protocol):
     def group_id(self) -> int | None: ...
     @property
     def planned_at(self) -> datetime: ...
+    @property
+    def snapshot(self) -> str | None: ...
 
 
 def in_audience(asked: Asked) -> ColumnElement[bool]:
     """The condition that an enrolment is in the audience, as it was when the plan was made.
 
-    Someone assigned after that is not in it: nobody has seen them in a preview.
+    Someone whom the plan could not see is not in it, since nobody has seen them in a preview: neither who was assigned
+    after that, nor who was being assigned then, in a transaction that was not committed.
     """
     conditions: list[ColumnElement[bool]] = [
         Enrolment.course_id == asked.course_id,
         Enrolment.unassigned_at.is_(None),
         Enrolment.assigned_at <= asked.planned_at,
+        seen_by(asked.snapshot, Enrolment.assigned_xid),
     ]
     if asked.audience == Audience.COMPLETED:
-        conditions += [
-            Enrolment.state == EnrolmentState.COMPLETED,
-            Enrolment.completed_at <= asked.planned_at,
-        ]
+        conditions += [Enrolment.state == EnrolmentState.COMPLETED, completion_seen_by(asked)]
     if asked.audience == Audience.USERS:
         conditions += [Enrolment.user_id.in_(asked.user_ids or [])]
     if asked.audience == Audience.GROUP:
-        conditions += [Enrolment.user_id.in_(members(asked.group_id, asked.planned_at))]
+        conditions += [Enrolment.user_id.in_(members(asked.group_id, asked.planned_at, asked.snapshot))]
     return and_(*conditions)
 
 
-def members(group_id: int | None, joined_by: datetime) -> Select[int]:
-    """The users who belong to the group and did so at that moment."""
-    return select(GroupMember.user_id).where(GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by)
+def completion_seen_by(asked: Asked) -> ColumnElement[bool]:
+    """That the plan could see the enrolment's completion."""
+    return and_(Enrolment.completed_at <= asked.planned_at, seen_by(asked.snapshot, Enrolment.completed_xid))
+
+
+def members(group_id: int | None, joined_by: datetime, snapshot: str | None = None) -> Select[int]:
+    """The users who belong to the group, did so at that moment, and were seen then."""
+    return select(GroupMember.user_id).where(
+        GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by, seen_by(snapshot, GroupMember.joined_xid)
+    )
+
+
+def seen_by(snapshot: str | None, xid: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """That the snapshot shows what this transaction did. Without a snapshot what the query itself sees will do."""
+    if snapshot is None:
+        return true()
+    return func.pg_visible_in_snapshot(xid, literal(snapshot, PgSnapshot()))
+
+
+def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | None, group_id: int | None) -> None:
+    """Before a plan is made, have it see everyone whom a query sees, whatever number their transaction has.
+
+    A restored backup brings numbers along from the server it came from, which this one has not given out yet. Writes
+    nothing in a database that was never restored, but for what its own transaction wrote.
+    """
+
+    def now_seen(xid: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+        return func.pg_visible_in_snapshot(xid, func.pg_current_snapshot())
+
+    def or_always(xid: InstrumentedAttribute[str]) -> ColumnElement[str]:
+        return case((now_seen(xid), xid), else_=literal(BEFORE_ALL, Xid8()))
+
+    def trust(
+        table: type[Enrolment | GroupMember], which: ColumnElement[bool], *xids: InstrumentedAttribute[str]
+    ) -> None:
+        unseen = or_(*(~now_seen(xid) for xid in xids))
+        changed_rows(session, update(table).where(which, unseen).values({xid: or_always(xid) for xid in xids}))
+
+    learners = Enrolment.course_id == course_id
+    if user_ids is not None:
+        learners &= Enrolment.user_id.in_(user_ids)
+    trust(Enrolment, learners, Enrolment.assigned_xid, Enrolment.completed_xid)
+    if group_id is not None:
+        trust(GroupMember, GroupMember.group_id == group_id, GroupMember.joined_xid)
 
 
 def all_elsewhere(session: Session, asked: Asked) -> bool:

@@ -15,7 +15,7 @@ from models.training import Course, Enrolment
 from tasks.audience import in_audience
 from tasks.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
 from tasks.occurrences import aim_of, event_of, skip, still_due
-from tasks.preview import MOST_NAMED_USERS, Options, make_plan, signed
+from tasks.preview import MOST_NAMED_USERS, Options, Plan, make_plan, signed
 from tasks.request import request_reset
 
 NOBODY = "nobody was in its audience"
@@ -41,8 +41,10 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
     """Begin an occurrence of a whole audience. Raises `Refused` where a brake holds or the owner may not any more."""
     event = event_of(session, occurrence)
     aim = aim_of(session, rule, event)
-    learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(aim))).one()
     check_growth(session, rule)
+    group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
+    plan = _plan(session, rule, Options(audience=aim.audience, group=group))
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(plan))).one()
     check_caps(learners, rule.most_learners, rule.most_a_day)
     this = Occurrence.id == occurrence.id
     if not learners:
@@ -52,9 +54,7 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
     if room is not None and learners > room:
         _put_off(session, this, PUT_OFF, tomorrow(rule, now))
         return
-    group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
-    options = Options(audience=aim.audience, group=group)
-    _request(session, rule, options, reason_of(rule, event), this, learners, now)
+    _request(session, rule, plan, reason_of(rule, event), this, learners, now)
 
 
 def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
@@ -82,8 +82,8 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
         ).all()
         if not batch:
             break
-        options = Options(audience=Audience.USERS, users=sorted({user for _, user in batch}))
-        _request(session, rule, options, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
+        plan = _plan(session, rule, Options(audience=Audience.USERS, users=sorted({user for _, user in batch})))
+        _request(session, rule, plan, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
         room = None if room is None else room - len(batch)
     _put_off(session, ready(rule, now), PUT_OFF, tomorrow(rule, now))
 
@@ -100,21 +100,26 @@ EVENT_LABELS = {
 }
 
 
+def _plan(session: Session, rule: Rule, options: Options) -> Plan:
+    """A plan of this moment, by the rule's owner."""
+    code = session.get_one(Course, rule.course_id).code
+    options |= Options(due_in_days=rule.due_in_days, notify=rule.notify)
+    return make_plan(session, acting_owner(session, rule), code, **options)
+
+
 def _request(
     session: Session,
     rule: Rule,
-    options: Options,
+    plan: Plan,
     reason: str,
     which: ColumnElement[bool],
     learners: int,
     now: datetime,
 ) -> None:
     """Request a reset for these occurrences, of so many learners each, and note it on them."""
-    actor, course = acting_owner(session, rule), session.get_one(Course, rule.course_id)
-    options |= Options(due_in_days=rule.due_in_days, notify=rule.notify)
-    plan = make_plan(session, actor, course.code, **options)
+    actor = acting_owner(session, rule)
     try:
-        reset = request_reset(session, actor, plan=signed(plan), confirm=course.code, reason=reason)
+        reset = request_reset(session, actor, plan=signed(plan), confirm=plan.course_code, reason=reason)
     except AlreadyResetting:  # no reason to wait for a person
         _put_off(session, which, ELSEWHERE, now + A_WHILE)
         return

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.access import Actor, Permission, acting_user_by_id
-from models.people import Organization
+from models.access import Actor, Permission, still_acting
 from models.recurrence import moment, on_the_clock
 from models.refusals import BrakeHolds
 from models.resets import Audience
@@ -27,6 +26,7 @@ class Aim:
     group_id: int | None
     planned_at: datetime
     user_ids: list[int] | None = None
+    snapshot: str | None = None  # it is asked and answered at one moment
 
 
 def needed(kind: RuleKind) -> list[Permission]:
@@ -41,10 +41,7 @@ def acting_owner(session: Session, rule: Rule) -> Actor:
     """
     if rule.owner_id is None:
         return Actor(rule.organization_id, f"rule:{rule.id}", None, frozenset(Permission))
-    organization = session.get_one(Organization, rule.organization_id)
-    owner = acting_user_by_id(session, organization, rule.owner_id)
-    for permission in needed(rule.kind):
-        owner.must_have(permission)
+    owner = still_acting(session, rule.organization_id, rule.owner_id, *needed(rule.kind))
     return Actor(rule.organization_id, f"rule:{rule.id}", owner.user_id, owner.permissions)
 
 

@@ -6,13 +6,14 @@ Task ids are derived from the reset's, so a message that is sent twice is one ro
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from celery import current_task
 from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
-from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
 from config.links import reset_page
 from config.settings import settings
 from models.resets import Audience, Reset
@@ -61,7 +62,7 @@ def send_coordinator(session: Session, reset: Reset) -> None:
     """Have `reset_course` look at the reset once the session's transaction is committed."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
     course_code = session.get_one(Course, reset.course_id).code
-    queue = INTERACTIVE if reset.audience == Audience.USERS else BULK
+    queue = queue_of_coordinator(reset)
     _send(
         session,
         reset,
@@ -79,6 +80,11 @@ def send_coordinator(session: Session, reset: Reset) -> None:
             queue=queue,
         ),
     )
+
+
+def queue_of_coordinator(reset: Reset) -> str:
+    """Where the coordinator's messages go."""
+    return INTERACTIVE if reset.audience == Audience.USERS else BULK
 
 
 def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, interactive: bool) -> None:
@@ -130,8 +136,9 @@ def show_progress(reset: Reset, progress: Progress) -> None:
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))
 
 
-def send_notify(session: Session, reset: Reset) -> None:
-    """Have the reset's alerts sent once the session's transaction is committed."""
+def send_notify(session: Session, reset: Reset, *, expires: float | None = None) -> None:
+    """Have the reset's alerts sent once the session's transaction is committed; nobody need read the message later
+    than `expires` seconds from now."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
     _send(
         session,
@@ -146,8 +153,23 @@ def send_notify(session: Session, reset: Reset) -> None:
             add_to_parent=False,
             ignore_result=True,
             queue=NOTIFY,
+            expires=expires,
         ),
     )
+
+
+def messages_waiting() -> dict[str, int]:
+    """How many messages wait in each queue, those apart that a worker has taken. Raises `OperationalError`."""
+    with app.connection_for_read() as connection:
+        return {queue: _waiting(connection, queue) for queue in QUEUES}
+
+
+def _waiting(connection: Any, queue: str) -> int:
+    try:
+        with connection.channel() as channel:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except connection.channel_errors:  # there is no such queue: nothing was ever sent to it, or on Redis, all was taken
+        return 0
 
 
 def send_outbox(session: Session, task: str) -> None:

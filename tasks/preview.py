@@ -6,7 +6,7 @@ from typing import TypedDict, Unpack
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import exists, func, literal, or_, select
+from sqlalchemy import Text, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from config.settings import required, settings
@@ -14,7 +14,7 @@ from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import User
 from models.preferences import wants_alert
-from models.records import Completion, record_kinds
+from models.records import Completion, LearnerRecord, record_kinds
 from models.refusals import (
     AudienceInvalid,
     CourseUnknown,
@@ -26,7 +26,7 @@ from models.refusals import (
 )
 from models.resets import Audience, ItemState, ResetItem
 from models.training import Course, Enrolment, EnrolmentState
-from tasks.audience import ELSEWHERE, in_audience
+from tasks.audience import ELSEWHERE, in_audience, trust_what_is_seen
 
 MOST_NAMED_USERS = 1000  # beyond that the signed plan no longer fits a form field or a header
 LONGEST_DUE_IN_DAYS = 3650
@@ -34,6 +34,16 @@ LATEST_START = timedelta(days=365)
 COUNTED_EXACTLY = 5_000  # learners; above that, estimates are from a sample of about `SAMPLED`
 SAMPLED = 1_000
 NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a preview said of its plan. A confirmation is of these figures."""
+
+    learners: int
+    removed: dict[str, int]  # rows by record kind, as counted
+    alerts: int
+    sampled: int  # of so many learners one was looked at; 1: every one
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class Plan:
     start_at: datetime | None = None  # none: at once
     reason: str = ""  # if it was said with the plan already
     group_id: int | None = None
+    snapshot: str | None = None  # what its preview could see
+    shown: Shown | None = None  # none: nobody was shown what it would do
 
     @property
     def expires_at(self) -> datetime:
@@ -78,7 +90,7 @@ class Preview:
 
     @property
     def token(self) -> str:
-        """The plan, signed."""
+        """The plan with what was shown of it, signed."""
         return signed(self.plan)
 
 
@@ -133,19 +145,25 @@ def make_plan(
     )
     if course is None:
         raise CourseUnknown(course_code)
-    plan_id, now = session.execute(select(func.uuidv7(), func.clock_timestamp())).one()
+    user_ids = _named(session, course, users) if audience == Audience.USERS else None
+    group_id = group_by_code(session, actor.organization_id, group).id if group is not None else None
+    trust_what_is_seen(session, course.id, user_ids, group_id)
+    plan_id, now, snapshot = session.execute(
+        select(func.uuidv7(), func.clock_timestamp(), func.pg_current_snapshot().cast(Text))
+    ).one()
     plan = Plan(
         id=plan_id,
         organization_id=actor.organization_id,
         course_id=course.id,
         course_code=course.code,
         audience=audience,
-        user_ids=_named(session, course, users) if audience == Audience.USERS else None,
+        user_ids=user_ids,
         planned_at=now,
         due_in_days=None,
         notify=True,
         reason=reason,
-        group_id=group_by_code(session, actor.organization_id, group).id if group is not None else None,
+        group_id=group_id,
+        snapshot=snapshot,
     )
     return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
@@ -187,6 +205,7 @@ def opened(token: str) -> Plan:
             "audience": Audience(plan["audience"]),
             "planned_at": datetime.fromisoformat(plan["planned_at"]),
             "start_at": datetime.fromisoformat(plan["start_at"]) if plan["start_at"] else None,
+            "shown": Shown(**plan["shown"]) if plan.get("shown") else None,
         }
     )
 
@@ -235,13 +254,28 @@ def _named(session: Session, course: Course, users: list[str] | list[int] | None
 
 
 def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
-    """What the plan would do now; see `preview`."""
+    """What the plan would do now; see `preview`. The preview's plan is this one, with what is shown."""
+    shown = figures(session, plan, about=about)
+    return Preview(
+        replace(plan, shown=shown),
+        learners=shown.learners,
+        removed=told(shown),
+        alerts=shown.alerts if shown.sampled == 1 else _rounded(shown.alerts),
+        excluded=_excluded(session, plan),
+        sample=_some_names(session, plan),
+        about=shown.sampled > 1,
+    )
+
+
+def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int | None = None) -> Shown:
+    """The plan's figures as they are now, of one in `sampled` learners if that is said."""
     audience = in_audience(plan)
     learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
-    share = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
+    if sampled is None:
+        sampled = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
     counted = audience
-    if share > 1:  # by a hash of the id, since the ids of a course may follow a pattern
-        counted &= func.abs(func.hashint8(Enrolment.id)) % share == 0
+    if sampled > 1:  # by a hash of the id, since the ids of a course may follow a pattern
+        counted &= func.abs(func.hashint8(Enrolment.id)) % sampled == 0
     in_sample = (
         select(Enrolment.id, Enrolment.registration, Enrolment.state, Enrolment.user_id).where(counted).cte("in_sample")
     )
@@ -264,27 +298,36 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
         .where(anything, wants_alert(literal(plan.course_id)))
         .scalar_subquery()
     )
-    sampled = select(func.count()).select_from(in_sample).scalar_subquery()
-    size, alerted, *rows = session.execute(select(sampled, alerts, *records.values())).one()
-    scale = learners / size if share > 1 and size else 1
-
-    def told(count: int) -> int:
-        return count if scale == 1 else _rounded(count * scale)
-
-    return Preview(
-        plan,
-        learners=learners,
-        removed={kind: told(count) for kind, count in zip(records, rows, strict=True)},
-        alerts=told(alerted) if plan.notify else 0,
-        excluded=_excluded(session, plan),
-        sample=_some_names(session, plan),
-        about=scale != 1,
-    )
+    looked_at = select(func.count()).select_from(in_sample).scalar_subquery()
+    size, alerted, *rows = session.execute(select(looked_at, alerts, *records.values())).one()
+    scale = learners / size if sampled > 1 and size else 1
+    removed = {kind: round(count * scale) for kind, count in zip(records, rows, strict=True)}
+    if sampled > 1:  # a sample that holds none of a kind does not tell that there are none
+        removed |= _few(session, plan, [kind for kind in kinds if not removed[kind.kind()]])
+    return Shown(learners, removed, round(alerted * scale) if plan.notify else 0, sampled)
 
 
-def _rounded(estimate: float) -> int:
+def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict[str, int]:
+    """How many records of these kinds there are, counted."""
+    few = {
+        kind.kind(): select(func.count())
+        .select_from(kind)
+        .join(Enrolment, Enrolment.registration == kind.registration)
+        .where(in_audience(plan))
+        .scalar_subquery()
+        for kind in kinds
+    }
+    return dict(zip(few, session.execute(select(*few.values())).one(), strict=True)) if few else {}
+
+
+def told(shown: Shown) -> dict[str, int]:
+    """The rows of each record kind, as people are told of them."""
+    return {kind: count if shown.sampled == 1 else _rounded(count) for kind, count in shown.removed.items()}
+
+
+def _rounded(estimate: int) -> int:
     """To two digits: more would claim to know more than a sample tells."""
-    return int(round(estimate, 2 - len(str(int(estimate)))))
+    return round(estimate, 2 - len(str(estimate)))
 
 
 def _excluded(session: Session, plan: Plan) -> dict[str, int]:

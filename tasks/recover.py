@@ -3,18 +3,22 @@
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import exists, func, or_, select
-from sqlalchemy.orm import Session
+from kombu.exceptions import OperationalError
+from sqlalchemy import ColumnElement, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
 from config.settings import settings
 from models.notifications import Notification, NotificationState
-from models.resets import SETTLED, Reset, ResetSlice, ResetState
+from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
 from tasks.due import send_due_outboxes
-from tasks.messages import send_coordinator, send_notify
+from tasks.messages import messages_waiting, queue_of_coordinator, send_coordinator, send_notify
+from tasks.window import LEARNERS_ONE_BY_ONE
 
 MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
+RAREST = 128  # what was sent in vain is sent again ever more rarely, up to so many times the first wait
 
 log = structlog.get_logger(__name__)
 
@@ -27,30 +31,66 @@ def recover() -> None:
     Runs every few seconds by beat. A tick that is lost or doubled makes no difference: it holds no state, and all that
     it sends may arrive any number of times.
     """
+    waiting = _waiting()
     with transaction() as session:
-        for reset in _halted(session):
+        for reset in _halted(session, waiting):
             if reset.recovered_at is None and reset.start_at > reset.requested_at:
                 log.info("reset_due", reset=str(reset.id))
+            elif waiting[INTERACTIVE] + waiting[queue_of_coordinator(reset)]:
+                log.info("reset_sent_again", reset=str(reset.id), state=reset.state.value)
             else:
                 log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
                 reset.recoveries += 1
-            reset.recovered_at = session.scalars(select(func.now())).one()
+            _note_sent(session, reset)
+            # Without an end: Celery would store of a message that came too late that the task was revoked.
             send_coordinator(session, reset)
-        for reset in _with_alerts_left(session):
-            log.warning("alerts_recovered", reset=str(reset.id))
-            reset.recoveries += 1
-            reset.recovered_at = session.scalars(select(func.now())).one()
-            send_notify(session, reset)
+        for reset in _with_alerts_left(session, waiting):
+            if waiting[NOTIFY]:
+                log.info("alerts_sent_again", reset=str(reset.id))
+            else:
+                log.warning("alerts_recovered", reset=str(reset.id))
+                reset.recoveries += 1
+            _note_sent(session, reset)
+            send_notify(session, reset, expires=settings().recover_after_seconds * min(RAREST, 2**reset.sent_in_vain))
         send_due_outboxes(session)
 
 
-def _halted(session: Session) -> list[Reset]:
+def _waiting() -> dict[str, int]:
+    try:
+        return messages_waiting()
+    except OperationalError as error:  # nothing can be sent either
+        log.warning("broker_away", error=str(error))
+        return dict.fromkeys(QUEUES, 1)
+
+
+def _note_sent(session: Session, reset: Reset) -> None:
+    reset.recovered_at = session.scalars(select(func.now())).one()
+    reset.sent_in_vain += 1
+
+
+def _patience(waiting: int) -> ColumnElement[timedelta]:
+    """How long what was sent is left to be read. Where no message waits, it was lost. Where some do, it may be one of
+    them, and no worker be there to read it: the more was sent already, the longer."""
+    times = func.least(RAREST, func.power(2, Reset.sent_in_vain)) if waiting else 1
+    return func.make_interval(0, 0, 0, 0, 0, 0, settings().recover_after_seconds * times)
+
+
+def _halted(session: Session, messages: dict[str, int]) -> list[Reset]:
     """Open resets with nothing on its way, those whose moment has come, and settled ones without a Celery result."""
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
     overdue = open_slice.where(ResetSlice.published_at < since)
     waiting = open_slice.where(ResetSlice.published_at.is_(None))
-    in_flight = open_slice.where(ResetSlice.published_at >= since)
+    other = aliased(Reset)
+    # Of an organization whose window is full, a reset may have to wait for its turn.
+    in_flight = exists().where(
+        other.organization_id == Reset.organization_id,
+        other.state == ResetState.RUNNING,
+        (other.learners <= LEARNERS_ONE_BY_ONE) == (Reset.learners <= LEARNERS_ONE_BY_ONE),
+        ResetSlice.reset_id == other.id,
+        ResetSlice.settled_at.is_(None),
+        ResetSlice.published_at.is_not(None),
+    )
     halted = or_(
         (Reset.state == ResetState.REQUESTED)
         & or_(Reset.start_at <= func.now(), Reset.cancel_requested_at.is_not(None)),
@@ -58,13 +98,16 @@ def _halted(session: Session) -> list[Reset]:
         & or_(overdue, ~open_slice, waiting & ~in_flight, Reset.cancel_requested_at.is_not(None)),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
     )
+    patience = case(
+        (Reset.audience == Audience.USERS, _patience(messages[INTERACTIVE])), else_=_patience(messages[BULK])
+    )
     return list(
         session.scalars(
             select(Reset)
             .where(
                 halted,
                 or_(Reset.requested_at < since, Reset.start_at > Reset.requested_at),
-                or_(Reset.recovered_at.is_(None), Reset.recovered_at < since),
+                or_(Reset.recovered_at.is_(None), Reset.recovered_at < func.now() - patience),
             )
             .order_by(Reset.requested_at)
             .limit(MOST_AT_ONCE)
@@ -73,7 +116,7 @@ def _halted(session: Session) -> list[Reset]:
     )
 
 
-def _with_alerts_left(session: Session) -> list[Reset]:
+def _with_alerts_left(session: Session, messages: dict[str, int]) -> list[Reset]:
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     left = select(Notification.reset_id).where(Notification.state == NotificationState.PENDING)
     return list(
@@ -82,7 +125,7 @@ def _with_alerts_left(session: Session) -> list[Reset]:
             .where(
                 Reset.id.in_(left),
                 Reset.finished_at < since,
-                func.coalesce(Reset.recovered_at, Reset.finished_at) < since,
+                func.coalesce(Reset.recovered_at, Reset.finished_at) < func.now() - _patience(messages[NOTIFY]),
             )
             .limit(MOST_AT_ONCE)
             .with_for_update(key_share=True, skip_locked=True)

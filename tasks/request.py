@@ -24,6 +24,7 @@ from tasks.app import app
 from tasks.asked_by_message import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.audience import all_elsewhere
 from tasks.messages import send_coordinator
+from tasks.outdated import check_as_shown
 from tasks.preview import Plan, expired, make_plan, opened, permission_for, signed
 from tasks.tracing import current_traceparent, span
 
@@ -42,7 +43,7 @@ def request_reset(
     `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
     The same plan, or the same key with the same request, gives the reset that was already made. Raises
     `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
-    `AlreadyResetting`.
+    `AlreadyResetting`, `PlanOutdated`.
     """
     asked = opened(plan)
     if asked.organization_id != actor.organization_id:
@@ -59,6 +60,7 @@ def request_reset(
         raise PlanExpired(settings().plan_minutes)
     if asked.start_at is None and all_elsewhere(session, asked):
         raise AlreadyResetting(asked.course_code)
+    check_as_shown(session, asked)
     return _write(session, actor, asked, reason, idempotency_key)
 
 
@@ -96,6 +98,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
             user_ids=plan.user_ids,
             group_id=plan.group_id,
             planned_at=plan.planned_at,
+            snapshot=plan.snapshot,
             due_in_days=plan.due_in_days,
             notify=plan.notify,
             reason=reason,

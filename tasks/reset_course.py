@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from celery import states
 from celery.exceptions import Ignore
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
+from models.access import still_acting
 from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
+from models.refusals import Forbidden, UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from models.training import Course
@@ -26,6 +29,7 @@ from tasks.cancel import CANCELLED, close_open_slices
 from tasks.due import send_due_outboxes
 from tasks.ledger import write_ledger
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
+from tasks.preview import permission_for
 from tasks.report import Progress, progress_of, report
 from tasks.window import fill_window, send_overdue
 
@@ -75,7 +79,10 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
             return outcome
         case ResetState.CANCELLED:
             self.backend.mark_as_revoked(self.request.id, "the reset was cancelled", request=self.request)
-            self.send_event("task-revoked", terminated=False, signum=None, expired=False)
+            # To Celery's own state of a task REVOKED comes before any state that it does not know, as PROGRESS is one.
+            # Said outright, it is shown all the same.
+            ended = {"state": states.REVOKED, "result": f"cancelled: {outcome['summary']}"}
+            self.send_event("task-revoked", terminated=False, signum=None, expired=False, **ended)
             mark_reported(self.request.id)
             raise Ignore
         case _:
@@ -92,15 +99,18 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
         if str(reset.task_id) != task_id:  # a late message of an earlier run: its result is stored and stays
             send_coordinator(session, reset)
             return None
+        reset.sent_in_vain = 0
         if reset.state == ResetState.REQUESTED:
             _begin(session, reset)
         if reset.state == ResetState.RUNNING:
             _continue(session, reset)
         if reset.state not in SETTLED:
             return None
-        figures = report(session, reset)
+        figures, progress = report(session, reset), progress_of(session, reset.id)
         del figures["done"], figures["notified"]  # the alerts come after this
-        return {"summary": reset.error or progress_of(session, reset.id).outcome, **figures}
+        if progress.failed:  # a failure has no result of its own: without this, Flower keeps the last count but one
+            show_progress(reset, progress)
+        return {"summary": reset.error or progress.outcome, **figures}
 
 
 def _begin(session: Session, reset: Reset) -> None:
@@ -109,11 +119,32 @@ def _begin(session: Session, reset: Reset) -> None:
         return
     if reset.start_at > _now(session):  # `recover` calls again when its time has come
         return
+    if why_not := _refusal(session, reset):
+        log.warning("reset_not_allowed", reset=str(reset.id), why=why_not)
+        reset.error = f"Not begun: {why_not}"
+        _settle(session, reset, ResetState.FAILED)
+        return
     write_ledger(session, reset)
+    reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)
     session.flush()
     if _tell(session, reset, WebhookEvent.RESET_STARTED):
         send_due_outboxes(session)
+
+
+def _refusal(session: Session, reset: Reset) -> str | None:
+    """Why whoever asked for the reset may not have it any more; it may have been for a moment months ahead."""
+    if reset.requested_by is None:
+        return None
+    try:
+        still_acting(session, reset.organization_id, reset.requested_by, permission_for(reset.audience))
+    except UserUnknown:
+        return "whoever asked for it was deactivated since. Ask for it anew if it is still wanted."
+    except Forbidden as refusal:
+        return (
+            f"whoever asked for it lost the permission “{refusal.permission}” since. Ask for it anew if it is wanted."
+        )
+    return None
 
 
 def _continue(session: Session, reset: Reset) -> None:
@@ -122,8 +153,8 @@ def _continue(session: Session, reset: Reset) -> None:
     progress = progress_of(session, reset.id)
     if progress.open_slices:
         send_overdue(session, reset, progress)
-        fill_window(session, reset, progress)
         show_progress(reset, progress)
+        fill_window(session, reset)
     else:
         _settle(session, reset, _end_state(session, reset, progress))
 
@@ -159,6 +190,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         reset.organization_id,
         progress=figures["progress"],
         removed=figures["removed"],
+        **({"error": reset.error} if reset.error else {}),
     )
     _write_digest(session, reset)
     announce_later(session, reset.organization_id, reset.id)
@@ -167,6 +199,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
+    fill_window(session, reset)  # there may be room for another reset of the organization
 
 
 def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:

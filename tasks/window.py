@@ -1,14 +1,16 @@
-"""The window: which slices of a reset are in the queue.
+"""The window: which slices are in the queue.
 
-Only so many at a time, so that a large reset neither floods the broker nor stands before everyone else's.
+Only so many at a time, so that a large reset neither floods the broker nor stands before everyone else's; and only so
+many of one organization, however many resets it has, which take turns.
 """
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, Select, and_, func, select, true, update
+from sqlalchemy.orm import Session, aliased
 
 from config.settings import settings
+from models.people import Organization
 from models.resets import Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.messages import SliceToSend, send_coordinator, send_slices, show_progress
@@ -43,40 +45,90 @@ def keep_going(reset_id: UUID) -> None:
         progress = progress_of(session, reset.id)
         if reset.cancel_requested_at or not progress.open_slices:
             send_coordinator(session, reset)
-            return
-        fill_window(session, reset, progress)
-        show_progress(reset, progress)
+        else:
+            show_progress(reset, progress)
+        fill_window(session, reset)
 
 
-def fill_window(session: Session, reset: Reset, progress: Progress) -> None:
-    """Send the next slices, as many as the window has room for."""
-    room = settings().slices_in_flight - progress.slices_in_flight
-    if room > 0:
-        _send(session, reset, progress, ResetSlice.published_at.is_(None), room)
+def fill_window(session: Session, reset: Reset) -> None:
+    """Send the next slices of the organization's resets, as many as its window has room for: that reset first of which
+    fewest are in the queue.
+
+    What one person waits for has a window of its own. Comes last in a transaction: it holds others of the organization.
+    """
+    if reset.learners is None:
+        return
+    peer, piece = aliased(Reset), aliased(ResetSlice)
+    one_by_one = reset.learners <= LEARNERS_ONE_BY_ONE
+    running = and_(
+        peer.organization_id == reset.organization_id,
+        peer.state == ResetState.RUNNING,
+        peer.cancel_requested_at.is_(None),
+        (peer.learners <= LEARNERS_ONE_BY_ONE) == one_by_one,
+    )
+    of_peer = (piece.reset_id == peer.id) & piece.settled_at.is_(None)
+    anything = select(piece.number).join(peer, of_peer).where(running, piece.published_at.is_(None)).exists()
+    ours = select(Organization.id).where(Organization.id == reset.organization_id, anything)
+    if session.scalar(ours.with_for_update(key_share=True)) is None:
+        return
+    in_flight = select(func.count()).where(of_peer, piece.published_at.is_not(None)).correlate(peer).scalar_subquery()
+    peers = select(peer.id, in_flight.label("in_flight")).where(running).cte("peers")
+    most = settings().slices_in_flight
+    unsent = (
+        select(piece.number)
+        .where(piece.reset_id == peers.c.id, piece.settled_at.is_(None), piece.published_at.is_(None))
+        .order_by(piece.number)
+        .limit(most)
+        .lateral("unsent")
+    )
+    place = func.row_number().over(partition_by=peers.c.id, order_by=unsent.c.number)
+    waiting = select(peers.c.id, unsent.c.number, (peers.c.in_flight + place).label("turn")).join(unsent, true()).cte()
+    all_in_flight = select(func.sum(peers.c.in_flight).cast(BigInteger)).scalar_subquery()
+    room = func.greatest(0, _most_of_an_organization() - all_in_flight)
+    nexts = (
+        select(waiting.c.id, waiting.c.number)
+        .where(waiting.c.turn <= most)
+        .order_by(waiting.c.turn, waiting.c.number, waiting.c.id)  # of those in a tie, who has not come as far
+        .limit(room)
+        .cte("nexts")
+    )
+    which = (ResetSlice.reset_id == nexts.c.id) & (ResetSlice.number == nexts.c.number)
+    sent = _take(session, select(ResetSlice.reset_id, ResetSlice.number).join(nexts, which))
+    for reset_id, slices in sent.items():
+        send_slices(session, session.get_one(Reset, reset_id), slices, interactive=one_by_one)
+
+
+def _most_of_an_organization() -> int:
+    return settings().slices_in_flight_per_organization or 2 * settings().slices_in_flight
 
 
 def send_overdue(session: Session, reset: Reset, progress: Progress) -> None:
     """Send again what was sent long ago, is not settled, and is in nobody's hands."""
     wait = settings().recover_after_seconds * func.least(RAREST, func.power(2, ResetSlice.publications - 1))
     overdue = ResetSlice.published_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, wait)
-    _send(session, reset, progress, overdue, settings().slices_in_flight)
-
-
-def _send(session: Session, reset: Reset, progress: Progress, which: ColumnElement[bool], most: int) -> None:
-    # Skipping locked rows passes over a slice that a worker has in hand, and one that another sender is taking.
-    taken = (
-        select(ResetSlice.number)
-        .where(ResetSlice.reset_id == reset.id, ResetSlice.settled_at.is_(None), which)
+    these = (
+        select(ResetSlice.reset_id, ResetSlice.number)
+        .where(ResetSlice.reset_id == reset.id, overdue)
         .order_by(ResetSlice.number)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-        .cte("taken")
+        .limit(settings().slices_in_flight)
     )
-    sent = session.execute(
+    sent = _take(session, these).get(reset.id, [])
+    send_slices(session, reset, sent, interactive=progress.total <= LEARNERS_ONE_BY_ONE)
+
+
+def _take(session: Session, these: Select[UUID, int]) -> dict[UUID, list[SliceToSend]]:
+    """Note of these slices that they are sent, but for those that are settled, that a worker has in hand, or that
+    another sender is taking. Gives them by reset."""
+    open_ones = these.where(ResetSlice.settled_at.is_(None))
+    taken = open_ones.with_for_update(of=ResetSlice, skip_locked=True).cte("taken")
+    rows = session.execute(
         update(ResetSlice)
-        .where(ResetSlice.reset_id == reset.id, ResetSlice.number == taken.c.number)
+        .where(ResetSlice.reset_id == taken.c.reset_id, ResetSlice.number == taken.c.number)
         .values(published_at=func.now(), publications=ResetSlice.publications + 1)
-        .returning(ResetSlice.number, ResetSlice.position, ResetSlice.learners)
+        .returning(ResetSlice.reset_id, ResetSlice.number, ResetSlice.position, ResetSlice.learners)
+        .execution_options(synchronize_session=False)
     )
-    slices = sorted((SliceToSend(*row) for row in sent), key=lambda one: one.number)
-    send_slices(session, reset, slices, interactive=progress.total <= LEARNERS_ONE_BY_ONE)
+    sent: dict[UUID, list[SliceToSend]] = {}
+    for reset_id, *figures in sorted(rows, key=lambda row: (row.reset_id, row.number)):
+        sent.setdefault(reset_id, []).append(SliceToSend(*figures))
+    return sent

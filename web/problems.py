@@ -18,7 +18,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.disks import full_disk
-from models.refusals import ImportInvalid, Refused, SignInBusy, SignInThrottled
+from models.refusals import ImportInvalid, PlanOutdated, Refused, SignInBusy, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
@@ -47,6 +47,7 @@ STATUS = {
     "scope-missing": 403,
     "form-not-genuine": 403,
     "plan-expired": 409,
+    "plan-outdated": 409,
     "user-exists": 409,
     "organization-exists": 409,
     "not-oneself": 409,
@@ -84,6 +85,10 @@ EXPLAINED = {
     "internal-error": "Something went wrong here that we did not foresee. It was logged.",
 }
 """The problems that are no refusals, and what they mean."""
+
+
+FIGURES = ("learners", "removed", "alerts", "about")
+"""Of a preview, as an answer to a plan names them."""
 
 
 class Problem(HTTPException):
@@ -159,6 +164,8 @@ def _refused(request: Request, error: Exception) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, ImportInvalid):
         more = {"errors": [{"line": line, "detail": detail} for line, detail in error.errors], "more": error.more}
+    if isinstance(error, PlanOutdated):
+        more = {"changes": error.changes, "now": {name: getattr(error, name) for name in FIGURES}}
     return answer(request, status_of(error), error.code, str(error), headers=headers, **more)
 
 

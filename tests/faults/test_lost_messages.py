@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
+import redis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from tests.scenes import (
     run,
     state_of,
 )
+from tests.workers import Worker, until
 
 LEARNERS = 4
 SLUGS = count(1)
@@ -272,3 +274,115 @@ def test_work_that_is_lost_again_and_again_is_sent_again_ever_more_rarely(
                 post.deliver(letter)
         sent.append(ask("SELECT publications FROM reset_slice"))
     assert 3 <= sent[-1] <= 5, "after 0.1 s, 0.2 s, 0.4 s and 0.8 s, and not every 0.1 s"
+
+
+def hours_pass(minutes: int) -> None:
+    """As if it had been so long, for everything that `recover` looks at."""
+    for table, columns in (
+        ("reset", ("requested_at", "start_at", "recovered_at", "finished_at")),
+        ("reset_slice", ("published_at", "settled_at")),
+    ):
+        moved = ", ".join(f"{column} = {column} - make_interval(mins => :minutes)" for column in columns)
+        run(f"UPDATE {table} SET {moved}", minutes=minutes)
+
+
+def test_a_day_without_a_worker_leaves_a_bounded_number_of_messages(
+    post: Post, redis_server: redis.Redis, set_up: Callable[..., None]
+) -> None:
+    set_up(slices_in_flight_per_organization=100)
+    # Given a hundred resets of which a third are requested, a third are running, and a third have alerts left
+    scene = make_scene(learners=100, completed=1000)
+    resets = [scene.request(audience="users", users=[user.id]) for user in scene.users()]
+    letters = [letter for letter in post.take() if letter.task == "recourse.reset_course"]
+    for letter in letters[33:]:
+        post.deliver(letter)
+    settled = [letter for letter in post.take() if letter.kwargs["reset_id"] in set(map(str, resets[66:]))]
+    for letter in settled:
+        post.deliver(letter)
+    for letter in post.take():
+        if letter.task == "recourse.reset_course":
+            post.deliver(letter)
+    states = rows("SELECT state, count(*) FROM reset GROUP BY state ORDER BY state")
+    assert states == [("requested", 33), ("running", 33), ("succeeded", 34)]
+    post.take()
+    # When no worker is there for a day, while beat ticks
+    waiting = []
+    for tick in range(24 * 6):
+        hours_pass(10)
+        recover()
+        if tick % 6 == 5:
+            waiting.append(sum(redis_server.llen(queue) for queue in ("interactive", "bulk", "notify")))  # type: ignore[misc]
+    # Then what waits has grown ever more slowly, and not with each tick
+    assert 100 <= waiting[0] <= 700, waiting
+    assert waiting[-1] <= 3300, waiting
+    assert waiting[-1] - waiting[-13] <= 100 * 13, waiting
+    # … and what was lost at first is counted once, and not what waits since
+    assert ask("SELECT max(recoveries) FROM reset") == 1
+    # … a worker that comes back does it all, and then nothing is left to send
+    first = {letter.id: letter for letter in reversed(post.take())}  # of those that say the same, once is enough
+    for letter in first.values():
+        post.deliver(letter)
+    for _ in range(3):
+        post.drain()
+        hours_pass(5)
+        recover()
+    assert {state_of(reset) for reset in resets} == {"succeeded"}
+    assert ask("SELECT count(*) FROM notification WHERE state = 'pending'") == 0
+    assert post.take() == []
+    assert len(rows("SELECT DISTINCT user_id FROM notification WHERE kind = 'course_assigned'")) == 90
+
+
+def test_what_is_lost_is_sent_again_soon_however_often_it_was_lost_before(post: Post) -> None:
+    # Given a reset whose message has waited for hours behind others, and was sent again some times
+    scene = make_scene(learners=3, completed=100)
+    reset = scene.request()
+    for _ in range(20):
+        hours_pass(10)
+        recover()
+    assert ask("SELECT sent_in_vain FROM reset") > 3
+    assert ask("SELECT recoveries FROM reset") == 0, "it waited, and was not lost"
+    # When all of it is lost, again and again
+    for times in range(1, 4):
+        post.take()
+        run("UPDATE reset SET recovered_at = now() - interval '31 seconds'")
+        recover()
+        lost = post.take()
+        assert [letter.task for letter in lost] == ["recourse.reset_course"]
+        assert ask("SELECT recoveries FROM reset") == times
+    # Then it is sent again after the first wait, and done
+    post.deliver(lost[0])
+    post.drain()
+    assert state_of(reset) == "succeeded"
+    assert ask("SELECT sent_in_vain FROM reset") == 0
+
+
+def test_a_message_of_alerts_that_nobody_read_in_time_is_dropped_unread_and_does_no_harm(
+    post: Post, start_worker: Callable[..., Worker]
+) -> None:
+    scene = make_scene(learners=3, completed=100)
+    reset = scene.request()
+    letters = post.take()
+    while letters:
+        letter = letters.pop(0)
+        if letter.task != "recourse.notify":
+            post.deliver(letter)
+        letters += post.take()
+    hours_pass(10)
+    recover()
+    [again] = [letter for letter in post.take() if letter.task == "recourse.notify"]
+    assert again.headers["expires"]
+    # When one comes that is too late already, then it is not read, and the next one is
+    app.send_task("recourse.notify", kwargs={"reset_id": str(reset)}, queue="notify", expires=-1)
+    start_worker(beat=False)
+    until(lambda: redis_llen("notify") == 0)
+    time.sleep(1)
+    assert ask("SELECT count(*) FROM notification WHERE state = 'pending'") > 0
+    hours_pass(10)
+    recover()
+    until(lambda: ask("SELECT count(*) FROM notification WHERE state = 'pending'") == 0)
+    assert app.AsyncResult(str(reset)).state == "SUCCESS"
+
+
+def redis_llen(queue: str) -> int:
+    with app.connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(queue))

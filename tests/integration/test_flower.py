@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from config.links import flower_row, flower_tasks, reset_page
 from tasks.app import app
 from tests.conftest import PROJECT
 from tests.flowers import PASSWORD, USER, Flower
-from tests.scenes import COURSE, Scene, ask, fail_for, make_scene, report_of, slow_down, state_of
+from tests.scenes import COURSE, Scene, ask, fail_for, make_scene, report_of, run, slow_down, state_of
 from tests.workers import Worker, until
 
 PROGRESS = re.compile(r"([\d,]+) of 2,000 learners$")
@@ -147,6 +148,83 @@ def test_a_failed_reset_is_found_with_its_subtasks_by_its_id_after_flower_restar
     found = flower.tasks(search=f"kwargs:reset={reset}")
     assert found[str(reset)]["state"] == "FAILURE"
     assert sum(task["name"] == "recourse.clear_learners" for task in found.values()) > 10
+
+
+def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
+    flower: Flower, start_worker: Callable[..., Worker]
+) -> None:
+    # Given five resets, each on its way to another end
+    scenes = {name: make_scene(name, learners=400) for name in ("succeeds", "fails-partly", "fails", "stops", "early")}
+    resets: dict[str, UUID] = {}
+    start_worker()
+    until(flower.sees_a_worker)
+    # … one of which is cancelled before it begins
+    resets["early"] = scenes["early"].request(start_at=datetime.now(UTC) + timedelta(days=1))
+    scenes["early"].cancel(resets["early"])
+    # … three of which end by themselves, for nobody, some or all failed
+    for enrolment in scenes["fails-partly"].enrolments()[:3]:
+        fail_for(enrolment)
+    fail_for_all(scenes["fails"])
+    for name in ("succeeds", "fails-partly", "fails"):
+        resets[name] = scenes[name].request()
+        until(lambda reset=resets[name]: state_of(reset) not in ("requested", "running"), 60)
+    # … and one of which is cancelled while Flower shows how far it is
+    slow_down(0.3)
+    resets["stops"] = scenes["stops"].request()
+    until(lambda: PROGRESS_OF_400.match(flower.task(resets["stops"]).get("result") or ""))
+    scenes["stops"].cancel(resets["stops"])
+    until(lambda: state_of(resets["stops"]) == "cancelled")
+    stopped = report_of(resets["stops"])["progress"]
+    assert 0 < stopped["skipped"] < 400
+    # Then each is shown as it ended, with the figures that it ended with
+    ends = {
+        "succeeds": ("SUCCESS", r".*400 learners.*"),
+        "fails-partly": ("FAILURE", r"400 of 400 learners · 3 failed"),
+        "fails": ("FAILURE", r"400 of 400 learners · 400 failed"),
+        "stops": (
+            "REVOKED",
+            f"cancelled: {stopped['cleared']} of 400 learners reset, {stopped['unchanged']} had nothing to reset",
+        ),
+        "early": ("REVOKED", r"cancelled: nobody was to be reset"),
+    }
+
+    def shown() -> dict[str, tuple[str, str | None]]:
+        rows = {name: flower.task(reset) for name, reset in resets.items()}
+        return {name: (row.get("state", ""), row.get("result")) for name, row in rows.items()}
+
+    def as_they_ended() -> bool:
+        now = shown()
+        return all(
+            now[name][0] == state and re.fullmatch(words, now[name][1] or "") for name, (state, words) in ends.items()
+        )
+
+    end = time.monotonic() + 15
+    while not as_they_ended():
+        assert time.monotonic() < end, shown()
+        time.sleep(0.2)
+    # … and a message that comes twice changes nothing
+    for reset in resets.values():
+        app.send_task("recourse.reset_course", kwargs={"reset_id": str(reset)}, task_id=str(reset), queue="bulk")
+    settled = "SELECT count(*) FROM celery_taskmeta WHERE task_id = :id AND status <> 'PENDING'"
+    time.sleep(3)
+    assert all(ask(settled, id=str(reset)) == 1 for reset in resets.values())
+    assert as_they_ended(), shown()
+    # … nor a restart
+    flower.stop()
+    flower.start()
+    assert as_they_ended(), shown()
+
+
+PROGRESS_OF_400 = re.compile(r"[1-9]\d* of 400 learners$")
+
+
+def fail_for_all(scene: Scene) -> None:
+    """Have the database refuse to give anybody in the course a new registration."""
+    fail_for(scene.enrolments()[0])
+    run(
+        f"CREATE TRIGGER refuse_all BEFORE UPDATE ON enrolment FOR EACH ROW "
+        f"WHEN (old.course_id = {scene.course.id}) EXECUTE FUNCTION refuse()"
+    )
 
 
 def test_flower_wants_a_sign_in_changes_nothing_and_remembers_so_much_and_no_more(

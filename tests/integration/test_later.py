@@ -1,13 +1,20 @@
 """Resets that begin later: when their moment has come, and not before."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from models.refusals import IdempotencyMismatch, StartAtInvalid
+from models.access import console_operator
+from models.refusals import IdempotencyMismatch, NothingToRetry, StartAtInvalid
+from models.resets import Reset
+from models.session import transaction
+from tasks.app import app
+from tasks.retry_failed import retry_failed
 from tests.post import Post
-from tests.scenes import ask, make_scene, records_of, recover, report_of, run, state_of
+from tests.scenes import Scene, ask, make_scene, records_of, recover, report_of, run, state_of
 
 
 def in_hours(hours: float) -> datetime:
@@ -54,6 +61,53 @@ def test_it_resets_who_was_assigned_when_it_was_planned(post: Post) -> None:
     recover()
     post.drain()
     assert report_of(reset)["progress"]["total"] == 11
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "why"),
+    [
+        ('UPDATE "user" SET active = false WHERE id = :id', "was deactivated"),
+        ("UPDATE \"user\" SET permissions = '{}' WHERE id = :id", "lost the permission “Training: Manage courses”"),
+    ],
+)
+@pytest.mark.parametrize("hours", [48, None])
+def test_it_does_not_run_if_whoever_asked_for_it_may_not_any_more(
+    post: Post, what_happened: str, why: str, hours: float | None
+) -> None:
+    # Given a reset for later, or one that waits for a worker
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(hours) if hours else None)
+    # When whoever asked for it may not any more by then
+    run(what_happened, id=scene.admin.user_id)
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    # Then it ends without having touched anybody, and says why
+    assert (state_of(reset), records_of(scene.course)["completion"]) == ("failed", 12)
+    assert report_of(reset)["progress"]["total"] == 0
+    error = ask("SELECT error FROM reset WHERE id = :id", id=reset)
+    assert why in error
+    assert ask("SELECT details->>'error' FROM audit WHERE action = 'reset.failed'") == error
+    assert ask("SELECT requester FROM reset WHERE id = :id", id=reset) == f"user:{scene.admin.user_id}"
+    with pytest.raises(Exception, match=why):
+        app.AsyncResult(str(reset)).get(timeout=5)
+    # … and nothing of it is left to be tried again
+    with pytest.raises(NothingToRetry):
+        retry_as_operator(scene, reset)
+
+
+def retry_as_operator(scene: Scene, reset: UUID) -> None:
+    with transaction() as session:
+        retry_failed(session, console_operator(scene.organization), session.get_one(Reset, reset))
+
+
+def test_a_reset_of_an_operator_at_the_console_needs_nobody_to_stay(post: Post) -> None:
+    scene = replace(scene := make_scene(completed=100), admin=console_operator(scene.organization))
+    reset = scene.request(start_at=in_hours(48))
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert state_of(reset) == "succeeded"
 
 
 def test_it_can_be_cancelled_before(post: Post) -> None:

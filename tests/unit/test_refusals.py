@@ -37,6 +37,11 @@ SAMPLES: dict[str, object] = {
     "errors": [(7, "`email` is missing")],
     "more": 3,
     "slug": "acme",
+    "changes": ["completions: 1 instead of none"],
+    "learners": 12,
+    "removed": {"completion": 1},
+    "alerts": 1,
+    "about": False,
 }
 ALL = [kind for _, kind in inspect.getmembers(refusals, inspect.isclass) if issubclass(kind, Refused)]
 KINDS = [kind for kind in ALL if kind is not Refused]

@@ -57,6 +57,21 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             },
         },
         "more": {"type": "integer", "description": "How many further errors are not listed."},
+        "changes": {
+            "type": "array",
+            "description": "Of an outdated plan: what it would do beyond what it said.",
+            "items": {"type": "string"},
+        },
+        "now": {
+            "type": "object",
+            "description": "Of an outdated plan: what it would do now.",
+            "properties": {
+                "learners": {"type": "integer"},
+                "removed": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "alerts": {"type": "integer"},
+                "about": {"type": "boolean"},
+            },
+        },
     },
 }
 

@@ -71,6 +71,7 @@ REQUEST_PROBLEMS = problems(
     "forbidden",
     "plan-invalid",
     "plan-expired",
+    "plan-outdated",
     "confirm-mismatch",
     "reason-missing",
     "already-resetting",

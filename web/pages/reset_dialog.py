@@ -16,7 +16,7 @@ from models.directory import course_of, user_of
 from models.groups import Group, groups_with_size
 from models.people import User, zone_of
 from models.records import kind_labels
-from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, Refused, StartAtInvalid
+from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, PlanOutdated, Refused, StartAtInvalid
 from models.resets import Audience
 from models.session import transaction
 from tasks.preview import Options, Plan, impact, make_plan, opened, signed, with_options
@@ -127,7 +127,7 @@ def _show_again(
             plan = None
         if plan is not None and plan.organization_id != person.actor.organization_id:
             plan = None
-        if plan is None or isinstance(refusal, PlanExpired):
+        if plan is None or isinstance(refusal, PlanExpired | PlanOutdated):
             plan = make_plan(session, person.actor, code, **_as_before(session, plan, user))
         return _show(request, session, plan, typed, user, error=refusal)
 

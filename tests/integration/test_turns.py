@@ -1,0 +1,124 @@
+"""Organizations take turns, and the resets of one organization do: nobody has the queue for themselves."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from tasks.app import app
+from tests.post import Letter, Post
+from tests.scenes import Scene, ask, make_scene, recover, report_of, rows, run, slow_down, state_of
+from tests.workers import Worker, until
+
+SLICE, COORDINATOR = "recourse.clear_learners", "recourse.reset_course"
+
+
+def slices(letters: list[Letter]) -> list[Letter]:
+    return [letter for letter in letters if letter.task == SLICE]
+
+
+def resets_of(scene: Scene, count: int) -> list[str]:
+    """So many resets of one organization, each of a course of its own."""
+    run(
+        """INSERT INTO course (organization_id, code, title)
+           SELECT :organization, 'C-' || n, 'Course' FROM generate_series(1, :count) n""",
+        organization=scene.organization.id,
+        count=count,
+    )
+    run(
+        """INSERT INTO enrolment (organization_id, user_id, course_id)
+           SELECT u.organization_id, u.id, c.id FROM "user" u JOIN course c USING (organization_id)
+           WHERE u.email LIKE 'learner-%' AND c.code LIKE 'C-%' AND organization_id = :organization""",
+        organization=scene.organization.id,
+    )
+    return [str(scene.request(course=f"C-{number}")) for number in range(1, count + 1)]
+
+
+def test_all_resets_of_an_organization_together_have_so_many_slices_in_the_queue(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    # Given an organization with seven large resets, and another one with one
+    set_up(slices_in_flight=4, slices_in_flight_per_organization=6)
+    big, small = make_scene("big", 250, completed=0, begun=0), make_scene("small", 250, completed=0, begun=0)
+    theirs = resets_of(big, 7)
+    ours = str(small.request())
+    waiting = post.take()
+    done: Counter[str] = Counter()
+    before_ours: list[str] = []
+    # When each message is delivered in its turn
+    while waiting:
+        letter = waiting.pop(0)
+        post.deliver(letter)
+        waiting += post.take()
+        in_queue = Counter(one.kwargs["reset_id"] for one in slices(waiting))
+        # Then neither the one has more in the queue than it may, nor the other
+        assert sum(in_queue[reset] for reset in theirs) <= 6, in_queue
+        assert max(in_queue.values(), default=0) <= 4, in_queue
+        if letter.task == SLICE:
+            done[letter.kwargs["reset_id"]] += 1
+            if letter.kwargs["reset_id"] != ours and done[ours] < 10:
+                before_ours.append(letter.kwargs["reset_id"])
+                # … the resets of one organization get on together, none alone
+                under_way = [done[reset] for reset in theirs]
+                assert max(under_way) - min(under_way) <= 5, done
+    # … the small one is done long before the seven, which are all done too
+    assert done == Counter(dict.fromkeys([*theirs, ours], 10))
+    assert len(before_ours) < 40
+    assert {state_of(reset) for reset in (*theirs, ours)} == {"succeeded"}  # type: ignore[arg-type]
+    assert ask("SELECT max(publications) FROM reset_slice") == 1
+
+
+def test_what_waits_for_its_turn_is_not_taken_for_lost(post: Post, set_up: Callable[..., None]) -> None:
+    set_up(slices_in_flight=2, slices_in_flight_per_organization=2, recover_after_seconds=3600)
+    scene = make_scene("big", 250, completed=0, begun=0)
+    resets_of(scene, 2)
+    for letter in post.take():
+        post.deliver(letter)
+    assert len(slices(post.take())) == 2
+    assert rows("SELECT count(published_at) FROM reset_slice GROUP BY reset_id ORDER BY 1") == [(0,), (2,)]
+    run("UPDATE reset SET requested_at = requested_at - interval '2 hours'")
+    recover()
+    assert post.take() == []
+    assert ask("SELECT sum(recoveries) FROM reset") == 0
+
+
+def test_a_cancelled_reset_makes_room_for_the_others_of_its_organization(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    set_up(slices_in_flight=4, slices_in_flight_per_organization=4)
+    scene = make_scene("big", 250, completed=0, begun=0)
+    first, second = resets_of(scene, 2)
+    for letter in post.take():
+        post.deliver(letter)
+    assert {letter.kwargs["reset_id"] for letter in slices(post.take())} == {first}
+    scene.cancel(first)  # type: ignore[arg-type]
+    [letter] = post.take()
+    post.deliver(letter)
+    assert [letter.kwargs["reset_id"] for letter in slices(post.take())] == [second] * 4
+    assert state_of(first) == "cancelled"  # type: ignore[arg-type]
+
+
+def test_one_learner_does_not_wait_for_the_company(post: Post, set_up: Callable[..., None]) -> None:
+    set_up(slices_in_flight=4, slices_in_flight_per_organization=4)
+    scene = make_scene("big", 250, completed=0, begun=0)
+    resets_of(scene, 2)
+    for letter in post.take():
+        post.deliver(letter)
+    assert len(slices(post.take())) == 4
+    reset = scene.request(audience="users", users=[scene.users()[0].id])
+    post.drain()
+    assert state_of(reset) == "succeeded"
+
+
+def test_a_small_organizations_reset_is_done_beside_many_of_a_large_one(start_worker: Callable[..., Worker]) -> None:
+    # Given an organization whose eight resets of 1,000 learners each are under way, a moment each slice
+    big, small = make_scene("big", 1000, completed=0, begun=0), make_scene("small", 2000, completed=0, begun=0)
+    slow_down(0.1)
+    theirs = resets_of(big, 8)
+    start_worker(slices_in_flight=16, slices_in_flight_per_organization=16, recover_after_seconds=30)
+    until(lambda: ask("SELECT count(*) FROM reset_slice WHERE settled_at IS NOT NULL") > 10, 60)
+    # When a small organization resets a course of 2,000
+    reset = small.request()
+    app.AsyncResult(str(reset)).get(timeout=90)
+    # Then it is done before half of those are
+    figures = [report_of(one)["progress"] for one in theirs]  # type: ignore[arg-type]
+    assert sum(one["unchanged"] for one in figures) < 4_000, figures
+    assert report_of(reset)["progress"]["unchanged"] == 2000
