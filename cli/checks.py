@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
-from alembic.runtime.migration import MigrationContext
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from cli.surroundings import newest_migration
+from cli.migrations import newest_migration
 from config.celery import QUEUES
 from config.settings import required, settings
 from models import storage
 from models.heartbeat import BEAT, Heartbeat
 from models.refusals import StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
+from models.versions import DatabaseUnfitError, current_version, stranger
 from tasks.app import app
 from tasks.smtp import MailServer, MailServerAwayError
 
@@ -113,8 +113,14 @@ def _database() -> str:
 
 def _migrations() -> str:
     with engine().connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        try:
+            current = current_version(connection)
+        except DatabaseUnfitError as error:
+            raise Ailing("its tables cannot be read", str(error)) from None
+        wrong = None if current else stranger(connection, schema_was_chosen=settings().database_schema is not None)
     newest = newest_migration()
+    if wrong:
+        raise Ailing("there are no tables of Recourse, and no room for them", wrong)
     if current != newest:
         raise Ailing(f"at {current or 'none'}, and this program needs {newest}", "Run `recourse database upgrade`.")
     return f"at {newest}, the newest"

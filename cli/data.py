@@ -15,11 +15,12 @@ from rich import progress
 from sqlalchemy import create_engine, make_url, select, text
 
 from cli.importers.oulad import import_oulad
-from cli.surroundings import alembic_config, surroundings, using_database
+from cli.migrations import BASELINE, alembic_config, newest_migration, stopping_statements, upgrade
+from cli.surroundings import surroundings, using_database
 from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
 from cli.whose import OrganizationOption, one_organization, organization_of_course, organizations
-from config.settings import required
+from config.database import migration_url
 from models.access import console_operator
 from models.analytics import UserCompletion, completion_by_course, completion_by_user
 from models.session import transaction
@@ -129,23 +130,35 @@ def analytics_command(
 
 @database.command("upgrade")
 def upgrade_command() -> None:
-    """Bring the database's tables up to this program's version."""
+    """Bring the database's tables up to this program's version. Nobody has to stop working meanwhile."""
     with surroundings(migrate=True):
-        console.print("The database is up to date.")
+        done = upgrade()
+        console.print(
+            f"The database is up to date: migrations {', '.join(done)} were run."
+            if done
+            else f"The database is up to date: it is at {newest_migration()}, and there was nothing to do."
+        )
 
 
 @database.command("check")
 def check_command() -> None:
-    """Check that the migrations lead to exactly the tables that the models describe, in a scratch database."""
-    with surroundings(), _scratch_database():
-        command.upgrade(alembic_config(), "head")
+    """Check, in a scratch database, that the migrations lead to exactly the tables that the models describe, and that
+    none stops those who work."""
+    with surroundings(migrate=True), _scratch_database():
+        command.upgrade(alembic_config(), BASELINE)
+        for migration, statements in (stopping := stopping_statements(alembic_config())).items():
+            for statement in statements:
+                notes.print(f"Migration {migration}: {statement}", soft_wrap=True, highlight=False)
+        if stopping:
+            notes.print("These stop the writers of a table while it is read. Use models/migrations/gentle.py.")
+            raise typer.Exit(1)
         command.check(alembic_config())
 
 
 @contextmanager
 def _scratch_database() -> Iterator[None]:
-    """An empty database beside the real one; in the scope, sessions use it."""
-    url = make_url(required("database_url"))
+    """An empty database beside the real one; in the scope, sessions and migrations use it."""
+    url = make_url(migration_url())
     name = f"recourse_check_{os.getpid()}"
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as real:
         real.execute(text(f"CREATE DATABASE {name}"))

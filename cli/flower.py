@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from cli.child import Child
+from cli.migrations import ROOT
 from cli.served import free_port, wait_until_it_answers
-from cli.surroundings import ROOT, kept_secret
+from cli.surroundings import kept_secret
 from config.settings import required, settings
 
 

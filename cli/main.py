@@ -17,7 +17,8 @@ from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError
 from models.refusals import Refused
-from models.session import in_words, is_connection_lost
+from models.session import in_words, is_connection_lost, is_lock_timeout
+from models.versions import DatabaseUnfitError
 
 REFUSED = 2
 HELP = """Reset the progress of training courses, as a job that cannot half-happen.
@@ -60,7 +61,7 @@ def main() -> None:
         app()
     except Refused as refusal:
         _refuse(str(refusal))
-    except (LocalServersError, DatabaseBehindError, MissingSettingError) as error:
+    except (LocalServersError, DatabaseBehindError, DatabaseUnfitError, MissingSettingError) as error:
         _refuse(str(error))
     except ChildEndedError as error:  # the reset is written down and goes on with the next worker
         _say(str(error))
@@ -73,7 +74,9 @@ def main() -> None:
     except DBAPIError as error:
         if is_connection_lost(error):
             _refuse(f"The database does not answer: {error.orig}\nCheck RECOURSE_DATABASE_URL and the server.")
-        _refuse(f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again.")
+        if is_lock_timeout(error):
+            _refuse(f"Somebody else is at it: {in_words(error)}. Try again.")
+        _refuse(f"The database refused this: {in_words(error)}. `recourse doctor` looks at its tables and rights.")
 
 
 def _setting_error(place: tuple[int | str, ...], words: str) -> str:

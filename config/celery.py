@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config.database import app_connection
 from config.settings import required, settings
 
 INTERACTIVE = "interactive"  # one person waits for it
@@ -16,6 +17,7 @@ def celery_settings() -> dict[str, Any]:
     return {
         "broker_url": required("broker_url"),
         "result_backend": "db+" + required("database_url"),  # outlives Redis, like everything that matters here
+        "database_engine_options": {"connect_args": app_connection()},  # its tables are made by a migration of ours
         "result_extended": True,
         "result_expires": 30 * 24 * 3600,
         "task_serializer": "json",

@@ -1,0 +1,73 @@
+"""An audit that forgets by its owner's rule alone; Celery's tables; webhook secrets that outlive the secret key."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from models.migrations.gentle import build_index
+
+revision = "0010"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+# As Celery 5.7 makes them itself, for which a role without CREATE would have no right.
+CELERY = """
+CREATE SEQUENCE IF NOT EXISTS task_id_sequence;
+CREATE TABLE IF NOT EXISTS celery_taskmeta (
+    id integer PRIMARY KEY, task_id varchar(155) UNIQUE, status varchar(50), result bytea, date_done timestamp,
+    traceback text, children bytea, name varchar(155), args bytea, kwargs bytea, worker varchar(155), retries integer,
+    queue varchar(155), stamps bytea);
+CREATE INDEX IF NOT EXISTS ix_celery_taskmeta_date_done ON celery_taskmeta (date_done);
+CREATE SEQUENCE IF NOT EXISTS taskset_id_sequence;
+CREATE TABLE IF NOT EXISTS celery_tasksetmeta (
+    id integer PRIMARY KEY, taskset_id varchar(155) UNIQUE, result bytea, date_done timestamp);
+CREATE INDEX IF NOT EXISTS ix_celery_tasksetmeta_date_done ON celery_tasksetmeta (date_done);
+"""
+
+APPEND_ONLY = """
+CREATE OR REPLACE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('recourse.forgetting', true) = 'by its rule' THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'the audit is append-only';
+END $$
+"""
+
+# It does what its owner may do, so it says itself how far it goes, and finds nothing but its owner's tables.
+FORGET = """
+CREATE FUNCTION forget_audit_before(moment timestamptz, most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path TO {schema}, pg_temp SET recourse.forgetting TO 'by its rule' AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    IF moment IS NULL OR moment > now() - interval '90 days' THEN
+        RAISE EXCEPTION 'the audit keeps the last 90 days, whoever asks';
+    END IF;
+    DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < moment ORDER BY at LIMIT greatest(most, 0));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END $$
+"""
+
+AS_BEFORE = """
+CREATE OR REPLACE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$
+"""
+
+
+def upgrade() -> None:
+    build_index("ix_audit_at", "audit", ["at"])
+    for statement in CELERY.split(";"):
+        if statement.strip():
+            op.execute(statement)
+    op.execute(APPEND_ONLY)
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    op.execute(FORGET.format(schema=schema))
+    op.execute("REVOKE ALL ON FUNCTION forget_audit_before FROM PUBLIC")
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION forget_audit_before")
+    op.execute(AS_BEFORE)
+    op.drop_index("ix_audit_at", table_name="audit")
