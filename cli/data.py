@@ -15,7 +15,16 @@ from rich import progress
 from sqlalchemy import create_engine, make_url, select, text
 
 from cli.importers.oulad import import_oulad
-from cli.migrations import BASELINE, alembic_config, newest_migration, stopping_statements, upgrade
+from cli.migrations import (
+    BASELINE,
+    alembic_config,
+    grant,
+    grants_for,
+    newest_migration,
+    role_of_the_app,
+    stopping_statements,
+    upgrade,
+)
 from cli.surroundings import surroundings, using_database
 from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
@@ -26,6 +35,7 @@ from models.analytics import UserCompletion, completion_by_course, completion_by
 from models.session import transaction
 from models.training import Course
 from tasks.imports import IMPORTS, Form
+from tasks.secrets import seal_again
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
@@ -138,6 +148,42 @@ def upgrade_command() -> None:
             if done
             else f"The database is up to date: it is at {newest_migration()}, and there was nothing to do."
         )
+        if role := role_of_the_app():
+            grant(role)
+            console.print(f"The role {role} may use it.")
+
+
+@database.command("grant")
+def grant_command(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="The role that the application connects as.")],
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements, and change nothing.")] = False,
+) -> None:
+    """Give a role what the application needs of the database, and nothing more. Run it as the owner of the tables.
+
+    `upgrade` does it by itself where RECOURSE_MIGRATION_DATABASE_URL is another role's than RECOURSE_DATABASE_URL.
+    """
+    with surroundings(migrate=True):
+        if sql:
+            console.print("\n".join(f"{statement};" for statement in grants_for(role)), soft_wrap=True, highlight=False)
+        else:
+            grant(role)
+            console.print(f"The role {role} has what it needs.")
+
+
+@database.command("reseal")
+def reseal_command() -> None:
+    """Encrypt all webhook secrets with RECOURSE_SECRET_KEY, after which none needs a former key any more."""
+    with surroundings(), transaction() as session:
+        changed, unreadable = seal_again(session)
+    console.print(f"{changed:,} {'secret was' if changed == 1 else 'secrets were'} encrypted anew.")
+    if unreadable:
+        notes.print(
+            f"{unreadable:,} cannot be read with any key that is set. Put the key into RECOURSE_OLD_SECRET_KEYS, or "
+            "make new secrets.",
+            style="red",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
 
 
 @database.command("check")

@@ -14,8 +14,9 @@ from models.events import EventKind
 from models.people import User
 from models.refusals import UserUnknown
 from models.session import transaction
-from tasks.event_sources import close_source, open_source, sources_of
+from tasks.event_sources import close_source, open_source, source_of, sources_of
 from tasks.report_event import report_event, rules_of
+from tasks.secrets import renew_secret
 
 app = typer.Typer()
 events = typer.Typer(
@@ -87,6 +88,18 @@ def list_sources_command(organization: SomeOrganization = None) -> None:
         for source in found:
             table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open")
         console.print(table)
+
+
+@sources.command("renew")
+def renew_source_command(
+    source: Annotated[UUID, typer.Argument(metavar="SOURCE")], organization: SomeOrganization = None, as_: As = None
+) -> None:
+    """Give a source a new secret. The one before it is taken for another day."""
+    with surroundings(), transaction() as session:
+        owner = one_organization(session, organization)
+        found = source_of(session, owner.id, source)
+        renew_secret(session, actor(session, owner, as_), found)
+        console.print(f"Secret   {found.secret()}\nThe one before it is taken for another day.", highlight=False)
 
 
 @sources.command("close")

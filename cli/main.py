@@ -16,6 +16,8 @@ from cli.local import LocalServersError
 from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError
+from models.grants import RoleUnfitError
+from models.records import RecordKindUnfitError
 from models.refusals import Refused
 from models.session import in_words, is_connection_lost, is_lock_timeout
 from models.versions import DatabaseUnfitError
@@ -61,7 +63,9 @@ def main() -> None:
         app()
     except Refused as refusal:
         _refuse(str(refusal))
-    except (LocalServersError, DatabaseBehindError, DatabaseUnfitError, MissingSettingError) as error:
+    except (LocalServersError, MissingSettingError) as error:
+        _refuse(str(error))
+    except (DatabaseBehindError, DatabaseUnfitError, RecordKindUnfitError, RoleUnfitError) as error:
         _refuse(str(error))
     except ChildEndedError as error:  # the reset is written down and goes on with the next worker
         _say(str(error))

@@ -8,10 +8,15 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import NullPool
 
 from cli.terminal import notes
+from config.database import migration_connection, migration_url
+from config.settings import required
+from models.grants import check_role, grants
 from models.migrations.gentle import stopping
+from models.records import record_kinds
 
 ROOT = Path(__file__).parents[1]
 BASELINE = "0005"  # of what comes after it, nothing may stop those who work
@@ -38,6 +43,34 @@ def upgrade() -> list[str]:
     config.attributes["applied"] = done.append
     command.upgrade(config, "head")
     return done
+
+
+def role_of_the_app() -> str | None:
+    """The role that the application connects as, if it is another one than that which migrates."""
+    app, owner = make_url(required("database_url")).username, make_url(migration_url()).username
+    return app if app != owner else None
+
+
+def grant(role: str) -> None:
+    """Give the role what the application needs, all of it or nothing. Raises `RoleUnfitError`."""
+    with _owner() as connection:
+        check_role(connection, role)
+        for statement in grants(connection, role):
+            connection.exec_driver_sql(statement)
+
+
+def grants_for(role: str) -> list[str]:
+    """The statements that `grant` would run."""
+    with _owner() as connection:
+        return grants(connection, role)
+
+
+@contextmanager
+def _owner() -> Iterator[Connection]:
+    record_kinds()  # a team's own tables are granted, too
+    engine = create_engine(migration_url(), poolclass=NullPool, connect_args=migration_connection("10s"))
+    with engine.begin() as connection:
+        yield connection
 
 
 def stopping_statements(config: Config) -> dict[str, list[str]]:

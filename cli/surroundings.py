@@ -14,6 +14,7 @@ from cli.workers import Workers
 from config.settings import settings
 from models.session import engine, forget_engine
 from models.versions import DatabaseUnfitError, current_version, stranger
+from tasks.at_start import check_record_kinds
 
 DATABASE_URLS = ("RECOURSE_DATABASE_URL", "RECOURSE_MIGRATION_DATABASE_URL")
 
@@ -28,7 +29,7 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
 
     `home` is a folder other than that of the settings, for servers of its own whatever the settings say. A database of
     the installation's own is brought up to date; one of the operator's is not. With `migrate` neither is even looked
-    at. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`.
+    at. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`, `RecordKindUnfitError`.
     """
     if home is not None:
         os.environ["RECOURSE_STORAGE_URL"] = (home.absolute() / "files").as_uri()
@@ -48,6 +49,7 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
         read_settings_again()
         if not migrate:
             _bring_up_to_date(may_migrate=embedded_database)
+            check_record_kinds()
         redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
         workers = Workers(home / "worker.log", may_run=not redis_is_new)
         if settings().otlp_endpoint:

@@ -28,19 +28,21 @@ class Reply:
     gone: bool = False  # it asked never to be written to again
 
 
-async def post(url: str, secret: str, number: str, body: str) -> Reply:
+async def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
     """Send a message. Whatever goes wrong is told in the reply; nothing is raised.
 
     Taken is what was answered with 2xx, within the time. A redirect is not followed: it may lead where we would not
-    go. The answer's body is not read.
+    go. The answer's body is not read. With two secrets it is signed with each: receivers take either.
     """
+    if not secrets:
+        return Reply(False, "its secret cannot be read: a secret key is missing")
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Recourse-Webhooks/1",
         "webhook-id": number,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(number, now, body),
+        "webhook-signature": " ".join(Webhook(secret).sign(number, now, body) for secret in secrets),
     }
     try:
         async with asyncio.timeout(SECONDS):

@@ -36,7 +36,7 @@ class Parcel:
     endpoint_id: int
     attempt: int
     url: str
-    secret: str
+    secrets: list[str]
     number: str
     body: str
 
@@ -65,7 +65,7 @@ async def deliver_due(end: float) -> None:
                 parcel = await asyncio.to_thread(take_next, endpoint_id)
                 if parcel is None:
                     return
-                reply = await post(parcel.url, parcel.secret, parcel.number, parcel.body)
+                reply = await post(parcel.url, parcel.secrets, parcel.number, parcel.body)
                 await asyncio.to_thread(settle, parcel, reply)
                 if not reply.taken:  # it is not well: the rest waits for the next tick, and keeps nobody here
                     return
@@ -107,7 +107,7 @@ def take_next(endpoint_id: int) -> Parcel | None:
         session.execute(
             update(WebhookDelivery).where(mine).values(**begun).execution_options(synchronize_session=False)
         )
-        return Parcel(message.id, endpoint.id, attempt, endpoint.url, endpoint.secret(), message.number, message.body)
+        return Parcel(message.id, endpoint.id, attempt, endpoint.url, endpoint.secrets(), message.number, message.body)
 
 
 def settle(parcel: Parcel, reply: Reply) -> None:

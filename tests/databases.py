@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
 
+from cli.local.place import place_of
+from cli.local.programs import postgres_programs
 from tests.conftest import PROJECT, libpq
 
 
@@ -49,3 +52,48 @@ def values(url: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(libpq(url), autocommit=True) as connection:
         answer = connection.execute(query.encode())
         return answer.fetchall() if answer.description else []
+
+
+APP, OWNER = "recourse_app", "recourse_owner"
+PASSWORDS = {"DATABASE_OWNER_PASSWORD": "of-the-owner", "DATABASE_PASSWORD": "of-the-application"}
+
+
+@contextmanager
+def with_roles(url: str) -> Iterator[tuple[str, str]]:
+    """Make the roles in the database, as Compose has them made. Gives the URLs of the application and of the owner.
+
+    The local server lets in nobody but its superuser, so these are let in by their passwords.
+    """
+    with psycopg.connect(libpq(url), autocommit=True) as superuser:
+        [(path,)] = superuser.execute("SHOW hba_file").fetchall()
+        hba = Path(path)
+        before = hba.read_text()
+        hba.write_text(f"local all {APP},{OWNER} scram-sha-256\n{before}")
+        superuser.execute("SELECT pg_reload_conf()")
+    psql = postgres_programs(place_of(hba.parent)) / "psql"
+    script = PROJECT / "deploy" / "postgres-roles.sql"
+    words = [f"--dbname={libpq(url)}", f"--variable=app={APP}", f"--variable=owner={OWNER}", f"--file={script}"]
+    made = subprocess.run(
+        [psql, "--no-psqlrc", "--quiet", *words],
+        env=os.environ | PASSWORDS, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    try:
+        yield as_role(url, APP), as_role(url, OWNER)
+    finally:
+        with psycopg.connect(libpq(url), autocommit=True) as superuser:
+            for role in (APP, OWNER):
+                superuser.execute(
+                    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'".encode()
+                )
+                superuser.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER".encode())
+                superuser.execute(f"DROP OWNED BY {role}".encode())
+                superuser.execute(f"DROP ROLE {role}".encode())
+            hba.write_text(before)
+            superuser.execute("SELECT pg_reload_conf()")
+
+
+def as_role(url: str, role: str) -> str:
+    """The URL for this role."""
+    password = PASSWORDS["DATABASE_PASSWORD" if role == APP else "DATABASE_OWNER_PASSWORD"]
+    return make_url(url).set(username=role, password=password).render_as_string(hide_password=False)

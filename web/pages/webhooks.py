@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.refusals import Refused, WebhookAddressRefused, WebhookEventsMissing, WebhookUnknown
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage, open_endpoint
+from tasks.secrets import renew_secret
 from tasks.webhook_post import allowed_address
 from tasks.webhooks import disable, enable, replay
 from web.access import CoursesAdmin, SignedIn
@@ -32,6 +33,7 @@ EVENTS = {
 DONE = {
     "opened": "The webhook is there. Give its secret to whoever receives the messages.",
     "replayed": "It is being sent again, under the same id.",
+    "renewed": "It has a new secret. Messages are signed with both for a day: give the receiver the new one meanwhile.",
     "enabled": "It is told of what happens from now on.",
     "disabled": "It is sent nothing more.",
 }
@@ -106,6 +108,13 @@ def send_again(endpoint_id: Number, message_id: UUID, person: CoursesAdmin, sess
     if not replay(session, person.actor, endpoint, message_id):
         raise WebhookUnknown(f"message {message_id}")
     return RedirectResponse(f"/webhooks/{endpoint.id}?done=replayed", 303)
+
+
+@router.post("/{endpoint_id}/secret")
+def renew_endpoint_secret(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
+    """Give it a new secret, beside the old one for a day."""
+    renew_secret(session, person.actor, _mine(session, person, endpoint_id))
+    return RedirectResponse(f"/webhooks/{endpoint_id}?done=renewed", 303)
 
 
 @router.post("/{endpoint_id}/enable")

@@ -1,9 +1,15 @@
 """An audit that forgets by its owner's rule alone; Celery's tables; webhook secrets that outlive the secret key."""
 
+import base64
+import hashlib
+import hmac
+
 import sqlalchemy as sa
 from alembic import op
 
+from config.settings import required
 from models.migrations.gentle import build_index
+from models.sealing import seal
 
 revision = "0010"
 down_revision = "0005"
@@ -37,15 +43,17 @@ END $$
 # It does what its owner may do, so it says itself how far it goes, and finds nothing but its owner's tables.
 FORGET = """
 CREATE FUNCTION forget_audit_before(moment timestamptz, most integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path TO {schema}, pg_temp SET recourse.forgetting TO 'by its rule' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path TO {schema}, pg_temp AS $$
 DECLARE
     gone bigint;
 BEGIN
     IF moment IS NULL OR moment > now() - interval '90 days' THEN
         RAISE EXCEPTION 'the audit keeps the last 90 days, whoever asks';
     END IF;
+    PERFORM set_config('recourse.forgetting', 'by its rule', true);
     DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < moment ORDER BY at LIMIT greatest(most, 0));
     GET DIAGNOSTICS gone = ROW_COUNT;
+    PERFORM set_config('recourse.forgetting', '', true);
     RETURN gone;
 END $$
 """
@@ -54,6 +62,21 @@ AS_BEFORE = """
 CREATE OR REPLACE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$
 """
+
+
+SECRETS = {"webhook_endpoint": b"recourse.webhook\0", "event_source": b"recourse.event-source\0"}
+
+
+def _keep_the_secrets(table: str, label: bytes) -> None:
+    """Until here a secret was made from the secret key and a salt, and changed with the key. It keeps its value."""
+    connection = op.get_bind()
+    for row, salt in connection.execute(sa.text(f"SELECT id, salt FROM {table}")).all():  # noqa: S608 - our names
+        made = hmac.digest(required("secret_key").encode(), label + salt, hashlib.sha256)
+        secret = "whsec_" + base64.b64encode(made).decode()
+        connection.execute(
+            sa.text(f"UPDATE {table} SET sealed_secret = :sealed WHERE id = :id"),  # noqa: S608
+            {"sealed": seal(secret), "id": row},
+        )
 
 
 def upgrade() -> None:
@@ -65,9 +88,23 @@ def upgrade() -> None:
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
     op.execute(FORGET.format(schema=schema))
     op.execute("REVOKE ALL ON FUNCTION forget_audit_before FROM PUBLIC")
+    for table, label in SECRETS.items():
+        op.add_column(table, sa.Column("sealed_secret", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("former_secret", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("former_until", sa.DateTime(timezone=True), nullable=True))
+        _keep_the_secrets(table, label)
+        op.alter_column(table, "sealed_secret", nullable=False)
+        op.drop_column(table, "salt")
 
 
 def downgrade() -> None:
+    for table in SECRETS:  # there is no salt that would make the same secret: receivers need new ones
+        op.add_column(
+            table, sa.Column("salt", sa.LargeBinary(), server_default=sa.text("uuid_send(uuidv4())"), nullable=False)
+        )
+        op.alter_column(table, "salt", server_default=None)
+        for column in ("former_until", "former_secret", "sealed_secret"):
+            op.drop_column(table, column)
     op.execute("DROP FUNCTION forget_audit_before")
     op.execute(AS_BEFORE)
     op.drop_index("ix_audit_at", table_name="audit")
