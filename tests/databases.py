@@ -60,6 +60,20 @@ PASSWORDS = {"DATABASE_OWNER_PASSWORD": "of-the-owner", "DATABASE_PASSWORD": "of
 
 @contextmanager
 def with_roles(url: str) -> Iterator[tuple[str, str]]:
+    """The roles of the database, as `make_roles` makes them, until the end of the scope."""
+    yield make_roles(url)
+    with psycopg.connect(libpq(url), autocommit=True) as superuser:
+        for role in (APP, OWNER):
+            for statement in (
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'",
+                f"REASSIGN OWNED BY {role} TO CURRENT_USER",
+                f"DROP OWNED BY {role}",
+                f"DROP ROLE {role}",
+            ):
+                superuser.execute(statement.encode())
+
+
+def make_roles(url: str) -> tuple[str, str]:
     """Make the roles in the database, as Compose has them made. Gives the URLs of the application and of the owner.
 
     The local server lets in nobody but its superuser, so these are let in by their passwords.
@@ -67,9 +81,9 @@ def with_roles(url: str) -> Iterator[tuple[str, str]]:
     with psycopg.connect(libpq(url), autocommit=True) as superuser:
         [(path,)] = superuser.execute("SHOW hba_file").fetchall()
         hba = Path(path)
-        before = hba.read_text()
-        hba.write_text(f"local all {APP},{OWNER} scram-sha-256\n{before}")
-        superuser.execute("SELECT pg_reload_conf()")
+        if APP not in (before := hba.read_text()):
+            hba.write_text(f"local all {APP},{OWNER} scram-sha-256\n{before}")
+            superuser.execute("SELECT pg_reload_conf()")
     psql = postgres_programs(place_of(hba.parent)) / "psql"
     script = PROJECT / "deploy" / "postgres-roles.sql"
     words = [f"--dbname={libpq(url)}", f"--variable=app={APP}", f"--variable=owner={OWNER}", f"--file={script}"]
@@ -78,19 +92,7 @@ def with_roles(url: str) -> Iterator[tuple[str, str]]:
         env=os.environ | PASSWORDS, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    try:
-        yield as_role(url, APP), as_role(url, OWNER)
-    finally:
-        with psycopg.connect(libpq(url), autocommit=True) as superuser:
-            for role in (APP, OWNER):
-                superuser.execute(
-                    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'".encode()
-                )
-                superuser.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER".encode())
-                superuser.execute(f"DROP OWNED BY {role}".encode())
-                superuser.execute(f"DROP ROLE {role}".encode())
-            hba.write_text(before)
-            superuser.execute("SELECT pg_reload_conf()")
+    return as_role(url, APP), as_role(url, OWNER)
 
 
 def as_role(url: str, role: str) -> str:

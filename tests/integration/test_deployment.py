@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from cli.local import LocalServers, remove
 from cli.local.place import place_of
 from cli.local.programs import redis_program
 from tests.conftest import libpq
-from tests.databases import with_roles
+from tests.databases import make_roles
 from tests.deployments import PROJECT, Service, composed, until_healthy
 from tests.flowers import free_port
 from tests.workers import until
@@ -84,13 +83,11 @@ class Installation:
     """The services of the compose file, side by side on this machine."""
 
     def __init__(self, folder: Path) -> None:
-        """Start all of them, in the order that the compose file gives."""
         self.home = folder / "home"
         ports = {part: free_port() for part in ("broker", "web", "flower")}
         told = composed(SECRETS)
         self.database = LocalServers(self.home, redis=False)
-        self._roles = ExitStack()
-        app, owner = self._roles.enter_context(with_roles(self.database.start().database))
+        app, owner = make_roles(self.database.start().database)
         here = {
             told["web"]["environment"]["RECOURSE_DATABASE_URL"]: app,
             told["migrate"]["environment"]["RECOURSE_MIGRATION_DATABASE_URL"]: owner,
@@ -114,6 +111,9 @@ class Installation:
             if name != "postgres"
         }
         self._broker_port = ports["broker"]
+
+    def start(self) -> None:
+        """Start all of them, in the order that the compose file gives."""
         self.services["broker"].start()
         until(self._broker_answers)
         migrated = self.services["migrate"].run()
@@ -162,6 +162,7 @@ def installation() -> Iterator[Installation]:
     folder.chmod(0o755)
     installed = Installation(folder)
     try:
+        installed.start()
         yield installed
     finally:
         installed.stop()
