@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from alembic import command
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, alembic_config
 from tests.databases import made_database, recourse_on, values
 
 # As `alembic init` and two models of somebody's make it
@@ -125,20 +126,17 @@ def test_the_options_of_the_url_are_kept(shared: str) -> None:
     assert values(shared, "SELECT count(*) FROM recourse_by_url.celery_taskmeta") == [(1,)]
 
 
-@pytest.mark.usefixtures("database")
 def test_a_database_of_the_usual_version_table_becomes_one_of_ours(database: str) -> None:
-    with made_database(database, "recourse_old") as url:
-        assert recourse_on(url, "database", "upgrade").returncode == 0
-        values(url, "ALTER TABLE recourse_version RENAME TO alembic_version")
-        values(url, "ALTER TABLE alembic_version RENAME CONSTRAINT recourse_version_pkc TO alembic_version_pkc")
-        # As it stood before, it is told to be behind, and is carried over
-        values(url, "DROP FUNCTION forget_audit_before")
-        values(url, "UPDATE alembic_version SET version_num = '0005'")
-        assert "is at migration 0005" in " ".join(recourse_on(url, "resets").stderr.split())
-        upgraded = recourse_on(url, "database", "upgrade")
-        assert upgraded.returncode == 0, upgraded.stderr
-        assert "alembic_version" not in tables(url, "public")
-        assert {"recourse_version", "recourse_version_pkc"} <= tables(url, "public")
+    # Given a database as it was at 0005
+    command.downgrade(alembic_config(), "0005")
+    values(database, "ALTER TABLE recourse_version RENAME TO alembic_version")
+    values(database, "ALTER TABLE alembic_version RENAME CONSTRAINT recourse_version_pkc TO alembic_version_pkc")
+    # Then it is told to be behind, and is carried over
+    assert "is at migration 0005" in " ".join(recourse_on(database, "resets").stderr.split())
+    upgraded = recourse_on(database, "database", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "alembic_version" not in tables(database, "public")
+    assert {"recourse_version", "recourse_version_pkc"} <= tables(database, "public")
 
 
 def test_a_schema_that_does_not_exist_in_the_search_path_is_said(shared: str) -> None:
