@@ -14,28 +14,43 @@ from uuid import uuid4
 
 import httpx
 import psycopg
-from alembic.runtime.migration import MigrationContext
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from cli.migrations import newest_migration
 from cli.space import LOW, MB, free_space
-from cli.surroundings import newest_migration
 from cli.whereabouts import Whereabouts
 from config.celery import QUEUES, name_on_the_broker
-from config.settings import required, settings
+from config.settings import MissingSettingError, required, settings
 from models import storage
 from models.disks import full_disk
 from models.heartbeat import BEAT, Heartbeat
+from models.records import RecordKindUnfitError, check_declarations, check_tables, record_kinds
 from models.refusals import StorageFull, StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
+from models.versions import DatabaseUnfitError, current_version, stranger
 from tasks.app import app
+from tasks.secrets import under_former_keys
 from tasks.smtp import MailServer, MailServerAwayError
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer
-PARTS = ("disk space", "database", "migrations", "broker", "workers", "beat", "web app", "Flower", "files", "mail")
+PARTS = (
+    "disk space",
+    "database",
+    "migrations",
+    "record kinds",
+    "secret key",
+    "broker",
+    "workers",
+    "beat",
+    "web app",
+    "Flower",
+    "files",
+    "mail",
+)
 ROLL_CALL = 2.0  # seconds in which workers report; it always takes that long, as nobody knows how many there are
 NOT_UP = ("it does not run", "Start everything with `recourse up`.")
 RUN_BY_UP = {
@@ -101,6 +116,8 @@ def _wanted(places: Places, only: Collection[str] | None) -> list[Check]:
         ("disk space", _disk_space, None),
         ("database", _database, None),
         ("migrations", _migrations, "database"),
+        ("record kinds", _record_kinds, "migrations"),
+        ("secret key", _secret_key, "migrations"),
         ("broker", _broker, None),
         ("workers", _workers, "broker"),
         ("beat", _beat, "migrations"),
@@ -196,11 +213,45 @@ def _cannot_write(url: str) -> tuple[str, str]:
 
 def _migrations() -> str:
     with engine().connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        try:
+            current = current_version(connection)
+        except DatabaseUnfitError as error:
+            raise Ailing("its tables cannot be read", str(error)) from None
+        wrong = None if current else stranger(connection, schema_was_chosen=settings().database_schema is not None)
     newest = newest_migration()
+    if wrong:
+        raise Ailing("there are no tables of Recourse, and no room for them", wrong)
     if current != newest:
         raise Ailing(f"at {current or 'none'}, and this program needs {newest}", "Run `recourse database upgrade`.")
     return f"at {newest}, the newest"
+
+
+def _record_kinds() -> str:
+    try:
+        check_declarations()
+        with engine().connect() as connection:
+            check_tables(connection)
+    except RecordKindUnfitError as error:
+        says, _, remedy = str(error).rstrip().rpartition(". ")
+        raise Ailing(says, remedy) from None
+    return ", ".join(kind.kind() for kind in record_kinds())
+
+
+def _secret_key() -> str:
+    former = len(settings().old_secret_keys)
+    try:
+        with transaction() as session:
+            needed = under_former_keys(session)
+    except MissingSettingError as error:
+        raise Ailing("it is not set", str(error)) from None
+    if needed:
+        raise Ailing(
+            f"{needed} webhook {'secret is' if needed == 1 else 'secrets are'} still encrypted with a former key",
+            "Run `recourse database reseal`. Keep the former key in RECOURSE_OLD_SECRET_KEYS until then.",
+        )
+    if former:
+        return f"{former} former {'key is' if former == 1 else 'keys are'} still accepted, and no secret needs it"
+    return "no former key is accepted"
 
 
 def _broker() -> str:

@@ -15,12 +15,22 @@ from rich import progress
 from sqlalchemy import create_engine, make_url, select, text
 
 from cli.importers.oulad import import_oulad
-from cli.surroundings import alembic_config, surroundings, using_database
+from cli.migrations import (
+    BASELINE,
+    alembic_config,
+    grant,
+    grants_for,
+    newest_migration,
+    role_of_the_app,
+    stopping_statements,
+    upgrade,
+)
+from cli.surroundings import surroundings, using_database
 from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
 from cli.welcome import sign_in_line
 from cli.whose import OrganizationOption, one_organization, organization_of_course, organizations
-from config.settings import required
+from config.database import migration_url
 from models.access import console_operator
 from models.analytics import UserCompletion, completion_by_course, completion_by_user
 from models.session import transaction
@@ -28,6 +38,7 @@ from models.training import Course
 from tasks.imports import IMPORTS, Form
 from tasks.people.organizations import organizations as organization_lines
 from tasks.restored import after_restore
+from tasks.secrets import seal_again
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)
@@ -136,9 +147,50 @@ def analytics_command(
 
 @database.command("upgrade")
 def upgrade_command() -> None:
-    """Bring the database's tables up to this program's version."""
+    """Bring the database's tables up to this program's version. Nobody has to stop working meanwhile."""
     with surroundings(migrate=True):
-        console.print("The database is up to date.")
+        done = upgrade()
+        console.print(
+            f"The database is up to date: migrations {', '.join(done)} were run."
+            if done
+            else f"The database is up to date: it is at {newest_migration()}, and there was nothing to do."
+        )
+        if role := role_of_the_app():
+            grant(role)
+            console.print(f"The role {role} may use it.")
+
+
+@database.command("grant")
+def grant_command(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="The role that the application connects as.")],
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements, and change nothing.")] = False,
+) -> None:
+    """Give a role what the application needs of the database, and nothing more. Run it as the owner of the tables.
+
+    `upgrade` does it by itself where RECOURSE_MIGRATION_DATABASE_URL is another role's than RECOURSE_DATABASE_URL.
+    """
+    with surroundings(migrate=True):
+        if sql:
+            console.print("\n".join(f"{statement};" for statement in grants_for(role)), soft_wrap=True, highlight=False)
+        else:
+            grant(role)
+            console.print(f"The role {role} has what it needs.")
+
+
+@database.command("reseal")
+def reseal_command() -> None:
+    """Encrypt all webhook secrets with RECOURSE_SECRET_KEY, after which none needs a former key any more."""
+    with surroundings(), transaction() as session:
+        changed, unreadable = seal_again(session)
+    console.print(f"{changed:,} {'secret was' if changed == 1 else 'secrets were'} encrypted anew.")
+    if unreadable:
+        notes.print(
+            f"{unreadable:,} cannot be read with any key that is set. Put the key into RECOURSE_OLD_SECRET_KEYS, or "
+            "make new secrets.",
+            style="red",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
 
 
 @database.command("restored")
@@ -162,16 +214,23 @@ def restored_command() -> None:
 
 @database.command("check")
 def check_command() -> None:
-    """Check that the migrations lead to exactly the tables that the models describe, in a scratch database."""
-    with surroundings(), _scratch_database():
-        command.upgrade(alembic_config(), "head")
+    """Check, in a scratch database, that the migrations lead to exactly the tables that the models describe, and that
+    none stops those who work."""
+    with surroundings(migrate=True), _scratch_database():
+        command.upgrade(alembic_config(), BASELINE)
+        for migration, statements in (stopping := stopping_statements(alembic_config())).items():
+            for statement in statements:
+                notes.print(f"Migration {migration}: {statement}", soft_wrap=True, highlight=False)
+        if stopping:
+            notes.print("These stop the writers of a table while it is read. Use models/migrations/gentle.py.")
+            raise typer.Exit(1)
         command.check(alembic_config())
 
 
 @contextmanager
 def _scratch_database() -> Iterator[None]:
-    """An empty database beside the real one; in the scope, sessions use it."""
-    url = make_url(required("database_url"))
+    """An empty database beside the real one; in the scope, sessions and migrations use it."""
+    url = make_url(migration_url())
     name = f"recourse_check_{os.getpid()}"
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as real:
         real.execute(text(f"CREATE DATABASE {name}"))

@@ -13,8 +13,9 @@ from config.settings import settings
 from models.directory import user_by_address
 from models.events import EventKind, EventSource
 from models.session import transaction
-from tasks.event_sources import change_secret, close_source, open_source, show_secret, sources_of
+from tasks.event_sources import close_source, open_source, show_secret, source_of, sources_of
 from tasks.report_event import report_event, rules_of
+from tasks.secrets import renew_secret
 
 app = typer.Typer()
 events = typer.Typer(
@@ -89,7 +90,7 @@ def list_sources_command(organization: SomeOrganization = None) -> None:
 @sources.command("secret")
 def secret_command(
     source: Annotated[UUID, typer.Argument(metavar="SOURCE", help="The source, as `list` says it.")],
-    new: Annotated[bool, typer.Option("--new", help="Make a new one: the old one is refused from now on.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Make a new one; the old one holds for a day.")] = False,
     organization: SomeOrganization = None,
     as_: As = None,
 ) -> None:
@@ -97,7 +98,9 @@ def secret_command(
     with surroundings(), transaction() as session:
         owner = one_organization(session, organization)
         who = actor(session, owner, as_)
-        secret = change_secret(session, who, source) if new else show_secret(session, who, source)
+        if new:
+            renew_secret(session, who, source_of(session, who, source))
+        secret = show_secret(session, who, source)
     print(secret)  # noqa: T201 - the answer, for a program to read
 
 

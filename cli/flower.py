@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from cli.migrations import ROOT
 from cli.served import answers, free_port
-from cli.surroundings import ROOT, kept_secret
+from cli.surroundings import kept_secret
 from cli.up.part import Program
 from config.settings import required, settings
 

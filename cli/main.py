@@ -21,8 +21,11 @@ from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError, settings
 from models.disks import full_disk
+from models.grants import RoleUnfitError
+from models.records import RecordKindUnfitError
 from models.refusals import Refused
-from models.session import in_words, is_connection_lost
+from models.session import in_words, is_connection_lost, is_lock_timeout
+from models.versions import DatabaseUnfitError
 
 REFUSED = 2
 OURS = "Try again in a moment: a running `recourse up` starts it again. `recourse doctor` says what is wrong."
@@ -67,7 +70,9 @@ def main() -> None:
         app()
     except Refused as refusal:
         _refuse(str(refusal))
-    except (LocalServersError, DatabaseBehindError, MissingSettingError) as error:
+    except (LocalServersError, MissingSettingError) as error:
+        _refuse(str(error))
+    except (DatabaseBehindError, DatabaseUnfitError, RecordKindUnfitError, RoleUnfitError) as error:
         _refuse(str(error))
     except ChildEndedError as error:  # the reset is written down and goes on with the next worker
         _say(str(error))
@@ -97,7 +102,9 @@ def _of_the_database(error: DBAPIError | psycopg.Error) -> str:
     if lost:
         remedy = OURS if ours else "Check RECOURSE_DATABASE_URL and the server."
         return f"The database does not answer: {driver}\n{remedy}"
-    return f"The database refused this, perhaps since somebody else is at it: {in_words(error)}. Try again."
+    if isinstance(error, DBAPIError) and is_lock_timeout(error):
+        return f"Somebody else is at it: {in_words(error)}. Try again."
+    return f"The database refused this: {in_words(error)}. `recourse doctor` looks at its tables and rights."
 
 
 def _is_ours(server: str) -> bool:

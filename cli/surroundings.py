@@ -7,19 +7,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-
 from cli.local import LocalServers
+from cli.migrations import newest_migration, upgrade
 from cli.terminal import notes
 from cli.workers import Workers
 from config.misspelled import misspelled
-from config.settings import required, settings
+from config.settings import settings
 from models.session import engine, forget_engine
+from models.versions import DatabaseUnfitError, current_version, stranger
+from tasks.at_start import check_record_kinds
 
-ROOT = Path(__file__).parents[1]
+DATABASE_URLS = ("RECOURSE_DATABASE_URL", "RECOURSE_MIGRATION_DATABASE_URL")
 
 
 class DatabaseBehindError(Exception):
@@ -31,8 +29,8 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
     """The servers and the database for one command; in the scope, settings and sessions use them.
 
     `home` is a folder other than that of the settings, for servers of its own whatever the settings say. A database of
-    the installation's own is brought up to date; one of the operator's only with `migrate`. Raises
-    `LocalServersError`, `DatabaseBehindError`.
+    the installation's own is brought up to date; one of the operator's is not. With `migrate` neither is even looked
+    at. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`, `RecordKindUnfitError`.
     """
     for words in misspelled():
         notes.print(words, style="yellow")
@@ -46,13 +44,15 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
         if servers.started:
             notes.print(f"Started {' and '.join(servers.started)} for this command.", style="dim")
         if embedded_database:
-            os.environ["RECOURSE_DATABASE_URL"] = urls.database
+            os.environ |= dict.fromkeys(DATABASE_URLS, urls.database)
             if settings().secret_key is None:
                 os.environ["RECOURSE_SECRET_KEY"] = kept_secret(home, "secret_key")
         if embedded_broker:
             os.environ["RECOURSE_BROKER_URL"] = urls.broker
         read_settings_again()
-        _bring_up_to_date(may_migrate=migrate or embedded_database)
+        if not migrate:
+            _bring_up_to_date(may_migrate=embedded_database)
+            check_record_kinds()
         redis_is_new = any(name.startswith(("Redis", "Valkey")) for name in servers.started)
         workers = Workers(home / "worker.log", servers, may_run=not redis_is_new)
         if settings().otlp_endpoint:
@@ -68,14 +68,16 @@ def surroundings(home: Path | None = None, *, migrate: bool = False) -> Iterator
 
 @contextmanager
 def using_database(url: str) -> Iterator[None]:
-    """In the scope, sessions use this database."""
-    before = required("database_url")
-    os.environ["RECOURSE_DATABASE_URL"] = url
+    """In the scope, sessions and migrations use this database."""
+    before = {name: value for name in DATABASE_URLS if (value := os.environ.get(name)) is not None}
+    os.environ |= dict.fromkeys(DATABASE_URLS, url)
     read_settings_again()
     try:
         yield
     finally:
-        os.environ["RECOURSE_DATABASE_URL"] = before
+        for name in DATABASE_URLS:
+            del os.environ[name]
+        os.environ |= before
         read_settings_again()
 
 
@@ -91,28 +93,21 @@ def kept_secret(home: Path, name: str) -> str:
     return path.read_text()
 
 
-def alembic_config() -> Config:
-    """Where Alembic finds the migrations."""
-    return Config(toml_file=ROOT / "pyproject.toml")
-
-
-def newest_migration() -> str | None:
-    """The migration that this program's tables are at."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
-
-
 def _bring_up_to_date(*, may_migrate: bool) -> None:
     newest = newest_migration()
     with engine().connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        current = current_version(connection)
+        wrong = None if current else stranger(connection, schema_was_chosen=settings().database_schema is not None)
     if current == newest:
         return
+    if wrong:
+        raise DatabaseUnfitError(wrong)
     if not may_migrate:
         raise DatabaseBehindError(
             f"The database is at migration {current or 'none'} and this program needs {newest}. "
             "Run `recourse database upgrade`."
         )
-    command.upgrade(alembic_config(), "head")
+    upgrade()
 
 
 def read_settings_again() -> None:

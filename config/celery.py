@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config.database import app_connection
 from config.settings import required, settings
 
 # The queues as our own code, `celery worker -Q` and people name them. On the broker each has the prefix before it.
@@ -29,6 +30,7 @@ def celery_settings() -> dict[str, Any]:
         "result_backend": "db+" + required("database_url"),  # outlives Redis, like everything that matters here
         # Where there is no database yet, a process could not even start.
         "database_create_tables_at_setup": False,
+        "database_engine_options": {"connect_args": app_connection()},  # its tables are made by a migration of ours
         "result_extended": True,
         "result_expires": None,  # `tidy` deletes them, in batches: Celery would in one statement
         "task_serializer": "json",

@@ -29,6 +29,14 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".recourse"), description="Folder of the embedded servers, their data and logs")
     database_url: str | None = Field(None, description="postgresql://user:password@host/name, version 18 or newer")
+    migration_database_url: str | None = Field(
+        None, description="The same database as the owner of its tables, for migrations alone; default: database_url"
+    )
+    database_schema: str | None = Field(
+        None,
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="The schema of all tables, made by the first migration; default: the first of the search path",
+    )
     broker_url: str | None = Field(None, description="redis://:password@host:6379/0")
     broker_prefix: str = Field(
         "recourse.",
@@ -39,7 +47,13 @@ class Settings(BaseSettings):
         False,
         description="Whether requests by message are believed without a signature, from all who can reach the broker",
     )
-    secret_key: SecretStr | None = Field(None, description="Signs plans and forms; at least 32 characters, kept secret")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs plans, forms and links, and encrypts webhook secrets; 32 characters or more, kept secret",
+    )
+    old_secret_keys: list[SecretStr] = Field(
+        [], description="Former secret keys that are still accepted, as a JSON list; see docs/operate.md"
+    )
     record_kinds: list[str] = Field([], description="Modules with a team's own record kinds, as a JSON list")
 
     plan_minutes: int = Field(15, ge=1, le=24 * 60, description="How long a previewed plan can be confirmed")
@@ -156,7 +170,7 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "migration_database_url")
     @classmethod
     def _use_psycopg(cls, url: str | None) -> str | None:
         """Take the URL as operators write it; SQLAlchemy would otherwise look for psycopg 2."""
@@ -199,12 +213,13 @@ class Settings(BaseSettings):
             raise ValueError("RECOURSE_MAIL_FROM must be an address, such as: Training <training@example.org>")
         return self
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "old_secret_keys")
     @classmethod
-    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < 32:
+    def _long_enough(cls, given: SecretStr | list[SecretStr] | None) -> SecretStr | list[SecretStr] | None:
+        keys = given if isinstance(given, list) else [given] if given else []
+        if any(len(key.get_secret_value()) < 32 for key in keys):
             raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
-        return key
+        return given
 
 
 class MissingSettingError(RuntimeError):
@@ -229,3 +244,11 @@ def required(name: str) -> str:
             "or use the `recourse` command, which brings servers of its own."
         )
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def signing_keys() -> list[str]:
+    """The secret keys that are accepted, the oldest first: what is made anew is made with the last.
+
+    Raises `MissingSettingError`.
+    """
+    return [*(key.get_secret_value() for key in settings().old_secret_keys), required("secret_key")]

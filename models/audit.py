@@ -14,7 +14,7 @@ class AuditEntry(Base):
     """One thing that was done."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index(None, "organization_id", "at"), Index(None, "subject"))
+    __table_args__ = (Index(None, "organization_id", "at"), Index(None, "subject"), Index(None, "at"))
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,17 +1,14 @@
 """Events that can make a rule due, and the sources that report them by signed webhook."""
 
-import base64
-import hashlib
-import hmac
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from config.settings import required
 from models.base import Base, one_of
+from models.sealing import HasSecret
 
 
 class EventKind(StrEnum):
@@ -46,12 +43,8 @@ class Event(Base):
     reported_at: Mapped[datetime]
 
 
-class EventSource(Base):
-    """A system that reports events by webhook, in the name of the user who set it up.
-
-    Its secret is not in the database: it is made from the installation's key and the row's salt. Whoever reads a
-    backup cannot report an incident with it.
-    """
+class EventSource(HasSecret, Base):
+    """A system that reports events by webhook, in the name of the user who set it up."""
 
     __tablename__ = "event_source"
     __table_args__ = (
@@ -64,11 +57,5 @@ class EventSource(Base):
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     user_id: Mapped[int]
     name: Mapped[str]
-    salt: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     closed_at: Mapped[datetime | None]
-
-    def secret(self) -> str:
-        """The signing secret, in the form of Standard Webhooks."""
-        made = hmac.digest(required("secret_key").encode(), b"recourse.event-source\0" + self.salt, hashlib.sha256)
-        return "whsec_" + base64.b64encode(made).decode()

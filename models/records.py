@@ -6,11 +6,23 @@ with a class like these in a module that `RECOURSE_RECORD_KINDS` names, and a mi
 
 from datetime import datetime
 from decimal import Decimal
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Numeric, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Identity,
+    Index,
+    Numeric,
+    UniqueConstraint,
+    func,
+    inspect,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.settings import settings
@@ -133,11 +145,115 @@ class Certificate(LearnerRecord):
     pdf_key: Mapped[str | None] = mapped_column(unique=True)  # of the document in the storage
 
 
+class RecordKindUnfitError(Exception):
+    """A record kind is declared in a way in which no reset could be done. Its words say which, and what to do."""
+
+
 def record_kinds() -> list[type[LearnerRecord]]:
-    """Every record kind there is, a team's own included, in the order of their declaration."""
+    """Every record kind there is, a team's own included, in the order of their declaration.
+
+    Raises `RecordKindUnfitError` for a module that cannot be imported.
+    """
     for module in settings().record_kinds:
-        import_module(module)
-    return LearnerRecord.__subclasses__()
+        try:
+            import_module(module)
+        except Exception as error:
+            raise RecordKindUnfitError(
+                f"RECOURSE_RECORD_KINDS names {module}, which cannot be imported ({type(error).__name__}: {error}). "
+                "Put it on the PYTHONPATH and mend it, or take it out of the setting."
+            ) from error
+    return _below(LearnerRecord)
+
+
+def _below(base: type[LearnerRecord]) -> list[type[LearnerRecord]]:
+    """The kinds that derive from it, also by a base that several kinds of a team's share."""
+    found: list[type[LearnerRecord]] = []
+    for kind in base.__subclasses__():
+        if not kind.__dict__.get("__abstract__"):
+            found.append(kind)
+        found += _below(kind)
+    return found
+
+
+def in_order_of_deletion() -> list[type[LearnerRecord]]:
+    """Every record kind, what refers to another one before it.
+
+    Raises `RecordKindUnfitError` where kinds refer to each other in a ring.
+    """
+    kinds = {kind.kind(): kind for kind in record_kinds()}
+    before: dict[str, set[str]] = {name: set() for name in kinds}
+    for name, kind in kinds.items():
+        for target in {key.target_fullname.rpartition(".")[0] for key in kind.__table__.foreign_keys}:
+            if target in kinds and target != name:  # within a table, one statement deletes all
+                before[target].add(name)
+    try:
+        return [kinds[name] for name in TopologicalSorter(before).static_order()]
+    except CycleError as error:
+        ring = " → ".join(error.args[1])
+        raise RecordKindUnfitError(
+            f"The record kinds {ring} refer to each other, so none of them can be deleted first. "
+            "Take one of these foreign keys away."
+        ) from None
+
+
+def check_declarations() -> None:
+    """Raises `RecordKindUnfitError` for a kind that could not be shown, or not be deleted."""
+    for kind in in_order_of_deletion():
+        labels = getattr(kind, "labels", None)
+        if (
+            not isinstance(labels, tuple)
+            or len(labels) != 2
+            or not all(isinstance(label, str) and label.strip() for label in labels)
+        ):
+            raise RecordKindUnfitError(
+                f"The record kind {_whose(kind)} has no labels for one and for many. "
+                f'Give it: labels = ("{kind.kind().replace("_", " ")}", "{kind.kind().replace("_", " ")}s").'
+            )
+
+
+def check_tables(connection: Connection) -> None:
+    """Raises `RecordKindUnfitError` where the database would not let a kind be counted, or be deleted in its turn."""
+    order = [kind.kind() for kind in in_order_of_deletion()]
+    there = inspect(connection)
+    for kind in record_kinds():
+        if kind.__module__.startswith("models."):  # whose tables are the migrations' business
+            continue
+        if not there.has_table(kind.kind()):
+            raise RecordKindUnfitError(
+                f"The record kind {_whose(kind)} has no table {kind.kind()} in the database. Make it, by a migration "
+                "of your own, or take its module out of RECOURSE_RECORD_KINDS."
+            )
+        columns = {column["name"] for column in there.get_columns(kind.kind())}
+        if missing := [column.name for column in kind.__table__.columns if column.name not in columns]:
+            raise RecordKindUnfitError(
+                f"The table of the record kind {_whose(kind)} has no column {missing[0]}. "
+                "Add it, or take it out of the class."
+            )
+    for table, target in connection.execute(_HOLDERS, {"kinds": order}):
+        if table not in order:
+            raise RecordKindUnfitError(
+                f"The table {table} refers to the record kind {target} and would keep its rows from being deleted. "
+                "Make it a record kind too, or its foreign key ON DELETE CASCADE."
+            )
+        if order.index(table) > order.index(target):
+            raise RecordKindUnfitError(
+                f"In the database, {table} refers to {target}, and its class does not say so. Add the foreign key to "
+                "the class, so that it is deleted first."
+            )
+
+
+# Foreign keys that stop a deletion: NO ACTION and RESTRICT.
+_HOLDERS = text("""
+    SELECT DISTINCT holder.relname, target.relname FROM pg_constraint
+    JOIN pg_class holder ON holder.oid = conrelid JOIN pg_class target ON target.oid = confrelid
+    WHERE contype = 'f' AND confdeltype IN ('a', 'r') AND conrelid <> confrelid
+      AND target.relname = ANY (:kinds) AND pg_table_is_visible(target.oid)
+    ORDER BY 1, 2
+""")
+
+
+def _whose(kind: type[LearnerRecord]) -> str:
+    return f"{kind.__name__} ({kind.__module__})"
 
 
 def kind_labels() -> dict[str, str]:

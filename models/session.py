@@ -11,7 +11,8 @@ from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from config.settings import required, settings
+from config.database import app_connection
+from config.settings import required
 
 log = structlog.get_logger(__name__)
 
@@ -25,24 +26,13 @@ def engine() -> Engine:
 
     A connection must not be shared with a forked child: the worker calls `forget_engine` after each fork.
     """
-    limits = {
-        "lock_timeout": f"{settings().lock_timeout_seconds}s",
-        "statement_timeout": f"{settings().statement_timeout_seconds}s",
-        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
-        # Without it the server finishes the statement of a killed client, and holds its locks until then.
-        "client_connection_check_interval": "1s",
-    }
     return create_engine(
         required("database_url"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error is logged and stored, and the parameters may be about people
         pool_size=_KEPT_OPEN,
         max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
-        connect_args={
-            "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
-            "connect_timeout": 5,
-            "application_name": "recourse",
-        },
+        connect_args=app_connection(),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from config.settings import required
+from config.settings import signing_keys
 from models.base import Base
 from models.people import User
 from models.sign_in import hash_of
@@ -72,11 +72,11 @@ class Application:
     user: User
 
 
-def message_secret(token: ApiToken) -> str:
-    """The secret that messages are signed with in the token's name. As with webhooks, it is in no table: whoever reads
-    a backup cannot sign with what is in it."""
-    made = hmac.digest(required("secret_key").encode(), b"recourse.message\0" + token.token_hash, hashlib.sha256)
-    return "rcm_" + made.hex()
+def message_secrets(token: ApiToken) -> list[str]:
+    """Return the secrets that messages may be signed with in the token's name, the newest first: one for each secret
+    key. They are in no table, so whoever reads a backup cannot sign with what is in it."""
+    about = b"recourse.message\0" + token.token_hash
+    return ["rcm_" + hmac.digest(key.encode(), about, hashlib.sha256).hex() for key in reversed(signing_keys())]
 
 
 def bearer_of(session: Session, text: str) -> Bearer | None:

@@ -4,11 +4,7 @@ Messages are thin: they say what happened by ids, and whoever wants more asks th
 transaction of what they tell of, so they are there if and only if it is so.
 """
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +18,6 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
-    LargeBinary,
     Text,
     any_,
     column,
@@ -37,10 +32,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by, ins
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger, String, Uuid
 
-from config.settings import required
 from models.base import Base, one_of
 from models.outbox import Outbox
 from models.resets import ItemState, Reset
+from models.sealing import HasSecret
 from models.training import Enrolment
 
 LEARNERS_A_MESSAGE = 500
@@ -63,7 +58,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"  # given up, or the endpoint is closed; it can be sent again by hand
 
 
-class WebhookEndpoint(Base):
+class WebhookEndpoint(HasSecret, Base):
     """An address of an organization's that is told of what happens."""
 
     __tablename__ = "webhook_endpoint"
@@ -76,16 +71,9 @@ class WebhookEndpoint(Base):
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     url: Mapped[str]
     events: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    salt: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
     disabled_why: Mapped[str | None]
-
-    def secret(self) -> str:
-        """What its messages are signed with, in the form of Standard Webhooks. It is in no table: whoever reads the
-        database cannot sign."""
-        made = hmac.digest(required("secret_key").encode(), b"recourse.webhook\0" + self.salt, hashlib.sha256)
-        return "whsec_" + base64.b64encode(made).decode()
 
 
 class WebhookMessage(Base):
@@ -175,7 +163,6 @@ def open_endpoint(session: Session, organization_id: int, url: str, events: Sequ
         organization_id=organization_id,
         url=url,
         events=[event.value for event in events],
-        salt=secrets.token_bytes(32),
     )
     session.add(endpoint)
     session.flush()

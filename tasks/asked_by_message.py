@@ -23,7 +23,7 @@ from config.settings import settings
 from models.access import Actor, acting_user_by_id, actor_for
 from models.people import Organization
 from models.refusals import MessageExpired, MessageNotSigned, OrganizationUnknown, Refused, ScopeMissing
-from models.tokens import Scope, message_secret, usable_token
+from models.tokens import Scope, message_secrets, usable_token
 from tasks.app import app
 from tasks.base import Step
 
@@ -87,8 +87,9 @@ def actor_of(
     if asked.application is None or asked.sent_at is None or asked.signature is None:
         raise MessageNotSigned
     found = usable_token(session, asked.application)
-    if found is None or not hmac.compare_digest(
-        signature_of(message_secret(found.token), task, arguments).encode(), asked.signature.encode()
+    if found is None or not any(
+        hmac.compare_digest(signature_of(secret, task, arguments).encode(), asked.signature.encode())
+        for secret in message_secrets(found.token)
     ):  # that there is such a token is nobody's business who cannot sign
         raise MessageNotSigned
     age = datetime.now(UTC).timestamp() - asked.sent_at

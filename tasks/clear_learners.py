@@ -22,7 +22,7 @@ from models.journal import note_ended
 from models.notifications import Notification
 from models.people import User
 from models.preferences import wants_alert
-from models.records import record_kinds
+from models.records import in_order_of_deletion
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
@@ -188,7 +188,7 @@ def delete_records(session: Session, registrations: list[UUID]) -> tuple[dict[st
     """Delete the rows of every record kind. Gives the rows by kind, and the registrations that had any."""
     removed: dict[str, int] = {}
     touched: set[UUID] = set()
-    for kind in record_kinds():
+    for kind in in_order_of_deletion():
         gone = (
             delete(kind)
             .where(_among(kind.registration, registrations, Uuid()))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from config.settings import required, settings
+from config.settings import settings, signing_keys
 
 
 def course_link(code: str) -> str:
@@ -47,4 +47,4 @@ def unsubscribing(token: str) -> int | None:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(required("secret_key"), salt="recourse.unsubscribe")
+    return URLSafeSerializer(signing_keys(), salt="recourse.unsubscribe")

@@ -9,7 +9,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Text, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from config.settings import required, settings
+from config.settings import settings, signing_keys
 from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import User
@@ -348,4 +348,4 @@ def _some_names(session: Session, plan: Plan) -> list[str]:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(required("secret_key"), salt="recourse.plan")
+    return URLSafeSerializer(signing_keys(), salt="recourse.plan")

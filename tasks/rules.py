@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config.settings import required, settings
+from config.settings import settings, signing_keys
 from models import audit
 from models.access import Actor, Permission
 from models.groups import group_by_code
@@ -312,4 +312,4 @@ def _record(session: Session, actor: Actor, rule: Rule, action: str, **details: 
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(required("secret_key"), salt="recourse.rule")
+    return URLSafeSerializer(signing_keys(), salt="recourse.rule")

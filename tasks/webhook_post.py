@@ -83,12 +83,14 @@ def look_up(address: Address) -> str:
     return addresses[0]
 
 
-def post(url: str, secret: str, number: str, body: str) -> Reply:
+def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
     """Send a message. Whatever the other side does is told in the reply.
 
     Taken is what was answered with 2xx, within the time. A redirect is not followed: it may lead where we would not
-    go. The answer's body is not read.
+    go. The answer's body is not read. With two secrets it is signed with each: receivers take either.
     """
+    if not secrets:
+        return Reply(False, "its secret cannot be read: a secret key is missing")
     end = time.monotonic() + SECONDS
     now = datetime.now(UTC)
     headers = {
@@ -96,7 +98,7 @@ def post(url: str, secret: str, number: str, body: str) -> Reply:
         "User-Agent": "Recourse-Webhooks/1",
         "webhook-id": number,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(number, now, body),
+        "webhook-signature": " ".join(Webhook(secret).sign(number, now, body) for secret in secrets),
     }
     try:
         address = address_of(url)

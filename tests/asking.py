@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from models.session import transaction
-from models.tokens import ApiToken, Scope, create_token, message_secret
+from models.tokens import ApiToken, Scope, message_secrets
+from tasks.people.tokens import create_token
 from tests.scenes import Scene, ask
 
 
@@ -20,7 +21,7 @@ def application(scene: Scene, *scopes: Scope) -> tuple[int, str]:
         create_token(session, scene.admin, user, "shop", list(scopes), None)
     with transaction() as session:
         token = session.get_one(ApiToken, ask("SELECT max(id) FROM api_token"))
-        return token.id, message_secret(token)
+        return token.id, message_secrets(token)[0]
 
 
 def signed(known_as: tuple[int, str], task: str, sent_at: float | None = None, **arguments: Any) -> dict[str, Any]:

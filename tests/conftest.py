@@ -56,7 +56,6 @@ def servers() -> Iterator[LocalUrls]:
         with pytest.MonkeyPatch.context() as environment:
             _point_at(urls, environment)
             command.upgrade(alembic_config(), "head")
-            app.backend.ResultSession().close()  # Celery makes its result tables at the first use
             forget_engine()
         _administer(urls, "ALTER DATABASE recourse RENAME TO template_for_tests")
         _administer(urls, "ALTER SYSTEM SET fsync = off")  # no test pulls the plug, and databases come and go at once

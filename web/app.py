@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import structlog
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
@@ -13,8 +14,10 @@ from starlette.types import Scope
 
 from config.logging import configure_logging
 from config.settings import settings
+from models.records import RecordKindUnfitError
 from models.session import MOST_CONNECTIONS, forget_engine, transaction
 from tasks.app import app as celery
+from tasks.at_start import check_record_kinds
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
 from web.api.imports import RUN_AT_ONCE
@@ -29,6 +32,8 @@ from web.problems import tell_problems
 from web.proxies import ForwardedBy
 from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
+
+log = structlog.get_logger(__name__)
 
 BROKER_PATIENCE = 2.0  # seconds
 
@@ -71,6 +76,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     configure_logging()
     logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
     logging.getLogger("uvicorn").propagate = True
+    try:
+        check_record_kinds()
+    except RecordKindUnfitError as error:
+        log.critical("record_kind_unfit", says=str(error))
+        raise
     # A person waits for the answer, and `recover` sends again what could not be sent.
     celery.conf.broker_transport_options["socket_timeout"] = BROKER_PATIENCE
     # More threads than connections would only wait for each other; imports have some of their own.

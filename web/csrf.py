@@ -4,13 +4,12 @@ Two checks, after the OWASP cheat sheet on it: what the browser says of the requ
 `Origin`), and a token in the form that only a page of the same session has.
 """
 
-import hmac
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from itsdangerous import Signer
 
-from config.settings import required
+from config.settings import signing_keys
 from models.refusals import FormNotGenuine
 from web.access import cookie_name
 
@@ -20,8 +19,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 def form_token(request: Request) -> str:
     """The token for forms on the page that answers this request: bound to the browser's session, if it has one."""
-    session = request.cookies.get(cookie_name(), "nobody")
-    return Signer(required("secret_key"), salt="recourse.csrf").get_signature(session).decode()
+    return _signer().get_signature(_session(request)).decode()
 
 
 async def genuine(request: Request) -> None:
@@ -32,8 +30,16 @@ async def genuine(request: Request) -> None:
         raise FormNotGenuine
     form = await request.form()
     token = form.get(FIELD)
-    if not isinstance(token, str) or not hmac.compare_digest(token, form_token(request)):
+    if not isinstance(token, str) or not _signer().verify_signature(_session(request).encode(), token):
         raise FormNotGenuine
+
+
+def _session(request: Request) -> str:
+    return request.cookies.get(cookie_name(), "nobody")
+
+
+def _signer() -> Signer:
+    return Signer(signing_keys(), salt="recourse.csrf")
 
 
 def _same_origin(request: Request) -> bool:

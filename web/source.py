@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from fastapi import Request, Response
 from itsdangerous import BadSignature, TimestampSigner
 
-from config.settings import required, settings
+from config.settings import settings, signing_keys
 from models.sign_in import Source, account_of
 
 KEPT = timedelta(days=180)
@@ -60,7 +60,7 @@ def _mark(request: Request, slug: str, email: str) -> str | None:
 
 
 def _signer() -> TimestampSigner:
-    return TimestampSigner(required("secret_key"), salt="recourse.known-browser")
+    return TimestampSigner(signing_keys(), salt="recourse.known-browser")
 
 
 def _cookie() -> str:

@@ -2,11 +2,20 @@
 
 from typing import Any
 
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.logging import configure_logging
+from models.records import RecordKindUnfitError
 from models.session import forget_engine
+from tasks.at_start import check_record_kinds
 from tasks.tracing import start_tracing, stop_tracing
 
 
@@ -14,6 +23,17 @@ from tasks.tracing import start_tracing, stop_tracing
 def _log_as_json(**_: Any) -> None:
     """Being connected is also what keeps Celery from setting up logs of its own."""
     configure_logging()
+
+
+@worker_init.connect
+def _look_at_the_record_kinds(**_: Any) -> None:
+    """With a kind that no learner could be cleared of, a worker does not even begin."""
+    try:
+        check_record_kinds()
+    except RecordKindUnfitError as error:
+        raise SystemExit(str(error)) from None  # Celery goes on after any other exception
+    finally:
+        forget_engine()
 
 
 @worker_process_init.connect

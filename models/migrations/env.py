@@ -1,26 +1,59 @@
 """How Alembic reaches the database. Run through `recourse database …`."""
 
 from alembic import context
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
 
+from config.database import migration_connection, migration_url
+from config.settings import settings
 from models import metadata
+from models.migrations.turns import LOCK_TIMEOUT, patiently, turn
 from models.records import record_kinds
-from models.session import engine
+from models.versions import USUAL_TABLE, VERSION_TABLE, DatabaseUnfitError, stranger, version_table
 
-CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # Celery makes and changes these itself
-
-
-record_kinds()  # brings the tables of a team's own into the metadata
+CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # described by Celery; a test compares them
 
 
-def _ours(name: str | None, kind: str, _parents: object) -> bool:
-    return kind != "table" or name not in CELERY_TABLES
-
-
-with engine().connect() as connection:
-    if (connection.dialect.server_version_info or ()) < (18,):
-        raise SystemExit("Recourse needs PostgreSQL 18 or newer. Point RECOURSE_DATABASE_URL at one.")
-    context.configure(connection=connection, target_metadata=metadata, include_name=_ours, compare_server_default=True)
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        include_name=lambda name, kind, _: kind != "table" or name not in CELERY_TABLES,
+        compare_server_default=True,
+        transaction_per_migration=True,  # what is built concurrently is built outside of one
+        on_version_apply=lambda step, **_: applied(step.up_revision_id),
+    )
     with context.begin_transaction():
-        # Two deployments that migrate at once take turns; the second finds nothing left to do.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7242637)")
         context.run_migrations()
+
+
+def _make_room(connection: Connection) -> None:
+    """Raises `DatabaseUnfitError` where our tables cannot be made."""
+    if (connection.dialect.server_version_info or ()) < (18,):
+        raise DatabaseUnfitError("Recourse needs PostgreSQL 18 or newer. Point RECOURSE_DATABASE_URL at one.")
+    schema = settings().database_schema
+    if schema and not connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": schema}):
+        connection.execute(text(f"CREATE SCHEMA {schema}"))  # the settings allow letters, digits and _ alone
+        say(f"Made the schema {schema}.")
+    if connection.scalar(text("SELECT current_schema()")) is None:
+        raise DatabaseUnfitError(
+            "No schema of the search path exists. Set RECOURSE_DATABASE_SCHEMA=recourse, and one is made."
+        )
+    if wrong := stranger(connection, schema_was_chosen=schema is not None):
+        raise DatabaseUnfitError(wrong)
+    if version_table(connection) == USUAL_TABLE:
+        connection.execute(text(f"ALTER TABLE {USUAL_TABLE} RENAME TO {VERSION_TABLE}"))
+        connection.execute(
+            text(f"ALTER TABLE {VERSION_TABLE} RENAME CONSTRAINT {USUAL_TABLE}_pkc TO {VERSION_TABLE}_pkc")
+        )
+    connection.commit()
+
+
+say = context.config.attributes.get("say", lambda _: None)
+applied = context.config.attributes.get("applied", lambda _: None)
+record_kinds()  # brings the tables of a team's own into the metadata
+engine = create_engine(migration_url(), poolclass=NullPool, connect_args=migration_connection(LOCK_TIMEOUT))
+with engine.connect() as connection, turn(connection, say):
+    patiently(connection, lambda: _make_room(connection), say)
+    patiently(connection, lambda: _migrate(connection), say)

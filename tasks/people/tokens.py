@@ -12,7 +12,7 @@ from models.access import Actor, Permission
 from models.people import User
 from models.refusals import TokenUnknown
 from models.sign_in import hash_of
-from models.tokens import PREFIX, ApiToken, Scope, message_secret
+from models.tokens import PREFIX, ApiToken, Scope, message_secrets
 from tasks.people.authority import must_manage
 
 
@@ -55,7 +55,10 @@ def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
 
 
 def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:
-    """The same, to be given to whom it is for. Raises `TokenUnknown`, also for a token that is revoked."""
+    """Return the newest secret for messages in the token's name, to be given to whom it is for.
+
+    Raises `TokenUnknown`, also for a token that is revoked.
+    """
     token = session.scalar(
         select(ApiToken)
         .join(User, User.id == ApiToken.user_id)
@@ -64,4 +67,4 @@ def show_message_secret(session: Session, actor: Actor | str, organization_id: i
     if token is None:
         raise TokenUnknown(token_id)
     audit.record(session, actor, "token.secret_shown", token.id, organization_id)
-    return message_secret(token)
+    return message_secrets(token)[0]

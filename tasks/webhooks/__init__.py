@@ -1,6 +1,14 @@
 """Webhooks: `commands` (open, enable, disable, delete, send again), `lookup`, and `deliver`, their outbox."""
 
-from tasks.webhooks.commands import checked_address, delete_endpoint, disable, enable, open_endpoint, send_again
+from tasks.webhooks.commands import (
+    checked_address,
+    delete_endpoint,
+    disable,
+    enable,
+    open_endpoint,
+    renew_endpoint_secret,
+    send_again,
+)
 from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint
 
 __all__ = [
@@ -12,5 +20,6 @@ __all__ = [
     "endpoints",
     "find_endpoint",
     "open_endpoint",
+    "renew_endpoint_secret",
     "send_again",
 ]

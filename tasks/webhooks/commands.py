@@ -16,6 +16,7 @@ from models.refusals import WebhookEventsMissing, WebhookUnknown
 from models.session import changed_rows
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from tasks.messages import WORK_OUTBOXES, send_outbox
+from tasks.secrets import renew_secret
 from tasks.webhook_post import Address, address_of, look_up
 from tasks.webhooks.lookup import find_endpoint
 
@@ -64,6 +65,11 @@ def enable(session: Session, actor: Actor, endpoint_id: int) -> None:
     if endpoint.disabled_at is not None:
         endpoint.disabled_at = endpoint.disabled_why = None
         audit.record(session, actor, "webhook.enabled", endpoint.id, endpoint.organization_id)
+
+
+def renew_endpoint_secret(session: Session, actor: Actor, endpoint_id: int) -> None:
+    """Give it a new secret; the one before it is good for another day. Raises `Forbidden`, `WebhookUnknown`."""
+    renew_secret(session, actor, find_endpoint(session, actor, endpoint_id, lock=True))
 
 
 def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUID) -> None:

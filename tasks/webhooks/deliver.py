@@ -59,7 +59,7 @@ class Deliveries(Hands):
                 return Unwanted("it was deleted meanwhile")
             if endpoint.disabled_at is not None:
                 return Never(DISABLED)
-            to = endpoint.url, endpoint.secret(), message.number, message.body
+            to = endpoint.url, endpoint.secrets(), message.number, message.body
         reply = post(*to)
         if reply.gone:
             return Gone(reply.words)

@@ -46,7 +46,7 @@ def test_the_check_of_migrations_and_models_can_fail() -> None:
 def test_all_migrations_go_down_and_up_again() -> None:
     before = tables()
     command.downgrade(alembic_config(), "base")
-    assert {table for table in tables() if not table.startswith("celery_")} == {"alembic_version"}
+    assert {table for table in tables() if not table.startswith("celery_")} == {"recourse_version"}
     assert ask("SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == 0
     command.upgrade(alembic_config(), "head")
     assert tables() == before

@@ -19,13 +19,21 @@ from cli.local import LocalServers, remove
 from cli.local.place import place_of
 from cli.local.programs import redis_program
 from tests.conftest import libpq
+from tests.databases import make_roles
 from tests.deployments import PROJECT, Service, composed, until_healthy
 from tests.flowers import free_port
 from tests.workers import until
 
 SECRETS = {
     name: secrets.token_hex(20)
-    for name in ("POSTGRES_PASSWORD", "BROKER_PASSWORD", "RECOURSE_SECRET_KEY", "RECOURSE_FLOWER_PASSWORD")
+    for name in (
+        "POSTGRES_PASSWORD",
+        "DATABASE_OWNER_PASSWORD",
+        "DATABASE_PASSWORD",
+        "BROKER_PASSWORD",
+        "RECOURSE_SECRET_KEY",
+        "RECOURSE_FLOWER_PASSWORD",
+    )
 }
 PARTS = ["web", "worker-interactive", "worker-bulk", "worker-notify", "beat", "flower"]
 
@@ -56,6 +64,12 @@ def test_no_service_starts_without_its_secrets_and_none_has_more_rights_than_it_
         if name != "doctor":
             assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), "a proxy stands in front"
+        # The superuser's and the owner's passwords are in .env, and no part that serves people may have them.
+        if name not in ("postgres", "broker"):
+            assert service["environment"]["POSTGRES_PASSWORD"] == "", name
+            assert service["environment"]["DATABASE_OWNER_PASSWORD"] == "", name
+        owners = SECRETS["DATABASE_OWNER_PASSWORD"] in json.dumps(service)
+        assert owners is (name in ("postgres", "migrate")), name
         # What is secret comes by the environment, and shows in no list of processes.
         assert not any(value in json.dumps(service.get("command", [])) for value in SECRETS.values()), name
 
@@ -69,14 +83,14 @@ class Installation:
     """The services of the compose file, side by side on this machine."""
 
     def __init__(self, folder: Path) -> None:
-        """Start all of them, in the order that the compose file gives."""
         self.home = folder / "home"
         ports = {part: free_port() for part in ("broker", "web", "flower")}
         told = composed(SECRETS)
         self.database = LocalServers(self.home, redis=False)
-        url = self.database.start().database
+        app, owner = make_roles(self.database.start().database)
         here = {
-            told["web"]["environment"]["RECOURSE_DATABASE_URL"]: url,
+            told["web"]["environment"]["RECOURSE_DATABASE_URL"]: app,
+            told["migrate"]["environment"]["RECOURSE_MIGRATION_DATABASE_URL"]: owner,
             "@broker:6379": f"@127.0.0.1:{ports['broker']}",
             "/var/lib/recourse": str(folder),
             "--host=0.0.0.0": "--host=127.0.0.1",
@@ -97,6 +111,9 @@ class Installation:
             if name != "postgres"
         }
         self._broker_port = ports["broker"]
+
+    def start(self) -> None:
+        """Start all of them, in the order that the compose file gives."""
         self.services["broker"].start()
         until(self._broker_answers)
         migrated = self.services["migrate"].run()
@@ -145,6 +162,7 @@ def installation() -> Iterator[Installation]:
     folder.chmod(0o755)
     installed = Installation(folder)
     try:
+        installed.start()
         yield installed
     finally:
         installed.stop()
@@ -184,6 +202,8 @@ def test_the_services_do_a_reset_together_and_the_doctor_names_each_that_is_stop
     for stopped in ("flower", "worker-notify", "web", "beat"):
         assert installation.services[stopped].stop() in (0, -15), stopped
     with psycopg.connect(libpq(web.environment()["RECOURSE_DATABASE_URL"])) as connection:
+        # … which all of them did with few rights
+        assert connection.execute("SELECT has_table_privilege('audit', 'DELETE')").fetchall() == [(False,)]
         connection.execute("UPDATE heartbeat SET at = at - interval '1 hour'")
     assert installation.failing() == ["workers", "beat", "web app", "Flower"]
     assert not any(installation.services[stopped].is_healthy() for stopped in ("flower", "web", "beat"))

@@ -24,7 +24,7 @@ def doctor(*words: str, **settings: object) -> tuple[int, list[dict[str, Any]]]:
 
 @pytest.mark.usefixtures("database")
 def test_parts_are_looked_at_with_what_they_need_and_each_says_what_to_do(subtests: pytest.Subtests) -> None:
-    run("UPDATE alembic_version SET version_num = '0001'")
+    run("UPDATE recourse_version SET version_num = '0001'")
     with subtests.test("a part with those it needs, first to last"):
         status, (database, migrations, beat) = doctor("--part", "beat")
         assert status == 1

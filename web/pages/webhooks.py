@@ -29,6 +29,7 @@ EVENTS = {
 DONE = {
     "opened": "The webhook is there. Give its secret to whoever receives the messages.",
     "replayed": "It is being sent again, under the same id.",
+    "renewed": "It has a new secret. Messages are signed with both for a day: give the receiver the new one meanwhile.",
     "enabled": "It is told of what happens from now on.",
     "disabled": "It is sent nothing more.",
 }
@@ -92,6 +93,13 @@ def send_again(endpoint_id: Number, message_id: UUID, person: CoursesAdmin, sess
     """Send a message again."""
     webhooks.send_again(session, person.actor, endpoint_id, message_id)
     return RedirectResponse(f"/webhooks/{endpoint_id}?done=replayed", 303)
+
+
+@router.post("/{endpoint_id}/secret")
+def renew_endpoint_secret(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
+    """Give it a new secret, beside the old one for a day."""
+    webhooks.renew_endpoint_secret(session, person.actor, endpoint_id)
+    return RedirectResponse(f"/webhooks/{endpoint_id}?done=renewed", 303)
 
 
 @router.post("/{endpoint_id}/enable")

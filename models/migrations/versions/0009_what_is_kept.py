@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0011"
-down_revision = "0005"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -67,7 +67,7 @@ END $$
 # but that a person who is being erased is no longer named. Both run as the owner: others need no right to the table.
 FORGET = """
 CREATE FUNCTION forget_audit_before(before timestamptz, most int) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET recourse.audit_door = 'forget' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path TO {schema}, pg_temp SET recourse.audit_door = 'forget' AS $$
 DECLARE
     forgotten int;
 BEGIN
@@ -82,7 +82,7 @@ END $$
 """
 REDACT = """
 CREATE FUNCTION forget_person_in_audit(person bigint, pseudonym text) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET recourse.audit_door = 'person' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path TO {schema}, pg_temp SET recourse.audit_door = 'person' AS $$
 DECLARE
     changed int;
 BEGIN
@@ -157,8 +157,10 @@ def upgrade() -> None:
     op.create_index("ix_api_token_ended", "api_token", [sa.literal_column("LEAST(revoked_at, expires_at)")])
     for table, column, of, deed in REFERENCES:
         _refer(table, column, of, f" ON DELETE {deed}")
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
     for statement in AUDIT_GUARD:
-        op.execute(statement)
+        op.execute(statement.replace("{schema}", schema))
+    op.execute("REVOKE ALL ON FUNCTION forget_audit_before, forget_person_in_audit FROM PUBLIC")
 
 
 def downgrade() -> None:
