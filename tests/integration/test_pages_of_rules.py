@@ -151,7 +151,7 @@ def test_what_the_list_says_comes_next_is_what_a_dry_run_begins_with(scene: Scen
 
 def test_nothing_comes_next_of_a_rule_that_is_paused(scene: Scene, admin: httpx.Client) -> None:
     rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00")
-    assert "1 Mar 2031, 06:00 UTC" in admin.get("/rules").text
+    assert "1 Mar 2031, 06:00 (UTC)" in admin.get("/rules").text
     change(scene, "pause", rule, datetime.now(UTC))
     assert "1 Mar 2031" not in admin.get("/rules").text
 
