@@ -12,7 +12,7 @@ the storage); and, for those who complete a course, `certificates`. All are of o
 something is due.
 
 Without a click: `rules` (made once, with a confirmation), `occurrences` (when they are due), `retrain` (the tick that
-begins them, through the same door) and `report_event`.
+begins them, through the same door) and `report_event`. Other applications ask by message, `asked_by_message`.
 
 At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
 open and nobody is working on. `tidy` deletes what has served its time, and `people/erase` a person. `journal` keeps in
