@@ -77,8 +77,7 @@ def test_of_two_who_come_at_once_through_two_processes_one_makes_an_organization
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
-    with ThreadPoolExecutor() as pool:
-        apps = list(pool.map(lambda folder: WebApp(PROJECT, folder), folders))
+    apps = [WebApp(PROJECT, folder) for folder in folders]
     try:
         ways = [way_in(app) for app in apps]
         assert ways[0] != ways[1], "each has a token of its own"
