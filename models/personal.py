@@ -66,7 +66,7 @@ THEIR_OWN = {
     "discussion_post": ("body",),
     "assignment_submission": ("body",),
     "stored_file": ("key", "filename", "content_type", "sha256"),
-    "certificate": ("serial", "pdf_key"),
+    "certificate": ("serial", "pdf_key", "pdf_error"),
     "stored_answer": ("key",),
     "audit": ("details",),  # by a function of the database
 }
@@ -86,9 +86,12 @@ OF_NOBODY = {
     "training_event": ("reporter",),
     "notification": ("reason",),
     "mail": ("bundle",),
-    "webhook_endpoint": ("url", "disabled_why"),
-    "announcement": ("channel",),
-    "file_deletion": ("key", "error"),
+    "webhook_endpoint": ("url", "disabled_why", "sealed_secret", "former_secret"),
+    "event_source": ("sealed_secret", "former_secret"),
+    "learner_event": ("outcome",),
+    "announcement": ("channel", "error"),
+    "file_deletion": ("key", "folder", "error"),
+    "lease": ("name",),
     "stored_answer": ("fingerprint",),
     "journal_entry": ("said",),  # ids
     "heartbeat": ("part",),

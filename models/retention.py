@@ -332,6 +332,8 @@ KEPT = {
     "webhook_endpoint": "set up by hand; a few",
     "superseded_serial": "a paper may be shown at any time, and must not pass for one that was never issued",
     "heartbeat": "one row a part of the installation",
+    "lease": "one row a kind of work",
+    "first_start_token": "one row until there is an organization",
     "tally": "one row a total",
     "announcement": "an outbox: the row goes when it is done or given up",
     "file_deletion": "an outbox: the row goes with the file",

@@ -57,8 +57,9 @@ FROM n,
 INSERT INTO notification (reset_id, user_id, course_id, state, created_at, sent_at, read_at)
 SELECT id, u.person, :course, 'sent', at, at, CASE WHEN n % 10 > 0 THEN at END
 FROM n, LATERAL (SELECT :first_user + (n.n * :each + g) % :people FROM generate_series(1, :each) g) u(person);
-INSERT INTO mail (user_id, kind, bundle, state, created_at, next_try_at, sent_at)
-SELECT user_id, kind, 'b' || id, 'sent', created_at, created_at, created_at FROM notification WHERE id % 10 = 0;
+INSERT INTO mail (organization_id, user_id, kind, bundle, state, created_at, next_try_at, sent_at)
+SELECT :organization, user_id, kind, 'b' || id, 'sent', created_at, created_at, created_at
+FROM notification WHERE id % 10 = 0;
 INSERT INTO mail_alert (notification_id, mail_id) SELECT substr(bundle, 2)::bigint, id FROM mail;
 INSERT INTO occurrence (rule_id, due_at, enrolment_id, state, reset_id, learners, begun_at, created_at)
 SELECT :rule, at, :first_enrolment, 'settled', id, 1, at, at FROM n;

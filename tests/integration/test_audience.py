@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.groups import add_members, group_by_code
+from models.groups import group_by_code
 from models.learning import complete
 from models.session import transaction
 from tasks.imports.enrolments import import_enrolments
 from tasks.imports.lines import Form
+from tasks.people.groups import add_members
 from tests.post import Post
 from tests.rules import group
 from tests.scenes import COURSE, Scene, ask, ledger, make_scene, report_of, rows, run

@@ -17,15 +17,16 @@ from models.files import attach
 from models.learning import complete, post, record_progress, submit
 from models.people import User
 from models.personal import OF_NOBODY, SEARCHED, THEIR_OWN, pseudonym_of
-from models.preferences import AlertLevel, set_level
+from models.preferences import AlertLevel
 from models.refusals import EraseMismatch, Forbidden, NotOneself
 from models.session import transaction
-from models.sign_in import begin_attempt, begin_session, set_password
+from models.sign_in import Source, begin_attempt, begin_session, set_password
 from models.training import Activity, ActivityKind, Enrolment
 from models.uploads import receive
 from models.webhooks import WebhookEvent, open_endpoint, tell
 from tasks.event_sources import open_source
 from tasks.people.erase import erase
+from tasks.people.preferences import set_level
 from tasks.report_event import report_event
 from tests.post import Post
 from tests.rules import CALENDAR, EVENT, group, make
@@ -100,7 +101,7 @@ def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
         set_password(session, mine, f"{WROTE} is a password")
         begin_session(session, mine, f"a browser {WROTE}")
         set_level(session, user.id, scene.course.id, AlertLevel.INBOX)
-        begin_attempt(session, "acme", ADDRESS, f"198.51.100.7 {WROTE}")
+        begin_attempt(session, "acme", ADDRESS, Source(f"198.51.100.7 {WROTE}"))
         open_source(session, actor, mine, f"{NAME}'s incident system {ORGANIZATIONS_WORDS}")
         open_endpoint(session, scene.organization.id, "https://example.org/hook", list(WebhookEvent))
     group(scene, "bern", [ADDRESS])

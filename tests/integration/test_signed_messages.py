@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from models.session import transaction
-from models.tokens import Scope, revoke_token
+from models.tokens import Scope
 from tasks.app import app
+from tasks.people.tokens import revoke_token
 from tests.asking import application, signed
 from tests.post import Letter, Post
 from tests.scenes import COURSE, OTHER_COURSE, REASON, Scene, ask, fingerprint, make_scene, rows, run
@@ -166,7 +167,7 @@ def test_its_secret_is_in_no_table_and_is_not_shown_once_it_is_revoked(scene: Sc
     for table in tables:
         assert not ask(f"""SELECT count(*) FROM "{table}" t WHERE t::text LIKE '%' || :s || '%'""", s=secret[4:])
     with transaction() as session:
-        revoke_token(session, scene.admin, scene.organization.id, number)
+        revoke_token(session, scene.admin, number)
     assert send(post, RESET, signed((number, secret), RESET, **reset()))[0] == "message-not-signed"
 
 
