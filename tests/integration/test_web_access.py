@@ -127,6 +127,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/webhooks/{endpoint_id}"): (303, 403, 200, 200, 404),
     ("POST", "/webhooks/{endpoint_id}/messages/{message_id}"): (303, 403, 404, 404, 404),
     ("POST", "/webhooks/{endpoint_id}/enable"): (303, 403, 303, 303, 404),
+    ("POST", "/webhooks/{endpoint_id}/secret"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/disable"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/delete"): (303, 403, 303, 404, 404),  # the manager has deleted it
     ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
