@@ -9,6 +9,7 @@ import redis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
 from tests.post import Letter, Post
 from tests.scenes import (
