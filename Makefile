@@ -29,7 +29,7 @@ test-quick: .venv/.stamp-tests ## run the tests that take no time: for while you
 	.venv/bin/pytest tests -m "not soak and not slow" --ignore tests/browser --ignore tests/faults $(SIDE_BY_SIDE)
 
 # Most of a test's time is waiting for a process. Each group of tests has servers of its own.
-SIDE_BY_SIDE ?= --numprocesses 4 --dist worksteal
+SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal
 
 .PHONY: chromium
 chromium:
