@@ -13,7 +13,7 @@ from celery import current_task
 from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
-from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
+from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES, name_on_the_broker
 from config.links import reset_page
 from config.settings import settings
 from models.resets import Audience, Reset
@@ -161,7 +161,7 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None)
 def messages_waiting() -> dict[str, int]:
     """How many messages wait in each queue, those apart that a worker has taken. Raises `OperationalError`."""
     with app.connection_for_read() as connection:
-        return {queue: _waiting(connection, queue) for queue in QUEUES}
+        return {queue: _waiting(connection, name_on_the_broker(queue)) for queue in QUEUES}
 
 
 def _waiting(connection: Any, queue: str) -> int:

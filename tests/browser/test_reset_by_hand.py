@@ -102,6 +102,39 @@ def test_a_course_is_reset_from_its_summary_page_and_a_learner_completes_it_agai
     expect(page.get_by_role("row", name="Fire safety")).to_contain_text("8 %")
 
 
+def test_what_came_after_the_preview_is_shown_before_it_is_reset(
+    sign_in: SignIn, axe: Callable[[Page], list[str]]
+) -> None:
+    # Given the dialog of a course in which nobody has done anything
+    scene = make_scene(learners=12, completed=0, begun=0)
+    page = sign_in(ADMIN)
+    open_course_dialog(page)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("row", name="Records deleted")).to_contain_text("none")
+    dialog.get_by_label("Reason").fill(REASON)
+    dialog.get_by_text("Options").click()
+    dialog.get_by_label("New due date, in days").fill("30")
+    dialog.get_by_label(f"Type {COURSE} to confirm").fill(COURSE)
+    # When somebody completes it, and the dialog is confirmed
+    learner_of(scene)
+    dialog.get_by_role("button", name="Reset progress for 12 learners").click()
+    # Then nothing is reset; the dialog says what has changed and has the new figures, and what was typed
+    expect(dialog.get_by_role("alert")).to_contain_text("Nothing was reset")
+    expect(dialog.get_by_role("alert")).to_contain_text("Completions: 1 instead of none")
+    expect(dialog.get_by_role("alert")).to_be_in_viewport()
+    expect(dialog.get_by_role("row", name="Completions deleted")).to_contain_text("1")
+    expect(dialog.get_by_label("Reason")).to_have_value(REASON)
+    expect(dialog.get_by_label("New due date, in days")).to_have_value("30")
+    assert ask("SELECT count(*) FROM reset") == 0
+    assert records_of(scene.course)["completion"] == 1
+    assert axe(page) == []
+    # And once it is confirmed with the code typed anew, it is
+    dialog.get_by_label(f"Type {COURSE} to confirm").fill(COURSE)
+    dialog.get_by_role("button", name="Reset progress for 12 learners").click()
+    page.wait_for_url("**/resets/*")
+    assert rows("SELECT reason, due_in_days FROM reset") == [(REASON, 30)]
+
+
 def take_course(page: Page) -> None:
     expect(page.get_by_role("button", name="Complete the course")).to_have_count(0)
     for lesson in ("Lesson 1", "Lesson 2"):

@@ -62,7 +62,7 @@ def place() -> Iterator[Place]:
     disks = SmallDisks({data: 400, files: 6, temporary: 12})
     up = Up(data, run_in=disks.run_in, storage_url=files.as_uri())
     up.said = folder / "up.txt"
-    up.environment["TMPDIR"] = str(temporary)
+    up.environment |= {"TMPDIR": str(temporary), "RECOURSE_SPOOL_FOLDER": str(temporary)}
     try:
         up.start()
         password = next(line for line in up.words().splitlines() if "learner-1@" in line).split(" / ")[1].split()[0]

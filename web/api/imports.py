@@ -15,7 +15,7 @@ from tasks.imports import IMPORTS, Form, Import, Imported
 from web.access import program_of, program_with
 from web.api.document import problems
 from web.api.fields import Answer
-from web.bodies.spool import folder, told_when_full
+from web.bodies.spool import folder
 from web.problems import EXPLAINED, Problem
 
 PIECE = 1024 * 1024  # bytes
@@ -143,15 +143,14 @@ async def _import(request: Request, run: Import) -> Imported:
 
 
 async def _spool(request: Request, file: IO[bytes]) -> None:
-    with told_when_full():
-        gathered = bytearray()
-        async for block in request.stream():
-            gathered += block
-            if len(gathered) >= PIECE:  # a thread for each block of a few kilobytes would cost more than the writing
-                await anyio.to_thread.run_sync(file.write, bytes(gathered))
-                gathered.clear()
-        await anyio.to_thread.run_sync(file.write, bytes(gathered))
-        await anyio.to_thread.run_sync(file.flush)
+    gathered = bytearray()
+    async for block in request.stream():
+        gathered += block
+        if len(gathered) >= PIECE:  # a thread for each block of a few kilobytes would cost more than the writing
+            await anyio.to_thread.run_sync(file.write, bytes(gathered))
+            gathered.clear()
+    await anyio.to_thread.run_sync(file.write, bytes(gathered))
+    await anyio.to_thread.run_sync(file.flush)
 
 
 def _form(content_type: str) -> Form:

@@ -3,7 +3,6 @@
 Its files have no names (they are deleted as they are made), so that nothing is left of a process that was killed.
 """
 
-import errno
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -65,16 +64,5 @@ def folder() -> Path:
 
 
 def no_room() -> Problem:
-    """What is said when the folder, or its disk, is full."""
+    """What is said when the folder holds as much as it may. A full disk says so itself, with 507."""
     return Problem(503, "busy", FULL, headers={"Retry-After": "60"})
-
-
-@contextmanager
-def told_when_full() -> Iterator[None]:
-    """A full disk, as the same refusal. Raises `Problem`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise no_room() from error

@@ -453,14 +453,14 @@ def test_a_defect_that_is_not_the_databases_is_named_and_costs_one_learner(
     # Given a defect in our own code that only one learner meets
     scene = make_scene(learners=230, completed=100)
     bad = scene.enrolments()[100]
-    start_afresh = clear_learners._start_afresh
+    start_afresh = clear_learners.start_afresh
 
     def with_a_defect(session: Session, enrolments: list[int], due_at: datetime | None) -> None:
         if bad.id in enrolments:
             raise ZeroDivisionError("somewhere")
         start_afresh(session, enrolments, due_at)
 
-    monkeypatch.setattr(clear_learners, "_start_afresh", with_a_defect)
+    monkeypatch.setattr(clear_learners, "start_afresh", with_a_defect)
     # When the course is reset
     reset = scene.request()
     post.drain()

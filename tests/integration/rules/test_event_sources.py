@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from models.people import User
 from models.session import transaction
 from tests.conftest import PROJECT
-from tests.scenes import COURSE, ask, make_scene, rows
+from tests.scenes import COURSE, ask, make_scene, rows, run
 
 
 def sources(*words: str) -> subprocess.CompletedProcess[str]:
@@ -51,14 +51,19 @@ def test_a_source_is_found_again_with_its_address_and_its_secret_and_gets_a_new_
     # … both of which are found again, also on a narrow terminal
     assert address in sources("list").stdout
     assert sources("secret", number).stdout == f"{secret}\n"
-    # … and the secret can be changed, after which the old one is of no use
+    # … and the secret can be changed, after which the old one holds for another day
     new = sources("secret", number, "--new").stdout.strip()
     assert new.startswith("whsec_")
     assert new != secret
+    assert [report(address, old_or_new, "2") for old_or_new in (secret, new)] == [202, 202]
+    run("UPDATE event_source SET former_until = now()")
     assert [report(address, old_or_new, "2") for old_or_new in (secret, new)] == [401, 202]
     assert rows("SELECT action FROM audit WHERE subject = :id ORDER BY id", id=number) == [
-        ("event_source.opened",), ("event_source.secret_shown",), ("event_source.secret_changed",)
-    ]  # fmt: skip
+        ("event_source.opened",),
+        ("event_source.secret_shown",),
+        ("event_source.secret_renewed",),
+        ("event_source.secret_shown",),
+    ]
     # A source that there is not is a sentence
     unknown = sources("secret", "0197a0a0-0000-7000-8000-000000000001")
     assert (unknown.returncode, "There is no such event source" in unknown.stderr) == (2, True)

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from celery import Celery
 
-from cli.local import LocalUrls
+from cli.local import LocalServers, LocalUrls
 from cli.workers import Workers
 from models.tokens import Scope
 from tasks.app import app
@@ -63,6 +64,16 @@ def shop_app(servers: LocalUrls) -> Iterator[Celery]:
     with Celery("shop", broker=servers.broker, set_as_current=False) as client:
         client.conf.broker_transport_options = {"socket_connect_timeout": 3}
         yield client
+
+
+class NoServers(LocalServers):
+    """Those of a command that has none of its own."""
+
+    def each(self) -> list[Any]:
+        return []
+
+
+NO_SERVERS = NoServers(Path("nowhere"), postgres=False, redis=False)
 
 
 def test_neither_takes_what_is_the_others(
@@ -150,7 +161,7 @@ def test_the_shop_asks_for_a_reset_and_hears_of_it(
 
 def test_a_command_starts_a_worker_of_its_own_beside_a_stranger(shop: Shop, tmp_path: Path) -> None:
     # Given a worker of somebody else's that answers on the same Redis
-    workers = Workers(tmp_path / "worker.log", may_run=True)
+    workers = Workers(tmp_path / "worker.log", NO_SERVERS, may_run=True)
     try:
         # When a command needs a worker, then it does not take that one for ours
         assert workers.ensure() is True
@@ -166,10 +177,10 @@ def test_a_command_starts_a_worker_where_nobody_takes_one_of_the_queues(
     start_worker: Callable[..., Worker], database: str, tmp_path: Path
 ) -> None:
     start_worker(beat=False, queues="notify")
-    workers = Workers(tmp_path / "worker.log", may_run=True)
+    workers = Workers(tmp_path / "worker.log", NO_SERVERS, may_run=True)
     try:
         assert workers.ensure() is True
     finally:
         workers.stop()
     start_worker(beat=False, queues="bulk,interactive")
-    assert Workers(tmp_path / "worker.log", may_run=True).ensure() is False
+    assert Workers(tmp_path / "worker.log", NO_SERVERS, may_run=True).ensure() is False
