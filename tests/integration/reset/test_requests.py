@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from config.settings import settings
 from models.access import Actor, Permission, acting_user, acting_user_by_id, console_operator
@@ -109,13 +111,12 @@ def test_a_plan_of_another_organization_is_refused(scene: Scene, post: Post) -> 
     assert_nothing_asked(post)
 
 
-def test_an_old_plan_is_refused(scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_plan_is_refused(scene: Scene, post: Post) -> None:
     planned = scene.preview()
-    run("SELECT pg_sleep(0.01)")
-    monkeypatch.setattr("tasks.reset.impact.timedelta", lambda **_: planned.plan.planned_at - planned.plan.planned_at)
-    with pytest.raises(PlanExpired, match="older than 15 minutes"):
-        scene.request(planned)
-    assert_nothing_asked(post)
+    with time_machine.travel(planned.plan.expires_at + timedelta(seconds=1)):
+        with pytest.raises(PlanExpired, match="older than 15 minutes"):
+            scene.request(planned)
+        assert_nothing_asked(post)
 
 
 def test_a_plan_that_was_changed_is_refused(scene: Scene, post: Post) -> None:
@@ -255,13 +256,11 @@ def test_a_key_belongs_to_its_organization(scene: Scene) -> None:
     assert scene.request(idempotency_key="2026-01") != other.request(idempotency_key="2026-01")
 
 
-def test_an_expired_plan_that_was_confirmed_in_time_still_gives_its_reset(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_expired_plan_that_was_confirmed_in_time_still_gives_its_reset(scene: Scene) -> None:
     planned = scene.preview()
     first = scene.request(planned)
-    monkeypatch.setattr("tasks.reset.impact.timedelta", lambda **_: planned.plan.planned_at - planned.plan.planned_at)
-    assert scene.request(planned) == first
+    with time_machine.travel(planned.plan.expires_at + timedelta(seconds=1)):
+        assert scene.request(planned) == first
 
 
 # ---- messages and transactions
