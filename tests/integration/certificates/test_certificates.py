@@ -440,5 +440,5 @@ def _lowest_of_title(document: bytes) -> float:
 
 
 def test_the_fonts_come_with_their_licence() -> None:
-    folder = Path(__file__).parents[3] / "tasks" / "fonts"
+    folder = Path(__file__).parents[3] / "tasks" / "certificates" / "fonts"
     assert "Bitstream" in (folder / "LICENSE").read_text()

@@ -183,8 +183,10 @@ def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
         "fails": ("FAILURE", r"400 of 400 learners · 400 failed"),
         "stops": (
             "REVOKED",
-            f"cancelled: {stopped['cleared']} of 400 learners reset, {stopped['unchanged']} had nothing to reset, "
-            f"{stopped['skipped']} skipped",
+            (
+                f"cancelled: {stopped['cleared']} of 400 learners reset, {stopped['unchanged']} had nothing to reset, "
+                f"{stopped['skipped']} skipped"
+            ),
         ),
         "early": ("REVOKED", r"cancelled: Nobody was reset"),
     }
