@@ -25,8 +25,8 @@ test: check chromium ## check, then run every test but the long ones
 	.venv/bin/pytest tests -m "not soak" $(SIDE_BY_SIDE)
 
 .PHONY: test-quick
-test-quick: .venv/.stamp-tests ## run the tests that take no time: for while you work
-	.venv/bin/pytest tests -m "not soak and not slow" --ignore tests/browser --ignore tests/faults $(SIDE_BY_SIDE)
+test-quick: .venv/.stamp-tests ## run the unit tests and those of the reset itself: for while you work
+	.venv/bin/pytest tests/unit tests/integration/reset -m "not soak" $(SIDE_BY_SIDE)
 
 # Most of a test's time is waiting for a process. Each group of tests has servers of its own.
 SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal

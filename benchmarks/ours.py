@@ -15,8 +15,8 @@ from models.people import Organization
 from models.resets import Reset, ResetState
 from models.session import transaction
 from tasks.app import app
-from tasks.preview import preview
-from tasks.request import request_reset
+from tasks.reset.impact import preview
+from tasks.reset.request import request_reset
 
 LIMIT = 600.0
 

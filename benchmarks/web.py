@@ -23,8 +23,8 @@ from sqlalchemy import func, select, text
 
 from benchmarks.stage import COURSES, HOME, Stage, Target
 from benchmarks.workers import last_lines, running
+from cli.ports import free_port
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
-from cli.served import free_port
 from models.access import console_operator
 from models.people import Organization, User
 from models.resets import Reset, ResetState

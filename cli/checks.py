@@ -21,19 +21,19 @@ from sqlalchemy.exc import DBAPIError
 
 from cli.migrations import newest_migration
 from cli.space import LOW, MB, free_space
-from cli.whereabouts import Whereabouts
+from cli.up_addresses import Whereabouts
 from config.celery import QUEUES, name_on_the_broker
 from config.settings import MissingSettingError, required, settings
-from models import storage
 from models.disks import full_disk
+from models.files import storage
 from models.heartbeat import BEAT, Heartbeat
 from models.records import RecordKindUnfitError, check_declarations, check_tables, record_kinds
 from models.refusals import StorageFull, StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
 from models.versions import DatabaseUnfitError, current_version, stranger
+from tasks.alerts.smtp import MailServer, MailServerAwayError
 from tasks.app import app
-from tasks.secrets import under_former_keys
-from tasks.smtp import MailServer, MailServerAwayError
+from tasks.webhooks.secrets import under_former_keys
 
 OLDEST_POSTGRES = 180_000
 PATIENCE = 3.0  # seconds that a part may take to answer

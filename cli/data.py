@@ -14,7 +14,7 @@ from alembic import command
 from rich import progress
 from sqlalchemy import create_engine, make_url, select, text
 
-from cli.importers.oulad import import_oulad
+from cli.acting_as import OrganizationOption, one_organization, organization_of_course, organizations
 from cli.migrations import (
     BASELINE,
     alembic_config,
@@ -25,20 +25,20 @@ from cli.migrations import (
     stopping_statements,
     upgrade,
 )
-from cli.surroundings import surroundings, using_database
+from cli.servers_and_database import surroundings, using_database
 from cli.tables import counts_table, courses_table, imported_table, users_table
 from cli.terminal import console, notes, print_json
 from cli.welcome import sign_in_line
-from cli.whose import OrganizationOption, one_organization, organization_of_course, organizations
 from config.database import migration_url
 from models.access import console_operator
 from models.analytics import UserCompletion, completion_by_course, completion_by_user
 from models.session import transaction
 from models.training import Course
 from tasks.imports import IMPORTS, Form
+from tasks.imports.oulad import import_oulad
 from tasks.people.organizations import organizations as organization_lines
-from tasks.restored import after_restore
-from tasks.secrets import seal_again
+from tasks.retention.restored import after_restore
+from tasks.webhooks.secrets import seal_again
 
 app = typer.Typer()
 imports = typer.Typer(help="Bring in courses, users, enrolments and records.", no_args_is_help=True)

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from cli.local import remove
 from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
-from cli.surroundings import surroundings
+from cli.servers_and_database import surroundings
 from cli.tables import before_and_after
 from cli.terminal import console
 from cli.watch import watch
@@ -13,8 +13,8 @@ from models.access import Actor, acting_user
 from models.analytics import completion_by_course
 from models.records import kind_labels
 from models.session import transaction
-from tasks.preview import preview
-from tasks.request import request_reset
+from tasks.reset.impact import preview
+from tasks.reset.request import request_reset
 
 LEARNERS = 500
 FILES = 60

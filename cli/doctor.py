@@ -9,9 +9,9 @@ import structlog
 import typer
 
 from cli.local import where
-from cli.surroundings import kept_secret, read_settings_again
+from cli.servers_and_database import kept_secret, read_settings_again
 from cli.terminal import console, print_json
-from cli.whereabouts import whereabouts
+from cli.up_addresses import whereabouts
 from config.settings import settings
 
 app = typer.Typer()

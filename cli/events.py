@@ -6,16 +6,16 @@ from uuid import UUID, uuid4
 import typer
 from rich.table import Table
 
-from cli.surroundings import surroundings
+from cli.acting_as import As, OrganizationOption, actor, one_organization, organization_of_course
+from cli.servers_and_database import surroundings
 from cli.terminal import console, notes
-from cli.whose import As, OrganizationOption, actor, one_organization, organization_of_course
 from config.settings import settings
 from models.directory import user_by_address
 from models.events import EventKind, EventSource
 from models.session import transaction
-from tasks.event_sources import close_source, open_source, show_secret, source_of, sources_of
-from tasks.report_event import report_event, rules_of
-from tasks.secrets import renew_secret
+from tasks.rules.event_sources import close_source, open_source, show_secret, source_of, sources_of
+from tasks.rules.events import report_event, rules_of
+from tasks.webhooks.secrets import renew_secret
 
 app = typer.Typer()
 events = typer.Typer(

@@ -6,10 +6,10 @@ import typer
 from rich.filesize import decimal
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.surroundings import surroundings
+from cli.servers_and_database import surroundings
 from cli.terminal import console, notes, print_json
-from tasks.files import Swept
-from tasks.files import sweep as sweep_storage
+from tasks.files.deletions import Swept
+from tasks.files.deletions import sweep as sweep_storage
 
 app = typer.Typer()
 files = typer.Typer(help="Look after the storage of learners' files.", no_args_is_help=True)

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from cli.migrations import ROOT
-from cli.served import answers, free_port
-from cli.surroundings import kept_secret
+from cli.ports import answers, free_port
+from cli.servers_and_database import kept_secret
 from cli.up.part import Program
 from config.settings import required, settings
 

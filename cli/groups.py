@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.surroundings import surroundings
+from cli.acting_as import As, actor, one_organization
+from cli.servers_and_database import surroundings
 from cli.terminal import console, print_json
-from cli.whose import As, actor, one_organization
 from models.groups import group_by_code, groups_with_size
 from models.session import transaction
 from tasks.people.groups import add_members, create_group, remove_members

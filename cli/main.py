@@ -11,13 +11,14 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from cli import data, doctor, events, files, groups, organizations, people, resets, rules, running
+from cli import data, doctor, events, files, groups, organizations, people, resets, rules
+from cli import up_and_demo as running
 from cli.child import ChildEndedError
 from cli.local import LocalServersError, where
 from cli.local.errors import disk_full
 from cli.local.place import place_of
+from cli.servers_and_database import DatabaseBehindError
 from cli.space import is_full
-from cli.surroundings import DatabaseBehindError
 from cli.terminal import notes
 from config.settings import MissingSettingError, settings
 from models.disks import full_disk

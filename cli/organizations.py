@@ -9,7 +9,7 @@ import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
-from cli.surroundings import surroundings
+from cli.servers_and_database import surroundings
 from cli.terminal import console, notes, print_json
 from config.settings import settings
 from models.access import console_account

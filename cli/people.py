@@ -8,9 +8,9 @@ import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
-from cli.surroundings import surroundings
+from cli.acting_as import As, actor, one_organization, organization_of_user, organizations
+from cli.servers_and_database import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import As, actor, one_organization, organization_of_user, organizations
 from models.access import Permission, console_operator
 from models.directory import user_by_address
 from models.session import transaction

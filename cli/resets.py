@@ -8,21 +8,22 @@ from uuid import UUID
 import typer
 from rich.prompt import Prompt
 
-from cli.surroundings import surroundings
+from cli.acting_as import As, OrganizationOption, actor, organization_of_course, organizations, reset_and_actor
+from cli.servers_and_database import surroundings
 from cli.tables import causes_table, preview_table, report_table, resets_table
 from cli.terminal import console, notes, print_json
 from cli.watch import watch
-from cli.whose import As, OrganizationOption, actor, organization_of_course, organizations, reset_and_actor
 from cli.workers import Workers
 from models.refusals import AudienceInvalid, PlanOutdated, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction
-from tasks.cancel import cancel
-from tasks.lookup import latest_resets
-from tasks.preview import Options, make_plan, preview, signed
 from tasks.report import report
-from tasks.request import request_reset
-from tasks.retry_failed import retry_failed
+from tasks.reset.cancel import cancel
+from tasks.reset.impact import preview
+from tasks.reset.lookup import latest_resets
+from tasks.reset.plan import Options, make_plan, signed
+from tasks.reset.request import request_reset
+from tasks.reset.retry_failed import retry_failed
 
 app = typer.Typer()
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from cli.terminal import console, print_json
 from models.retraining import Rule
-from tasks.dry_run import Ahead
-from tasks.rule_history import open_occurrences_of
-from tasks.rule_terms import in_sentences, terms_of
+from tasks.rules.dry_run import Ahead
+from tasks.rules.history import open_occurrences_of
+from tasks.rules.terms import in_sentences, terms_of
 
 
 def on_its_clock(moment: datetime | None, time_zone: str) -> str:

@@ -10,10 +10,10 @@ from rich.prompt import Prompt
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from cli.acting_as import As, OrganizationOption, actor, organization_of_course, organizations
 from cli.rule_tables import ahead_table, on_its_clock, print_rule, rule_as_json
-from cli.surroundings import surroundings
+from cli.servers_and_database import surroundings
 from cli.terminal import console, notes, print_json
-from cli.whose import As, OrganizationOption, actor, organization_of_course, organizations
 from models.access import Actor
 from models.events import EventKind
 from models.people import Organization
@@ -21,10 +21,9 @@ from models.refusals import RuleInvalid, RuleUnknown
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction
-from tasks.dry_run import Ahead, dry_run
-from tasks.rule_history import history_of, rules_of
-from tasks.rule_terms import Terms, terms_of, when_in_words
-from tasks.rules import (
+from tasks.rules.dry_run import Ahead, dry_run
+from tasks.rules.history import history_of, rules_of
+from tasks.rules.proposals import (
     Proposal,
     confirm_again,
     make_rule,
@@ -35,6 +34,7 @@ from tasks.rules import (
     resume,
     rule_of,
 )
+from tasks.rules.terms import Terms, terms_of, when_in_words
 
 app = typer.Typer()
 rules = typer.Typer(

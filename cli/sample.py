@@ -4,11 +4,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models.access import Permission
-from models.files import attach
+from models.files.files import attach
+from models.files.uploads import receive
 from models.people import Organization, User
 from models.records import AssignmentSubmission
 from models.training import Activity, ActivityKind, Course
-from models.uploads import receive
 
 FIRST_NAMES = "Ada Ben Chidi Dana Elif Femi Grace Hugo Ines Jun Kim Lena Mateo Nadia Omar Priya"
 LAST_NAMES = (

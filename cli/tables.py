@@ -3,19 +3,19 @@
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from cli.importers.oulad import ImportReport
 from models.analytics import CourseCompletion, UserCompletion
-from models.file_deletions import files_left
+from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.people import Organization, User
 from models.records import kind_labels
 from models.resets import Reset
 from models.training import Course
 from tasks.imports import Imported
-from tasks.lookup import causes_of
-from tasks.outcomes import LEARNERS, end_in_words, shares_of, state_in_words
-from tasks.preview import Preview
+from tasks.imports.oulad import ImportReport
 from tasks.report import mails_in, progress_of, report
+from tasks.reset.impact import Preview
+from tasks.reset.lookup import causes_of
+from tasks.reset.outcomes import LEARNERS, end_in_words, shares_of, state_in_words
 
 BAR = 20  # characters
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cli.served import answers, free_port
+from cli.ports import answers, free_port
 from cli.up.part import Program
 from config.settings import Settings, settings
 

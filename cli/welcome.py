@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
-from cli.surroundings import kept_secret
+from cli.servers_and_database import kept_secret
 from models.access import Permission
 from models.people import User
 from models.refusals import SignInFailed

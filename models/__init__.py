@@ -9,8 +9,6 @@ from models import (
     audit,
     certificates,
     events,
-    file_deletions,
-    files,
     first_start,
     groups,
     heartbeat,
@@ -31,14 +29,15 @@ from models import (
     webhooks,
 )
 from models.base import Base
+from models.files import deletions, files
 
 __all__ = [
     "access",
     "announcements",
     "audit",
     "certificates",
+    "deletions",
     "events",
-    "file_deletions",
     "files",
     "first_start",
     "groups",

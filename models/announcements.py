@@ -1,4 +1,4 @@
-"""Announcements of resets to the channels of the settings: an outbox, worked off by `tasks/announce.py`."""
+"""Announcements of resets to the channels of the settings: an outbox, worked off by `tasks/alerts/announce.py`."""
 
 import hashlib
 from datetime import datetime

@@ -10,7 +10,7 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from models.directory import activities_of
-from models.files import StoredFile, files_under
+from models.files.files import StoredFile, files_under
 from models.people import User
 from models.records import AssignmentSubmission, DiscussionPost, LessonProgress, PracticalAssessment
 from models.training import Activity, ActivityKind, Enrolment

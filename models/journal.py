@@ -1,4 +1,5 @@
-"""A journal of what must not come back with an old backup: an outbox, which `tasks/journal.py` brings into the storage.
+"""A journal of what must not come back with an old backup: an outbox, which
+`tasks/retention/journal.py` brings into the storage.
 
 It says that registrations ended (their learners were reset, or erased) and that people were erased: by ids alone.
 """

@@ -1,8 +1,8 @@
 """How long what is only ever added is kept: each kind here and nowhere else, and what is kept for as long as there is
 anything, with the reason.
 
-A kind is deleted by age, oldest first, so many rows at once; `tasks/tidy.py` asks for it again and again. What is open
-is never deleted, however old. The settings say after how many days, and 0 that it is kept.
+A kind is deleted by age, oldest first, so many rows at once; `tasks/retention/tidy.py` asks for it again and again.
+What is open is never deleted, however old. The settings say after how many days, and 0 that it is kept.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from models.announcements import Announcement
 from models.audit import AuditEntry
 from models.base import Base
 from models.events import Event
-from models.file_deletions import FileDeletion
+from models.files.deletions import FileDeletion
 from models.idempotency import StoredAnswer
 from models.mail import Mail, MailAlert, MailState, mails_of
 from models.notifications import Notification, NotificationKind, NotificationState

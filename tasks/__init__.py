@@ -1,24 +1,29 @@
-"""The job, in its order:
+"""Every command of the product: it checks the permission, writes, and audits.
 
-    preview      what a reset would remove, and a signed plan                          (a function)
-    request      the one door: a plan, the typed course code, a reason -> a Reset row  (a function)
-    reset_course the coordinator: writes the ledger, sends the first slices, settles   (Celery)
-    clear_learners   one slice of learners, cleared in one transaction                 (Celery)
-    notify       the alerts in the outbox                                              (Celery)
+    reset.plan, reset.impact    a preview: what a reset would remove, as a signed plan           (functions)
+    reset.request               the one door: plan, typed course code, reason -> a Reset row     (function)
+    reset.reset_course          the coordinator: writes the ledger, sends slices, settles        (Celery)
+    reset.clear_learners        clears one slice of learners in one transaction                  (Celery)
+    alerts.notify               puts the alerts into the inboxes                                 (Celery)
+    outbox.run                  sends what leaves the house: mail, webhooks, files, documents    (Celery)
+    rules.retrain               the tick that starts what is due by rule, through the same door  (Celery)
+    recover                     the tick that sends again what is open and nobody works on       (Celery)
 
-What comes of it is worked off from outboxes in the database, after the commit and at its own pace, and changes nothing
-about the reset: `mail` (e-mails, by `letters` and `smtp`), `webhooks`, `announce`, `files` (what is to be deleted from
-the storage); and, for those who complete a course, `certificates`. All are of one pattern, `outbox`. `due` says whether
-something is due.
+The rooms:
 
-Without a click: `rules` (made once, with a confirmation), `occurrences` (when they are due), `retrain` (the tick that
-begins them, through the same door) and `report_event`. Other applications ask by message, `asked_by_message`.
+    reset/         the job: plan, request, ledger, slices, end; cancel, retry, look up
+    rules/         retraining rules: terms, due times, brakes, events
+    alerts/        alerts, and the e-mails and chat messages that carry them
+    webhooks/      endpoints, their secrets, and deliveries
+    certificates/  certificates as PDF
+    files/         learners' files that are to be deleted
+    outbox/        the one pattern of all outboxes: take next, try, settle, back off
+    imports/       users, courses, enrolments and records from files
+    people/        users, passwords, tokens, groups, sign-in, what learners write, erasure
+    retention/     what goes by age; what a restored backup must not bring back
 
-At any time: `cancel` and `retry_failed`; and every few seconds `recover`, which sends again what the ledger says is
-open and nobody is working on. `tidy` deletes what has served its time, and `people/erase` a person. `journal` keeps in
-the storage what `restored` does again after a restore. Shared by these: `audience` (who is in a reset),
-`window` (which slices are in the queue), `report` (how far a reset is), `lookup` (resets as people look at them), `app`
-and `base` (Celery).
+Beside the rooms: `app`, `base`, `messages`, `delivery`, `tracing` and `at_start` are how Celery is used;
+`signed_messages` is the door for other applications; `report` says how far a reset is; `links` are addresses of pages.
 
 Postgres is the truth and Redis a doorbell: any message may be lost, doubled, late or out of order.
 """

@@ -5,16 +5,16 @@ from celery import Celery
 from config.celery import celery_settings
 
 TASK_MODULES = (
-    "tasks.clear_learners",
-    "tasks.journal",
-    "tasks.notify",
+    "tasks.reset.clear_learners",
+    "tasks.retention.journal",
+    "tasks.alerts.notify",
     "tasks.outbox.run",
     "tasks.recover",
-    "tasks.report_event",
-    "tasks.request",
-    "tasks.reset_course",
-    "tasks.retrain",
-    "tasks.tidy",
+    "tasks.rules.events",
+    "tasks.reset.request",
+    "tasks.reset.reset_course",
+    "tasks.rules.retrain",
+    "tasks.retention.tidy",
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)

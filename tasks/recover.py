@@ -13,9 +13,9 @@ from models.notifications import Notification, NotificationState
 from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
-from tasks.due import send_due_outboxes
 from tasks.messages import messages_waiting, queue_of_coordinator, send_coordinator, send_notify
-from tasks.window import LEARNERS_ONE_BY_ONE
+from tasks.outbox.due import send_due_outboxes
+from tasks.reset.window import LEARNERS_ONE_BY_ONE
 
 MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
 RAREST = 128  # what was sent in vain is sent again ever more rarely, up to so many times the first wait

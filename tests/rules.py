@@ -14,10 +14,10 @@ from models.groups import group_by_code
 from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction
 from tasks.people.groups import add_members, create_group
-from tasks.report_event import report_event
-from tasks.retrain import look
-from tasks.rule_terms import Terms
-from tasks.rules import confirm_again, make_rule, pause, propose_again, propose_rule, remove, resume
+from tasks.rules.events import report_event
+from tasks.rules.proposals import confirm_again, make_rule, pause, propose_again, propose_rule, remove, resume
+from tasks.rules.retrain import look
+from tasks.rules.terms import Terms
 from tests.scenes import COURSE, Scene, rows, run
 
 CALENDAR = {"kind": RuleKind.CALENDAR, "recurrence": "FREQ=YEARLY"}

@@ -9,20 +9,20 @@ from sqlalchemy import select, text
 
 from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from models.access import Actor, acting_user, acting_user_by_id
-from models.files import attach
+from models.files.files import attach
+from models.files.uploads import receive
 from models.learning import complete, post, record_progress, submit
 from models.people import Organization, User
 from models.records import record_kinds
 from models.resets import Reset
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
-from models.uploads import receive
 from tasks.app import app
-from tasks.cancel import cancel
-from tasks.preview import Preview, preview
 from tasks.report import report
-from tasks.request import request_reset
-from tasks.retry_failed import retry_failed
+from tasks.reset.cancel import cancel
+from tasks.reset.impact import Preview, preview
+from tasks.reset.request import request_reset
+from tasks.reset.retry_failed import retry_failed
 
 COURSE = "FIRE-101"
 OTHER_COURSE = "DATA-202"

@@ -24,7 +24,7 @@ LONGEST = 30.0  # seconds that an answer may take
 def serving() -> Iterator[str]:
     """The web app on a free port, in a thread of this process: it has this test's settings. Gives its base URL."""
     from web.app import create_app  # imports tasks, which no test module may
-    from web.ending import ending
+    from web.shutdown import ending
 
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(

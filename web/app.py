@@ -25,11 +25,11 @@ from web.bodies import spool
 from web.bodies.doors import Doors
 from web.bodies.reception import Reception
 from web.csrf import genuine
-from web.ending import told_of_the_end
 from web.first_start import tell_the_way_in
 from web.headers import SecurityHeaders
 from web.problems import tell_problems
 from web.proxies import ForwardedBy
+from web.shutdown import told_of_the_end
 from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from models.access import Permission
 from models.people import zone_of
-from tasks.outcomes import LEARNERS, ended_as, state_in_words
+from tasks.reset.outcomes import LEARNERS, ended_as, state_in_words
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
 

@@ -3,10 +3,10 @@
 from sqlalchemy.orm import Session
 
 from models.outbox import is_due
-from tasks.announce import Announcements
-from tasks.certificates import Certificates
-from tasks.files import Deletions
-from tasks.mail import Mails
+from tasks.alerts.announce import Announcements
+from tasks.alerts.mail import Mails
+from tasks.certificates.documents import Certificates
+from tasks.files.deletions import Deletions
 from tasks.outbox.hands import Hands
 from tasks.webhooks.deliver import Deliveries
 

@@ -15,7 +15,7 @@ from models import audit
 from models.access import Actor, Permission
 from models.certificates import supersede
 from models.events import EventSource
-from models.files import StoredFile, queue_deletions
+from models.files.files import StoredFile, queue_deletions
 from models.groups import GroupMember
 from models.idempotency import StoredAnswer
 from models.journal import note_ended, note_erased
@@ -29,10 +29,10 @@ from models.session import changed_rows
 from models.sign_in import Credential, SignInFailure, WebSession, account_of
 from models.tokens import ApiToken
 from models.training import Enrolment, EnrolmentState
-from tasks.clear_learners import delete_records
-from tasks.due import send_due_outboxes
-from tasks.event_sources import close_source
-from tasks.retrain import wait
+from tasks.outbox.due import send_due_outboxes
+from tasks.reset.clear_learners import delete_records
+from tasks.rules.event_sources import close_source
+from tasks.rules.retrain import wait
 
 NAME = "Erased user"
 WHY = "its owner was erased: whoever confirms it again owns it"

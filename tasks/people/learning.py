@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from models import audit, learning
 from models.access import Actor, Permission
 from models.coursework import Step, steps_of
-from models.files import StoredFile, attach
+from models.files.files import StoredFile, attach
+from models.files.uploads import Upload, receive
 from models.records import (
     AssignmentSubmission,
     Certificate,
@@ -29,7 +30,6 @@ from models.records import (
 from models.refusals import NothingHandedIn, NotYetDone, OwnWork, StaleRegistration
 from models.session import transaction
 from models.training import Course, Enrolment, EnrolmentState
-from models.uploads import Upload, receive
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def hand_in_file(
 ) -> None:
     """Hand in a file, with words or without. In transactions of its own, since a slow line must hold no lock.
 
-    Raises what `hand_in` and `models.uploads.receive` raise.
+    Raises what `hand_in` and `models.files.uploads.receive` raise.
     """
     with transaction() as session:  # what is nobody's to hand in is not stored
         _enrolment(session, actor, registration)

@@ -15,7 +15,7 @@ from models.access import Actor, actor_for
 from models.people import User
 from models.preferences import AlertLevel, AlertPreference, alert_levels_of
 from models.refusals import TimeZoneUnknown
-from tasks.letter_words import LANGUAGES, language_of
+from tasks.alerts.words import LANGUAGES, language_of
 
 
 def choose_settings(session: Session, actor: Actor, *, time_zone: str, notifications: bool) -> None:

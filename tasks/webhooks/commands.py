@@ -16,9 +16,9 @@ from models.refusals import WebhookEventsMissing, WebhookUnknown
 from models.session import changed_rows
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from tasks.messages import WORK_OUTBOXES, send_outbox
-from tasks.secrets import renew_secret
-from tasks.webhook_post import Address, address_of, look_up
 from tasks.webhooks.lookup import find_endpoint
+from tasks.webhooks.post import Address, address_of, look_up
+from tasks.webhooks.secrets import renew_secret
 
 DISABLED = "the endpoint is disabled"
 

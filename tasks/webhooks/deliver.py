@@ -10,12 +10,12 @@ from config.settings import settings
 from models.outbox import Item, is_this_try
 from models.session import transaction
 from models.webhooks import DELIVERIES, DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
-from tasks import webhook_post
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.hands import Hands
-from tasks.waits import OVER_THREE_DAYS
-from tasks.webhook_post import post
+from tasks.outbox.waits import OVER_THREE_DAYS
+from tasks.webhooks import post as webhook_post
 from tasks.webhooks.commands import DISABLED, close
+from tasks.webhooks.post import post
 
 
 @dataclass(frozen=True)

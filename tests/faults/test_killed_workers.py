@@ -164,8 +164,8 @@ from sqlalchemy import select
 from models.access import acting_user
 from models.people import Organization
 from models.session import transaction
-from tasks.preview import preview
-from tasks.request import request_reset
+from tasks.reset.impact import preview
+from tasks.reset.request import request_reset
 
 began = time.monotonic()
 with transaction() as session:

@@ -1,4 +1,4 @@
-"""The same as `tests/integration/test_plans_of_ticks.py`, with as much as there will ever be: `make soak`.
+"""The same as `tests/integration/retention/test_plans_of_ticks.py`, with as much as there will ever be: `make soak`.
 
 It takes some 15 GB of disk and a quarter of an hour, nearly all of it to fill the tables.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.test_plans_of_ticks import in_all_of_it, years
+from tests.integration.retention.test_plans_of_ticks import in_all_of_it, years
 from tests.post import Post
 from tests.web import serving
 

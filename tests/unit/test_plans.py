@@ -8,7 +8,7 @@ import pytest
 
 from models.refusals import PlanInvalid
 from models.resets import Audience
-from tasks.preview import Plan, expired, opened, signed
+from tasks.reset.plan import Plan, expired, opened, signed
 from tests.conftest import SECRET
 
 PLAN = Plan(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.recurrence import (
+from models.refusals import RecurrenceInvalid, TimeZoneUnknown
+from tasks.rules.recurrence import (
     checked,
     completed_until,
     due_after,
@@ -23,7 +24,6 @@ from models.recurrence import (
     on_the_clock,
     zone,
 )
-from models.refusals import RecurrenceInvalid, TimeZoneUnknown
 
 # Zones with odd histories: half an hour of daylight saving, a day that was left out, changes at midnight, none at all.
 ZONES = ("Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "America/Santiago", "Asia/Kolkata",

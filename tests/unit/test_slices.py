@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tasks.messages import SliceToSend
 from tasks.report import Progress
-from tasks.window import MOST_IN_A_SLICE, slice_size
+from tasks.reset.window import MOST_IN_A_SLICE, slice_size
 
 
 @pytest.mark.parametrize("learners", [0, 1, 2, 199, 200])

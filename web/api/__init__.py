@@ -2,7 +2,9 @@
 
 from fastapi import APIRouter
 
-from web.api import analytics, events, groups, imports, learning, me, plans, reported_events, resets, rules, users
+from web.api import analytics, groups, imports, learning, me, plans, resets, rules, users
+from web.api import events as reported_events
+from web.api import reset_stream as events
 from web.api.document import describe
 from web.api.unknown import nothing_unknown
 

@@ -1,134 +1,136 @@
-"""A reset as a stream of server-sent events, from now to its end."""
+"""Events that make retraining rules due: reported by a program with a token, or by a system that signs."""
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-import anyio
-from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import DBAPIError
-from starlette.types import Receive, Send
-from starlette.types import Scope as Connection
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
-from models.refusals import Refused
+from models.directory import course_of
+from models.events import Event, EventKind
+from models.refusals import IdempotencyKeyMissing
 from models.session import transaction
 from models.tokens import Scope
-from tasks.lookup import reset_seen_by
+from models.training import Course
+from tasks.rules.event_sources import report_by_webhook
+from tasks.rules.events import report_event, rules_of
 from web.access import program_with
-from web.api import reset_answer
+from web.api.body import JsonRoute
 from web.api.document import problems
-from web.api.reset_answer import ResetAnswer
-from web.ending import ending
-from web.places import Places
-from web.problems import Problem, answer
+from web.api.fields import KEY_LENGTH, NO_NUL, Answer, Body, IdempotencyKey
+from web.database import Database
 
-LOOK_SECONDS = 1.0
-HEARTBEAT_SECONDS = 15.0  # proxies cut what is silent for a minute, and a client that is gone is noticed by writing
-LONGEST_SECONDS = 600.0  # then the client comes again by itself, and its token is looked at anew
-STREAMS = Places("streams of events", total=200, organization=60, person=20)
-AGAIN_MILLISECONDS = 2000
+router = APIRouter(tags=["rules"], route_class=JsonRoute)
 
-EVENT = {
-    "type": "object",
-    "required": ["data"],
-    "properties": {
-        "event": {"type": "string", "enum": ["progress", "done"]},
-        "id": {"type": "string", "description": "Of what the reset was then, for `Last-Event-ID`"},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": "#/components/schemas/ResetAnswer"},
-        },
-        "retry": {"type": "integer", "minimum": 0},
-    },
-}
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "`progress` with each change, and `done` as the last; the data are the reset as `getReset` "
-        "answers it. Comments keep the line open.",
-        "content": {"text/event-stream": {"itemSchema": EVENT}},
-    },
-    204: {"description": "It is done, and you know it: do not come again"},
-}
-
-router = APIRouter(tags=["resets"])
-
-Watcher = Annotated[Actor, Depends(program_with(Scope.RESETS_READ))]
+Reporter = Annotated[Actor, Depends(program_with(Scope.EVENTS_WRITE))]
+Short = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
-class _Events(StreamingResponse):
-    """A stream that has its place while it is sent, however it ends."""
+class Reported(Body):
+    """Something that happened."""
 
-    media_type = "text/event-stream"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"kind": "incident", "course": "SAFETY-101", "reason": "press 4", "group": "bern-2"}]
+        }
+    )
 
-    def __init__(self, events: AsyncIterator[str], status_code: int = 200, *, actor: Actor) -> None:
-        # X-Accel-Buffering: nginx would keep events back otherwise.
-        super().__init__(events, status_code, headers={"X-Accel-Buffering": "no"})
-        self._actor = actor
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        with ExitStack() as place:
-            try:
-                place.enter_context(STREAMS.taken(self._actor))
-            except Problem as full:
-                words = f"{full.detail} Or ask for the reset itself every few seconds instead."
-                refusal = answer(Request(scope), full.status_code, full.code, words, **full.more)
-                await refusal(scope, receive, send)
-                return
-            await super().__call__(scope, receive, send)
+    kind: EventKind
+    course: Short = Field(description="The course that is about it")
+    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
+    group: Short | None = Field(None, description="The code of a group, if it is about that group alone")
 
 
-@router.get(
-    "/resets/{reset_id:uuid}/events",
-    operation_id="watchReset",
-    response_class=_Events,
-    responses=STREAM | problems("reset-unknown", "forbidden"),
+class EventAnswer(Answer):
+    """An event as it was written down."""
+
+    id: int
+    kind: EventKind
+    course: str
+    reason: str
+    reported_at: datetime
+    rules_due: int = Field(description="Rules that it made due")
+
+
+@router.post(
+    "/events",
+    operation_id="reportEvent",
+    status_code=202,
+    response_model=EventAnswer,
+    responses=problems(
+        "course-unknown",
+        "group-unknown",
+        "forbidden",
+        "reason-missing",
+        "event-mismatch",
+        "idempotency-key-missing",
+        "body-too-large",
+    ),
 )
-async def watch_reset(
-    reset_id: UUID,
-    actor: Watcher,
-    last_event_id: Annotated[
-        str, Header(max_length=200, description="The id of the last event seen, as browsers send it by themselves")
-    ] = "",
-) -> Response:
-    """Follow a reset live. What was seen already is not sent again; the stream ends with the reset."""
-    first = await anyio.to_thread.run_sync(_look, actor, reset_id)
-    if first.done and last_event_id == reset_answer.mark(first):
-        return Response(status_code=204)
-    return _Events(_events(actor, first, last_event_id), actor=actor)
+def report(body: Reported, actor: Reporter, session: Database, key: IdempotencyKey = None) -> EventAnswer:
+    """Report an event: the rules that wait for it become due. The same key again is the same event, for good."""
+    if key is None or not 1 <= len(key) <= KEY_LENGTH or not all("!" <= letter <= "~" for letter in key):
+        raise IdempotencyKeyMissing
+    actor.must_have(Permission.COURSES)
+    course_of(session, actor.organization_id, body.course)
+    event = report_event(session, actor, key=key, **body.model_dump())
+    return _answer(session, event, body.course)
 
 
-async def _events(actor: Actor, first: ResetAnswer, seen: str) -> AsyncIterator[str]:
-    """No database connection is held between two looks."""
-    began = spoke = time.monotonic()
-    reset: ResetAnswer = first
-    yield f"retry: {AGAIN_MILLISECONDS}\n\n"
-    while not ending.begun:
-        mark = reset_answer.mark(reset)
-        if mark != seen or reset.done:
-            seen, spoke = mark, time.monotonic()
-            yield _event("done" if reset.done else "progress", mark, reset)
-        elif time.monotonic() - spoke > HEARTBEAT_SECONDS:
-            spoke = time.monotonic()
-            yield ": still here\n\n"
-        if reset.done or time.monotonic() - began > LONGEST_SECONDS:
-            return
-        await anyio.sleep(LOOK_SECONDS)
-        try:
-            reset = await anyio.to_thread.run_sync(_look, actor, first.id)
-        except (DBAPIError, Refused):  # the client comes again, and is then told in the proper form
-            return
+@router.post(
+    "/hooks/{source}",
+    operation_id="reportEventSigned",
+    status_code=202,
+    response_model=EventAnswer,
+    responses=problems(
+        "signature-invalid",
+        "event-invalid",
+        "course-unknown",
+        "group-unknown",
+        "user-unknown",
+        "forbidden",
+        "reason-missing",
+        "event-mismatch",
+        "body-too-large",
+    ),
+    openapi_extra={
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Reported"}}},
+        },
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": words}
+            for name, words in {
+                "webhook-id": "The message's id; the same id again is the same event",
+                "webhook-timestamp": "Seconds since 1970, at most five minutes off",
+                "webhook-signature": "`v1,` and the signature, as Standard Webhooks says",
+            }.items()
+        ],
+    },
+)
+async def report_signed(source: UUID, request: Request) -> EventAnswer:
+    """The same, by a system whose source was opened with `recourse events sources add`: signed, and without a token."""
+    body = await request.body()
+    return await run_in_threadpool(_report_signed, source, dict(request.headers), body)
 
 
-def _look(actor: Actor, reset_id: UUID) -> ResetAnswer:
+def _report_signed(source: UUID, headers: dict[str, str], body: bytes) -> EventAnswer:
     with transaction() as session:
-        actor.must_have_one_of(Permission.COURSES, Permission.USERS)
-        return reset_answer.of(session, reset_seen_by(session, actor, reset_id))
+        event = report_by_webhook(session, source, headers, body)
+        return _answer(session, event, session.get_one(Course, event.course_id).code)
 
 
-def _event(name: str, mark: str, reset: ResetAnswer) -> str:
-    return f"event: {name}\nid: {mark}\ndata: {reset.model_dump_json()}\n\n"
+def _answer(session: Session, event: Event, course: str) -> EventAnswer:
+    return EventAnswer(
+        id=event.id,
+        kind=event.kind,
+        course=course,
+        reason=event.reason,
+        reported_at=event.reported_at,
+        rules_due=rules_of(session, event),
+    )

@@ -11,7 +11,8 @@ from models.access import Actor, Permission
 from models.directory import course_of, user_of
 from models.resets import Audience
 from models.tokens import Scope
-from tasks.preview import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, Options, Preview, preview
+from tasks.reset.impact import Preview, preview
+from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, Options
 from web.access import program_with
 from web.api.body import JsonRoute
 from web.api.document import problems

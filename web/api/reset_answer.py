@@ -8,8 +8,8 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from models.resets import Audience, Reset, ResetState
-from tasks.lookup import ResetLine, line_of
 from tasks.report import Progress, report
+from tasks.reset.lookup import ResetLine, line_of
 from web.api.fields import Answer
 
 WAIT_SECONDS = 2  # until it is worth asking again

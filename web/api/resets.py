@@ -15,12 +15,12 @@ from models.directory import course_of, user_of
 from models.refusals import PlanInvalid
 from models.resets import ItemState, Reset, ResetState
 from models.tokens import Scope
-from tasks.cancel import cancel
-from tasks.lookup import items_of, reset_seen_by, resets_seen_by
-from tasks.preview import opened
 from tasks.report import progress_of_each
-from tasks.request import request_reset
-from tasks.retry_failed import retry_failed
+from tasks.reset.cancel import cancel
+from tasks.reset.lookup import items_of, reset_seen_by, resets_seen_by
+from tasks.reset.plan import opened
+from tasks.reset.request import request_reset
+from tasks.reset.retry_failed import retry_failed
 from web.access import program_with
 from web.api import reset_answer
 from web.api.body import JsonRoute

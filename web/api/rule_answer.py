@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor
 from models.retraining import OccurrenceState, Rule, RuleState
-from tasks.dry_run import dry_run
-from tasks.rule_terms import Figures, Terms, in_sentences, terms_of
-from tasks.rules import Proposal
+from tasks.rules.dry_run import dry_run
+from tasks.rules.proposals import Proposal
+from tasks.rules.terms import Figures, Terms, in_sentences, terms_of
 from web.api.fields import NO_NUL, Answer, Body
 
 Cap = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]

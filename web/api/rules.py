@@ -15,12 +15,12 @@ from models.directory import course_of
 from models.refusals import PlanInvalid
 from models.retraining import Rule
 from models.tokens import Scope
-from tasks.dry_run import dry_run
-from tasks.rule_history import history_of, rules_seen_by
-from tasks.rule_terms import Terms, terms_of
-from tasks.rules import confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
-from tasks.rules import remove as remove_for_good
-from tasks.rules import resume as resume_rule
+from tasks.rules.dry_run import dry_run
+from tasks.rules.history import history_of, rules_seen_by
+from tasks.rules.proposals import confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
+from tasks.rules.proposals import remove as remove_for_good
+from tasks.rules.proposals import resume as resume_rule
+from tasks.rules.terms import Terms, terms_of
 from web.access import program_with
 from web.api.body import JsonRoute
 from web.api.document import problems

@@ -10,7 +10,7 @@ from models.certificates import facts_of, holds, is_superseded, plain_serials
 from models.directory import training_of
 from models.refusals import CertificateMissing
 from models.session import transaction
-from tasks.certificates import document_of
+from tasks.certificates.documents import document_of
 from web.access import Person
 from web.database import Database
 from web.templating import page

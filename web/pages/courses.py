@@ -5,7 +5,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from models.analytics import completion_by_course
 from models.directory import activity_counts, course_of
-from tasks.lookup import resets_seen_by
+from tasks.reset.lookup import resets_seen_by
 from web.access import FOR_COURSES_ADMINS, CoursesAdmin
 from web.database import Database
 from web.templating import page

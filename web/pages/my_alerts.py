@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from models.preferences import AlertLevel, alert_levels_of
-from tasks.letter_words import LANGUAGES, language_of
+from tasks.alerts.words import LANGUAGES, language_of
 from tasks.people.preferences import choose_alerts
 from web.access import Person
 from web.database import Database

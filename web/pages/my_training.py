@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models.coursework import steps_of
 from models.directory import TrainingLine, course_of, training_of
-from models.file_types import TYPES
-from models.files import open_file
+from models.files.files import open_file
+from models.files.types import TYPES
 from models.people import User
 from models.refusals import CourseNotAssigned, FileTooLarge, Refused, StaleRegistration
 from models.session import transaction

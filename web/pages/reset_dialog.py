@@ -19,8 +19,9 @@ from models.records import kind_labels
 from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, PlanOutdated, Refused, StartAtInvalid
 from models.resets import Audience
 from models.session import transaction
-from tasks.preview import Options, Plan, impact, make_plan, opened, signed, with_options
-from tasks.request import request_reset
+from tasks.reset.impact import impact
+from tasks.reset.plan import Options, Plan, make_plan, opened, signed, with_options
+from tasks.reset.request import request_reset
 from web.access import CoursesAdmin, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number

@@ -10,17 +10,17 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from config.links import flower_row
-from models.file_deletions import files_left
+from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.records import kind_labels
 from models.refusals import DetailsDeleted
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
-from tasks.cancel import cancel
-from tasks.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
-from tasks.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
-from tasks.outcomes import counted as in_words
 from tasks.report import mails_in, progress_of, progress_of_each, report
-from tasks.retry_failed import retry_failed
+from tasks.reset.cancel import cancel
+from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by
+from tasks.reset.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
+from tasks.reset.outcomes import counted as in_words
+from tasks.reset.retry_failed import retry_failed
 from web.access import AnyAdmin
 from web.database import Database
 from web.pager import Pager

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from models.refusals import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, RuleKind
-from tasks.rule_terms import Terms
+from tasks.rules.terms import Terms
 
 EVERY = {"FREQ=YEARLY": "year", "FREQ=MONTHLY;INTERVAL=6": "six months", "FREQ=MONTHLY": "month", "FREQ=WEEKLY": "week"}
 

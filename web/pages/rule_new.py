@@ -12,9 +12,17 @@ from models.analytics import completion_by_course
 from models.groups import groups_with_size
 from models.refusals import BrakeHolds, ConfirmMismatch, PlanExpired, PlanInvalid, Refused
 from models.retraining import RuleKind
-from tasks.dry_run import dry_run
-from tasks.rule_terms import EVENTS
-from tasks.rules import Proposal, confirm_again, make_rule, opened_proposal, propose_again, propose_rule, rule_of
+from tasks.rules.dry_run import dry_run
+from tasks.rules.proposals import (
+    Proposal,
+    confirm_again,
+    make_rule,
+    opened_proposal,
+    propose_again,
+    propose_rule,
+    rule_of,
+)
+from tasks.rules.terms import EVENTS
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pages.my_settings import ZONES

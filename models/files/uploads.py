@@ -1,0 +1,110 @@
+"""Uploads: a file is streamed into the storage, held to the limits on the way, and belongs to nobody yet."""
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from config.settings import settings
+from models.files import storage
+from models.files.deletions import delete_later, put_off
+from models.files.types import TYPES, FileType, allowed, looks_like
+from models.refusals import FileTooLarge, FileTypeRefused, UploadExpired
+from models.session import transaction
+
+MEGABYTE = 1_000_000
+PIECE = 64 * 1024  # bytes
+HEAD = 4096  # bytes of its beginning by which a file's type is checked
+KEPT = timedelta(hours=1)  # an upload that is not attached within that is deleted
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is in the storage and belongs to nobody yet; `models.files.files.attach` makes it a learner's."""
+
+    key: str
+    filename: str
+    content_type: str
+    size: int  # bytes
+    sha256: str
+
+
+def receive(organization_id: int, filename: str, content: BinaryIO | Iterable[bytes]) -> Upload:
+    """Stream a file into the storage. Outside of any transaction, since a slow line must not hold a lock.
+
+    Before the first byte is stored, a committed row says that the object is to be deleted in an hour; attaching takes
+    that back. The type is told by the name and must be borne out by the content: what the browser says it is counts
+    for nothing. Raises `FileTypeRefused`, `FileTooLarge`, `UploadExpired`,
+    `StorageUnavailable`.
+    """
+    name = _plain_name(filename)
+    kind = TYPES.get(PurePosixPath(name).suffix.lower())
+    if kind is None:
+        raise FileTypeRefused("Files of this type are not taken.", allowed())
+    pieces = _pieces(content)
+    head = _head(pieces)
+    if not head:
+        raise FileTypeRefused("This file is empty.", allowed())
+    if not looks_like(kind, head):
+        raise FileTypeRefused(f"This file is named like a {kind.name}, but is none.", allowed())
+    key = f"{organization_id}/{secrets.token_hex(20)}"
+    with transaction() as session:
+        delete_later(session, key, KEPT)
+    return _stored(key, name, kind, chain([head], pieces))
+
+
+def _stored(key: str, name: str, kind: FileType, pieces: Iterable[bytes]) -> Upload:
+    limit = settings().file_limit_mb
+    size, digest = 0, hashlib.sha256()
+
+    def measured() -> Iterator[bytes]:
+        nonlocal size
+        for piece in pieces:
+            size += len(piece)
+            if size > limit * MEGABYTE:
+                raise FileTooLarge(limit)
+            digest.update(piece)
+            yield piece
+
+    try:
+        storage.write(key, measured())
+    except BaseException:
+        with transaction() as session:
+            delete_later(session, key, timedelta())
+        raise
+    with transaction() as session:  # an hour from now, however long it took
+        in_time = put_off(session, key, KEPT)
+        if not in_time:
+            delete_later(session, key, timedelta())
+    if not in_time:
+        raise UploadExpired
+    return Upload(key, name, kind.content_type, size, digest.hexdigest())
+
+
+def _plain_name(filename: str) -> str:
+    """The name without folders and control characters, short enough for every system it is downloaded to."""
+    name = unicodedata.normalize("NFC", filename.replace("\\", "/").rpartition("/")[2])
+    name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip(" .")
+    path = PurePosixPath(name)
+    return f"{path.stem[: LONGEST_NAME - len(path.suffix)]}{path.suffix}" if len(name) > LONGEST_NAME else name
+
+
+def _pieces(content: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+    read = getattr(content, "read", None)
+    return iter(lambda: read(PIECE), b"") if read else iter(content)
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    """The first bytes, at least `HEAD` if there are so many: a stream may come in drops."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= HEAD:
+            break
+    return head

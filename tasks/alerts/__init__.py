@@ -1,0 +1,1 @@
+"""Alerts: into inboxes, then as e-mails and chat messages."""

@@ -1,0 +1,168 @@
+"""What e-mails say: looked up at the moment of sending, in the user's language and time zone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from sqlalchemy import Row, case, select
+from sqlalchemy.orm import Session
+
+from config.settings import required
+from models.mail import Mail, MailAlert
+from models.notifications import ABOUT_ONES_OWN, Notification, NotificationKind
+from models.people import Organization, User, zone_of
+from models.preferences import why_no_mail
+from models.resets import Reset
+from models.retraining import Occurrence
+from models.training import Course, Enrolment
+from tasks.alerts.words import Language, language_of
+from tasks.links import course_link, reset_link, rule_link, settings_link, unsubscribe_link
+from tasks.report import progress_of
+
+
+class NotAptError(Exception):
+    """Nothing of what the e-mail was to say is still wanted or true; the message says why."""
+
+
+class NoLetterError(Exception):
+    """No e-mail can be made of it, such as where the address is none; the message says why."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One course in an e-mail."""
+
+    course: str
+    title: str
+    lines: list[str]
+    link: str
+
+
+def write_letter(session: Session, mail: Mail) -> EmailMessage:
+    """The e-mail as it is to be sent now, without what is not apt any more. Raises `NotAptError`, `NoLetterError`."""
+    user, organization = session.execute(
+        select(User, Organization).join(Organization).where(User.id == mail.user_id)
+    ).one()
+    found = _alerts(session, mail)
+    apt = [row for row in found if row.why_not is None]
+    if not apt:
+        raise NotAptError(found[0].why_not if found else "it carries no alert")
+    tag, language = language_of(user.locale)
+    items = [_item(session, row, user, language) for row in apt]
+    words = language.kinds[mail.kind]
+    values: dict[str, Any] = {
+        "tag": tag,
+        "language": language,
+        "heading": words.heading,
+        "greeting": language.greeting.format(name=user.name),
+        "introduction": words.introduction,
+        "button": words.button,
+        "items": items,
+        "footer": language.footer.format(organization=organization.name),
+        "preferences": settings_link(),
+        "unsubscribe": unsubscribe_link(user.id),
+    }
+    subject = words.subject if len(items) == 1 else words.subject_of_many
+    try:
+        return _message(mail, user, subject.format(course=items[0].course, count=len(items)), values)
+    except (ValueError, MessageError, IndexError) as error:  # the email package finds many words for a bad address
+        raise NoLetterError(f"No e-mail can be made of it: {type(error).__name__}") from error
+
+
+def message_id(mail: Mail) -> str:
+    """The same at every try, so that whoever gets it twice can tell."""
+    return f"<{mail.id}@{parseaddr(required('mail_from'))[1].rpartition('@')[2]}>"
+
+
+def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
+    """The mail's alerts, one a course, each with why it is not apt any more."""
+    not_theirs = Notification.kind.in_(ABOUT_ONES_OWN) & Enrolment.id.is_(None)
+    why_not = case(*why_no_mail(Notification.course_id), (not_theirs, "the course is no longer assigned"))
+    newest_last = (
+        select(Notification, Course, Enrolment.due_at, why_not.label("why_not"))
+        .join(MailAlert, MailAlert.notification_id == Notification.id)
+        .join(User, User.id == Notification.user_id)
+        .join(Course, Course.id == Notification.course_id)
+        .outerjoin(
+            Enrolment,
+            (Enrolment.user_id == User.id) & (Enrolment.course_id == Course.id) & Enrolment.unassigned_at.is_(None),
+        )
+        .where(MailAlert.mail_id == mail.id)
+        .order_by(Course.title, Notification.id)
+    )
+    by_course = {row.Course.id: row for row in session.execute(newest_last)}
+    return list(by_course.values())
+
+
+def _item(session: Session, row: Row[Any], user: User, language: Language) -> Item:
+    alert, course = row.Notification, row.Course
+    name = " ".join(course.title.split()) or course.code
+    lines, link = [], course_link(course.code)
+    match alert.kind:
+        case NotificationKind.COURSE_ASSIGNED:
+            if row.due_at:
+                lines = [language.due.format(day=language.day(row.due_at.astimezone(zone_of(user)).date()))]
+        case NotificationKind.RETRAINING_AHEAD:
+            if alert.occurrence_id:
+                begins = session.get_one(Occurrence, alert.occurrence_id).due_at
+                lines = [language.begins.format(day=language.day(begins.astimezone(zone_of(user)).date()))]
+        case NotificationKind.RESET_DIGEST:
+            lines, link = (
+                _outcome(session, session.get_one(Reset, alert.reset_id), language),
+                reset_link(alert.reset_id),
+            )
+        case NotificationKind.RULE_WAITS:
+            lines = [language.waits]
+            if alert.occurrence_id:
+                link = rule_link(session.get_one(Occurrence, alert.occurrence_id).rule_id)
+    return Item(name, f"{name} ({course.code})", lines, link)
+
+
+def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
+    """What came of a reset, and nothing of any one learner."""
+    progress = progress_of(session, reset.id)
+    counts = {name: f"{getattr(progress, name):,}" for name in ("total", "cleared", "unchanged", "skipped", "failed")}
+    lines = [language.reset.get(reset.state, str(reset.state))]
+    if progress.total:
+        lines.append(language.figures.format(**counts))
+    if progress.failed:
+        lines.append(language.failures)
+    return [*lines, language.why.format(reason=reset.reason)]
+
+
+def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> EmailMessage:
+    message = EmailMessage()
+    name, sender = parseaddr(required("mail_from"))
+    message["From"] = Address(name, addr_spec=sender)
+    local, _, domain = user.email.rpartition("@")
+    address = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+    message["To"] = Address(" ".join(user.name.split()), addr_spec=address)
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = message_id(mail)
+    message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in answer
+    message.set_content(_templates().get_template("letter.txt").render(values))
+    message.add_alternative(_templates().get_template("letter.html").render(values), subtype="html")
+    message["Content-Language"] = values["tag"]
+    return message
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(["html"]),  # not in the text part, whose readers would see the entities
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

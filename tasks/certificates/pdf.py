@@ -1,0 +1,107 @@
+"""A certificate as a document: A4, landscape, with a QR code that leads to the page that says whether it holds."""
+
+from pathlib import Path
+from typing import cast
+
+import segno
+from fpdf import FPDF
+
+from models.certificates import Facts
+from models.people import zone_of
+from tasks.alerts.words import language_of
+from tasks.certificates.words import WORDS
+from tasks.links import verify_link
+
+FONTS = Path(__file__).parent / "fonts"  # those that every PDF reader has know only the letters of Western Europe
+INK, QUIET, ACCENT = (22, 33, 31), (82, 97, 94), (11, 93, 91)
+WIDTH, HEIGHT, MARGIN = 297.0, 210.0, 30.0  # mm
+QR_SIZE = 32.0  # mm; a phone reads it from the paper at arm's length
+LINE = 1.25  # times the letters' height
+
+
+def certificate_pdf(facts: Facts) -> bytes:
+    """The document. The same facts give the same bytes."""
+    tag, language = language_of(facts.user.locale)
+    words = WORDS[tag]
+    day = language.day(facts.issued_at.astimezone(zone_of(facts.user)).date())
+    page = _Page()
+    page.set_title(f"{words.title}: {facts.course.title}")
+    page.set_author(facts.organization.name)
+    page.set_lang(tag)
+    page.set_creation_date(facts.issued_at)
+    page.frame()
+    page.centred(30, facts.organization.name, 15, QUIET, lines=1)
+    page.centred(45, words.title, 36, ACCENT, bold=True)
+    page.centred(70, words.introduction, 13, QUIET)
+    page.centred(80, facts.user.name, 30, INK, bold=True)
+    page.centred(105, words.deed, 13, QUIET)
+    page.centred(115, facts.course.title, 22, INK, bold=True)
+    page.centred(142, words.issued.format(day=day), 13, INK)
+    link = verify_link(facts.serial)
+    page.qr_code(link, MARGIN - 2, 156)
+    page.beside_code(162, [words.serial.format(serial=facts.serial), words.verify, link])
+    return bytes(page.output())
+
+
+class _Page(FPDF):
+    """One page, and what is drawn on it."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation="landscape", format="A4")
+        self.add_font("DejaVu", "", FONTS / "DejaVuSans.ttf")
+        self.add_font("DejaVu", "B", FONTS / "DejaVuSans-Bold.ttf")
+        self.set_auto_page_break(auto=False)
+        self.add_page()
+
+    def frame(self) -> None:
+        """Two lines around it."""
+        self.set_draw_color(*ACCENT)
+        for inset, width in ((10.0, 1.2), (13.0, 0.3)):
+            self.set_line_width(width)
+            self.rect(inset, inset, WIDTH - 2 * inset, HEIGHT - 2 * inset)
+
+    def centred(
+        self, top: float, text: str, points: float, colour: tuple[int, int, int], *, bold: bool = False, lines: int = 2
+    ) -> None:
+        """Words in the middle, `top` mm from above: as large as wished, or as fits into so many lines."""
+        text = " ".join(text.split())
+        room = WIDTH - 2 * MARGIN
+        wished = points
+        while points > 7:
+            self.set_font("DejaVu", "B" if bold else "", points)
+            needed = len(cast(list[str], self.multi_cell(room, text=text, align="C", dry_run=True, output="LINES")))
+            # Two lines take the room of one and a half at the size that was wished.
+            if needed == 1 or (needed <= lines and points <= wished * 0.75):
+                break
+            points -= 1
+        self.set_text_color(*colour)
+        self.set_xy(MARGIN, top)
+        height = points * 0.3528 * LINE  # a point is 0.3528 mm
+        self.multi_cell(room, height, text=text, align="C")
+
+    def qr_code(self, text: str, left: float, top: float) -> None:
+        """The code, drawn and not a picture: sharp at every size."""
+        rows = [list(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=4)]
+        size = QR_SIZE / len(rows)
+        self.set_fill_color(0, 0, 0)
+        for y, row in enumerate(rows):
+            begin = None
+            for x, dark in enumerate([*row, 0]):  # neighbours as one: no hairlines between them
+                if dark and begin is None:
+                    begin = x
+                elif not dark and begin is not None:
+                    self.rect(left + begin * size, top + y * size, (x - begin) * size, size, style="F")
+                    begin = None
+
+    def beside_code(self, top: float, lines: list[str]) -> None:
+        """Small lines to the right of the code."""
+        for place, line in enumerate(lines):
+            points = 10.0
+            self.set_font("DejaVu", "", points)
+            room = WIDTH - 2 * MARGIN - QR_SIZE
+            while self.get_string_width(line) > room and points > 4:
+                points -= 0.5
+                self.set_font("DejaVu", "", points)
+            self.set_text_color(*(INK if place == 0 else QUIET))
+            self.set_xy(MARGIN + QR_SIZE + 1, top + place * 6.5)
+            self.cell(room, 6, text=line, link=line if line.startswith("http") else "")

@@ -1,0 +1,1 @@
+"""Learners' files that a reset or an erasure deletes from the storage."""

@@ -1,0 +1,57 @@
+"""Cancel: stop what is not cleared yet."""
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Actor
+from models.refusals import AlreadySettled
+from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetSlice
+from models.session import changed_rows
+from tasks.messages import send_coordinator
+from tasks.reset.plan import permission_for
+
+CANCELLED = "the reset was cancelled"
+
+
+def cancel(session: Session, actor: Actor, reset: Reset) -> None:
+    """Ask for the reset to stop. Who is cleared stays cleared and is alerted; nobody further is touched.
+
+    It lives in the database and not in a worker's memory, so it holds through any restart. Cancelling twice is the
+    same as once. Raises `Forbidden`, `AlreadySettled`.
+    """
+    actor.must_have(permission_for(reset.audience))
+    # Just after a big mistake the ledger of a million learners may still be being written: wait for it.
+    session.execute(text("SET LOCAL lock_timeout TO '60s'"))
+    session.refresh(reset, with_for_update={"key_share": True})
+    if reset.state in SETTLED:
+        raise AlreadySettled(reset.state)
+    if reset.cancel_requested_at is None:
+        reset.cancel_requested_at = session.scalars(select(func.now())).one()
+        audit.record(session, actor, "reset.cancelled", reset.id, reset.organization_id)
+    send_coordinator(session, reset)
+
+
+def close_open_slices(session: Session, reset: Reset) -> None:
+    """Skip every learner who is still pending, but for those whom a worker has in hand at this moment."""
+    closed = (
+        select(ResetSlice.number, ResetSlice.first, ResetSlice.last)
+        .where(ResetSlice.reset_id == reset.id, ResetSlice.settled_at.is_(None))
+        .with_for_update(skip_locked=True)
+    )
+    for number, first, last in session.execute(closed).all():
+        skipped = changed_rows(
+            session,
+            update(ResetItem)
+            .where(
+                ResetItem.reset_id == reset.id,
+                ResetItem.enrolment_id.between(first, last),
+                ResetItem.state == ItemState.PENDING,
+            )
+            .values(state=ItemState.SKIPPED, reason=CANCELLED),
+        )
+        session.execute(
+            update(ResetSlice)
+            .where(ResetSlice.reset_id == reset.id, ResetSlice.number == number)
+            .values(skipped=ResetSlice.skipped + skipped, settled_at=func.now())
+        )

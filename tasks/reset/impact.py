@@ -1,0 +1,149 @@
+"""The impact of a plan: what the reset would remove, and whom it would alert. Changes nothing."""
+
+from dataclasses import dataclass, replace
+from typing import Unpack
+
+from sqlalchemy import exists, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from models.access import Actor
+from models.people import User
+from models.preferences import wants_alert
+from models.records import Completion, LearnerRecord, record_kinds
+from models.resets import ItemState, ResetItem
+from models.training import Enrolment, EnrolmentState
+from tasks.reset.audience import ELSEWHERE, in_audience
+from tasks.reset.plan import Options, Plan, Shown, make_plan, signed
+
+COUNTED_EXACTLY = 5_000  # learners; above that, estimates are from a sample of about `SAMPLED`
+SAMPLED = 1_000
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan, and what it would do now."""
+
+    plan: Plan
+    learners: int
+    removed: dict[str, int]  # rows by record kind
+    alerts: int
+    excluded: dict[str, int]  # learners of the audience who would be left out, by the reason
+    sample: list[str]  # names of a few learners
+    about: bool  # whether `removed` and `alerts` are estimates
+
+    @property
+    def completions(self) -> int:
+        """Completions that would go."""
+        return self.removed[Completion.kind()]
+
+    @property
+    def token(self) -> str:
+        """The plan with what was shown of it, signed."""
+        return signed(self.plan)
+
+
+def preview(
+    session: Session, actor: Actor, course_code: str, *, about: bool = False, **options: Unpack[Options]
+) -> Preview:
+    """Plan a reset, and say what it would do now. Changes nothing.
+
+    It counts every record of the audience, which takes seconds for a million learners. With `about`, records and alerts
+    of a large audience are estimated from a sample of it instead. Who has no use for the figures calls `make_plan`,
+    which takes the same arguments and raises the same.
+    """
+    return impact(session, make_plan(session, actor, course_code, **options), about=about)
+
+
+def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
+    """What the plan would do now; see `preview`. The preview's plan is this one, with what is shown."""
+    shown = figures(session, plan, about=about)
+    return Preview(
+        replace(plan, shown=shown),
+        learners=shown.learners,
+        removed=told(shown),
+        alerts=shown.alerts if shown.sampled == 1 else _rounded(shown.alerts),
+        excluded=_excluded(session, plan),
+        sample=_some_names(session, plan),
+        about=shown.sampled > 1,
+    )
+
+
+def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int | None = None) -> Shown:
+    """The plan's figures as they are now, of one in `sampled` learners if that is said."""
+    audience = in_audience(plan)
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
+    if sampled is None:
+        sampled = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
+    counted = audience
+    if sampled > 1:  # by a hash of the id, since the ids of a course may follow a pattern
+        counted &= func.abs(func.hashint8(Enrolment.id)) % sampled == 0
+    in_sample = (
+        select(Enrolment.id, Enrolment.registration, Enrolment.state, Enrolment.user_id).where(counted).cte("in_sample")
+    )
+    kinds = record_kinds()
+    records = {
+        kind.kind(): select(func.count())
+        .select_from(kind)
+        .join(in_sample, in_sample.c.registration == kind.registration)
+        .scalar_subquery()
+        for kind in kinds
+    }
+    anything = or_(
+        in_sample.c.state != EnrolmentState.ASSIGNED,
+        *(exists().where(kind.registration == in_sample.c.registration) for kind in kinds),
+    )
+    alerts = (
+        select(func.count())
+        .select_from(in_sample)
+        .join(User, User.id == in_sample.c.user_id)
+        .where(anything, wants_alert(literal(plan.course_id)))
+        .scalar_subquery()
+    )
+    looked_at = select(func.count()).select_from(in_sample).scalar_subquery()
+    size, alerted, *rows = session.execute(select(looked_at, alerts, *records.values())).one()
+    scale = learners / size if sampled > 1 and size else 1
+    removed = {kind: round(count * scale) for kind, count in zip(records, rows, strict=True)}
+    if sampled > 1:  # a sample that holds none of a kind does not tell that there are none
+        removed |= _few(session, plan, [kind for kind in kinds if not removed[kind.kind()]])
+    return Shown(learners, removed, round(alerted * scale) if plan.notify else 0, sampled)
+
+
+def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict[str, int]:
+    """How many records of these kinds there are, counted."""
+    few = {
+        kind.kind(): select(func.count())
+        .select_from(kind)
+        .join(Enrolment, Enrolment.registration == kind.registration)
+        .where(in_audience(plan))
+        .scalar_subquery()
+        for kind in kinds
+    }
+    return dict(zip(few, session.execute(select(*few.values())).one(), strict=True)) if few else {}
+
+
+def told(shown: Shown) -> dict[str, int]:
+    """The rows of each record kind, as people are told of them."""
+    return {kind: count if shown.sampled == 1 else _rounded(count) for kind, count in shown.removed.items()}
+
+
+def _rounded(estimate: int) -> int:
+    """To two digits: more would claim to know more than a sample tells."""
+    return round(estimate, 2 - len(str(estimate)))
+
+
+def _excluded(session: Session, plan: Plan) -> dict[str, int]:
+    """Learners of the audience who are open in another reset now, and would be skipped."""
+    elsewhere = session.scalars(
+        select(func.count())
+        .select_from(ResetItem)
+        .join(Enrolment, Enrolment.id == ResetItem.enrolment_id)
+        .where(ResetItem.state == ItemState.PENDING, in_audience(plan))
+    ).one()
+    return {ELSEWHERE: elsewhere} if elsewhere else {}
+
+
+def _some_names(session: Session, plan: Plan) -> list[str]:
+    """A few of the learners, for people to see at a glance whether it is the right course."""
+    first = select(Enrolment.user_id).where(in_audience(plan)).limit(NAMES_SHOWN).subquery()
+    return list(session.scalars(select(User.name).join(first, first.c.user_id == User.id).order_by(User.name)))

@@ -1,0 +1,150 @@
+"""Resets as people look at them: the list, one of them, its learners, and why some were not reset.
+
+Everything here is within the organization of whoever looks, and within their permissions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models.access import Actor
+from models.people import User
+from models.refusals import DetailsDeleted, ResetUnknown
+from models.resets import Audience, ItemState, Reset, ResetItem, ResetState
+from models.training import Course, Enrolment
+from tasks.reset.plan import permission_for
+
+CAUSES = 20  # shown at most
+
+
+@dataclass(frozen=True)
+class ResetLine:
+    """A reset in a list."""
+
+    reset: Reset
+    course_code: str
+    course_title: str
+    requester: str  # name of the user, or the account at the console
+
+
+@dataclass(frozen=True)
+class ItemLine:
+    """What became of one learner."""
+
+    enrolment_id: int
+    user_id: int
+    name: str
+    email: str
+    state: ItemState
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason that learners were skipped or failed for, and how many of them."""
+
+    state: ItemState
+    reason: str
+    learners: int
+
+
+def reset_seen_by(session: Session, actor: Actor, reset_id: UUID | str) -> Reset:
+    """The reset with this id. One of another organization is as unknown as one that never was.
+
+    Raises `ResetUnknown`, and `Forbidden` for an actor who may not make resets of its kind.
+    """
+    try:
+        reset = session.get(Reset, reset_id if isinstance(reset_id, UUID) else UUID(reset_id))
+    except ValueError:
+        reset = None
+    if reset is None or reset.organization_id != actor.organization_id:
+        raise ResetUnknown(str(reset_id))
+    actor.must_have(permission_for(reset.audience))
+    return reset
+
+
+def resets_seen_by(
+    session: Session,
+    actor: Actor,
+    *,
+    states: Sequence[ResetState] = (),
+    course_code: str | None = None,
+    idempotency_key: str | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[ResetLine]:
+    """The resets that the actor may see, latest first: from after `before`, the moment and id of the last one seen."""
+    conditions: list[ColumnElement[bool]] = [
+        Reset.organization_id == actor.organization_id,
+        Reset.audience.in_([one for one in Audience if permission_for(one) in actor.permissions]),
+    ]
+    if states:
+        conditions.append(Reset.state.in_(states))
+    if course_code is not None:
+        conditions.append(Course.code == course_code)
+    if idempotency_key is not None:
+        conditions.append(Reset.idempotency_key == idempotency_key)
+    if before is not None:
+        conditions.append(tuple_(Reset.requested_at, Reset.id) < before)
+    query = (
+        select(Reset, Course.code, Course.title, func.coalesce(User.name, Reset.requester))
+        .join(Course, Course.id == Reset.course_id)
+        .outerjoin(User, User.id == Reset.requested_by)
+        .where(*conditions)
+        .order_by(Reset.requested_at.desc(), Reset.id.desc())
+        .limit(limit)
+    )
+    return [ResetLine(*row) for row in session.execute(query)]
+
+
+def latest_resets(session: Session, organization_ids: Sequence[int], limit: int) -> list[Reset]:
+    """The latest resets of these organizations: for whoever holds the database anyway."""
+    mine = select(Reset).where(Reset.organization_id.in_(organization_ids))
+    return list(session.scalars(mine.order_by(Reset.requested_at.desc()).limit(limit)))
+
+
+def line_of(session: Session, reset: Reset) -> ResetLine:
+    """One reset as a line."""
+    course = session.get_one(Course, reset.course_id)
+    user = session.get(User, reset.requested_by) if reset.requested_by else None
+    return ResetLine(reset, course.code, course.title, user.name if user else reset.requester)
+
+
+def items_of(
+    session: Session, reset: Reset, *, state: ItemState | None = None, after: int = 0, limit: int
+) -> list[ItemLine]:
+    """Learners of the reset, by enrolment id from after `after`; of one state if it is given.
+
+    Raises `DetailsDeleted`.
+    """
+    if reset.details_deleted_at is not None:
+        raise DetailsDeleted(settings().keep_ledger_days)
+    conditions = [ResetItem.reset_id == reset.id, ResetItem.enrolment_id > after]
+    if state is not None:
+        conditions.append(ResetItem.state == state)
+    query = (
+        select(ResetItem.enrolment_id, User.id, User.name, User.email, ResetItem.state, ResetItem.reason)
+        .join(Enrolment, Enrolment.id == ResetItem.enrolment_id)
+        .join(User, User.id == Enrolment.user_id)
+        .where(*conditions)
+        .order_by(ResetItem.enrolment_id)
+        .limit(limit)
+    )
+    return [ItemLine(*row) for row in session.execute(query)]
+
+
+def causes_of(session: Session, reset: Reset) -> list[Cause]:
+    """Why learners were skipped or failed, most frequent first."""
+    rows = session.execute(
+        select(ResetItem.state, ResetItem.reason, func.count())
+        .where(ResetItem.reset_id == reset.id, ResetItem.state.in_((ItemState.SKIPPED, ItemState.FAILED)))
+        .group_by(ResetItem.state, ResetItem.reason)
+        .order_by(func.count().desc())
+        .limit(CAUSES)
+    )
+    return [Cause(state, reason or "", learners) for state, reason, learners in rows]

@@ -1,0 +1,69 @@
+"""Whether what a preview showed is still so, when it is confirmed: nobody confirms what they have not seen."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from models.records import Certificate, Completion, kind_labels
+from models.refusals import PlanOutdated
+from models.resets import ItemState, Reset, ResetItem, ResetSlice
+from models.training import Enrolment, EnrolmentState
+from tasks.reset.audience import completion_seen_by, in_audience
+from tasks.reset.impact import figures, told
+from tasks.reset.plan import Plan, Shown
+
+GROWTH = 1.1  # what has grown by no more is still what was shown
+FINAL = (Completion.kind(), Certificate.kind())  # of what a learner has finished, not one more
+
+
+def check_as_shown(session: Session, plan: Plan) -> None:
+    """Raises `PlanOutdated` if the plan would do more now than its preview showed, or if its learners were reset since.
+
+    A plan of which nobody was shown anything is held to nothing.
+    """
+    if plan.shown is None:
+        return
+    now = figures(session, plan, sampled=plan.shown.sampled)  # the same learners of a large course are looked at
+    if changes := list(_changes(session, plan, plan.shown, now)):
+        raise PlanOutdated(changes, learners=now.learners, removed=told(now), alerts=now.alerts, about=now.sampled > 1)
+
+
+def _changes(session: Session, plan: Plan, before: Shown, now: Shown) -> Iterator[str]:
+    if _reset_since(session, plan):
+        yield "another reset of these learners ran"
+    if now.learners > before.learners * GROWTH:
+        yield f"learners: {now.learners:,} instead of {before.learners:,}"
+    shown, labels = told(before), kind_labels()
+    for kind, count in told(now).items():
+        most = 0 if kind in FINAL else before.removed[kind] * GROWTH
+        if now.removed[kind] > max(most, before.removed[kind]):
+            yield f"{labels[kind].lower()}: {count:,} instead of {shown[kind] or 'none'}"
+    grown = now.removed[Completion.kind()] > before.removed[Completion.kind()]
+    if not grown and (came := _completed_since(session, plan)):  # beside the sample, or in place of one that went
+        yield f"completions that were not shown: {came:,}"
+    if now.alerts and not before.alerts:
+        yield f"alerts: {now.alerts:,} instead of none"
+
+
+def _completed_since(session: Session, plan: Plan) -> int:
+    """Learners of the audience who completed the course after the plan, also in a course that is too large to count."""
+    since = in_audience(plan) & (Enrolment.state == EnrolmentState.COMPLETED) & ~completion_seen_by(plan)
+    return session.scalars(select(func.count()).select_from(Enrolment).where(since)).one()
+
+
+def _reset_since(session: Session, plan: Plan) -> bool:
+    """Whether a learner of the audience was set back after the plan."""
+    set_back = (
+        exists()
+        .where(Reset.course_id == plan.course_id, Reset.id == ResetSlice.reset_id)
+        .where(ResetSlice.settled_at > plan.planned_at, ResetSlice.cleared + ResetSlice.unchanged > 0)
+        .where(
+            ResetItem.reset_id == ResetSlice.reset_id,
+            ResetItem.enrolment_id.between(ResetSlice.first, ResetSlice.last),
+            ResetItem.state.in_((ItemState.CLEARED, ItemState.UNCHANGED)),
+            ResetItem.enrolment_id == Enrolment.id,
+            in_audience(plan),
+        )
+    )
+    return session.scalars(select(set_back)).one()

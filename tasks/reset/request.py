@@ -1,0 +1,176 @@
+"""Request: the one door through which every reset comes, whoever asks."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models import audit
+from models.access import Actor
+from models.refusals import (
+    AlreadyResetting,
+    ConfirmMismatch,
+    IdempotencyMismatch,
+    PlanExpired,
+    PlanInvalid,
+    ReasonMissing,
+)
+from models.resets import Audience, Reset
+from models.session import transaction
+from models.tokens import Scope
+from tasks.app import app
+from tasks.messages import send_coordinator
+from tasks.reset.audience import all_elsewhere
+from tasks.reset.outdated import check_as_shown
+from tasks.reset.plan import Plan, expired, make_plan, opened, permission_for, signed
+from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
+from tasks.tracing import current_traceparent, span
+
+
+def request_reset(
+    session: Session,
+    actor: Actor,
+    *,
+    plan: str,
+    confirm: str,
+    reason: str = "",
+    idempotency_key: str | None = None,
+) -> Reset:
+    """Write down a confirmed reset; its job is sent when the session's transaction commits, or at the plan's moment.
+
+    `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
+    The same plan, or the same key with the same request, gives the reset that was already made. Raises
+    `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
+    `AlreadyResetting`, `PlanOutdated`.
+    """
+    asked = opened(plan)
+    if asked.organization_id != actor.organization_id:
+        raise PlanInvalid
+    actor.must_have(permission_for(asked.audience))
+    if confirm != asked.course_code:
+        raise ConfirmMismatch(asked.course_code)
+    reason = reason.strip() or asked.reason.strip()
+    if not reason:
+        raise ReasonMissing
+    if earlier := _earlier(session, asked, reason, idempotency_key):
+        return earlier
+    if expired(asked):
+        raise PlanExpired(settings().plan_minutes)
+    if asked.start_at is None and all_elsewhere(session, asked):
+        raise AlreadyResetting(asked.course_code)
+    check_as_shown(session, asked)
+    return _write(session, actor, asked, reason, idempotency_key)
+
+
+def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | None) -> Reset | None:
+    """The reset that this same request made before. Raises `IdempotencyMismatch`."""
+    reset = session.get(Reset, plan.id)
+    if reset is None and idempotency_key is not None:
+        reset = session.scalar(
+            select(Reset).where(Reset.organization_id == plan.organization_id, Reset.idempotency_key == idempotency_key)
+        )
+    if reset is None:
+        return None
+    later = reset.start_at if reset.start_at > reset.requested_at else None
+    terms = ("course_id", "audience", "user_ids", "group_id", "due_in_days", "notify")
+    before = (*(getattr(reset, term) for term in terms), later, reset.reason)
+    now = (*(getattr(plan, term) for term in terms), plan.start_at, reason)
+    if before != now or idempotency_key not in (None, reset.idempotency_key):
+        raise IdempotencyMismatch
+    return reset
+
+
+def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+    with span("request_reset", reset=str(plan.id)):
+        return _write_in_its_trace(session, actor, plan, reason, idempotency_key)
+
+
+def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+    written = session.scalar(
+        insert(Reset)
+        .values(
+            id=plan.id,
+            organization_id=plan.organization_id,
+            course_id=plan.course_id,
+            audience=plan.audience,
+            user_ids=plan.user_ids,
+            group_id=plan.group_id,
+            planned_at=plan.planned_at,
+            snapshot=plan.snapshot,
+            due_in_days=plan.due_in_days,
+            notify=plan.notify,
+            reason=reason,
+            requested_by=actor.user_id,
+            requester=actor.name,
+            start_at=plan.start_at or func.now(),
+            idempotency_key=idempotency_key,
+            task_id=plan.id,
+            traceparent=current_traceparent(),
+        )
+        .on_conflict_do_nothing()  # a double click races itself: the second finds the first one's row below
+        .returning(Reset.id)
+    )
+    if written is None:
+        earlier = _earlier(session, plan, reason, idempotency_key)
+        assert earlier is not None
+        return earlier
+    reset = session.get_one(Reset, plan.id)
+    audit.record(
+        session,
+        actor,
+        "reset.requested",
+        reset.id,
+        reset.organization_id,
+        course=plan.course_code,
+        reason=reason,
+    )
+    if plan.start_at is None:  # otherwise `recover` calls it when its time has come
+        send_coordinator(session, reset)
+    return reset
+
+
+class Message(Asked):
+    """The arguments of `recourse.request_reset`."""
+
+    course: Words  # its code
+    confirm: Words  # its code again
+    requested_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
+    reason: Words
+    audience: str = Audience.ASSIGNED
+    user_ids: list[Id] | None = None  # with the audience `users`
+    group: Words | None = None  # its code, with the audience `group`
+    due_in_days: int | None = None
+    notify: bool = True
+
+
+@app.task(name="recourse.request_reset", bind=True, base=Door)
+def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
+    """The same door for another application that shares the broker: a signed message, see `asked_by_message`.
+
+    Gives `{"reset": id}`; fails with `RequestRefused`. Either is also sent to `reply_to`.
+    """
+    with refusals_by_code():
+        asked = Message(**arguments)
+        with transaction() as session:
+            actor = actor_of(session, self.name, asked, arguments, Scope.RESETS_WRITE, asked.requested_by)
+            plan = make_plan(
+                session,
+                actor,
+                asked.course,
+                audience=asked.audience,
+                users=asked.user_ids,
+                group=asked.group,
+                due_in_days=asked.due_in_days,
+                notify=asked.notify,
+            )
+            reset = request_reset(
+                session,
+                actor,
+                plan=signed(plan),
+                confirm=asked.confirm,
+                reason=asked.reason,
+                idempotency_key=asked.idempotency_key,
+            )
+        return {"reset": str(reset.id)}

@@ -1,0 +1,162 @@
+"""After a restore: undo what an older copy of the database has brought back.
+
+What can be undone for everybody is: sessions end, tokens are revoked, rules wait. What only the journal knows is done
+again. Each step is done once however often it is done, so a restore that was cut short is begun again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import any_, delete, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Uuid
+
+from models import audit
+from models.access import console_operator
+from models.certificates import supersede, supersede_again
+from models.files.files import queue_deletions
+from models.journal import same_person
+from models.people import Organization, User
+from models.resets import Reset, ResetState
+from models.retraining import Rule, RuleState
+from models.session import changed_rows, transaction
+from models.sign_in import WebSession
+from models.tokens import ApiToken
+from models.training import Course, Enrolment
+from tasks.people.erase import erase_now
+from tasks.reset.clear_learners import delete_records, start_afresh
+from tasks.retention.journal import read_all
+from tasks.rules.retrain import wait
+
+BATCH = 500
+WHY = "the database was restored from a backup: see whether the rule still holds"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Restored:
+    """What was undone."""
+
+    counts: dict[str, int] = field(default_factory=dict)  # by what, in words
+    journal: int = 0  # entries that were read
+    open_resets: list[tuple[UUID, str, datetime]] = field(default_factory=list)  # with course code and beginning
+
+
+def after_restore() -> Restored:
+    """Undo it. Raises `StorageUnavailable`, with sessions, tokens and rules stopped by then."""
+    done = Restored()
+    with transaction() as session:
+        done.counts["sessions ended"] = changed_rows(session, delete(WebSession))
+        done.counts["API tokens revoked"] = _revoke_tokens(session)
+        done.counts["rules that wait for a new confirmation"] = _hold_rules(session)
+    erased: list[tuple[int, str]] = []
+    for said in read_all():
+        done.journal += 1
+        if said.get("ended"):
+            _count(done, "learners reset again", _end_again([UUID(one) for one in said["ended"]]))
+        if said.get("superseded"):
+            with transaction() as session:
+                supersede_again(session, [bytes.fromhex(one) for one in said["superseded"]])
+            _count(done, "certificates known as superseded", len(said["superseded"]))
+        if said.get("erased"):
+            erased.append((said["erased"][0], said["erased"][1]))
+    for user_id, made_at in erased:
+        _count(done, "persons erased again", _erase_again(user_id, made_at))
+    with transaction() as session:
+        done.open_resets = _open_resets(session)
+    log.info("restored", journal=done.journal, **{what.replace(" ", "_"): count for what, count in done.counts.items()})
+    return done
+
+
+def _count(done: Restored, what: str, count: int) -> None:
+    done.counts[what] = done.counts.get(what, 0) + count
+
+
+def _revoke_tokens(session: Session) -> int:
+    """All of them: which were revoked since the backup, nobody here knows."""
+    valid = ApiToken.revoked_at.is_(None) & or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now())
+    revoked = 0
+    for owner in session.scalars(select(Organization).order_by(Organization.id)).all():
+        theirs = ApiToken.user_id.in_(select(User.id).where(User.organization_id == owner.id))
+        ids = session.scalars(
+            update(ApiToken)
+            .where(valid, theirs)
+            .values(revoked_at=func.now())
+            .returning(ApiToken.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if ids:
+            audit.record(
+                session,
+                console_operator(owner),
+                "tokens.revoked",
+                owner.id,
+                owner.id,
+                tokens=sorted(ids),
+                why="restored",
+            )
+        revoked += len(ids)
+    return revoked
+
+
+def _hold_rules(session: Session) -> int:
+    """One that was paused or removed since must not fire: what it deletes could not be brought back."""
+    rules = session.scalars(
+        select(Rule).where(Rule.state == RuleState.ACTIVE).order_by(Rule.id).with_for_update()
+    ).all()
+    for rule in rules:
+        wait(session, rule, WHY, datetime.now(UTC))
+    return len(rules)
+
+
+def _end_again(registrations: list[UUID]) -> int:
+    """Reset the learners whose registration, ended since the backup, is there again. Gives how many."""
+    ended = 0
+    for some in _batches(registrations):
+        with transaction() as session:
+            back = session.execute(
+                select(Enrolment.id, Enrolment.registration)
+                .where(Enrolment.registration == any_(literal(some, ARRAY(Uuid()))))
+                .order_by(Enrolment.id)
+                .with_for_update()
+            ).all()
+            if back:
+                under = [row.registration for row in back]
+                queue_deletions(session, None, under)
+                supersede(session, under)
+                delete_records(session, under)
+                start_afresh(session, [row.id for row in back], None)
+            ended += len(back)
+    return ended
+
+
+def _erase_again(user_id: int, made_at: str) -> int:
+    with transaction() as session:
+        user = session.get(User, user_id, with_for_update=True)
+        if user is None or user.erased_at is not None or not same_person(user, made_at):
+            return 0
+        erase_now(session, "task:restored", user)
+        return 1
+
+
+def _open_resets(session: Session) -> list[tuple[UUID, str, datetime]]:
+    open_ones = (
+        select(Reset.id, Course.code, Reset.start_at)
+        .join(Course, Course.id == Reset.course_id)
+        .where(Reset.state.in_((ResetState.REQUESTED, ResetState.RUNNING)))
+        .order_by(Reset.start_at)
+    )
+    return [(row.id, row.code, row.start_at) for row in session.execute(open_ones)]
+
+
+def _batches(values: Iterable[UUID]) -> Iterator[list[Any]]:
+    rest = iter(values)
+    while some := list(islice(rest, BATCH)):
+        yield some

@@ -1,0 +1,1 @@
+"""Retraining by rule: terms, due times, brakes, events, and the tick that starts resets."""

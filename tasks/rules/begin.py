@@ -1,0 +1,141 @@
+"""Begin an occurrence of a retraining rule: through the same door as everyone, with a plan of this moment."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from models.events import Event, EventKind
+from models.groups import Group
+from models.refusals import AlreadyResetting
+from models.resets import Audience
+from models.retraining import Occurrence, OccurrenceState, Rule
+from models.training import Course, Enrolment
+from tasks.reset.audience import in_audience
+from tasks.reset.plan import MOST_NAMED_USERS, Options, Plan, make_plan, signed
+from tasks.reset.request import request_reset
+from tasks.rules.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
+from tasks.rules.occurrences import aim_of, event_of, skip, still_due
+
+NOBODY = "nobody was in its audience"
+NOT_DUE_ANY_MORE = "the course was reset, completed anew or unassigned since"
+ELSEWHERE = "put off for a moment: another job was resetting everyone whom it is for"
+A_WHILE = timedelta(minutes=1)
+PUT_OFF = "put off to the next day: the rule's daily cap was reached"
+
+log = structlog.get_logger(__name__)
+
+
+def ready(rule: Rule, now: datetime) -> ColumnElement[bool]:
+    """The rule's occurrences that are to begin now."""
+    return and_(
+        Occurrence.rule_id == rule.id,
+        Occurrence.state == OccurrenceState.PLANNED,
+        Occurrence.due_at <= now,
+        or_(Occurrence.released_at.is_(None), Occurrence.released_at <= now),
+    )
+
+
+def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetime) -> None:
+    """Begin an occurrence of a whole audience. Raises `Refused` where a brake holds or the owner may not any more."""
+    event = event_of(session, occurrence)
+    aim = aim_of(session, rule, event)
+    check_growth(session, rule)
+    group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
+    plan = _plan(session, rule, Options(audience=aim.audience, group=group))
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(plan))).one()
+    check_caps(learners, rule.most_learners, rule.most_a_day)
+    this = Occurrence.id == occurrence.id
+    if not learners:
+        skip(session, rule, NOBODY, this)
+        return
+    room = room_today(session, rule, now)
+    if room is not None and learners > room:
+        _put_off(session, this, PUT_OFF, tomorrow(rule, now))
+        return
+    _request(session, rule, plan, reason_of(rule, event), this, learners, now)
+
+
+def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
+    """Begin what is due of a rolling rule: learners by name, as many to a reset as a plan can name.
+
+    Raises `Refused` where a brake holds or the owner may not any more.
+    """
+    due_times = session.scalars(select(Occurrence.due_at).where(ready(rule, now)).distinct()).all()
+    for due_at in due_times:
+        these = and_(ready(rule, now), Occurrence.due_at == due_at)
+        gone = ~select(Enrolment).where(Enrolment.id == Occurrence.enrolment_id, still_due(rule, due_at, now)).exists()
+        skip(session, rule, NOT_DUE_ANY_MORE, these, gone)
+        check_caps(session.scalars(select(func.count()).where(these)).one(), rule.most_learners, None)
+    if not due_times:
+        return
+    check_growth(session, rule)
+    room = room_today(session, rule, now)
+    while room is None or room > 0:
+        batch = session.execute(
+            select(Occurrence.id, Enrolment.user_id)
+            .join(Enrolment, Enrolment.id == Occurrence.enrolment_id)
+            .where(ready(rule, now))
+            .order_by(Occurrence.due_at, Occurrence.id)
+            .limit(MOST_NAMED_USERS if room is None else min(room, MOST_NAMED_USERS))
+        ).all()
+        if not batch:
+            break
+        plan = _plan(session, rule, Options(audience=Audience.USERS, users=sorted({user for _, user in batch})))
+        _request(session, rule, plan, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
+        room = None if room is None else room - len(batch)
+    _put_off(session, ready(rule, now), PUT_OFF, tomorrow(rule, now))
+
+
+def reason_of(rule: Rule, event: Event | None) -> str:
+    """Why the reset is made, for the audit: of an event, what happened."""
+    return rule.reason if event is None else f"{EVENT_LABELS[event.kind]}: {event.reason}"
+
+
+EVENT_LABELS = {
+    EventKind.INCIDENT: "incident",
+    EventKind.NON_COMPLIANCE: "non-compliance",
+    EventKind.PROCEDURE_CHANGED: "changed procedure",
+}
+
+
+def _plan(session: Session, rule: Rule, options: Options) -> Plan:
+    """A plan of this moment, by the rule's owner."""
+    code = session.get_one(Course, rule.course_id).code
+    options |= Options(due_in_days=rule.due_in_days, notify=rule.notify)
+    return make_plan(session, acting_owner(session, rule), code, **options)
+
+
+def _request(
+    session: Session,
+    rule: Rule,
+    plan: Plan,
+    reason: str,
+    which: ColumnElement[bool],
+    learners: int,
+    now: datetime,
+) -> None:
+    """Request a reset for these occurrences, of so many learners each, and note it on them."""
+    actor = acting_owner(session, rule)
+    try:
+        reset = request_reset(session, actor, plan=signed(plan), confirm=plan.course_code, reason=reason)
+    except AlreadyResetting:  # no reason to wait for a person
+        _put_off(session, which, ELSEWHERE, now + A_WHILE)
+        return
+    session.execute(
+        update(Occurrence)
+        .where(which)
+        .values(state=OccurrenceState.REQUESTED, reset_id=reset.id, learners=learners, begun_at=now, reason=None)
+        .execution_options(synchronize_session=False)
+    )
+    log.info("occurrence_begun", rule=str(rule.id), reset=str(reset.id))
+
+
+def _put_off(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
+    session.execute(
+        update(Occurrence)
+        .where(which)
+        .values(reason=reason, released_at=until)
+        .execution_options(synchronize_session=False)
+    )

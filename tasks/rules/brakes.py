@@ -1,0 +1,87 @@
+"""The brakes of a retraining rule: what keeps it from firing until someone has looked at it again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.access import Actor, Permission, still_acting
+from models.refusals import BrakeHolds
+from models.resets import Audience
+from models.retraining import Occurrence, Rule, RuleKind
+from models.training import Enrolment
+from tasks.reset.audience import in_audience
+from tasks.rules.recurrence import moment, on_the_clock
+
+GROWTH = 1.5  # an audience that is larger by more than half is not the one that was confirmed
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Whom a rule is for at a moment; what `in_audience` asks."""
+
+    course_id: int
+    audience: Audience
+    group_id: int | None
+    planned_at: datetime
+    user_ids: list[int] | None = None
+    snapshot: str | None = None  # it is asked and answered at one moment
+
+
+def needed(kind: RuleKind) -> list[Permission]:
+    """What its owner must be allowed. A rolling rule resets users by name, which has a permission of its own."""
+    return [Permission.COURSES, Permission.USERS] if kind == RuleKind.ROLLING else [Permission.COURSES]
+
+
+def acting_owner(session: Session, rule: Rule) -> Actor:
+    """The rule's owner with their permissions of now, under the rule's name: so the audit tells that nobody clicked.
+
+    Raises `UserUnknown` for an owner who is deactivated, and `Forbidden`.
+    """
+    if rule.owner_id is None:
+        return Actor(rule.organization_id, f"rule:{rule.id}", None, frozenset(Permission))
+    owner = still_acting(session, rule.organization_id, rule.owner_id, *needed(rule.kind))
+    return Actor(rule.organization_id, f"rule:{rule.id}", owner.user_id, owner.permissions)
+
+
+def reach(session: Session, course_id: int, group_id: int | None) -> int:
+    """How many learners a rule could reach now. Not only those who have completed: they come and go with each year."""
+    now = session.scalars(select(func.clock_timestamp())).one()
+    audience = Audience.ASSIGNED if group_id is None else Audience.GROUP
+    everyone = in_audience(Aim(course_id, audience, group_id, now))
+    return session.scalars(select(func.count()).select_from(Enrolment).where(everyone)).one()
+
+
+def check_growth(session: Session, rule: Rule) -> None:
+    """Raises `BrakeHolds` where the rule reaches over half as many again as when it was confirmed."""
+    now = reach(session, rule.course_id, rule.group_id)
+    if now > rule.confirmed_reach * GROWTH:
+        raise BrakeHolds(
+            f"Its audience has grown from {rule.confirmed_reach:,} to {now:,} learners since it was confirmed."
+        )
+
+
+def check_caps(learners: int, most_learners: int | None, most_a_day: int | None) -> None:
+    """Raises `BrakeHolds` where so many learners at one time are more than either cap allows."""
+    if most_learners is not None and learners > most_learners:
+        raise BrakeHolds(f"It would reset {learners:,} learners at one time; its cap is {most_learners:,}.")
+    if most_a_day is not None and learners > most_a_day:
+        raise BrakeHolds(f"It would reset {learners:,} learners in one day; its cap is {most_a_day:,}.")
+
+
+def room_today(session: Session, rule: Rule, now: datetime) -> int | None:
+    """How many learners the rule may still reset on this day of its clock; none if it has no such cap."""
+    if rule.most_a_day is None:
+        return None
+    since = moment(on_the_clock(now, rule.time_zone).replace(hour=0, minute=0, second=0, microsecond=0), rule.time_zone)
+    begun = select(func.coalesce(func.sum(Occurrence.learners), 0)).where(
+        Occurrence.rule_id == rule.id, Occurrence.begun_at >= since
+    )
+    return max(0, rule.most_a_day - int(session.scalars(begun).one() or 0))
+
+
+def tomorrow(rule: Rule, now: datetime) -> datetime:
+    """When the next day begins on the rule's clock."""
+    today = on_the_clock(now, rule.time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment(today + timedelta(days=1), rule.time_zone)

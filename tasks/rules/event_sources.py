@@ -1,0 +1,121 @@
+"""Event sources: systems that report events by signed webhook, each in the name of a user."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from models import audit
+from models.access import Actor, Permission, acting_user_by_id
+from models.events import Event, EventKind, EventSource
+from models.people import Organization, User
+from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid, UserUnknown
+from tasks.rules.events import report_event
+from tasks.signed_messages import Words
+
+LONGEST_ID = 255  # of a message, which is the event's key
+
+
+class Told(BaseModel):
+    """What the body of a webhook says: plain JSON."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: EventKind
+    course: Words  # its code
+    reason: Words
+    group: Annotated[Words | None, Field()] = None  # its code
+
+
+def open_source(session: Session, actor: Actor, user: User, name: str) -> EventSource:
+    """A new source, which reports in the user's name and with their permissions.
+
+    Raises `Forbidden`, `UserUnknown`.
+    """
+    actor.must_have(Permission.COURSES)
+    if user.organization_id != actor.organization_id or not user.active:
+        raise UserUnknown(user.email)
+    source = EventSource(organization_id=actor.organization_id, user_id=user.id, name=name.strip())
+    session.add(source)
+    session.flush()
+    audit.record(session, actor, "event_source.opened", source.id, source.organization_id, name=source.name)
+    return source
+
+
+def sources_of(session: Session, organization_id: int) -> list[EventSource]:
+    """The organization's sources, the oldest first."""
+    mine = EventSource.organization_id == organization_id
+    return list(session.scalars(select(EventSource).where(mine).order_by(EventSource.created_at)))
+
+
+def source_of(session: Session, actor: Actor, source_id: UUID) -> EventSource:
+    """The organization's source with this id, to be configured anew. Raises `Forbidden`, `EventSourceUnknown`."""
+    actor.must_have(Permission.COURSES)
+    source = session.get(EventSource, source_id, with_for_update=True)
+    if source is None or source.organization_id != actor.organization_id:
+        raise EventSourceUnknown
+    return source
+
+
+def show_secret(session: Session, actor: Actor, source_id: UUID) -> str:
+    """The secret that the source signs with. Raises `Forbidden`, `EventSourceUnknown`."""
+    source = source_of(session, actor, source_id)
+    audit.record(session, actor, "event_source.secret_shown", source.id, source.organization_id)
+    return source.secret()
+
+
+def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
+    """Take no more events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
+    source = source_of(session, actor, source_id)
+    if source.closed_at is None:
+        source.closed_at = session.scalars(select(func.now())).one()
+        audit.record(session, actor, "event_source.closed", source.id, source.organization_id)
+
+
+def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, str], body: bytes) -> Event:
+    """The event that a source reports, if the message is signed with its secret, as Standard Webhooks says.
+
+    The message's id is the event's key, so a message that is sent again, by whomever, is no second event.
+    Raises `SignatureInvalid`, also for a source that is closed or never was, `EventInvalid`, and what `report_event`
+    raises.
+    """
+    source = session.get(EventSource, source_id)
+    number = headers.get("webhook-id", "")
+    if (
+        source is None or source.closed_at is not None or len(number) > LONGEST_ID
+    ):  # that there is one is nobody's business who cannot sign
+        raise SignatureInvalid
+    try:
+        told = Told.model_validate(_verified(source, headers, body))
+    except json.JSONDecodeError:  # it reads the body once it is known to be signed
+        raise EventInvalid("") from None
+    except ValidationError as error:
+        wrong = error.errors()
+        raise EventInvalid("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)) from None
+    except (WebhookVerificationError, ValueError):  # the latter where the header is not of its form
+        raise SignatureInvalid from None
+    owner = session.get_one(Organization, source.organization_id)
+    return report_event(
+        session,
+        acting_user_by_id(session, owner, source.user_id),
+        kind=told.kind,
+        course=told.course,
+        reason=told.reason,
+        group=told.group,
+        key=number,
+        reporter=f"source:{source.id}",
+    )
+
+
+def _verified(source: EventSource, headers: Mapping[str, str], body: bytes) -> object:
+    """What the message says, signed with the source's secret or with the one before it. Raises as `verify` does."""
+    for secret in source.secrets():
+        with suppress(WebhookVerificationError):
+            return Webhook(secret).verify(body, dict(headers))
+    raise WebhookVerificationError

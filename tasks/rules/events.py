@@ -1,0 +1,147 @@
+"""Report an event: an incident, a non-compliance event, a changed procedure. Rules that wait for it become due."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import func, insert, or_, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Actor, Permission
+from models.events import Event, EventKind
+from models.groups import group_by_code
+from models.refusals import CourseUnknown, EventMismatch, ReasonMissing
+from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind, RuleState
+from models.session import transaction
+from models.tokens import Scope
+from models.training import Course
+from tasks.app import app
+from tasks.rules.proposals import PAUSED
+from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
+
+
+def report_event(
+    session: Session,
+    actor: Actor,
+    *,
+    kind: EventKind,
+    course: str,
+    reason: str,
+    key: str,
+    group: str | None = None,
+    reporter: str | None = None,
+) -> Event:
+    """Write the event down, and an occurrence for each rule that it makes due; beat's next tick begins them.
+
+    The same key from the same reporter gives the event that was already written. `group` narrows it to a group's
+    members. Raises `Forbidden`, `CourseUnknown`, `GroupUnknown`, `ReasonMissing`, `EventMismatch`.
+    """
+    actor.must_have(Permission.COURSES)
+    found = session.scalar(select(Course).where(Course.organization_id == actor.organization_id, Course.code == course))
+    if found is None:
+        raise CourseUnknown(course)
+    if not (reason := reason.strip()):
+        raise ReasonMissing
+    values = {
+        "organization_id": actor.organization_id,
+        "kind": kind,
+        "course_id": found.id,
+        "group_id": group_by_code(session, actor.organization_id, group).id if group is not None else None,
+        "reason": reason,
+        "reporter": reporter or actor.name,
+        "key": key,
+    }
+    now = datetime.now(UTC)
+    written = session.scalar(
+        postgresql.insert(Event).values(**values, reported_at=now).on_conflict_do_nothing().returning(Event.id)
+    )
+    event = session.scalars(
+        select(Event).where(*(getattr(Event, name) == values[name] for name in ("organization_id", "reporter", "key")))
+    ).one()
+    if any(getattr(event, name) != value for name, value in values.items()):
+        raise EventMismatch
+    if written is not None:
+        rules = _write_occurrences(session, event, now)
+        audit.record(
+            session,
+            event.reporter,
+            "event.reported",
+            event.id,
+            event.organization_id,
+            kind=kind,
+            course=course,
+            group=group,
+            reason=reason,
+            rules=[str(rule.id) for rule in rules],
+        )
+    return event
+
+
+def rules_of(session: Session, event: Event) -> int:
+    """How many rules the event made due."""
+    return session.scalars(select(func.count()).where(Occurrence.event_id == event.id)).one()
+
+
+def _write_occurrences(session: Session, event: Event, now: datetime) -> list[Rule]:
+    rules = list(
+        session.scalars(
+            select(Rule)
+            .where(
+                Rule.course_id == event.course_id,
+                Rule.organization_id == event.organization_id,
+                Rule.kind == RuleKind.EVENT,
+                Rule.state.in_((RuleState.ACTIVE, RuleState.WAITING, RuleState.PAUSED)),
+                or_(Rule.event_kind.is_(None), Rule.event_kind == event.kind),
+                *([or_(Rule.group_id.is_(None), Rule.group_id == event.group_id)] if event.group_id else []),
+            )
+            .order_by(Rule.id)
+            .with_for_update(key_share=True)
+        )
+    )
+    for rule in rules:
+        paused = rule.state == RuleState.PAUSED
+        session.execute(
+            insert(Occurrence).values(
+                rule_id=rule.id,
+                event_id=event.id,
+                due_at=now + timedelta(days=rule.warn_days),
+                state=OccurrenceState.SKIPPED if paused else OccurrenceState.PLANNED,
+                reason=PAUSED if paused else None,
+            )
+        )
+        rule.look_at = now
+    return rules
+
+
+class Report(Asked):
+    """The arguments of `recourse.report_event`."""
+
+    course: Words  # its code
+    kind: Annotated[EventKind, Field(strict=False)]  # a strict one would not take its name, and JSON has no other
+    reason: Words
+    reported_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
+    group: Words | None = None  # its code
+
+
+@app.task(name="recourse.report_event", bind=True, base=Door)
+def report_event_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
+    """The same for another application that shares the broker: a signed message, see `asked_by_message`.
+
+    Gives `{"event": id, "rules": how many it made due}`; fails with `RequestRefused`. Either is also sent to
+    `reply_to`.
+    """
+    with refusals_by_code():
+        asked = Report(**arguments)
+        with transaction() as session:
+            event = report_event(
+                session,
+                actor_of(session, self.name, asked, arguments, Scope.EVENTS_WRITE, asked.reported_by),
+                kind=asked.kind,
+                course=asked.course,
+                reason=asked.reason,
+                key=asked.idempotency_key,
+                group=asked.group,
+            )
+            return {"event": event.id, "rules": rules_of(session, event)}

@@ -1,0 +1,159 @@
+"""The occurrences of a retraining rule: written before they are due, so that learners can be warned of them."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from itertools import takewhile
+
+from sqlalchemy import ColumnElement, DateTime, Select, and_, func, literal, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from models.events import Event
+from models.notifications import Notification, NotificationKind
+from models.people import User
+from models.resets import Audience
+from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind
+from models.training import Enrolment
+from tasks.reset.audience import in_audience, members
+from tasks.rules.brakes import Aim
+from tasks.rules.recurrence import completed_until, due_after, due_days, moment, on_the_clock
+
+OPEN = (OccurrenceState.PLANNED, OccurrenceState.WAITING)
+MIDNIGHT = time_of_day(0)
+
+
+def write_occurrences(session: Session, rule: Rule, now: datetime) -> None:
+    """Write what comes due until now, and as far ahead as the rule warns. What is there already stays as it is.
+
+    Nothing is written that was due before `rule.seen_until`: a past date never fires.
+    """
+    ahead = now + timedelta(days=rule.warn_days)
+    if rule.kind == RuleKind.ROLLING:
+        assert rule.at_time
+        for day, due_at in due_days(rule.seen_until, ahead, rule.at_time, rule.time_zone):
+            session.execute(_insert_due(rule, day, due_at, now))
+    elif rule.kind != RuleKind.EVENT:
+        assert rule.starts
+        due = due_after(rule.recurrence, rule.starts, rule.time_zone, rule.seen_until)
+        if rows := [{"rule_id": rule.id, "due_at": at} for at in takewhile(lambda at: at <= ahead, due)]:
+            session.execute(postgresql.insert(Occurrence).on_conflict_do_nothing(), rows)
+
+
+def _insert_due(rule: Rule, day: date, due_at: datetime, now: datetime) -> postgresql.Insert:
+    enrolments = due_enrolments(rule, day, now).subquery()
+    columns = [Occurrence.rule_id, Occurrence.due_at, Occurrence.enrolment_id]
+    rows = select(literal(rule.id), literal(due_at, DateTime(timezone=True)), enrolments.c.id)
+    return postgresql.insert(Occurrence).from_select(columns, rows).on_conflict_do_nothing()
+
+
+def due_enrolments(rule: Rule, day: date, now: datetime) -> Select[int]:
+    """The enrolments whose completion comes due on the day, on the rule's clock: a range of `ix_enrolment_completed`.
+
+    What is stored of a completion is a moment, and months are counted in days on the clock. So the days of completion
+    are worked out here, and the database compares moments.
+    """
+    assert rule.months
+    first = completed_until(day - timedelta(days=1), rule.months) + timedelta(days=1)
+    last = completed_until(day, rule.months)
+    query = select(Enrolment.id).where(
+        Enrolment.course_id == rule.course_id,
+        Enrolment.unassigned_at.is_(None),
+        Enrolment.completed_at >= _midnight(first, rule.time_zone),
+        Enrolment.completed_at < _midnight(last + timedelta(days=1), rule.time_zone),
+    )
+    if rule.audience == Audience.GROUP:
+        query = query.where(Enrolment.user_id.in_(members(rule.group_id, now)))
+    return query
+
+
+def still_due(rule: Rule, due_at: datetime, now: datetime) -> ColumnElement[bool]:
+    """That an enrolment which was due then still is: it was not reset, unassigned or completed anew since."""
+    assert rule.months
+    last = completed_until(on_the_clock(due_at, rule.time_zone).date(), rule.months)
+    conditions = [
+        Enrolment.unassigned_at.is_(None),
+        Enrolment.completed_at < _midnight(last + timedelta(days=1), rule.time_zone),
+    ]
+    if rule.audience == Audience.GROUP:
+        conditions.append(Enrolment.user_id.in_(members(rule.group_id, now)))
+    return and_(*conditions)
+
+
+def warn(session: Session, rule: Rule, now: datetime) -> None:
+    """Write the warnings of what is planned and lies ahead, once for each occurrence and learner."""
+    if not rule.warn_days:
+        return
+    unwarned = and_(
+        Occurrence.rule_id == rule.id,
+        Occurrence.state == OccurrenceState.PLANNED,
+        Occurrence.due_at > now,
+        Occurrence.warned_at.is_(None),
+    )
+    if rule.kind == RuleKind.ROLLING:
+        _write_warnings(session, unwarned, Enrolment.id == Occurrence.enrolment_id)
+    else:
+        for occurrence in session.scalars(select(Occurrence).where(unwarned)):
+            learners = in_audience(aim_of(session, rule, event_of(session, occurrence)))
+            _write_warnings(session, Occurrence.id == occurrence.id, learners)
+    session.execute(update(Occurrence).where(unwarned).values(warned_at=now))
+
+
+def _write_warnings(session: Session, which: ColumnElement[bool], learners: ColumnElement[bool]) -> None:
+    rows = (
+        select(Occurrence.id, User.id, Enrolment.course_id, literal(NotificationKind.RETRAINING_AHEAD.value))
+        .select_from(Occurrence)
+        .join(Enrolment, learners)
+        .join(User, User.id == Enrolment.user_id)
+        .where(which, User.notifications_on, User.active)
+    )
+    columns = [Notification.occurrence_id, Notification.user_id, Notification.course_id, Notification.kind]
+    session.execute(postgresql.insert(Notification).from_select(columns, rows).on_conflict_do_nothing())
+
+
+def aim_of(session: Session, rule: Rule, event: Event | None = None) -> Aim:
+    """Whom the rule is for at this moment; an event that names a group is for that group."""
+    now = session.scalars(select(func.clock_timestamp())).one()
+    if event is not None and event.group_id is not None:
+        return Aim(rule.course_id, Audience.GROUP, event.group_id, now)
+    return Aim(rule.course_id, rule.audience, rule.group_id, now)
+
+
+def event_of(session: Session, occurrence: Occurrence) -> Event | None:
+    """The event that made it."""
+    return session.get_one(Event, occurrence.event_id) if occurrence.event_id is not None else None
+
+
+def skip(session: Session, rule: Rule, reason: str, *which: ColumnElement[bool]) -> None:
+    """Leave these of the rule's open occurrences out, and say why."""
+    session.execute(
+        update(Occurrence)
+        .where(Occurrence.rule_id == rule.id, Occurrence.state.in_(OPEN), *which)
+        .values(state=OccurrenceState.SKIPPED, reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def next_look(session: Session, rule: Rule, now: datetime) -> datetime | None:
+    """When there is something to do next for the rule; none if there never is by the clock."""
+    ready_at = func.coalesce(Occurrence.released_at, Occurrence.due_at)
+    planned = session.scalar(
+        select(func.min(ready_at)).where(Occurrence.rule_id == rule.id, Occurrence.state == OccurrenceState.PLANNED)
+    )
+    return min((moment for moment in (planned, *_next_to_write(rule, now)) if moment is not None), default=None)
+
+
+def _next_to_write(rule: Rule, now: datetime) -> Iterator[datetime]:
+    ahead = timedelta(days=rule.warn_days)
+    if rule.kind == RuleKind.ROLLING:
+        assert rule.at_time
+        yield next(due_days(now, now + timedelta(days=3), rule.at_time, rule.time_zone))[1]
+    elif rule.kind != RuleKind.EVENT:
+        assert rule.starts
+        for due_at in due_after(rule.recurrence, rule.starts, rule.time_zone, now + ahead):
+            yield due_at - ahead
+            return
+
+
+def _midnight(day: date, time_zone: str) -> datetime:
+    return moment(datetime.combine(day, MIDNIGHT), time_zone)

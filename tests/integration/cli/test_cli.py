@@ -1,0 +1,302 @@
+"""The command `recourse`, as a person runs it: real processes, on servers that it starts itself."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.local import remove
+from tests.integration.imports.test_import_oulad import FOLDER
+
+PROJECT = Path(__file__).parents[3]
+COURSE = "AAA-2013J"  # of the hand-made files: 101 and 102 completed, 103 began, 104 did nothing; 105, 106 withdrew
+CONFIRMED = ("--reason", "recertification", "--confirm", COURSE)
+
+
+class Command:
+    """The command line with a folder of servers of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.files = folder / "oulad"
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("RECOURSE_")}
+        self.environment = ours | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
+
+    def __call__(self, *words: str, said: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it; `said` is what comes on its standard input."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            cwd=PROJECT,
+            env=self.environment | environment,
+            input=said or "",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def answer(self, *words: str) -> Any:
+        done = self(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def in_background(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *words],
+            cwd=PROJECT,
+            env=self.environment | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # The tests may be run with nohup, and a command heeds that.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - the tests have no threads here
+        )
+
+
+@pytest.fixture(scope="module")
+def recourse() -> Iterator[Command]:
+    folder = Path(tempfile.mkdtemp(prefix="recourse-cli-"))
+    folder.chmod(0o755)
+    command = Command(folder)
+    command.files.mkdir()
+    for name, content in FOLDER.items():
+        (command.files / name).write_text(content)
+    imported = command("import", "oulad", str(command.files))
+    assert imported.returncode == 0, imported.stderr
+    yield command
+    remove(command.home)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def up(recourse: Command) -> Iterator["subprocess.Popen[str]"]:
+    """`recourse up`, running beside."""
+    process = recourse.in_background("up")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Ctrl-C ends it" in line:
+            break
+    else:
+        pytest.fail("recourse up ended by itself")
+    yield process
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+
+
+def test_a_reset_on_its_own_starts_what_it_needs_says_so_and_waits_for_the_end(recourse: Command) -> None:
+    done = recourse("reset", COURSE, *CONFIRMED, "--watch", "--json")
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert list(result) == ["id", "state", "done", "progress", "removed", "notified", "seconds"]
+    assert (result["state"], result["done"]) == ("succeeded", True)
+    assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0}
+    assert result["removed"]["completion"] == result["removed"]["certificate"] == 2
+    assert result["notified"] == 3
+    assert "Started PostgreSQL 18" in done.stderr
+    assert "No worker is running" in done.stderr
+
+    # And once more: there is nothing left, so nobody is alerted. The analytics are at nought.
+    again = recourse.answer("reset", COURSE, *CONFIRMED)
+    assert again["progress"] == {"total": 4, "cleared": 0, "unchanged": 4, "skipped": 0, "failed": 0}
+    assert again["notified"] == 0
+    (course,) = recourse.answer("analytics", COURSE)["courses"]
+    assert (course["assigned"], course["in_progress"], course["completed"]) == (4, 0, 0)
+
+
+REFUSED: list[tuple[tuple[str, ...], str]] = [
+    (("reset", COURSE, "--reason", "x", "--confirm", "AAA"), f"Type the course code {COURSE} exactly"),
+    (("reset", "ZZZ", "--reason", "x", "--confirm", "ZZZ"), "There is no course 'ZZZ'"),
+    (("reset", COURSE, "--confirm", COURSE), "A reset needs a reason"),
+    (("reset", COURSE, "--reason", " ", "--confirm", COURSE), "A reset needs a reason"),
+    (("reset", COURSE, *CONFIRMED, "--as", "student-101@oulad.example"), "This needs the permission"),
+    (("reset", COURSE, *CONFIRMED, "--as", "who@oulad.example"), "There is no active user"),
+    (("reset", COURSE, *CONFIRMED, "--user", "student-105@oulad.example"), "is not assigned to"),
+    (("reset", COURSE, *CONFIRMED, "--user", "student-101@oulad.example", "--completed"), "not both"),
+    (("reset", COURSE, *CONFIRMED, "--organization", "elsewhere"), "There is no organization 'elsewhere'"),
+    (("reset", COURSE, *CONFIRMED, "--due-in-days", "0"), "must be from 1 to 3650"),
+    (("show", "no-such-reset"), "There is no reset"),
+    (("import", "oulad", "no-such-folder"), "Nothing was imported"),
+]
+
+
+@pytest.mark.usefixtures("up")
+def test_what_is_refused_is_said_in_a_sentence_with_exit_status_2(recourse: Command, subtests: pytest.Subtests) -> None:
+    before = recourse.answer("resets")
+
+    for words, sentence in REFUSED:
+        with subtests.test(words=words):
+            done = recourse(*words)
+            assert done.returncode == 2, done.stdout
+            assert sentence in done.stderr
+            assert "Traceback" not in done.stderr
+            assert done.stdout == ""
+
+    assert recourse.answer("resets") == before
+
+
+def test_beside_a_running_up_a_reset_uses_its_worker_and_returns_at_once(
+    recourse: Command, up: "subprocess.Popen[str]"
+) -> None:
+    done = recourse("reset", "BBB-2014B", "--reason", "incident", "--confirm", "BBB-2014B", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert "Started" not in done.stderr
+    assert "No worker is running" not in done.stderr
+    reset = json.loads(done.stdout)["id"]
+    deadline = time.monotonic() + 30
+    while not (seen := recourse.answer("show", reset))["done"]:
+        assert time.monotonic() < deadline, seen
+    assert seen["state"] == "succeeded"
+    # One that has ended cannot be cancelled, and one without failures cannot be tried again.
+    for command in ("cancel", "retry-failed"):
+        assert recourse(command, reset).returncode == 2
+
+
+def test_an_up_whose_terminal_is_closed_stops_all_it_started(recourse: Command, up: "subprocess.Popen[str]") -> None:
+    up.send_signal(signal.SIGHUP)
+
+    assert up.wait(60) == 128 + signal.SIGHUP
+    assert not _workers_of(recourse.home)
+    assert "Started PostgreSQL 18" in recourse("resets").stderr
+
+
+def test_a_killed_up_leaves_no_worker_behind_and_the_next_command_goes_on(recourse: Command) -> None:
+    process = recourse.in_background("up")
+    assert process.stdout is not None
+    worker = next(line for line in process.stdout if "worker" in line and ".log" in line)
+    assert worker
+
+    process.kill()
+    process.wait()
+
+    deadline = time.monotonic() + 60
+    while _workers_of(recourse.home):
+        assert time.monotonic() < deadline, "the worker outlived the command"
+        time.sleep(0.5)
+    assert recourse("resets").returncode == 0
+
+
+def test_named_users_are_reset_and_nobody_else(recourse: Command) -> None:
+    before = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
+
+    result = recourse.answer(
+        "reset", "BBB-2014B", "--user", "student-107@oulad.example", "--reason", "r", "--confirm", "BBB-2014B"
+    )
+
+    assert result["progress"]["total"] == 1
+    after = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
+    assert after == before | {"student-107@oulad.example": "assigned"}
+
+
+def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Command) -> None:
+    before = recourse.answer("analytics")
+
+    for _ in range(2):
+        done = recourse("demo")
+        assert done.returncode == 0, done.stderr
+        assert "450 learners reset, 50 had nothing to reset" in done.stdout
+
+    assert recourse.answer("analytics") == before
+
+
+def test_up_without_any_data_makes_some_to_try_things_with() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="recourse-cli-"))
+    folder.chmod(0o755)
+    command = Command(folder)
+    process = command.in_background("up")
+    try:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C ends it" in line:
+                break
+        found = re.search(r"web app +(\S+)", said)
+        assert found, said
+        base = found[1]
+        for email in ("admin@demo.example", "manager@demo.example", "learner-1@demo.example"):
+            password = re.search(rf"{email} / (\S+)", said)
+            assert password, said
+            with httpx.Client(base_url=base, timeout=30, follow_redirects=True) as browser:
+                token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)
+                assert token
+                form = {"csrf": token[1], "organization": "demo", "email": email, "password": password[1]}
+                assert "My training" in browser.post("/sign-in", data=form).text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        remove(command.home)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.usefixtures("up")
+def test_users_and_tokens_are_made_by_command(recourse: Command) -> None:
+    added = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan", "--permission", "courses")
+    assert added.returncode == 0, added.stderr
+    again = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan")
+    assert (again.returncode, "There is a user" in again.stderr) == (2, True)
+    assert recourse("user", "add", "x@oulad.example", "--name", "X", "--permission", "everything").returncode == 2
+    assert (
+        "must be at least 12"
+        in recourse("user", "password", "kim@oulad.example", "--password-stdin", said="short").stderr
+    )
+    done = recourse("user", "password", "kim@oulad.example", "--password-stdin", said="correct horse battery")
+    assert done.returncode == 0, done.stderr
+
+    made = recourse("token", "create", "kim@oulad.example", "--name", "incidents", "--scope", "resets:read")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    assert token.startswith("rcs_")
+    (listed,) = recourse.answer("token", "list")
+    assert (listed["user"], listed["name"], listed["state"]) == ("kim@oulad.example", "incidents", "valid")
+    assert token not in str(listed)
+    assert recourse("token", "revoke", str(listed["id"])).returncode == 0
+    assert recourse.answer("token", "list")[0]["state"] == "revoked"
+    assert recourse("token", "revoke", "999").returncode == 2
+
+
+def test_help_teaches_each_command(recourse: Command) -> None:
+    for words in ((), ("reset",), ("import", "oulad"), ("database",), ("user", "add"), ("token", "create")):
+        done = recourse(*words, "--help")
+        assert done.returncode == 0
+        assert "Usage" in done.stdout
+
+
+def test_a_wrong_setting_is_named(recourse: Command) -> None:
+    done = recourse("resets", RECOURSE_SECRET_KEY="short")
+    assert done.returncode == 2
+    assert "RECOURSE_SECRET_KEY" in done.stderr
+    assert "at least 32 characters" in done.stderr
+
+
+def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:
+    done = recourse("resets", RECOURSE_PLAN_MINUTE="5", RECOURSE_SOMETHING="1")
+    assert done.returncode == 0
+    said = " ".join(done.stderr.split())
+    assert "RECOURSE_PLAN_MINUTE is no setting, so it does nothing. Perhaps it is to be RECOURSE_PLAN_MINUTES." in said
+    assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
+
+
+def _workers_of(home: Path) -> list[str]:
+    """The command lines of the processes whose settings point into this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(home).encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().decode().replace("\0", " "))
+        except OSError:
+            continue
+    return [line for line in found if "worker_process" in line]

@@ -1,0 +1,155 @@
+"""Resets that begin later: when their moment has come, and not before."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from models.access import console_operator
+from models.refusals import IdempotencyMismatch, NothingToRetry, StartAtInvalid
+from models.resets import Reset
+from models.session import transaction
+from tasks.app import app
+from tasks.reset.retry_failed import retry_failed
+from tests.post import Post
+from tests.scenes import Scene, ask, make_scene, records_of, recover, report_of, run, state_of
+
+
+def in_hours(hours: float) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
+
+
+def let_it_be_time(reset: object) -> None:
+    """As if the two days had passed."""
+    run("UPDATE reset SET start_at = now(), requested_at = now() - interval '2 days' WHERE id = :id", id=reset)
+
+
+def test_a_reset_for_later_waits_for_its_moment_and_then_runs(post: Post) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48))
+    assert post.take() == []
+    recover()
+    assert post.take() == []
+    assert (state_of(reset), records_of(scene.course)["completion"]) == ("requested", 12)
+
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert report_of(reset)["progress"]["cleared"] == 12
+    assert state_of(reset) == "succeeded"
+
+
+def test_a_message_that_comes_too_early_does_nothing(post: Post) -> None:
+    scene = make_scene(completed=100)
+    now = scene.request(course="DATA-202")
+    [letter] = post.take()
+    reset = scene.request(start_at=in_hours(48))
+    run("UPDATE reset SET task_id = :task WHERE id = :id", task=letter.id, id=reset)
+    run("UPDATE reset SET task_id = uuidv7() WHERE id = :id", id=now)
+    early = type(letter)(letter.task, letter.id, letter.queue, {"reset_id": str(reset)}, letter.headers)
+    assert post.deliver(early) == "IGNORED"
+    assert state_of(reset) == "requested"
+
+
+def test_it_resets_who_was_assigned_when_it_was_planned(post: Post) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48))
+    run("UPDATE enrolment SET assigned_at = now() + interval '1 day' WHERE id = :id", id=scene.enrolments()[0].id)
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert report_of(reset)["progress"]["total"] == 11
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "why"),
+    [
+        ('UPDATE "user" SET active = false WHERE id = :id', "was deactivated"),
+        ("UPDATE \"user\" SET permissions = '{}' WHERE id = :id", "lost the permission “Training: Manage courses”"),
+    ],
+)
+@pytest.mark.parametrize("hours", [48, None])
+def test_it_does_not_run_if_whoever_asked_for_it_may_not_any_more(
+    post: Post, what_happened: str, why: str, hours: float | None
+) -> None:
+    # Given a reset for later, or one that waits for a worker
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(hours) if hours else None)
+    # When whoever asked for it may not any more by then
+    run(what_happened, id=scene.admin.user_id)
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    # Then it ends without having touched anybody, and says why
+    assert (state_of(reset), records_of(scene.course)["completion"]) == ("failed", 12)
+    assert report_of(reset)["progress"]["total"] == 0
+    error = ask("SELECT error FROM reset WHERE id = :id", id=reset)
+    assert why in error
+    assert ask("SELECT details->>'error' FROM audit WHERE action = 'reset.failed'") == error
+    assert ask("SELECT requester FROM reset WHERE id = :id", id=reset) == f"user:{scene.admin.user_id}"
+    with pytest.raises(Exception, match=why):
+        app.AsyncResult(str(reset)).get(timeout=5)
+    # … and nothing of it is left to be tried again
+    with pytest.raises(NothingToRetry):
+        retry_as_operator(scene, reset)
+
+
+def retry_as_operator(scene: Scene, reset: UUID) -> None:
+    with transaction() as session:
+        retry_failed(session, console_operator(scene.organization), session.get_one(Reset, reset))
+
+
+def test_a_reset_of_an_operator_at_the_console_needs_nobody_to_stay(post: Post) -> None:
+    scene = replace(scene := make_scene(completed=100), admin=console_operator(scene.organization))
+    reset = scene.request(start_at=in_hours(48))
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert state_of(reset) == "succeeded"
+
+
+def test_it_can_be_cancelled_before(post: Post) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48))
+    scene.cancel(reset)
+    post.drain()
+    assert state_of(reset) == "cancelled"
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert records_of(scene.course)["completion"] == 12
+
+
+def test_the_new_due_date_counts_from_its_beginning(post: Post) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48), due_in_days=30)
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    days = "SELECT round(extract(epoch FROM due_at - now()) / 86400) FROM enrolment WHERE course_id = :course LIMIT 1"
+    assert ask(days, course=scene.course.id) == 30
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 366 * 24])
+def test_a_moment_that_has_passed_or_is_too_far_off_is_refused(database: str, hours: float) -> None:
+    scene = make_scene()
+    with pytest.raises(StartAtInvalid):
+        scene.preview(start_at=in_hours(hours))
+
+
+def test_the_same_key_with_another_moment_is_another_request(post: Post) -> None:
+    scene = make_scene()
+    scene.request(start_at=in_hours(48), idempotency_key="k")
+    with pytest.raises(IdempotencyMismatch):
+        scene.request(start_at=in_hours(49), idempotency_key="k")
+
+
+def test_two_ticks_at_its_moment_begin_it_once(post: Post, set_up: Callable[..., None]) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48))
+    let_it_be_time(reset)
+    recover()
+    recover()
+    assert len(post.take()) == 1

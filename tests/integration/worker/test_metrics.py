@@ -1,0 +1,139 @@
+"""The figures that operators look at, from the database."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from models.heartbeat import BEAT, leave_heartbeat
+from models.session import transaction
+from tests.conftest import PROJECT
+from tests.flowers import Flower
+from tests.post import Post
+from tests.scenes import ask, fail_for, let_all_pass, make_scene, recover, run
+from tests.web import serving
+from tests.workers import Worker, until
+from web.figures import registry
+
+
+def figures() -> dict[str, float]:
+    """All samples, as `name{label}`."""
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {
+        sample.name + (f"{{{next(iter(sample.labels.values()))}}}" if sample.labels else ""): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.mark.usefixtures("database")
+def test_an_installation_without_resets_shows_noughts_and_not_gaps() -> None:
+    found = figures()
+    assert "recourse_beat_age_seconds" not in found
+    assert set(found.values()) == {0}
+    assert {"recourse_resets{running}", "recourse_alerts{sent}", "recourse_recoveries_total"} <= found.keys()
+
+
+def test_the_figures_follow_a_reset_from_its_request_over_a_failure_to_its_retry(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    set_up(recover_after_seconds=0.01)
+    scene = make_scene(learners=12, completed=6, begun=8)
+    fail_for(scene.enrolments()[0])
+    reset = scene.request()
+    # While it is open, so are its learners
+    post.deliver(post.take()[0])
+    slices = post.take()
+    run("UPDATE reset SET start_at = start_at - interval '1 hour', task_id = uuidv7(interval '-1 hour')")
+    found = figures()
+    assert found["recourse_resets{running}"] == 1
+    assert found["recourse_learners_open"] == 12
+    assert found["recourse_learners_failed"] == 0
+    assert 3600 <= found["recourse_oldest_open_seconds"] < 3700
+    run("UPDATE reset SET task_id = id")
+    # When two slices are lost, then the loss is counted
+    for letter in slices[2:]:
+        post.deliver(letter)
+    run("SELECT pg_sleep(0.05)")
+    recover()
+    post.drain()
+    found = figures()
+    assert found["recourse_recoveries_total"] == 1
+    assert found["recourse_resets{partly_failed}"] == 1
+    assert (found["recourse_resets{running}"], found["recourse_learners_open"]) == (0, 0)
+    assert found["recourse_oldest_open_seconds"] == 0
+    settled = {outcome: found[f"recourse_learners_settled_total{{{outcome}}}"] for outcome in ("cleared", "unchanged")}
+    assert sum(settled.values()) == 11
+    assert found["recourse_learners_failed"] == 1
+    assert found["recourse_alerts{sent}"] == ask("SELECT count(*) FROM notification WHERE state = 'sent'") > 0
+    # And a retry takes the failed one back, while what is final only grows, and the age begins anew
+    let_all_pass()
+    run("UPDATE reset SET start_at = start_at - interval '90 days'")
+    scene.retry_failed(reset)
+    found = figures()
+    assert (found["recourse_learners_failed"], found["recourse_learners_open"]) == (0, 1)
+    assert found["recourse_oldest_open_seconds"] < 60
+    post.drain()
+    after = figures()
+    assert after["recourse_learners_settled_total{cleared}"] == settled["cleared"] + 1
+    assert after["recourse_learners_settled_total{unchanged}"] == settled["unchanged"]
+
+
+def test_a_reset_that_begins_later_is_no_late_one(post: Post) -> None:
+    make_scene().request()
+    run("UPDATE reset SET start_at = now() + interval '1 day'")
+    assert figures()["recourse_oldest_open_seconds"] == 0
+
+
+@pytest.mark.usefixtures("database")
+def test_metrics_are_for_this_machine_or_for_whoever_has_the_token(set_up: Callable[..., None]) -> None:
+    with serving() as url:
+        # Without a token, this machine may read them, and nobody whom a proxy on it speaks for
+        assert "recourse_resets{" in httpx.get(f"{url}/metrics").text
+        refused = httpx.get(f"{url}/metrics", headers={"X-Forwarded-For": "192.0.2.7"})
+        assert refused.status_code == 403
+        assert "RECOURSE_METRICS_TOKEN" in refused.text
+        # With one, it is the token that counts
+        set_up(metrics_token="a token for Prometheus")
+        right = {"Authorization": "Bearer a token for Prometheus", "X-Forwarded-For": "192.0.2.7"}
+        assert httpx.get(f"{url}/metrics", headers=right).status_code == 200
+        for wrong in ("", "Bearer another", "a token for Prometheus", "Bearer ä"):
+            answer = httpx.get(f"{url}/metrics", headers=[(b"Authorization", wrong.encode())])
+            assert (answer.status_code, "recourse_" in answer.text) == (401, False)
+
+
+def test_dashboard_and_alert_rules_ask_for_nothing_that_is_not_measured(database: str, tmp_path: Path) -> None:
+    with transaction() as session:
+        leave_heartbeat(session, BEAT)
+    flower = Flower(PROJECT, tmp_path)
+    flower.start()
+    try:
+        measured = generate_latest(registry).decode() + flower.get("/metrics").text
+    finally:
+        flower.stop()
+    rules = yaml.safe_load((PROJECT / "deploy" / "prometheus-rules.yml").read_text())
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    dashboard = json.loads((PROJECT / "deploy" / "grafana-dashboard.json").read_text())
+    asked += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    names = set(re.findall(r"\b(?:recourse|flower)_[a-z_]+", " ".join(asked)))
+    declared = set(re.findall(r"^# TYPE (\S+)", measured, flags=re.MULTILINE))
+    assert len(names) > 8
+    assert {name for name in names if name.removesuffix("_bucket") not in declared} == set()
+    # … and for no state or outcome that does not exist
+    for label, value in re.findall(r'(state|outcome)="([a-z_]+)"', " ".join(asked)):
+        assert f'{label}="{value}"' in measured
+    # And whatever we measure is on the dashboard
+    ours = {name for name in declared if name.startswith("recourse_")}
+    assert {name for name in ours if name not in json.dumps(dashboard)} == set()
+
+
+def test_beat_shows_itself_also_while_no_worker_takes_its_ticks(start_worker: Callable[..., Worker]) -> None:
+    start_worker()
+    until(lambda: "recourse_beat_age_seconds" in figures())
+    assert figures()["recourse_beat_age_seconds"] < 5
