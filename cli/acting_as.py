@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, acting_user, console_operator
 from models.people import Organization
-from models.refusals import CourseUnknown, OrganizationUnknown, ResetUnknown
+from models.refusals.organizations import OrganizationUnknown
+from models.refusals.resets import ResetUnknown
+from models.refusals.training import CourseUnknown
 from models.resets import Reset
 from models.training import Course
 from tasks.people.organizations import organizations_with_user

@@ -28,7 +28,7 @@ from models.disks import full_disk
 from models.files import storage
 from models.heartbeat import BEAT, Heartbeat
 from models.records import RecordKindUnfitError, check_declarations, check_tables, record_kinds
-from models.refusals import StorageFull, StorageUnavailable
+from models.refusals.files import StorageFull, StorageUnavailable
 from models.session import engine, in_words, is_connection_lost, transaction
 from models.versions import DatabaseUnfitError, current_version, stranger
 from tasks.alerts.smtp import MailServer, MailServerAwayError

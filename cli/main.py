@@ -24,7 +24,7 @@ from config.settings import MissingSettingError, settings
 from models.disks import full_disk
 from models.grants import RoleUnfitError
 from models.records import RecordKindUnfitError
-from models.refusals import Refused
+from models.refusals.base import Refused
 from models.session import in_words, is_connection_lost, is_lock_timeout
 from models.versions import DatabaseUnfitError
 

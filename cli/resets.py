@@ -14,7 +14,7 @@ from cli.tables import causes_table, preview_table, report_table, resets_table
 from cli.terminal import console, notes, print_json
 from cli.watch import watch
 from cli.workers import Workers
-from models.refusals import AudienceInvalid, PlanOutdated, ReasonMissing
+from models.refusals.resets import AudienceInvalid, PlanOutdated, ReasonMissing
 from models.resets import SETTLED, Audience, Reset, ResetState
 from models.session import transaction
 from tasks.report import report

@@ -17,7 +17,7 @@ from cli.terminal import console, notes, print_json
 from models.access import Actor
 from models.events import EventKind
 from models.people import Organization
-from models.refusals import RuleInvalid, RuleUnknown
+from models.refusals.rules import RuleInvalid, RuleUnknown
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction

@@ -9,7 +9,7 @@ from cli.sample import enrol_everyone, make_courses, make_learners, make_organiz
 from cli.servers_and_database import kept_secret
 from models.access import Permission
 from models.people import User
-from models.refusals import SignInFailed
+from models.refusals.sign_in import SignInFailed
 from models.session import transaction
 from models.sign_in import claim_of, prove, set_password
 from tasks.people.organizations import OrganizationLine, organizations, there_is_none

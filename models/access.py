@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.people import Organization, User
-from models.refusals import Forbidden, UserUnknown
+from models.refusals.access import Forbidden
+from models.refusals.people import UserUnknown
 
 
 class Permission(StrEnum):

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from models.people import User
 from models.records import Certificate
-from models.refusals import CourseUnknown, UserUnknown
+from models.refusals.people import UserUnknown
+from models.refusals.training import CourseUnknown
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from models.refusals import StorageFull
+from models.refusals.files import StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _SAID = ("os error 28)", "os error 122)")  # how the library of the storage says the same

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Xid8
 from models.people import User
-from models.refusals import GroupUnknown
+from models.refusals.people import GroupUnknown
 
 
 class Group(Base):

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
-from models.refusals import IdempotencyInProgress, IdempotencyMismatch
+from models.refusals.requests import IdempotencyInProgress, IdempotencyMismatch
 
 
 class StoredAnswer(Base):

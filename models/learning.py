@@ -22,7 +22,7 @@ from models.records import (
     LessonProgress,
     PracticalAssessment,
 )
-from models.refusals import ActivityUnknown, StaleRegistration
+from models.refusals.training import ActivityUnknown, StaleRegistration
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
 
 ACTIVITY_RECORDS: dict[

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pwdlib import PasswordHash
 
-from models.refusals import PasswordTooShort, SignInBusy
+from models.refusals.sign_in import PasswordTooShort, SignInBusy
 
 SHORTEST = 12  # NIST SP 800-63B asks for 8 at the least, and for no other rule
 AT_ONCE = 2  # in a process: 128 MiB. More would gain nothing, since one hash uses several cores

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models import passwords
 from models.base import Base
 from models.people import Organization, User
-from models.refusals import SignInFailed, SignInThrottled
+from models.refusals.sign_in import SignInFailed, SignInThrottled
 
 SESSION_IDLE = timedelta(hours=8)
 SESSION_LONGEST = timedelta(days=7)

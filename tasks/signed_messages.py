@@ -22,7 +22,9 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models.access import Actor, acting_user_by_id, actor_for
 from models.people import Organization
-from models.refusals import MessageExpired, MessageNotSigned, OrganizationUnknown, Refused, ScopeMissing
+from models.refusals.access import MessageExpired, MessageNotSigned, ScopeMissing
+from models.refusals.base import Refused
+from models.refusals.organizations import OrganizationUnknown
 from models.tokens import Scope, message_secrets, usable_token
 from tasks.app import app
 from tasks.base import Step

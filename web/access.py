@@ -12,7 +12,7 @@ from config.settings import settings
 from models.access import Actor, Permission, actor_for
 from models.inbox import unread
 from models.people import User
-from models.refusals import ScopeMissing, TokenInvalid
+from models.refusals.access import ScopeMissing, TokenInvalid
 from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of

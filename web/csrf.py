@@ -10,7 +10,7 @@ from fastapi import Request
 from itsdangerous import Signer
 
 from config.settings import signing_keys
-from models.refusals import FormNotGenuine
+from models.refusals.access import PageExpired
 from web.access import cookie_name
 
 FIELD = "csrf"
@@ -23,15 +23,15 @@ def form_token(request: Request) -> str:
 
 
 async def genuine(request: Request) -> None:
-    """A dependency of all pages: lets pass what changes nothing, and forms of our own. Raises `FormNotGenuine`."""
+    """A dependency of all pages: lets pass what changes nothing, and forms of our own. Raises `PageExpired`."""
     if request.method in _SAFE:
         return
     if not _same_origin(request):
-        raise FormNotGenuine
+        raise PageExpired
     form = await request.form()
     token = form.get(FIELD)
     if not isinstance(token, str) or not _signer().verify_signature(_session(request).encode(), token):
-        raise FormNotGenuine
+        raise PageExpired
 
 
 def _session(request: Request) -> str:

@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi.concurrency import run_in_threadpool
 
 from models import passwords
-from models.refusals import PasswordTooShort, SignInBusy
+from models.refusals.sign_in import PasswordTooShort, SignInBusy
 from tasks.people.sign_in import Attempt, take_back
 
 T = TypeVar("T")

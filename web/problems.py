@@ -2,7 +2,6 @@
 of its explanation, `/problems/<code>`, and never changes."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,58 +17,15 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.disks import full_disk
-from models.refusals import ImportInvalid, PlanOutdated, Refused, SignInBusy, SignInThrottled
+from models.refusals.base import Refused
+from models.refusals.imports import ImportInvalid
+from models.refusals.resets import PlanOutdated
+from models.refusals.sign_in import SignInBusy, SignInThrottled
 from models.session import in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
 
 log = structlog.get_logger(__name__)
-
-STATUS = {
-    "organization-unknown": 404,
-    "course-unknown": 404,
-    "course-not-assigned": 404,
-    "first-start-over": 404,
-    "user-unknown": 404,
-    "reset-unknown": 404,
-    "group-unknown": 404,
-    "rule-unknown": 404,
-    "event-source-unknown": 404,
-    "token-unknown": 404,
-    "file-unknown": 404,
-    "certificate-missing": 404,
-    "webhook-unknown": 404,
-    "token-invalid": 401,
-    "sign-in-failed": 401,
-    "signature-invalid": 401,
-    "forbidden": 403,
-    "own-work": 403,
-    "scope-missing": 403,
-    "form-not-genuine": 403,
-    "plan-expired": 409,
-    "plan-outdated": 409,
-    "user-exists": 409,
-    "organization-exists": 409,
-    "not-oneself": 409,
-    "already-resetting": 409,
-    "already-settled": 409,
-    "rule-not-so": 409,
-    "brake-holds": 409,
-    "nothing-to-retry": 409,
-    "not-yet-over": 409,
-    "details-deleted": 410,
-    "stale-registration": 409,
-    "idempotency-in-progress": 409,
-    "idempotency-key-missing": 400,
-    "upload-expired": 409,
-    "file-too-large": 413,
-    "file-type-refused": 415,
-    "sign-in-throttled": 429,
-    "sign-in-busy": 503,
-    "storage-unavailable": 503,
-    "storage-full": 507,
-}
-"""The refusals whose status is not 422: the request was understood, and cannot be done as it is."""
 
 EXPLAINED = {
     "request-invalid": "Some part of the request is missing or not of its form. `errors` says which.",
@@ -100,11 +56,6 @@ class Problem(HTTPException):
     def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
         super().__init__(status, detail)
         self.code, self.more = code, more
-
-
-def status_of(refusal: Refused) -> int:
-    """The HTTP status of a refusal."""
-    return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def again_after(refusal: Refused) -> dict[str, str]:
@@ -166,7 +117,7 @@ def _refused(request: Request, error: Exception) -> Response:
         more = {"errors": [{"line": line, "detail": detail} for line, detail in error.errors], "more": error.more}
     if isinstance(error, PlanOutdated):
         more = {"changes": error.changes, "now": {name: getattr(error, name) for name in FIGURES}}
-    return answer(request, status_of(error), error.code, str(error), headers=headers, **more)
+    return answer(request, error.status, error.code, str(error), headers=headers, **more)
 
 
 def _problem(request: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ from models.files import storage
 from models.files.deletions import FileDeletion, keep
 from models.files.uploads import Upload
 from models.records import AssignmentSubmission, Certificate, LearnerRecord, PracticalAssessment
-from models.refusals import FileUnknown, UploadExpired
+from models.refusals.files import FileUnknown, UploadExpired
 from models.session import transaction
 from models.training import Enrolment
 

@@ -18,7 +18,7 @@ from obstore.store import LocalStore, S3Store, from_url
 
 from config.settings import settings
 from models.disks import is_storage_full
-from models.refusals import StorageFull, StorageUnavailable
+from models.refusals.files import StorageFull, StorageUnavailable
 
 JOURNAL = "journal/"  # begins the keys of what is nobody's file; see `models/journal.py`
 PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts

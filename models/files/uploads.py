@@ -14,7 +14,7 @@ from config.settings import settings
 from models.files import storage
 from models.files.deletions import delete_later, put_off
 from models.files.types import TYPES, FileType, allowed, looks_like
-from models.refusals import FileTooLarge, FileTypeRefused, UploadExpired
+from models.refusals.files import FileTooLarge, FileTypeRefused, UploadExpired
 from models.session import transaction
 
 MEGABYTE = 1_000_000

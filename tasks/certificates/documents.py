@@ -17,7 +17,7 @@ from models.files.deletions import delete_later, keep
 from models.files.uploads import KEPT
 from models.outbox import Item, is_this_try
 from models.records import Certificate
-from models.refusals import StorageUnavailable
+from models.refusals.files import StorageUnavailable
 from models.session import changed_rows, transaction
 from models.training import Enrolment
 from tasks.certificates.pdf import certificate_pdf

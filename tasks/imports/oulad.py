@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 
 from models.access import console_account
 from models.people import Organization
-from models.refusals import Refused
+from models.refusals.base import Refused
 from tasks.people.organizations import FirstAdmin, add_organization
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor
-from models.refusals import ImportInvalid
+from models.refusals.imports import ImportInvalid
 from tasks.imports.lines import ERRORS_TOLD, Errors
 
 LONGEST_STATEMENT = "15min"  # a million lines take longer than other work does

@@ -2,7 +2,7 @@
 
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals import UserUnknown
+from models.refusals.people import UserUnknown
 
 
 def must_manage(actor: Actor, user: User) -> None:

@@ -23,7 +23,7 @@ from models.mail import Mail, MailState
 from models.people import Organization, User
 from models.personal import forget_in_results, forget_in_words, pseudonym_of
 from models.preferences import AlertPreference
-from models.refusals import EraseMismatch, NotOneself
+from models.refusals.people import EraseMismatch, NotOneself
 from models.retraining import Rule, RuleState
 from models.session import changed_rows
 from models.sign_in import Credential, SignInFailure, WebSession, account_of

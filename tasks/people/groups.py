@@ -8,7 +8,7 @@ from models import audit
 from models.access import Actor, Permission
 from models.groups import Group, GroupMember, group_by_code
 from models.people import User
-from models.refusals import GroupInvalid, GroupUnknown, UserUnknown
+from models.refusals.people import GroupInvalid, GroupUnknown, UserUnknown
 from models.session import changed_rows
 
 

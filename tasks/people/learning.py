@@ -27,7 +27,7 @@ from models.records import (
     LessonProgress,
     PracticalAssessment,
 )
-from models.refusals import NothingHandedIn, NotYetDone, OwnWork, StaleRegistration
+from models.refusals.training import NothingHandedIn, NotYetDone, OwnWork, StaleRegistration
 from models.session import transaction
 from models.training import Course, Enrolment, EnrolmentState
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Permission
 from models.people import Organization, User
-from models.refusals import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
+from models.refusals.organizations import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
 from models.sign_in import Credential, set_password
 from tasks.imports.lines import WrongError
 from tasks.imports.lines import email as checked_email

@@ -14,7 +14,7 @@ from models import audit
 from models.access import Actor, actor_for
 from models.people import User
 from models.preferences import AlertLevel, AlertPreference, alert_levels_of
-from models.refusals import TimeZoneUnknown
+from models.refusals.organizations import TimeZoneUnknown
 from tasks.alerts.words import LANGUAGES, language_of
 
 

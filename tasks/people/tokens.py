@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals import TokenUnknown
+from models.refusals.access import TokenUnknown
 from models.sign_in import hash_of
 from models.tokens import PREFIX, ApiToken, Scope, message_secrets
 from tasks.people.authority import must_manage

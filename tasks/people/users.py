@@ -8,7 +8,7 @@ from models import audit
 from models.access import Actor, Permission
 from models.directory import user_by_address
 from models.people import User
-from models.refusals import UserExists, UserUnknown
+from models.refusals.people import UserExists, UserUnknown
 from tasks.people.passwords import set_password
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor
-from models.refusals import AlreadySettled
+from models.refusals.resets import AlreadySettled
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
 from tasks.messages import send_coordinator

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models.access import Actor
 from models.people import User
-from models.refusals import DetailsDeleted, ResetUnknown
+from models.refusals.resets import DetailsDeleted, ResetUnknown
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState
 from models.training import Course, Enrolment
 from tasks.reset.plan import permission_for

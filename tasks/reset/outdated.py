@@ -6,7 +6,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from models.records import Certificate, Completion, kind_labels
-from models.refusals import PlanOutdated
+from models.refusals.resets import PlanOutdated
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import completion_seen_by, in_audience

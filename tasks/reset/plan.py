@@ -13,15 +13,9 @@ from config.settings import settings, signing_keys
 from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import User
-from models.refusals import (
-    AudienceInvalid,
-    CourseUnknown,
-    DueInDaysInvalid,
-    NotAssigned,
-    PlanInvalid,
-    StartAtInvalid,
-    UserUnknown,
-)
+from models.refusals.people import UserUnknown
+from models.refusals.resets import AudienceInvalid, DueInDaysInvalid, NotAssigned, PlanInvalid, StartAtInvalid
+from models.refusals.training import CourseUnknown
 from models.resets import Audience
 from models.training import Course, Enrolment
 from tasks.reset.audience import trust_what_is_seen

@@ -9,14 +9,8 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.access import Actor
-from models.refusals import (
-    AlreadyResetting,
-    ConfirmMismatch,
-    IdempotencyMismatch,
-    PlanExpired,
-    PlanInvalid,
-    ReasonMissing,
-)
+from models.refusals.requests import IdempotencyMismatch
+from models.refusals.resets import AlreadyResetting, ConfirmMismatch, PlanExpired, PlanInvalid, ReasonMissing
 from models.resets import Audience, Reset
 from models.session import transaction
 from models.tokens import Scope

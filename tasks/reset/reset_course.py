@@ -18,7 +18,8 @@ from models import audit
 from models.access import still_acting
 from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
-from models.refusals import Forbidden, UserUnknown
+from models.refusals.access import Forbidden
+from models.refusals.people import UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from models.training import Course

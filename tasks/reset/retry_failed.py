@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session, aliased
 
 from models import audit
 from models.access import Actor
-from models.refusals import DetailsDeleted, NothingToRetry, NotYetOver
+from models.refusals.resets import DetailsDeleted, NothingToRetry, NotYetOver
 from models.resets import TRANSITIONS, ItemState, Reset, ResetItem, ResetSlice, ResetState
 from models.session import changed_rows
 from models.tallies import count_no_more

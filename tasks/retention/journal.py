@@ -14,7 +14,7 @@ import structlog
 from config.settings import settings
 from models.files import storage
 from models.journal import first_entries, forget_entries
-from models.refusals import StorageUnavailable
+from models.refusals.files import StorageUnavailable
 from models.session import transaction
 from tasks.app import app
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from models.events import Event, EventKind
 from models.groups import Group
-from models.refusals import AlreadyResetting
+from models.refusals.resets import AlreadyResetting
 from models.resets import Audience
 from models.retraining import Occurrence, OccurrenceState, Rule
 from models.training import Course, Enrolment

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission, still_acting
-from models.refusals import BrakeHolds
+from models.refusals.rules import BrakeHolds
 from models.resets import Audience
 from models.retraining import Occurrence, Rule, RuleKind
 from models.training import Enrolment

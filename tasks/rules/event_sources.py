@@ -15,7 +15,8 @@ from models import audit
 from models.access import Actor, Permission, acting_user_by_id
 from models.events import Event, EventKind, EventSource
 from models.people import Organization, User
-from models.refusals import EventInvalid, EventSourceUnknown, SignatureInvalid, UserUnknown
+from models.refusals.events import EventInvalid, EventSourceUnknown, SignatureInvalid
+from models.refusals.people import UserUnknown
 from tasks.rules.events import report_event
 from tasks.signed_messages import Words
 

@@ -12,7 +12,9 @@ from models import audit
 from models.access import Actor, Permission
 from models.events import Event, EventKind
 from models.groups import group_by_code
-from models.refusals import CourseUnknown, EventMismatch, ReasonMissing
+from models.refusals.events import EventMismatch
+from models.refusals.resets import ReasonMissing
+from models.refusals.training import CourseUnknown
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import transaction
 from models.tokens import Scope

@@ -20,7 +20,8 @@ from models import audit
 from models.access import Actor, Permission
 from models.groups import group_by_code
 from models.people import Organization
-from models.refusals import ConfirmMismatch, PlanExpired, PlanInvalid, RuleInvalid, RuleNotSo, RuleUnknown
+from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
+from models.refusals.rules import RuleInvalid, RuleNotSo, RuleUnknown
 from models.retraining import RULE_TRANSITIONS, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows
 from models.training import Course

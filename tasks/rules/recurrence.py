@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rrulestr
 
-from models.refusals import RecurrenceInvalid, TimeZoneUnknown
+from models.refusals.organizations import TimeZoneUnknown
+from models.refusals.rules import RecurrenceInvalid
 
 _ALWAYS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
 # What narrows a frequency down. More of them would be a day that is looked for day by day, and may never come.

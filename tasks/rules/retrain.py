@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.notifications import Notification, NotificationKind
-from models.refusals import Refused
+from models.refusals.base import Refused
 from models.resets import SETTLED, Reset
 from models.retraining import CatchUp, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows, in_words, savepoint, transaction

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from models.events import EventKind
 from models.groups import Group
-from models.refusals import DueInDaysInvalid, ReasonMissing, RuleInvalid
+from models.refusals.resets import DueInDaysInvalid, ReasonMissing
+from models.refusals.rules import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.training import Course

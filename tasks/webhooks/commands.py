@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models import webhooks as tables
 from models.access import Actor, Permission
-from models.refusals import WebhookEventsMissing, WebhookUnknown
+from models.refusals.webhooks import WebhookEventsMissing, WebhookUnknown
 from models.session import changed_rows
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from tasks.messages import WORK_OUTBOXES, send_outbox

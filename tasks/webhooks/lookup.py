@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
-from models.refusals import WebhookUnknown
+from models.refusals.webhooks import WebhookUnknown
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
 
 

@@ -13,7 +13,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from config.settings import settings
-from models.refusals import WebhookAddressRefused
+from models.refusals.webhooks import WebhookAddressRefused
 from tasks.outbox.total_time import TookTooLongError, within
 
 SECONDS = 15.0  # for all of it: an answer that comes in drops must not keep us

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from models.refusals import PlanInvalid
+from models.refusals.resets import PlanInvalid
 from models.resets import Audience
 from tasks.reset.plan import Plan, expired, opened, signed
 from tests.conftest import SECRET

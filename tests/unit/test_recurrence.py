@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.refusals import RecurrenceInvalid, TimeZoneUnknown
+from models.refusals.organizations import TimeZoneUnknown
+from models.refusals.rules import RecurrenceInvalid
 from tasks.rules.recurrence import (
     checked,
     completed_until,

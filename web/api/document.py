@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from models.refusals import refusal_with
 from web.api.examples import EXAMPLES
-from web.problems import EXPLAINED, STATUS, title_of
+from web.problems import EXPLAINED, title_of
 
 PROBLEM_JSON = "application/problem+json"
 ELSEWHERE = {  # the problems that are no refusals
@@ -140,7 +141,9 @@ def _require_key(operation: dict[str, Any]) -> None:
 
 
 def _status(code: str) -> int:
-    return ELSEWHERE.get(code) or STATUS.get(code, 422)
+    if refusal := refusal_with(code):
+        return refusal.status
+    return ELSEWHERE[code]
 
 
 def _answer(status: int, codes: list[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.access import Actor, Permission
 from models.directory import course_of
 from models.events import Event, EventKind
-from models.refusals import IdempotencyKeyMissing
+from models.refusals.requests import IdempotencyKeyMissing
 from models.session import transaction
 from models.tokens import Scope
 from models.training import Course

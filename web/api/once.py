@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor
 from models.idempotency import earlier_answer, keep_answer
-from models.refusals import IdempotencyKeyMissing
+from models.refusals.requests import IdempotencyKeyMissing
 from web.api.fields import KEY_LENGTH
 
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from models.access import Actor, Permission
-from models.refusals import Refused
+from models.refusals.base import Refused
 from models.session import transaction
 from models.tokens import Scope
 from tasks.reset.lookup import reset_seen_by

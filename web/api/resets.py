@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of, user_of
-from models.refusals import PlanInvalid
+from models.refusals.resets import PlanInvalid
 from models.resets import ItemState, Reset, ResetState
 from models.tokens import Scope
 from tasks.report import progress_of_each

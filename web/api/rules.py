@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of
-from models.refusals import PlanInvalid
+from models.refusals.resets import PlanInvalid
 from models.retraining import Rule
 from models.tokens import Scope
 from tasks.rules.dry_run import dry_run

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from models.certificates import facts_of, holds, is_superseded, plain_serials
 from models.directory import training_of
-from models.refusals import CertificateMissing
+from models.refusals.training import CertificateMissing
 from models.session import transaction
 from tasks.certificates.documents import document_of
 from web.access import Person

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.passwords import SHORTEST
-from models.refusals import FirstStartOver, Refused
+from models.refusals.base import Refused
+from models.refusals.organizations import FirstStartOver
 from models.session import transaction
 from models.sign_in import begin_session
 from tasks.people.first_start import begin, check_first_start
 from tasks.people.organizations import FirstAdmin
 from web.access import give_cookie
 from web.database import Database
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/first-start")
@@ -47,7 +47,7 @@ def first_start(
         raise
     except Refused as refusal:
         written = {"name": name, "slug": slug, "admin_name": admin_name, "email": email}
-        return _form(request, status_of(refusal), token=token, error=str(refusal), **written)
+        return _form(request, refusal.status, token=token, error=str(refusal), **written)
     answer = RedirectResponse("/users", 303)
     give_cookie(answer, cookie)
     return answer

@@ -8,12 +8,11 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from models.groups import group_by_code, groups_with_size, members_of
-from models.refusals import Refused
+from models.refusals.base import Refused
 from tasks.people.groups import add_members, create_group, remove_members
 from web.access import AnyAdmin, SignedIn, UsersAdmin
 from web.database import Database
 from web.pager import Pager
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/groups")
@@ -74,7 +73,7 @@ def _address(code: str) -> str:
 
 def _list(request: Request, person: SignedIn, session: Session, error: Refused | None = None) -> Response:
     found = groups_with_size(session, person.actor.organization_id)
-    return page(request, "groups.html", status=status_of(error) if error else 200, groups=found, error=error)
+    return page(request, "groups.html", status=error.status if error else 200, groups=found, error=error)
 
 
 def _show(
@@ -91,7 +90,7 @@ def _show(
     members = pager.cut(
         members_of(session, group, after=pager.after, limit=pager.limit), lambda user: (user.name, user.id)
     )
-    status = status_of(error) if error else 200
+    status = error.status if error else 200
     return page(
         request, "group.html", status=status, group=group, members=members, pager=pager, error=error, emails=emails
     )

@@ -10,14 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from models.people import Organization
-from models.refusals import (
-    PasswordTooShort,
-    Refused,
-    SignInBusy,
-    SignInFailed,
-    SignInThrottled,
-    TimeZoneUnknown,
-)
+from models.refusals.base import Refused
+from models.refusals.organizations import TimeZoneUnknown
+from models.refusals.sign_in import PasswordTooShort, SignInBusy, SignInFailed, SignInThrottled
 from models.session import transaction
 from models.sign_in import Source, sessions_of
 from tasks.people.passwords import change_own_password, prove_and_hash
@@ -26,7 +21,7 @@ from tasks.people.sign_in import Attempt, begin_sign_in
 from web.access import Person, SignedIn, give_cookie
 from web.database import Database
 from web.hashing import in_turn
-from web.problems import again_after, status_of
+from web.problems import again_after
 from web.source import remember, source_of
 from web.templating import page
 
@@ -100,7 +95,7 @@ def _show(
     return page(
         request,
         "my_settings.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         headers=again_after(error) if error else None,
         sessions=sessions_of(session, person.user.id),
         zones=ZONES,

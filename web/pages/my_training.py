@@ -17,7 +17,9 @@ from models.directory import TrainingLine, course_of, training_of
 from models.files.files import open_file
 from models.files.types import TYPES
 from models.people import User
-from models.refusals import CourseNotAssigned, FileTooLarge, Refused, StaleRegistration
+from models.refusals.base import Refused
+from models.refusals.files import FileTooLarge
+from models.refusals.training import CourseNotAssigned, StaleRegistration
 from models.session import transaction
 from models.training import EnrolmentState
 from tasks.people.learning import complete, hand_in, hand_in_file, may_complete, record_progress, write_post
@@ -25,7 +27,6 @@ from web.access import Person, SignedIn
 from web.bodies.cut_off import is_cut_off
 from web.database import Database
 from web.numbers import Number
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/my")
@@ -80,7 +81,7 @@ def _course(
     return page(
         request,
         "my_course.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         error=error,
         at=at,
         kept=kept,

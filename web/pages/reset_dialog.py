@@ -16,7 +16,8 @@ from models.directory import course_of, user_of
 from models.groups import Group, groups_with_size
 from models.people import User, zone_of
 from models.records import kind_labels
-from models.refusals import DueInDaysInvalid, PlanExpired, PlanInvalid, PlanOutdated, Refused, StartAtInvalid
+from models.refusals.base import Refused
+from models.refusals.resets import DueInDaysInvalid, PlanExpired, PlanInvalid, PlanOutdated, StartAtInvalid
 from models.resets import Audience
 from models.session import transaction
 from tasks.reset.impact import impact
@@ -25,7 +26,6 @@ from tasks.reset.request import request_reset
 from web.access import CoursesAdmin, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter()
@@ -155,7 +155,7 @@ def _show(
     return page(
         request,
         "reset_dialog.html" if in_dialog else "reset_dialog_page.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         course=course,
         user=user,
         groups=[] if user else groups_with_size(session, plan.organization_id),

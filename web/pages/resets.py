@@ -13,7 +13,7 @@ from config.links import flower_row
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.records import kind_labels
-from models.refusals import DetailsDeleted
+from models.refusals.resets import DetailsDeleted
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
 from tasks.report import mails_in, progress_of, progress_of_each, report
 from tasks.reset.cancel import cancel

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from models.refusals import RuleInvalid
+from models.refusals.rules import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, RuleKind
 from tasks.rules.terms import Terms

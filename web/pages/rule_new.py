@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from models.access import Permission
 from models.analytics import completion_by_course
 from models.groups import groups_with_size
-from models.refusals import BrakeHolds, ConfirmMismatch, PlanExpired, PlanInvalid, Refused
+from models.refusals.base import Refused
+from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
+from models.refusals.rules import BrakeHolds
 from models.retraining import RuleKind
 from tasks.rules.dry_run import dry_run
 from tasks.rules.proposals import (
@@ -27,7 +29,6 @@ from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pages.my_settings import ZONES
 from web.pages.rule_form import EVERY, Asked, terms_in, typed_for
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/rules")
@@ -118,7 +119,7 @@ def _form(request: Request, person: SignedIn, session: Session, asked: Asked, er
     return page(
         request,
         "rule_new.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         asked=asked.model_copy(update=beginning),
         error=error,
         kinds=KINDS,
@@ -136,7 +137,7 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
     return page(
         request,
         "rule_confirm.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         proposal=proposal,
         ahead=dry_run(session, proposal.organization_id, proposal.terms),
         here=f"{here}/confirm" if proposal.again else "/rules",

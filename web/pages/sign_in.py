@@ -8,7 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from models.people import only_organization
-from models.refusals import Refused, SignInBusy, SignInFailed, SignInThrottled
+from models.refusals.base import Refused
+from models.refusals.sign_in import SignInBusy, SignInFailed, SignInThrottled
 from models.session import transaction
 from models.sign_in import prove
 from tasks.people.organizations import there_is_none
@@ -17,7 +18,7 @@ from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.first_start import tell_the_way_in
 from web.hashing import in_turn
-from web.problems import again_after, status_of
+from web.problems import again_after
 from web.source import remember, source_of
 from web.templating import page
 
@@ -63,7 +64,7 @@ def _again(request: Request, refusal: Refused, where: str, organization: str, em
     return page(
         request,
         "sign_in.html",
-        status=status_of(refusal),
+        status=refusal.status,
         headers=again_after(refusal),
         next=where,
         organization=organization,

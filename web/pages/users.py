@@ -7,13 +7,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from models.directory import training_of, user_of, users_of
 from models.people import User
-from models.refusals import EraseMismatch, NotOneself, Refused
+from models.refusals.base import Refused
+from models.refusals.people import EraseMismatch, NotOneself
 from tasks.people.erase import erase
 from web.access import FOR_USERS_ADMINS, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/users")
@@ -71,5 +71,5 @@ def training(request: Request, user_id: Number, person: UsersAdmin, session: Dat
 
 
 def _profile(request: Request, user: User, error: Refused | None = None, confirm: str = "") -> Response:
-    status = status_of(error) if error else 200
+    status = error.status if error else 200
     return page(request, "user.html", status=status, user=user, section="profile", error=error, confirm=confirm)

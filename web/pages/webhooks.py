@@ -7,7 +7,8 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from models.refusals import Refused, WebhookEventsMissing
+from models.refusals.base import Refused
+from models.refusals.webhooks import WebhookEventsMissing
 from models.session import transaction
 from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
@@ -15,7 +16,6 @@ from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
-from web.problems import status_of
 from web.templating import page
 
 router = APIRouter(prefix="/webhooks")
@@ -136,7 +136,7 @@ def _list(
     return page(
         request,
         "webhooks.html",
-        status=status_of(error) if error else 200,
+        status=error.status if error else 200,
         lines=lines,
         labels=EVENTS,
         url=url,

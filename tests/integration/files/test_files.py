@@ -17,7 +17,7 @@ from models.files.deletions import FilesLeft, files_left
 from models.files.files import StoredFile, attach, files_under, open_file
 from models.files.uploads import Upload, receive
 from models.learning import submit
-from models.refusals import FileTooLarge, FileTypeRefused, FileUnknown, UploadExpired
+from models.refusals.files import FileTooLarge, FileTypeRefused, FileUnknown, UploadExpired
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
 from tasks.files.deletions import Deletions, sweep

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from models.access import console_operator
-from models.refusals import ImportInvalid
+from models.refusals.imports import ImportInvalid
 from models.session import transaction
 from tasks.imports import IMPORTS, Form
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run

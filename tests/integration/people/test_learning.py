@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.learning import complete, post, record_progress, submit
 from models.records import record_kinds
-from models.refusals import ActivityUnknown, StaleRegistration
+from models.refusals.training import ActivityUnknown, StaleRegistration
 from models.session import transaction
 from models.training import ActivityKind, Enrolment
 from tasks.reset.clear_learners import clear

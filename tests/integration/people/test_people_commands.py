@@ -9,7 +9,10 @@ import pytest
 from models.access import Actor, Permission, console_operator
 from models.people import User
 from models.preferences import AlertLevel
-from models.refusals import Forbidden, PasswordTooShort, Refused, TokenUnknown, UserExists, UserUnknown
+from models.refusals.access import Forbidden, TokenUnknown
+from models.refusals.base import Refused
+from models.refusals.people import UserExists, UserUnknown
+from models.refusals.sign_in import PasswordTooShort
 from models.session import transaction
 from models.sign_in import begin_session
 from models.tokens import Scope

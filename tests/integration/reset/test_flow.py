@@ -10,7 +10,8 @@ from celery.result import AsyncResult
 from sqlalchemy.orm import Session
 
 from models.analytics import completion_by_course, completion_by_user
-from models.refusals import AlreadySettled, Forbidden, NothingToRetry, NotYetOver
+from models.refusals.access import Forbidden
+from models.refusals.resets import AlreadySettled, NothingToRetry, NotYetOver
 from models.resets import Audience
 from models.session import transaction
 from tasks.app import app

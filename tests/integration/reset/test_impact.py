@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.refusals import AlreadyResetting
+from models.refusals.resets import AlreadyResetting
 from tasks.reset import impact as module
 from tests.post import Post
 from tests.scenes import alerts, make_scene, records_of, report_of, run, state_of

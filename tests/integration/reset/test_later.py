@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from models.access import console_operator
-from models.refusals import IdempotencyMismatch, NothingToRetry, StartAtInvalid
+from models.refusals.requests import IdempotencyMismatch
+from models.refusals.resets import NothingToRetry, StartAtInvalid
 from models.resets import Reset
 from models.session import transaction
 from tasks.app import app

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from models.learning import complete, record_progress
-from models.refusals import PlanOutdated
+from models.refusals.resets import PlanOutdated
 from models.session import transaction
 from models.training import Enrolment
 from tasks.reset import impact as module

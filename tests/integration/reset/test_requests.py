@@ -12,20 +12,20 @@ import time_machine
 
 from config.settings import settings
 from models.access import Actor, Permission, acting_user, acting_user_by_id, console_operator
-from models.refusals import (
+from models.refusals.access import Forbidden
+from models.refusals.base import Refused
+from models.refusals.people import UserUnknown
+from models.refusals.requests import IdempotencyMismatch
+from models.refusals.resets import (
     AudienceInvalid,
     ConfirmMismatch,
-    CourseUnknown,
     DueInDaysInvalid,
-    Forbidden,
-    IdempotencyMismatch,
     NotAssigned,
     PlanExpired,
     PlanInvalid,
     ReasonMissing,
-    Refused,
-    UserUnknown,
 )
+from models.refusals.training import CourseUnknown
 from models.resets import Audience
 from models.session import engine, forget_engine, transaction
 from tasks.app import app

@@ -20,7 +20,8 @@ from models.learning import complete, post, record_progress, submit
 from models.people import User
 from models.personal import OF_NOBODY, SEARCHED, THEIR_OWN, pseudonym_of
 from models.preferences import AlertLevel
-from models.refusals import EraseMismatch, Forbidden, NotOneself
+from models.refusals.access import Forbidden
+from models.refusals.people import EraseMismatch, NotOneself
 from models.session import transaction
 from models.sign_in import Source, begin_attempt, begin_session, set_password
 from models.training import Activity, ActivityKind, Enrolment

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import metadata
 from models.records import record_kinds
-from models.refusals import DetailsDeleted
+from models.refusals.resets import DetailsDeleted
 from models.retention import KEPT, RETENTIONS, WITH_ANOTHER
 from tasks.app import app
 from tests.integration.worker.test_metrics import figures

@@ -9,7 +9,12 @@ import pytest
 
 from models.access import Permission
 from models.events import EventKind
-from models.refusals import CourseUnknown, EventMismatch, Forbidden, GroupUnknown, ReasonMissing, Refused
+from models.refusals.access import Forbidden
+from models.refusals.base import Refused
+from models.refusals.events import EventMismatch
+from models.refusals.people import GroupUnknown
+from models.refusals.resets import ReasonMissing
+from models.refusals.training import CourseUnknown
 from tasks.app import app
 from tests.post import Post
 from tests.rules import EVENT, group, happen, make, occurrences, tick

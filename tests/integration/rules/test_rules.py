@@ -6,18 +6,11 @@ from typing import Any
 import pytest
 
 from models.access import Actor, Permission, acting_user, console_operator
-from models.refusals import (
-    AudienceInvalid,
-    BrakeHolds,
-    ConfirmMismatch,
-    Forbidden,
-    PlanExpired,
-    PlanInvalid,
-    Refused,
-    RuleInvalid,
-    RuleNotSo,
-    TimeZoneUnknown,
-)
+from models.refusals.access import Forbidden
+from models.refusals.base import Refused
+from models.refusals.organizations import TimeZoneUnknown
+from models.refusals.resets import AudienceInvalid, ConfirmMismatch, PlanExpired, PlanInvalid
+from models.refusals.rules import BrakeHolds, RuleInvalid, RuleNotSo
 from models.resets import Audience
 from models.retraining import Rule
 from models.session import transaction

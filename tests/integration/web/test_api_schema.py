@@ -12,7 +12,7 @@ import httpx
 import jsonschema
 import pytest
 
-from models.refusals import Refused
+from models.refusals.base import Refused
 from models.retraining import RuleKind
 from models.session import transaction
 from tasks.rules.proposals import make_rule, propose_rule

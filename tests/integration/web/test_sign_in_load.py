@@ -132,7 +132,7 @@ def test_what_is_hashed_holds_no_connection(served: str, scene: Scene, monkeypat
 def test_an_account_that_was_changed_while_its_password_was_hashed_is_not_signed_in_to(
     database: str, scene: Scene
 ) -> None:
-    from models.refusals import SignInFailed
+    from models.refusals.sign_in import SignInFailed
     from models.sign_in import claim_of, prove, proved_user
 
     user = scene.users()[0]

@@ -15,7 +15,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from models.events import EventSource
 from models.people import User
-from models.refusals import Forbidden, PlanInvalid, SignatureInvalid
+from models.refusals.access import Forbidden
+from models.refusals.events import SignatureInvalid
+from models.refusals.resets import PlanInvalid
 from models.session import forget_engine, transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
 from tasks.links import unsubscribe_link, unsubscribing

@@ -16,7 +16,8 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from models.access import Actor
-from models.refusals import Forbidden, WebhookAddressRefused, WebhookUnknown
+from models.refusals.access import Forbidden
+from models.refusals.webhooks import WebhookAddressRefused, WebhookUnknown
 from models.session import transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
 from tasks import webhooks

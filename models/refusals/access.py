@@ -1,0 +1,70 @@
+"""Permissions, tokens, signed messages and forms."""
+
+from models.refusals.base import Refused
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+    status = 403
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+        super().__init__(f"You need the permission “{permission}” for this. Ask an administrator for it.")
+
+
+class TokenUnknown(Refused):
+    code = "token-unknown"
+    status = 404
+
+    def __init__(self, token: object) -> None:
+        super().__init__(f"There is no token {token}. Check its number.")
+
+
+class TokenInvalid(Refused):
+    code = "token-invalid"
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs a valid bearer token. None was sent, or it has expired or was revoked. "
+            "Ask an administrator for a new one."
+        )
+
+
+class ScopeMissing(Refused):
+    code = "scope-missing"
+    status = 403
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This token does not have the scope “{scope}”. Use one that was created with it.")
+
+
+class MessageNotSigned(Refused):
+    code = "message-not-signed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The message is not signed with the secret of a valid token of the user it names. Check the token, its "
+            "secret, and that you sign exactly what you send. Nothing was changed."
+        )
+
+
+class MessageExpired(Refused):
+    code = "message-expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The message was signed more than a day ago, or by a clock that runs fast. Check the clock, sign the "
+            "message again, and send it with the same key. Nothing was changed."
+        )
+
+
+class PageExpired(Refused):
+    code = "page-expired"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This page has expired, or the form was not sent from this site. Nothing was changed. "
+            "Open the page again, and repeat what you did."
+        )

@@ -1,0 +1,49 @@
+"""Users and groups."""
+
+from models.refusals.base import Refused
+
+
+class UserUnknown(Refused):
+    code = "user-unknown"
+    status = 404
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"There is no active user {who!r} in this organization. Check the address or id.")
+
+
+class UserExists(Refused):
+    code = "user-exists"
+    status = 409
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"The address {who!r} already belongs to a user of this organization. Use another one.")
+
+
+class EraseMismatch(Refused):
+    code = "erase-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This is not the user's e-mail address. Nothing was erased. Type it exactly to confirm.")
+
+
+class NotOneself(Refused):
+    code = "not-oneself"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("You cannot erase yourself. Ask another administrator, or the operator of this installation.")
+
+
+class GroupUnknown(Refused):
+    code = "group-unknown"
+    status = 404
+
+    def __init__(self, group: object) -> None:
+        super().__init__(f"This organization has no group {group!r}. Check its code; upper and lower case count.")
+
+
+class GroupInvalid(Refused):
+    code = "group-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("A group's code must have 1 to 100 characters and no “/”; its name must have 1 to 200.")

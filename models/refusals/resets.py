@@ -1,0 +1,133 @@
+"""Plans and resets."""
+
+from models.refusals.base import Refused
+
+
+class AudienceInvalid(Refused):
+    code = "audience-invalid"
+
+
+class NotAssigned(Refused):
+    code = "not-assigned"
+
+    def __init__(self, who: list[str], course: str) -> None:
+        names = ", ".join(who[:5]) + (f" and {len(who) - 5:,} more" if len(who) > 5 else "")
+        super().__init__(f"{course} is not assigned to {names}. Assign it first, or leave them out.")
+
+
+class PlanInvalid(Refused):
+    code = "plan-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("This plan was not issued here, or was changed. Preview the reset again.")
+
+
+class PlanExpired(Refused):
+    code = "plan-expired"
+    status = 409
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(
+            f"This plan is older than {minutes} minutes. Preview the reset again to see what it would do now."
+        )
+
+
+class PlanOutdated(Refused):
+    """It carries what has changed, and the plan's figures as they are now."""
+
+    code = "plan-outdated"
+    status = 409
+
+    def __init__(
+        self, changes: list[str], learners: int, removed: dict[str, int], alerts: int, *, about: bool = False
+    ) -> None:
+        super().__init__(
+            f"Things have changed since the preview: {'; '.join(changes)}. "
+            "Nothing was reset. Preview the reset again, and confirm it if that is what you want."
+        )
+        self.changes, self.learners, self.removed, self.alerts, self.about = changes, learners, removed, alerts, about
+
+
+class ConfirmMismatch(Refused):
+    code = "confirm-mismatch"
+
+    def __init__(self, course: str) -> None:
+        super().__init__(f"The confirmation does not match. Type the course code {course} exactly to confirm.")
+
+
+class ReasonMissing(Refused):
+    code = "reason-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A reset needs a reason, which is kept in the audit. Say why: for example “yearly recertification”."
+        )
+
+
+class DueInDaysInvalid(Refused):
+    code = "due-in-days-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The number of days until the new due date must be from 1 to 3650.")
+
+
+class StartAtInvalid(Refused):
+    code = "start-at-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The start must be in the future, and within the next 365 days. Nothing was changed.")
+
+
+class AlreadyResetting(Refused):
+    code = "already-resetting"
+    status = 409
+
+    def __init__(self, course: str) -> None:
+        super().__init__(
+            f"Another reset of {course} is already running for all of these learners. Nothing was changed; "
+            "wait until it ends, then preview again."
+        )
+
+
+class ResetUnknown(Refused):
+    code = "reset-unknown"
+    status = 404
+
+    def __init__(self, reset: str) -> None:
+        super().__init__(f"There is no reset {reset!r}. Check its id.")
+
+
+class AlreadySettled(Refused):
+    code = "already-settled"
+    status = 409
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This reset has already ended ({state.replace('_', ' ')}). There is nothing left to cancel.")
+
+
+class DetailsDeleted(Refused):
+    code = "details-deleted"
+    status = 410
+
+    def __init__(self, days: int = 0) -> None:
+        after = f"{days:,} days after its end" if days else "when they reached their age limit"
+        super().__init__(f"The details of this reset were deleted {after}; its totals are kept. Preview a new reset.")
+
+
+class NothingToRetry(Refused):
+    code = "nothing-to-retry"
+    status = 409
+
+    def __init__(self, state: str) -> None:
+        super().__init__(
+            f"This reset is {state.replace('_', ' ')} and has no failed learners to retry. "
+            "To reset more, preview and request a new one."
+        )
+
+
+class NotYetOver(Refused):
+    code = "not-yet-over"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("Another job is working on this. Nothing was changed; try again in a few seconds.")

@@ -1,0 +1,35 @@
+"""Retraining rules."""
+
+from models.refusals.base import Refused
+
+
+class RecurrenceInvalid(Refused):
+    code = "recurrence-invalid"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"A rule cannot have this recurrence. {why} Nothing was changed.")
+
+
+class RuleInvalid(Refused):
+    code = "rule-invalid"
+
+
+class RuleUnknown(Refused):
+    code = "rule-unknown"
+    status = 404
+
+    def __init__(self, rule: object) -> None:
+        super().__init__(f"There is no rule {rule}. Check its id.")
+
+
+class RuleNotSo(Refused):
+    code = "rule-not-so"
+    status = 409
+
+    def __init__(self, state: str, what: str) -> None:
+        super().__init__(f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed.")
+
+
+class BrakeHolds(Refused):
+    code = "brake-holds"
+    status = 409

@@ -1,0 +1,38 @@
+"""Signing in, and passwords."""
+
+from models.refusals.base import Refused
+
+
+class SignInFailed(Refused):
+    code = "sign-in-failed"
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("The organization, address or password is wrong. Check all three and try again.")
+
+
+class SignInThrottled(Refused):
+    code = "sign-in-throttled"
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many sign-ins have failed. Try again in {seconds // 60} minutes.")
+        self.seconds = seconds
+
+
+class SignInBusy(Refused):
+    code = "sign-in-busy"
+    status = 503
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are signing in at once. Nothing was changed. Try again in a moment.")
+
+
+class PasswordTooShort(Refused):
+    code = "password-too-short"
+
+    def __init__(self, shortest: int) -> None:
+        super().__init__(
+            f"A password must be at least {shortest} characters long. A few words in a row make a good one."
+        )
