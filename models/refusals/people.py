@@ -46,4 +46,4 @@ class GroupInvalid(Refused):
     code = "group-invalid"
 
     def __init__(self) -> None:
-        super().__init__("A group's code must have 1 to 100 characters and no “/”; its name must have 1 to 200.")
+        super().__init__("Use 1 to 100 characters without “/” for the group's code, and 1 to 200 for its name.")

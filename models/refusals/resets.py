@@ -68,14 +68,14 @@ class DueInDaysInvalid(Refused):
     code = "due-in-days-invalid"
 
     def __init__(self) -> None:
-        super().__init__("The number of days until the new due date must be from 1 to 3650.")
+        super().__init__("The new due date is out of range. Choose 1 to 3650 days from now.")
 
 
 class StartAtInvalid(Refused):
     code = "start-at-invalid"
 
     def __init__(self) -> None:
-        super().__init__("The start must be in the future, and within the next 365 days. Nothing was changed.")
+        super().__init__("Choose a start in the future, within the next 365 days. Nothing was changed.")
 
 
 class AlreadyResetting(Refused):

@@ -27,7 +27,10 @@ class RuleNotSo(Refused):
     status = 409
 
     def __init__(self, state: str, what: str) -> None:
-        super().__init__(f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed.")
+        super().__init__(
+            f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed. "
+            "Open the rule again to see what you can do."
+        )
 
 
 class BrakeHolds(Refused):

@@ -33,6 +33,4 @@ class PasswordTooShort(Refused):
     code = "password-too-short"
 
     def __init__(self, shortest: int) -> None:
-        super().__init__(
-            f"A password must be at least {shortest} characters long. A few words in a row make a good one."
-        )
+        super().__init__(f"Use at least {shortest} characters. A few words in a row make a good password.")

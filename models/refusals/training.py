@@ -34,7 +34,9 @@ class ActivityUnknown(Refused):
     code = "activity-unknown"
 
     def __init__(self, activity: object, kind: str) -> None:
-        super().__init__(f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved.")
+        super().__init__(
+            f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved. Open the course again."
+        )
 
 
 class NothingHandedIn(Refused):

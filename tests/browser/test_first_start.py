@@ -165,7 +165,7 @@ def test_an_organization_is_added_renamed_and_listed_by_command(served: str, sub
         actions = [action for (action,) in rows("SELECT action FROM audit ORDER BY id")]
         assert actions == ["organization.added", "organization.added", "organization.renamed"]
     for words, sentence in {
-        add: "There is an organization 'acme' already",
+        add: "An organization with the short name 'acme' already exists",
         ("organization", "add", "Acme!", *add[3:]): "lower-case letters, digits and hyphens",
         ("organization", "add", "other", "--name", " ", *add[5:]): "A name is missing",
         ("organization", "add", "other", *add[3:6], "kim"): "is no e-mail address",

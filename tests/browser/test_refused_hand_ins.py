@@ -87,7 +87,7 @@ def test_a_tab_from_before_a_reset_says_so_at_the_top(course: Page) -> None:
 def test_reloading_a_refused_page_leads_back_to_the_course(course: Page) -> None:
     course.get_by_label("Your post").fill(" ")
     course.get_by_role("button", name="Post").click()
-    expect_said_at_the_top(course, "neither a text nor a file")
+    expect_said_at_the_top(course, "neither text nor a file")
     course.goto(course.url)
     expect(course.get_by_role("heading", name="Fire safety")).to_be_visible()
 

@@ -88,7 +88,7 @@ def test_without_scripts_a_wrong_code_is_refused_and_the_right_one_makes_the_rul
     chosen(page, "Course").select_option(COURSE)
     page.get_by_label("Or a recurrence of your own").fill("FREQ=NEVER")
     page.get_by_role("button", name="See what it would do").click()
-    expect(page.get_by_role("alert")).to_contain_text("This is no recurrence")
+    expect(page.get_by_role("alert")).to_contain_text("A rule cannot have this recurrence")
     page.get_by_label("Or a recurrence of your own").fill("")
     fill_in(page)
     page.get_by_label("Type").fill("FIRE")

@@ -81,7 +81,7 @@ def test_each_part_says_that_the_disk_is_full_and_of_which_part(place: Place, su
         filler = place.disks.fill(place.files)
         answer = place.hand_in(2 * MB)
         assert answer.status_code == 507, answer.text
-        assert "the disk of the storage is full" in answer.text
+        assert "the storage is full" in answer.text
         found = up.findings()
         assert "its disk is full" in found["files"]["says"]
         assert f"the storage of files, {place.files}: 0 MB left" in found["disk space"]["says"]

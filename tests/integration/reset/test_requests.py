@@ -320,8 +320,8 @@ def test_another_application_asks_by_message_and_gets_the_resets_id(scene: Scene
         ({"confirm": "fire-101"}, "The confirmation does not match. Type the course code FIRE-101 exactly to confirm."),
         ({"requested_by": 999_999}, "There is no active user '999999' in this organization. Check the address or id."),
         ({"audience": "users", "user_ids": [1]}, "FIRE-101 is not assigned to 1. Assign it first, or leave them out."),
-        ({"reason": " "}, "A reset needs a reason."),
-        ({"due_in_days": 0}, "The number of days until the new due date must be from 1 to 3650."),
+        ({"reason": " "}, "A reset needs a reason,"),
+        ({"due_in_days": 0}, "The new due date is out of range. Choose 1 to 3650 days from now."),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -66,5 +66,5 @@ def test_a_source_is_found_again_with_its_address_and_its_secret_and_gets_a_new_
     ]
     # A source that there is not is a sentence
     unknown = sources("secret", "0197a0a0-0000-7000-8000-000000000001")
-    assert (unknown.returncode, "There is no such event source" in unknown.stderr) == (2, True)
+    assert (unknown.returncode, "This event source does not exist" in unknown.stderr) == (2, True)
     assert ask("SELECT count(*) FROM training_event") == 2

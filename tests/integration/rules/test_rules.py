@@ -419,7 +419,7 @@ def test_a_daily_cap_puts_an_event_off_to_the_next_day(scene: Scene, post: Post)
     ("change_owner", "why"),
     [
         ('UPDATE "user" SET active = false WHERE id = :id', "There is no active user"),
-        ("""UPDATE "user" SET permissions = '{}' WHERE id = :id""", "This needs the permission"),
+        ("""UPDATE "user" SET permissions = '{}' WHERE id = :id""", "You need the permission"),
     ],
 )
 def test_a_rule_whose_owner_may_not_any_more_waits_and_says_so(scene: Scene, change_owner: str, why: str) -> None:
