@@ -5,7 +5,6 @@ from uuid import UUID
 
 import typer
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from models.access import Actor, acting_user, console_operator
 from models.people import Organization
@@ -13,6 +12,7 @@ from models.refusals.organizations import OrganizationUnknown
 from models.refusals.resets import ResetUnknown
 from models.refusals.training import CourseUnknown
 from models.resets import Reset
+from models.session import Session
 from models.training import Course
 from tasks.people.organizations import organizations_with_user
 

@@ -17,7 +17,6 @@ import psycopg
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy import func, make_url, select, text
-from sqlalchemy.exc import DBAPIError
 
 from cli.migrations import newest_migration
 from cli.space import LOW, MB, free_space
@@ -29,7 +28,7 @@ from models.files import storage
 from models.heartbeat import BEAT, Heartbeat
 from models.records import RecordKindUnfitError, check_declarations, check_tables, record_kinds
 from models.refusals.files import StorageFull, StorageUnavailable
-from models.session import engine, in_words, is_connection_lost, transaction
+from models.session import DBAPIError, engine, in_words, is_connection_lost, transaction
 from models.versions import DatabaseUnfitError, current_version, stranger
 from tasks.alerts.smtp import MailServer, MailServerAwayError
 from tasks.app import app

@@ -1,7 +1,5 @@
 """The demonstration: a course of 500 learners is reset from beginning to end."""
 
-from sqlalchemy.orm import Session
-
 from cli.local import remove
 from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from cli.servers_and_database import surroundings
@@ -12,7 +10,7 @@ from config.settings import settings
 from models.access import Actor, acting_user
 from models.analytics import completion_by_course
 from models.records import kind_labels
-from models.session import transaction
+from models.session import Session, transaction
 from tasks.reset.impact import preview
 from tasks.reset.request import request_reset
 

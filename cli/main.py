@@ -9,7 +9,6 @@ import structlog
 import typer
 from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from cli import data, doctor, events, files, groups, organizations, people, resets, rules
 from cli import up_and_demo as running
@@ -25,7 +24,7 @@ from models.disks import full_disk
 from models.grants import RoleUnfitError
 from models.records import RecordKindUnfitError
 from models.refusals.base import Refused
-from models.session import in_words, is_connection_lost, is_lock_timeout
+from models.session import DBAPIError, in_words, is_connection_lost, is_lock_timeout
 from models.versions import DatabaseUnfitError
 
 REFUSED = 2

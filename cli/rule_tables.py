@@ -5,10 +5,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from cli.terminal import console, print_json
 from models.retraining import Rule
+from models.session import Session
 from tasks.rules.dry_run import Ahead
 from tasks.rules.history import open_occurrences_of
 from tasks.rules.terms import in_sentences, terms_of

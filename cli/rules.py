@@ -8,7 +8,6 @@ import typer
 from pydantic import ValidationError
 from rich.prompt import Prompt
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from cli.acting_as import As, OrganizationOption, actor, organization_of_course, organizations
 from cli.rule_tables import ahead_table, on_its_clock, print_rule, rule_as_json
@@ -20,7 +19,7 @@ from models.people import Organization
 from models.refusals.rules import RuleInvalid, RuleUnknown
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
-from models.session import transaction
+from models.session import Session, transaction
 from tasks.rules.dry_run import Ahead, dry_run
 from tasks.rules.history import history_of, rules_of
 from tasks.rules.proposals import (

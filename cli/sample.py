@@ -1,13 +1,13 @@
 """Made-up courses, for the demonstration, the tests and the benchmarks."""
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
 
 from models.access import Permission
 from models.files.files import attach
 from models.files.uploads import receive
 from models.people import Organization, User
 from models.records import AssignmentSubmission
+from models.session import Session
 from models.training import Activity, ActivityKind, Course
 
 FIRST_NAMES = "Ada Ben Chidi Dana Elif Femi Grace Hugo Ines Jun Kim Lena Mateo Nadia Omar Priya"

@@ -1,7 +1,6 @@
 """What the command line shows as tables."""
 
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from models.analytics import CourseCompletion, UserCompletion
 from models.files.deletions import files_left
@@ -9,6 +8,7 @@ from models.mail import NO_MAILS
 from models.people import Organization, User
 from models.records import kind_labels
 from models.resets import Reset
+from models.session import Session
 from models.training import Course
 from tasks.imports import Imported
 from tasks.imports.oulad import ImportReport

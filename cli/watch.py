@@ -7,12 +7,11 @@ from uuid import UUID
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 
 from cli.terminal import notes
 from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
-from models.session import is_connection_lost, transaction
+from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
 
 LOOK_EVERY = 0.2  # seconds

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
 from cli.servers_and_database import kept_secret
 from models.access import Permission
 from models.people import User
 from models.refusals.sign_in import SignInFailed
-from models.session import transaction
+from models.session import Session, transaction
 from models.sign_in import claim_of, prove, set_password
 from tasks.people.organizations import OrganizationLine, organizations, there_is_none
 

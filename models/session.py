@@ -9,10 +9,29 @@ import psycopg
 import structlog
 from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
 from config.database import app_connection
 from config.settings import required
+
+# `Session` and the errors are for the web app and the commands, which import nothing of SQLAlchemy themselves.
+__all__ = [
+    "MOST_CONNECTIONS",
+    "DBAPIError",
+    "NoConnectionError",
+    "Session",
+    "after_commit",
+    "changed_rows",
+    "engine",
+    "forget_engine",
+    "in_words",
+    "is_connection_lost",
+    "is_lock_timeout",
+    "is_unstorable",
+    "savepoint",
+    "transaction",
+]
 
 log = structlog.get_logger(__name__)
 

@@ -9,13 +9,12 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import DBAPIError
 from starlette.types import Scope
 
 from config.logging import configure_logging
 from config.settings import settings
 from models.records import RecordKindUnfitError
-from models.session import MOST_CONNECTIONS, forget_engine, transaction
+from models.session import MOST_CONNECTIONS, DBAPIError, forget_engine, transaction
 from tasks.app import app as celery
 from tasks.at_start import check_record_kinds
 from tasks.tracing import start_tracing, stop_tracing

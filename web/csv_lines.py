@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi.responses import StreamingResponse
-from sqlalchemy.orm import Session
 
-from models.session import transaction
+from models.session import Session, transaction
 
 LINES_AT_ONCE = 1000
 LONGEST_SECONDS = 3600.0  # whoever may read it now may not for ever: what is read on tomorrow must be asked for anew

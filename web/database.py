@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy.orm import Session
 
-from models.session import transaction
+from models.session import Session, transaction
 
 
 def _transaction() -> Iterator[Session]:

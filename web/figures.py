@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from models.announcements import ANNOUNCEMENTS
 from models.certificates import DOCUMENTS
@@ -22,7 +21,7 @@ from models.mail import MAILS, Mail, MailState
 from models.notifications import Notification, NotificationState
 from models.resets import Reset, ResetSlice, ResetState
 from models.retention import RETENTIONS, age_of_oldest
-from models.session import transaction
+from models.session import Session, transaction
 from models.tallies import of_deleted, of_state
 from models.tallies import totals as all_totals
 from models.webhooks import DELIVERIES

@@ -4,11 +4,10 @@ import time
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.first_start import LIFETIME
-from models.session import after_commit
+from models.session import Session, after_commit
 from tasks.people.first_start import offer_first_start
 
 log = structlog.get_logger(__name__)

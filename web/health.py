@@ -3,9 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from models.session import engine, in_words
+from models.session import DBAPIError, engine, in_words
 from web.proxies import comes_past_the_proxy
 
 router = APIRouter(include_in_schema=False)

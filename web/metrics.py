@@ -6,10 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy.exc import DBAPIError
 
 from config.settings import settings
-from models.session import in_words
+from models.session import DBAPIError, in_words
 from web.figures import registry
 
 LOOPBACK = ("127.0.0.1", "::1")

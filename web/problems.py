@@ -9,8 +9,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -21,7 +19,7 @@ from models.refusals.base import Refused
 from models.refusals.imports import ImportInvalid
 from models.refusals.resets import PlanOutdated
 from models.refusals.sign_in import SignInBusy, SignInThrottled
-from models.session import in_words, is_connection_lost, is_unstorable
+from models.session import DBAPIError, NoConnectionError, in_words, is_connection_lost, is_unstorable
 from web.access import NotSignedInError
 from web.templating import page
 

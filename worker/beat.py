@@ -5,12 +5,11 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import beat_embedded_init, beat_init, before_task_publish
-from sqlalchemy.exc import DBAPIError
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.settings import settings
 from models.heartbeat import BEAT, leave_heartbeat
-from models.session import forget_engine, in_words, transaction
+from models.session import DBAPIError, forget_engine, in_words, transaction
 from tasks.app import app
 from worker.waiting import wait_for_servers
 

@@ -11,10 +11,9 @@ from typing import Any
 import structlog
 from celery.signals import worker_init
 from kombu.exceptions import OperationalError
-from sqlalchemy.exc import DBAPIError
 
 from config.logging import configure_logging
-from models.session import engine, forget_engine
+from models.session import DBAPIError, engine, forget_engine
 from tasks.app import app
 
 log = structlog.get_logger(__name__)

@@ -7,13 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of
 from models.events import Event, EventKind
 from models.refusals.requests import IdempotencyKeyMissing
-from models.session import transaction
+from models.session import Session, transaction
 from models.tokens import Scope
 from models.training import Course
 from tasks.rules.event_sources import report_by_webhook

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import activities_of, course_of, training_of, user_of
 from models.people import User
 from models.refusals.training import CourseNotAssigned
+from models.session import Session
 from models.tokens import Scope
 from models.training import ActivityKind, EnrolmentState
 from tasks.people.learning import complete, hand_in, record_progress, write_post

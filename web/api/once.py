@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from models.access import Actor
 from models.idempotency import earlier_answer, keep_answer
 from models.refusals.requests import IdempotencyKeyMissing
+from models.session import Session
 from web.api.fields import KEY_LENGTH
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of, user_of
 from models.resets import Audience
+from models.session import Session
 from models.tokens import Scope
 from tasks.reset.impact import Preview, preview
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, Options

@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy.orm import Session
 
 from models.resets import Audience, Reset, ResetState
+from models.session import Session
 from tasks.report import Progress, report
 from tasks.reset.lookup import ResetLine, line_of
 from web.api.fields import Answer

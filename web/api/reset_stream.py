@@ -9,13 +9,12 @@ from uuid import UUID
 import anyio
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import DBAPIError
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from models.access import Actor, Permission
 from models.refusals.base import Refused
-from models.session import transaction
+from models.session import DBAPIError, transaction
 from models.tokens import Scope
 from tasks.reset.lookup import reset_seen_by
 from web.access import program_with

@@ -8,12 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of, user_of
 from models.refusals.resets import PlanInvalid
 from models.resets import ItemState, Reset, ResetState
+from models.session import Session
 from models.tokens import Scope
 from tasks.report import progress_of_each
 from tasks.reset.cancel import cancel

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from models.access import Actor
 from models.retraining import OccurrenceState, Rule, RuleState
+from models.session import Session
 from tasks.rules.dry_run import dry_run
 from tasks.rules.proposals import Proposal
 from tasks.rules.terms import Figures, Terms, in_sentences, terms_of

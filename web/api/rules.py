@@ -8,12 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.directory import course_of
 from models.refusals.resets import PlanInvalid
 from models.retraining import Rule
+from models.session import Session
 from models.tokens import Scope
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_seen_by

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from models.groups import group_by_code, groups_with_size, members_of
 from models.refusals.base import Refused
+from models.session import Session
 from tasks.people.groups import add_members, create_group, remove_members
 from web.access import AnyAdmin, SignedIn, UsersAdmin
 from web.database import Database

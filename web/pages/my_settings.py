@@ -7,13 +7,12 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from models.people import Organization
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.sign_in import PasswordTooShort, SignInBusy, SignInFailed, SignInThrottled
-from models.session import transaction
+from models.session import Session, transaction
 from models.sign_in import Source, sessions_of
 from tasks.people.passwords import change_own_password, prove_and_hash
 from tasks.people.preferences import choose_settings

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
-from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.coursework import steps_of
@@ -20,7 +19,7 @@ from models.people import User
 from models.refusals.base import Refused
 from models.refusals.files import FileTooLarge
 from models.refusals.training import CourseNotAssigned, StaleRegistration
-from models.session import transaction
+from models.session import Session, transaction
 from models.training import EnrolmentState
 from tasks.people.learning import complete, hand_in, hand_in_file, may_complete, record_progress, write_post
 from web.access import Person, SignedIn

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from models.directory import course_of, user_of
 from models.groups import Group, groups_with_size
@@ -19,7 +18,7 @@ from models.records import kind_labels
 from models.refusals.base import Refused
 from models.refusals.resets import DueInDaysInvalid, PlanExpired, PlanInvalid, PlanOutdated, StartAtInvalid
 from models.resets import Audience
-from models.session import transaction
+from models.session import Session, transaction
 from tasks.reset.impact import impact
 from tasks.reset.plan import Options, Plan, make_plan, opened, signed, with_options
 from tasks.reset.request import request_reset

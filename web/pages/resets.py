@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from config.links import flower_row
 from models.files.deletions import files_left
@@ -15,6 +14,7 @@ from models.mail import NO_MAILS
 from models.records import kind_labels
 from models.refusals.resets import DetailsDeleted
 from models.resets import SETTLED, TRANSITIONS, ItemState, Reset, ResetState
+from models.session import Session
 from tasks.report import mails_in, progress_of, progress_of_each, report
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by, resets_seen_by

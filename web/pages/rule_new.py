@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from models.access import Permission
 from models.analytics import completion_by_course
@@ -14,6 +13,7 @@ from models.refusals.base import Refused
 from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
 from models.refusals.rules import BrakeHolds
 from models.retraining import RuleKind
+from models.session import Session
 from tasks.rules.dry_run import dry_run
 from tasks.rules.proposals import (
     Proposal,

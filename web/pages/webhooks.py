@@ -5,11 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from models.refusals.base import Refused
 from models.refusals.webhooks import WebhookEventsMissing
-from models.session import transaction
+from models.session import Session, transaction
 from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
 from web.access import CoursesAdmin, SignedIn
