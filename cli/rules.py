@@ -18,21 +18,12 @@ from models.events import EventKind
 from models.people import Organization
 from models.refusals.rules import RuleInvalid, RuleUnknown
 from models.resets import Audience
-from models.retraining import CatchUp, Rule, RuleKind
+from models.retraining import CatchUp, Rule, RuleKind, rule_of
 from models.session import Session, transaction
 from tasks.rules.dry_run import Ahead, dry_run
 from tasks.rules.history import history_of, rules_of
-from tasks.rules.proposals import (
-    Proposal,
-    confirm_again,
-    make_rule,
-    pause,
-    propose_again,
-    propose_rule,
-    remove,
-    resume,
-    rule_of,
-)
+from tasks.rules.lifecycle import confirm_again, make_rule, pause, remove, resume
+from tasks.rules.proposals import Proposal, propose_again, propose_rule
 from tasks.rules.terms import Terms, terms_of, when_in_words
 
 app = typer.Typer()

@@ -1,4 +1,4 @@
-"""Events that can make a rule due, and the sources that report them by signed webhook."""
+"""Events that make rules due, and the sources that report them by signed webhook."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +20,7 @@ class EventKind(StrEnum):
 
 
 class Event(Base):
-    """Something that happened, as it was reported. Its key keeps a report that comes twice from being two."""
+    """A reported event. Its key makes a repeated report the same event."""
 
     __tablename__ = "training_event"
     __table_args__ = (
@@ -36,15 +36,15 @@ class Event(Base):
     organization_id: Mapped[int]
     kind: Mapped[EventKind] = mapped_column(one_of(EventKind, "kind"))
     course_id: Mapped[int]
-    group_id: Mapped[int | None]  # none: it is of the whole course
+    group_id: Mapped[int | None]  # None: the whole course
     reason: Mapped[str]
     reporter: Mapped[str]  # user:<id>, console:<account> or source:<id>
-    key: Mapped[str]  # of a webhook, the message's id
+    key: Mapped[str]  # for a webhook, the message id
     reported_at: Mapped[datetime]
 
 
 class EventSource(HasSecret, Base):
-    """A system that reports events by webhook, in the name of the user who set it up."""
+    """A system that reports events by webhook, on behalf of a user."""
 
     __tablename__ = "event_source"
     __table_args__ = (

@@ -18,12 +18,12 @@ class Group(Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
-    code: Mapped[str]  # what it is called in commands and messages: bern-2
+    code: Mapped[str]  # its name in commands and messages, such as bern-2
     name: Mapped[str]
 
 
 class GroupMember(Base):
-    """That a user belongs to a group, and since when: who joins after a preview is not in it."""
+    """A user's membership in a group, with its start: users who join after a preview are not in the audience."""
 
     __tablename__ = "group_member"
     __table_args__ = (
@@ -41,7 +41,7 @@ class GroupMember(Base):
 
 
 def group_by_code(session: Session, organization_id: int, code: str) -> Group:
-    """The organization's group of this code. Raises `GroupUnknown`."""
+    """Returns the organization's group with this code. Raises `GroupUnknown`."""
     group = session.scalar(select(Group).where(Group.organization_id == organization_id, Group.code == code))
     if group is None:
         raise GroupUnknown(code)
@@ -49,7 +49,7 @@ def group_by_code(session: Session, organization_id: int, code: str) -> Group:
 
 
 def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group, int]]:
-    """The organization's groups by code, each with the number of its members."""
+    """Returns the organization's groups by code, each with its number of members."""
     query = (
         select(Group, func.count(GroupMember.user_id))
         .outerjoin(GroupMember, GroupMember.group_id == Group.id)
@@ -63,7 +63,7 @@ def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group
 def members_of(
     session: Session, group: Group, *, after: tuple[str, int] | None = None, limit: int | None = None
 ) -> list[User]:
-    """The group's members by name, from after `after`, the name and id of the last one seen."""
+    """Returns the group's members by name. `after` is the name and id of the last member of the previous page."""
     query = (
         select(User)
         .join(GroupMember, GroupMember.user_id == User.id)

@@ -64,7 +64,7 @@ TRANSITIONS: dict[ResetState, dict[ResetState, str]] = {
 
 
 class TransitionError(RuntimeError):
-    """A reset was asked to go where its transition table has no edge: a defect, never a user's doing."""
+    """A change of state that the transition table does not allow: a defect, never a user's mistake."""
 
 
 class ItemState(StrEnum):

@@ -1,4 +1,4 @@
-"""Retraining rules, and their occurrences: what begins a reset without a click."""
+"""Retraining rules and their occurrences: they start resets without a click."""
 
 from datetime import datetime, time
 from enum import StrEnum
@@ -16,44 +16,45 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.events import EventKind
-from models.resets import Audience
+from models.refusals.rules import RuleUnknown
+from models.resets import Audience, TransitionError
 
 
 class RuleKind(StrEnum):
     """What makes a rule due."""
 
     CALENDAR = "calendar"  # a recurrence, such as 1 March each year
-    ROLLING = "rolling"  # so many months after each learner's own completion
-    EVENT = "event"  # an event that is reported, such as an incident
-    ONCE = "once"  # one moment
+    ROLLING = "rolling"  # a number of months after each learner's completion
+    EVENT = "event"  # a reported event, such as an incident
+    ONCE = "once"  # one date and time
 
 
 class CatchUp(StrEnum):
-    """What becomes of due times that passed while nothing ran."""
+    """What happens to due times that passed while nothing was running."""
 
-    RUN_ONCE = "run_once"  # the latest of them is run, once; of learners and events, each
-    SKIP = "skip"  # none of them is
+    RUN_ONCE = "run_once"  # only the latest one runs; for learners and events, every one
+    SKIP = "skip"
 
 
 class RuleState(StrEnum):
-    """Where a rule stands."""
+    """The state of a rule."""
 
     ACTIVE = "active"  # it fires when it is due
-    PAUSED = "paused"  # someone paused it: what comes due meanwhile is skipped
+    PAUSED = "paused"  # what comes due meanwhile is skipped
     WAITING = "waiting"  # a brake holds it until someone confirms it again; `waits_for` says why
     ENDED = "ended"  # it will never be due again
-    REMOVED = "removed"  # taken away; its history stays
+    REMOVED = "removed"  # its history stays
 
 
 RULE_TRANSITIONS: dict[RuleState, dict[RuleState, str]] = {
     RuleState.ACTIVE: {
         RuleState.PAUSED: "someone paused it",
-        RuleState.WAITING: "a brake held when it was due, or its owner may not reset the course any more",
-        RuleState.ENDED: "its last due time is done with",
+        RuleState.WAITING: "a brake holds it, or its owner may no longer reset the course",
+        RuleState.ENDED: "it has no further due time",
         RuleState.REMOVED: "someone removed it",
     },
     RuleState.PAUSED: {
@@ -61,8 +62,8 @@ RULE_TRANSITIONS: dict[RuleState, dict[RuleState, str]] = {
         RuleState.REMOVED: "someone removed it",
     },
     RuleState.WAITING: {
-        RuleState.ACTIVE: "someone has seen what it would do now, and confirmed it",
-        RuleState.PAUSED: "someone paused it; resuming it leaves out what it waited with",
+        RuleState.ACTIVE: "someone confirmed it again",
+        RuleState.PAUSED: "someone paused it; resuming it skips what was waiting",
         RuleState.REMOVED: "someone removed it",
     },
     RuleState.ENDED: {RuleState.REMOVED: "someone removed it"},
@@ -71,20 +72,20 @@ RULE_TRANSITIONS: dict[RuleState, dict[RuleState, str]] = {
 
 
 class OccurrenceState(StrEnum):
-    """What became of one due time of a rule."""
+    """The state of one due time of a rule."""
 
-    PLANNED = "planned"  # announced, or due and not begun yet; `reason` may say what it waits for
-    WAITING = "waiting"  # due, and held by a brake together with its rule
-    REQUESTED = "requested"  # its reset is written down and not over
-    SETTLED = "settled"  # its reset is over, well or not
-    SKIPPED = "skipped"  # no reset was made for it; `reason` says why
+    PLANNED = "planned"  # not begun yet; `reason` may say why it was postponed
+    WAITING = "waiting"  # due, and held by a brake with its rule
+    REQUESTED = "requested"  # its reset is requested or running
+    SETTLED = "settled"  # its reset is settled, successfully or not
+    SKIPPED = "skipped"  # without a reset; `reason` says why
 
 
 class Rule(Base):
-    """A standing order to reset a course, and the confirmation that was given for it.
+    """A standing order to reset a course, with the confirmation given for it.
 
-    Its id is that of the proposal that was confirmed, so a proposal makes one rule at most. Whoever confirmed it last
-    owns it: its resets are made with their permissions, as they are then.
+    Its id is that of the confirmed proposal, so a proposal makes at most one rule. Its owner is the user who last
+    confirmed it; its resets run with the owner's permissions at that time.
     """
 
     __tablename__ = "retraining_rule"
@@ -119,41 +120,43 @@ class Rule(Base):
     group_id: Mapped[int | None]
     reason: Mapped[str]
 
-    time_zone: Mapped[str]  # an IANA name; the terms below are on its clock
+    time_zone: Mapped[str]  # an IANA name; the clock of the terms below
     starts: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
     recurrence: Mapped[str | None]  # an RRULE of RFC 5545
-    months: Mapped[int | None]  # from completion
-    at_time: Mapped[time | None]  # the time of day at which a completion comes due
-    event_kind: Mapped[EventKind | None] = mapped_column(one_of(EventKind, "event_kind"))  # none: of any kind
+    months: Mapped[int | None]  # after completion
+    at_time: Mapped[time | None]  # when a completion comes due on its day
+    event_kind: Mapped[EventKind | None] = mapped_column(one_of(EventKind, "event_kind"))  # None: any kind
 
     warn_days: Mapped[int] = mapped_column(server_default="0")
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]
     catch_up: Mapped[CatchUp] = mapped_column(one_of(CatchUp, "catch_up"))
     most_learners: Mapped[int | None]  # in one occurrence
-    most_a_day: Mapped[int | None]  # learners in one day on the rule's clock
+    most_a_day: Mapped[int | None]  # learners a day, on the rule's clock
 
     state: Mapped[RuleState] = mapped_column(one_of(RuleState, "state"), server_default=RuleState.ACTIVE.value)
     waits_for: Mapped[str | None]
-    owner_id: Mapped[int | None]  # none: an operator at the console
+    owner_id: Mapped[int | None]  # None: an operator at the console
     owner: Mapped[str]
     confirmed_at: Mapped[datetime]
-    confirmed_reach: Mapped[int]  # learners whom it could reach then
-    confirmed_preview: Mapped[dict[str, Any]]  # what was shown then
+    confirmed_reach: Mapped[int]  # learners whom it could reach at that time
+    confirmed_preview: Mapped[dict[str, Any]]  # what was shown for the confirmation
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    seen_until: Mapped[datetime]  # due times until then have their occurrences, or never will
-    look_at: Mapped[datetime | None]  # when there is something to do next; none: until something happens
+    seen_until: Mapped[datetime]  # occurrences up to then are written; none is added later
+    look_at: Mapped[datetime | None]  # when it needs attention next; None: when an event is reported
 
     def move_to(self, state: RuleState) -> None:
-        """Take an edge of the transition table. A `KeyError` is a defect: who may ask checks first."""
-        self.state = {to: to for to in RULE_TRANSITIONS[self.state]}[state]
+        """Take an edge of the transition table. Raises `TransitionError` if there is none."""
+        if state not in RULE_TRANSITIONS[self.state]:
+            raise TransitionError(f"rule {self.id} cannot go from {self.state} to {state}")
+        self.state = state
 
 
 class Occurrence(Base):
-    """One due time of a rule; of a rolling rule, of one learner; of an event rule, of one event.
+    """One due time of a rule; for a rolling rule, of one learner; for an event rule, of one event.
 
-    It is there once, held to that by the database, and settled only when its reset is.
+    The database keeps it unique. It is settled when its reset is.
     """
 
     __tablename__ = "occurrence"
@@ -181,8 +184,19 @@ class Occurrence(Base):
     )
     reason: Mapped[str | None]
     reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))
-    learners: Mapped[int | None]  # whom its reset was made for
+    learners: Mapped[int | None]  # in its reset
     warned_at: Mapped[datetime | None]
-    released_at: Mapped[datetime | None]  # when a new confirmation let it go on
+    released_at: Mapped[datetime | None]  # not begun before; set by a new confirmation or a postponement
     begun_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def rule_of(session: Session, organization_id: int, rule_id: str | UUID) -> Rule:
+    """Returns the organization's rule with this id. Raises `RuleUnknown`."""
+    try:
+        rule = session.get(Rule, UUID(str(rule_id)))
+    except ValueError:
+        rule = None
+    if rule is None or rule.organization_id != organization_id:
+        raise RuleUnknown(rule_id)
+    return rule

@@ -15,7 +15,8 @@ from models.retraining import CatchUp, Rule, RuleKind
 from models.session import transaction
 from tasks.people.groups import add_members, create_group
 from tasks.rules.events import report_event
-from tasks.rules.proposals import confirm_again, make_rule, pause, propose_again, propose_rule, remove, resume
+from tasks.rules.lifecycle import confirm_again, make_rule, pause, remove, resume
+from tasks.rules.proposals import propose_again, propose_rule
 from tasks.rules.retrain import look
 from tasks.rules.terms import Terms
 from tests.scenes import COURSE, Scene, rows, run

@@ -15,17 +15,17 @@ class EventSourceUnknown(Refused):
     status = 404
 
     def __init__(self) -> None:
-        super().__init__("This event source does not exist, or was closed. Check its address with an administrator.")
+        super().__init__("This event source does not exist. Check its id.")
 
 
 class EventInvalid(Refused):
     code = "event-invalid"
 
     def __init__(self, wrong: str) -> None:
-        told = f" Wrong: {wrong}." if wrong else ""
+        details = f" Details: {wrong}." if wrong else ""
         super().__init__(
             "This is not a valid event. Send one JSON object with the event's kind, the course's code, the reason and, "
-            f"optionally, the group's code. Nothing was changed.{told}"
+            f"optionally, the group's code. Nothing was changed.{details}"
         )
 
 

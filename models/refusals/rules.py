@@ -22,8 +22,8 @@ class RuleUnknown(Refused):
         super().__init__(f"There is no rule {rule}. Check its id.")
 
 
-class RuleNotSo(Refused):
-    code = "rule-not-so"
+class RuleStateConflict(Refused):
+    code = "rule-state-conflict"
     status = 409
 
     def __init__(self, state: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Begin an occurrence of a retraining rule: through the same door as everyone, with a plan of this moment."""
+"""Begin an occurrence of a retraining rule: make a plan now, and request a reset as anyone does."""
 
 from datetime import datetime, timedelta
 
@@ -18,17 +18,17 @@ from tasks.reset.request import request_reset
 from tasks.rules.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
 from tasks.rules.occurrences import aim_of, event_of, skip, still_due
 
-NOBODY = "nobody was in its audience"
-NOT_DUE_ANY_MORE = "the course was reset, completed anew or unassigned since"
-ELSEWHERE = "put off for a moment: another job was resetting everyone whom it is for"
-A_WHILE = timedelta(minutes=1)
-PUT_OFF = "put off to the next day: the rule's daily cap was reached"
+NOBODY = "the audience was empty"
+NO_LONGER_DUE = "the course was reset, completed again or unassigned in the meantime"
+ELSEWHERE = "postponed for a minute: another reset is running for all of these learners"
+A_MINUTE = timedelta(minutes=1)
+DAY_IS_FULL = "postponed to the next day: the rule's daily limit was reached"
 
 log = structlog.get_logger(__name__)
 
 
 def ready(rule: Rule, now: datetime) -> ColumnElement[bool]:
-    """The rule's occurrences that are to begin now."""
+    """The condition that an occurrence of the rule is due to begin."""
     return and_(
         Occurrence.rule_id == rule.id,
         Occurrence.state == OccurrenceState.PLANNED,
@@ -38,7 +38,7 @@ def ready(rule: Rule, now: datetime) -> ColumnElement[bool]:
 
 
 def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetime) -> None:
-    """Begin an occurrence of a whole audience. Raises `Refused` where a brake holds or the owner may not any more."""
+    """Begin an occurrence for a whole audience. Raises `Refused` if a brake holds or the owner lacks a permission."""
     event = event_of(session, occurrence)
     aim = aim_of(session, rule, event)
     check_growth(session, rule)
@@ -52,21 +52,21 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
         return
     room = room_today(session, rule, now)
     if room is not None and learners > room:
-        _put_off(session, this, PUT_OFF, tomorrow(rule, now))
+        _postpone(session, this, DAY_IS_FULL, tomorrow(rule, now))
         return
     _request(session, rule, plan, reason_of(rule, event), this, learners, now)
 
 
 def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
-    """Begin what is due of a rolling rule: learners by name, as many to a reset as a plan can name.
+    """Begin the due occurrences of a rolling rule, in resets of as many named learners as a plan can hold.
 
-    Raises `Refused` where a brake holds or the owner may not any more.
+    Raises `Refused` if a brake holds or the owner lacks a permission.
     """
     due_times = session.scalars(select(Occurrence.due_at).where(ready(rule, now)).distinct()).all()
     for due_at in due_times:
         these = and_(ready(rule, now), Occurrence.due_at == due_at)
         gone = ~select(Enrolment).where(Enrolment.id == Occurrence.enrolment_id, still_due(rule, due_at, now)).exists()
-        skip(session, rule, NOT_DUE_ANY_MORE, these, gone)
+        skip(session, rule, NO_LONGER_DUE, these, gone)
         check_caps(session.scalars(select(func.count()).where(these)).one(), rule.most_learners, None)
     if not due_times:
         return
@@ -85,11 +85,11 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
         plan = _plan(session, rule, Options(audience=Audience.USERS, users=sorted({user for _, user in batch})))
         _request(session, rule, plan, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
         room = None if room is None else room - len(batch)
-    _put_off(session, ready(rule, now), PUT_OFF, tomorrow(rule, now))
+    _postpone(session, ready(rule, now), DAY_IS_FULL, tomorrow(rule, now))
 
 
 def reason_of(rule: Rule, event: Event | None) -> str:
-    """Why the reset is made, for the audit: of an event, what happened."""
+    """Returns the reason of the reset, for the audit. For an event, it says what happened."""
     return rule.reason if event is None else f"{EVENT_LABELS[event.kind]}: {event.reason}"
 
 
@@ -101,7 +101,7 @@ EVENT_LABELS = {
 
 
 def _plan(session: Session, rule: Rule, options: Options) -> Plan:
-    """A plan of this moment, by the rule's owner."""
+    """Returns a plan made now by the rule's owner."""
     code = session.get_one(Course, rule.course_id).code
     options |= Options(due_in_days=rule.due_in_days, notify=rule.notify)
     return make_plan(session, acting_owner(session, rule), code, **options)
@@ -116,12 +116,12 @@ def _request(
     learners: int,
     now: datetime,
 ) -> None:
-    """Request a reset for these occurrences, of so many learners each, and note it on them."""
+    """Request a reset for these occurrences, and record it on them. `learners` is the number for each occurrence."""
     actor = acting_owner(session, rule)
     try:
         reset = request_reset(session, actor, plan=signed(plan), confirm=plan.course_code, reason=reason)
-    except AlreadyResetting:  # no reason to wait for a person
-        _put_off(session, which, ELSEWHERE, now + A_WHILE)
+    except AlreadyResetting:  # passes by itself: nobody has to confirm the rule
+        _postpone(session, which, ELSEWHERE, now + A_MINUTE)
         return
     session.execute(
         update(Occurrence)
@@ -132,7 +132,7 @@ def _request(
     log.info("occurrence_begun", rule=str(rule.id), reset=str(reset.id))
 
 
-def _put_off(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
+def _postpone(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
     session.execute(
         update(Occurrence)
         .where(which)

@@ -1,4 +1,4 @@
-"""The brakes of a retraining rule: what keeps it from firing until someone has looked at it again."""
+"""The brakes of a retraining rule: what keeps it from firing until someone confirms it again."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,30 +14,30 @@ from models.training import Enrolment
 from tasks.reset.audience import in_audience
 from tasks.rules.recurrence import moment, on_the_clock
 
-GROWTH = 1.5  # an audience that is larger by more than half is not the one that was confirmed
+GROWTH = 1.5  # a larger audience is no longer the one that was confirmed
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Whom a rule is for at a moment; what `in_audience` asks."""
+    """The audience of a rule at a moment, as `in_audience` takes it."""
 
     course_id: int
     audience: Audience
     group_id: int | None
     planned_at: datetime
     user_ids: list[int] | None = None
-    snapshot: str | None = None  # it is asked and answered at one moment
+    snapshot: str | None = None  # not needed: the query runs at `planned_at`
 
 
 def needed(kind: RuleKind) -> list[Permission]:
-    """What its owner must be allowed. A rolling rule resets users by name, which has a permission of its own."""
+    """Returns the permissions that the owner needs. A rolling rule resets named users, which takes one more."""
     return [Permission.COURSES, Permission.USERS] if kind == RuleKind.ROLLING else [Permission.COURSES]
 
 
 def acting_owner(session: Session, rule: Rule) -> Actor:
-    """The rule's owner with their permissions of now, under the rule's name: so the audit tells that nobody clicked.
+    """Returns the owner with their current permissions, under the rule's name: the audit shows that nobody clicked.
 
-    Raises `UserUnknown` for an owner who is deactivated, and `Forbidden`.
+    Raises `UserUnknown` if the owner is deactivated, and `Forbidden`.
     """
     if rule.owner_id is None:
         return Actor(rule.organization_id, f"rule:{rule.id}", None, frozenset(Permission))
@@ -46,7 +46,7 @@ def acting_owner(session: Session, rule: Rule) -> Actor:
 
 
 def reach(session: Session, course_id: int, group_id: int | None) -> int:
-    """How many learners a rule could reach now. Not only those who have completed: they come and go with each year."""
+    """Returns how many learners a rule could reach now, completed or not: completions come and go every year."""
     now = session.scalars(select(func.clock_timestamp())).one()
     audience = Audience.ASSIGNED if group_id is None else Audience.GROUP
     everyone = in_audience(Aim(course_id, audience, group_id, now))
@@ -54,7 +54,7 @@ def reach(session: Session, course_id: int, group_id: int | None) -> int:
 
 
 def check_growth(session: Session, rule: Rule) -> None:
-    """Raises `BrakeHolds` where the rule reaches over half as many again as when it was confirmed."""
+    """Raises `BrakeHolds` if the rule reaches over half as many learners again as when it was confirmed."""
     now = reach(session, rule.course_id, rule.group_id)
     if now > rule.confirmed_reach * GROWTH:
         raise BrakeHolds(
@@ -63,15 +63,15 @@ def check_growth(session: Session, rule: Rule) -> None:
 
 
 def check_caps(learners: int, most_learners: int | None, most_a_day: int | None) -> None:
-    """Raises `BrakeHolds` where so many learners at one time are more than either cap allows."""
+    """Raises `BrakeHolds` if one occurrence has more learners than either limit allows."""
     if most_learners is not None and learners > most_learners:
-        raise BrakeHolds(f"It would reset {learners:,} learners at one time; its cap is {most_learners:,}.")
+        raise BrakeHolds(f"It would reset {learners:,} learners at once; its limit is {most_learners:,}.")
     if most_a_day is not None and learners > most_a_day:
-        raise BrakeHolds(f"It would reset {learners:,} learners in one day; its cap is {most_a_day:,}.")
+        raise BrakeHolds(f"It would reset {learners:,} learners in one day; its daily limit is {most_a_day:,}.")
 
 
 def room_today(session: Session, rule: Rule, now: datetime) -> int | None:
-    """How many learners the rule may still reset on this day of its clock; none if it has no such cap."""
+    """Returns how many learners the rule may still reset today, on its clock; `None` if it has no daily limit."""
     if rule.most_a_day is None:
         return None
     since = moment(on_the_clock(now, rule.time_zone).replace(hour=0, minute=0, second=0, microsecond=0), rule.time_zone)
@@ -82,6 +82,6 @@ def room_today(session: Session, rule: Rule, now: datetime) -> int | None:
 
 
 def tomorrow(rule: Rule, now: datetime) -> datetime:
-    """When the next day begins on the rule's clock."""
+    """Returns the moment at which the next day begins on the rule's clock."""
     today = on_the_clock(now, rule.time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
     return moment(today + timedelta(days=1), rule.time_zone)

@@ -1,4 +1,4 @@
-"""Event sources: systems that report events by signed webhook, each in the name of a user."""
+"""Event sources: systems that report events by signed webhook, each on behalf of a user."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from models.refusals.people import UserUnknown
 from tasks.rules.events import report_event
 from tasks.signed_messages import Words
 
-LONGEST_ID = 255  # of a message, which is the event's key
+LONGEST_ID = 255  # characters of a message id, which becomes the event's key
 
 
-class Told(BaseModel):
-    """What the body of a webhook says: plain JSON."""
+class EventBody(BaseModel):
+    """The JSON body of a webhook."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -35,7 +35,7 @@ class Told(BaseModel):
 
 
 def open_source(session: Session, actor: Actor, user: User, name: str) -> EventSource:
-    """A new source, which reports in the user's name and with their permissions.
+    """Returns a new source, which reports on behalf of the user and with their permissions.
 
     Raises `Forbidden`, `UserUnknown`.
     """
@@ -50,13 +50,13 @@ def open_source(session: Session, actor: Actor, user: User, name: str) -> EventS
 
 
 def sources_of(session: Session, organization_id: int) -> list[EventSource]:
-    """The organization's sources, the oldest first."""
+    """Returns the organization's sources, oldest first."""
     mine = EventSource.organization_id == organization_id
     return list(session.scalars(select(EventSource).where(mine).order_by(EventSource.created_at)))
 
 
 def source_of(session: Session, actor: Actor, source_id: UUID) -> EventSource:
-    """The organization's source with this id, to be configured anew. Raises `Forbidden`, `EventSourceUnknown`."""
+    """Returns the organization's source with this id, locked for a change. Raises `Forbidden`, `EventSourceUnknown`."""
     actor.must_have(Permission.COURSES)
     source = session.get(EventSource, source_id, with_for_update=True)
     if source is None or source.organization_id != actor.organization_id:
@@ -65,14 +65,14 @@ def source_of(session: Session, actor: Actor, source_id: UUID) -> EventSource:
 
 
 def show_secret(session: Session, actor: Actor, source_id: UUID) -> str:
-    """The secret that the source signs with. Raises `Forbidden`, `EventSourceUnknown`."""
+    """Returns the secret that the source signs with. Raises `Forbidden`, `EventSourceUnknown`."""
     source = source_of(session, actor, source_id)
     audit.record(session, actor, "event_source.secret_shown", source.id, source.organization_id)
     return source.secret()
 
 
 def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
-    """Take no more events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
+    """Stop accepting events from the source. Raises `Forbidden`, `EventSourceUnknown`."""
     source = source_of(session, actor, source_id)
     if source.closed_at is None:
         source.closed_at = session.scalars(select(func.now())).one()
@@ -80,42 +80,40 @@ def close_source(session: Session, actor: Actor, source_id: UUID) -> None:
 
 
 def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, str], body: bytes) -> Event:
-    """The event that a source reports, if the message is signed with its secret, as Standard Webhooks says.
+    """Report the event in a message that the source signed, as Standard Webhooks specifies.
 
-    The message's id is the event's key, so a message that is sent again, by whomever, is no second event.
-    Raises `SignatureInvalid`, also for a source that is closed or never was, `EventInvalid`, and what `report_event`
-    raises.
+    The message id is the event's key, so a repeated message reports no second event. Raises `SignatureInvalid`, also
+    if the source is closed or unknown, `EventInvalid`, and the refusals of `report_event`.
     """
     source = session.get(EventSource, source_id)
     number = headers.get("webhook-id", "")
-    if (
-        source is None or source.closed_at is not None or len(number) > LONGEST_ID
-    ):  # that there is one is nobody's business who cannot sign
+    # The same answer for an unknown source: a sender without the secret does not learn which sources exist.
+    if source is None or source.closed_at is not None or len(number) > LONGEST_ID:
         raise SignatureInvalid
     try:
-        told = Told.model_validate(_verified(source, headers, body))
-    except json.JSONDecodeError:  # it reads the body once it is known to be signed
+        event = EventBody.model_validate(_verified(source, headers, body))
+    except json.JSONDecodeError:  # `verify` parses the body after it has checked the signature
         raise EventInvalid("") from None
     except ValidationError as error:
         wrong = error.errors()
         raise EventInvalid("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)) from None
-    except (WebhookVerificationError, ValueError):  # the latter where the header is not of its form
+    except (WebhookVerificationError, ValueError):  # ValueError: a malformed header
         raise SignatureInvalid from None
     owner = session.get_one(Organization, source.organization_id)
     return report_event(
         session,
         acting_user_by_id(session, owner, source.user_id),
-        kind=told.kind,
-        course=told.course,
-        reason=told.reason,
-        group=told.group,
+        kind=event.kind,
+        course=event.course,
+        reason=event.reason,
+        group=event.group,
         key=number,
         reporter=f"source:{source.id}",
     )
 
 
 def _verified(source: EventSource, headers: Mapping[str, str], body: bytes) -> object:
-    """What the message says, signed with the source's secret or with the one before it. Raises as `verify` does."""
+    """Returns the parsed body, signed with the current or the previous secret. Raises as `Webhook.verify` does."""
     for secret in source.secrets():
         with suppress(WebhookVerificationError):
             return Webhook(secret).verify(body, dict(headers))

@@ -1,4 +1,4 @@
-"""Report an event: an incident, a non-compliance event, a changed procedure. Rules that wait for it become due."""
+"""Report an event: an incident, a non-compliance event or a changed procedure. Makes the rules due that wait for it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -10,17 +10,16 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
+from models.directory import course_of
 from models.events import Event, EventKind
 from models.groups import group_by_code
 from models.refusals.events import EventMismatch
 from models.refusals.resets import ReasonMissing
-from models.refusals.training import CourseUnknown
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import transaction
 from models.tokens import Scope
-from models.training import Course
 from tasks.app import app
-from tasks.rules.proposals import PAUSED
+from tasks.rules.lifecycle import PAUSED
 from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
 
 
@@ -35,21 +34,19 @@ def report_event(
     group: str | None = None,
     reporter: str | None = None,
 ) -> Event:
-    """Write the event down, and an occurrence for each rule that it makes due; beat's next tick begins them.
+    """Record the event, and an occurrence for each rule that it makes due. The next tick begins them.
 
-    The same key from the same reporter gives the event that was already written. `group` narrows it to a group's
-    members. Raises `Forbidden`, `CourseUnknown`, `GroupUnknown`, `ReasonMissing`, `EventMismatch`.
+    The same key from the same reporter returns the event already recorded. `group` limits it to the members of a group.
+    Raises `Forbidden`, `CourseUnknown`, `GroupUnknown`, `ReasonMissing`, `EventMismatch`.
     """
     actor.must_have(Permission.COURSES)
-    found = session.scalar(select(Course).where(Course.organization_id == actor.organization_id, Course.code == course))
-    if found is None:
-        raise CourseUnknown(course)
+    course_id = course_of(session, actor.organization_id, course).id
     if not (reason := reason.strip()):
         raise ReasonMissing
     values = {
         "organization_id": actor.organization_id,
         "kind": kind,
-        "course_id": found.id,
+        "course_id": course_id,
         "group_id": group_by_code(session, actor.organization_id, group).id if group is not None else None,
         "reason": reason,
         "reporter": reporter or actor.name,
@@ -82,7 +79,7 @@ def report_event(
 
 
 def rules_of(session: Session, event: Event) -> int:
-    """How many rules the event made due."""
+    """Returns how many rules the event made due."""
     return session.scalars(select(func.count()).where(Occurrence.event_id == event.id)).one()
 
 
@@ -121,18 +118,17 @@ class Report(Asked):
     """The arguments of `recourse.report_event`."""
 
     course: Words  # its code
-    kind: Annotated[EventKind, Field(strict=False)]  # a strict one would not take its name, and JSON has no other
+    kind: Annotated[EventKind, Field(strict=False)]  # strict mode refuses the name, which is all that JSON has
     reason: Words
-    reported_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
+    reported_by: Id | None = None  # a user's id; in a signed message only that of the token's user
     group: Words | None = None  # its code
 
 
 @app.task(name="recourse.report_event", bind=True, base=Door)
 def report_event_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
-    """The same for another application that shares the broker: a signed message, see `asked_by_message`.
+    """Report an event for another application that shares the broker, by a signed message.
 
-    Gives `{"event": id, "rules": how many it made due}`; fails with `RequestRefused`. Either is also sent to
-    `reply_to`.
+    Returns `{"event": id, "rules": number made due}`. Raises `RequestRefused`. Either is also sent to `reply_to`.
     """
     with refusals_by_code():
         asked = Report(**arguments)

@@ -1,4 +1,4 @@
-"""Retraining rules as people look at them: the list, and what became of a rule's occurrences."""
+"""The list of retraining rules, and the history of a rule's occurrences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NO_RESET = UUID(int=0)
 
 @dataclass(frozen=True)
 class Became:
-    """What became of occurrences that came due together and went the same way: of a rolling rule, of many learners."""
+    """Occurrences with the same due time and result; those of a rolling rule have one learner each."""
 
     due_at: datetime
     state: OccurrenceState
@@ -29,15 +29,12 @@ class Became:
 
     @property
     def place(self) -> tuple[datetime, UUID, str, str]:
-        """Where it is in the history."""
+        """Its position in the history."""
         return self.due_at, self.reset_id or NO_RESET, self.state.value, self.reason or ""
 
 
 def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
-    """The organization's rules but the removed ones, each with its course's code; those that wait first.
-
-    Raises `Forbidden`.
-    """
+    """Returns the organization's rules as `rules_of` does. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
     return rules_of(session, [actor.organization_id])
 
@@ -45,7 +42,7 @@ def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
 def history_of(
     session: Session, rule: Rule, *, after: tuple[datetime, UUID, str, str] | None = None, limit: int = SHOWN
 ) -> list[Became]:
-    """What became of the rule's occurrences, latest first, from after `after`, the place of the last one seen."""
+    """Returns the rule's occurrences, latest first, after the position `after`."""
     columns = (Occurrence.due_at, Occurrence.state, Occurrence.reset_id, Occurrence.reason)
     place = tuple_(
         Occurrence.due_at,
@@ -66,14 +63,14 @@ def history_of(
 
 
 def open_occurrences_of(session: Session, rule: Rule) -> int:
-    """How many of the rule's occurrences are still to come to an end."""
-    not_over = (OccurrenceState.PLANNED, OccurrenceState.WAITING, OccurrenceState.REQUESTED)
-    mine = select(func.count()).where(Occurrence.rule_id == rule.id, Occurrence.state.in_(not_over))
+    """Returns how many of the rule's occurrences are not settled or skipped yet."""
+    unfinished = (OccurrenceState.PLANNED, OccurrenceState.WAITING, OccurrenceState.REQUESTED)
+    mine = select(func.count()).where(Occurrence.rule_id == rule.id, Occurrence.state.in_(unfinished))
     return session.scalars(mine).one()
 
 
 def rules_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[Rule, str]]:
-    """The rules of these organizations but the removed ones, each with its course's code; those that wait first."""
+    """Returns these organizations' rules and their course codes, waiting rules first, without removed ones."""
     query = (
         select(Rule, Course.code)
         .join(Course, Course.id == Rule.course_id)

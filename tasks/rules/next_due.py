@@ -1,46 +1,55 @@
-"""When a retraining rule is due next, as the list of rules says it: one look at an index a rule."""
+"""When a retraining rule is due next."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.resets import Audience
+from models.due_completions import DueCompletions
 from models.retraining import Rule, RuleKind, RuleState
-from models.training import Enrolment
-from tasks.reset.audience import members
-from tasks.rules.proposals import next_due
-from tasks.rules.recurrence import completed_until, due_on, moment, on_the_clock
-from tasks.rules.terms import terms_of
+from tasks.rules.recurrence import completions_due, due_after, due_on, moment, on_the_clock
+from tasks.rules.terms import MORNING, Terms, terms_of
+
+UPCOMING = 12  # due times
+
+
+def next_due(terms: Terms, count: int = UPCOMING) -> list[datetime]:
+    """Returns the next due times of a calendar rule or a one-time rule; an empty list for other kinds."""
+    if terms.starts is None:
+        return []
+    return list(islice(due_after(terms.recurrence, terms.starts, terms.time_zone, datetime.now(UTC)), count))
 
 
 def next_due_of(session: Session, rule: Rule) -> datetime | None:
-    """When the rule is due next as things are now; none if that is not by the clock, or never again."""
+    """Returns when the rule is due next as things are now, `None` if no time is known."""
     if rule.state != RuleState.ACTIVE or rule.kind == RuleKind.EVENT:
         return None
+    terms = terms_of(session, rule)
     if rule.kind == RuleKind.ROLLING:
-        return _next_completion(session, rule)
-    return next(iter(next_due(terms_of(session, rule), 1)), None)
+        now = session.scalars(select(func.now())).one()
+        day = next_due_day(session, DueCompletions(rule.course_id, rule.group_id, now), terms, first_day(terms))
+        return None if day is None else due_at(terms, day)
+    return next(iter(next_due(terms, 1)), None)
 
 
-def _next_completion(session: Session, rule: Rule) -> datetime | None:
-    """When the first completion comes due whose time lies ahead: the first in a range of `ix_enrolment_completed`."""
-    assert rule.months
-    assert rule.at_time
+def first_day(terms: Terms) -> date:
+    """Returns the next day of the clock on which a rolling rule can still be due: today or tomorrow."""
     now = datetime.now(UTC)
-    day = on_the_clock(now, rule.time_zone).date()
-    if moment(datetime.combine(day, rule.at_time), rule.time_zone) <= now:
-        day += timedelta(days=1)
-    first = completed_until(day - timedelta(days=1), rule.months) + timedelta(days=1)
-    query = select(func.min(Enrolment.completed_at)).where(
-        Enrolment.course_id == rule.course_id,
-        Enrolment.unassigned_at.is_(None),
-        Enrolment.completed_at >= moment(datetime.combine(first, time(0)), rule.time_zone),
-    )
-    if rule.audience == Audience.GROUP:
-        query = query.where(Enrolment.user_id.in_(members(rule.group_id, session.scalars(select(func.now())).one())))
-    completed = session.scalar(query)
+    today = on_the_clock(now, terms.time_zone).date()
+    return today if due_at(terms, today) > now else today + timedelta(days=1)
+
+
+def next_due_day(session: Session, completions: DueCompletions, terms: Terms, day: date) -> date | None:
+    """Returns the first day from `day` on which one of the completions comes due, `None` if there is none."""
+    assert terms.months
+    completed = completions.earliest(session, completions_due(day, terms.months, terms.time_zone)[0])
     if completed is None:
         return None
-    due = due_on(on_the_clock(completed, rule.time_zone).date(), rule.months)
-    return moment(datetime.combine(max(due, day), rule.at_time), rule.time_zone)
+    # Where the clock shows midnight twice, a completion after the first one can still be on the day before.
+    return max(day, due_on(on_the_clock(completed, terms.time_zone).date(), terms.months))
+
+
+def due_at(terms: Terms, day: date) -> datetime:
+    """Returns the moment on this day at which a rolling rule is due."""
+    return moment(datetime.combine(day, terms.at_time or MORNING), terms.time_zone)

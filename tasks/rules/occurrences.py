@@ -1,32 +1,32 @@
-"""The occurrences of a retraining rule: written before they are due, so that learners can be warned of them."""
+"""The occurrences of a retraining rule, written before they are due so that learners can be warned."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
 from itertools import takewhile
 
 from sqlalchemy import ColumnElement, DateTime, Select, and_, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from models.due_completions import DueCompletions
 from models.events import Event
 from models.notifications import Notification, NotificationKind
 from models.people import User
+from models.preferences import wants_alert
 from models.resets import Audience
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind
 from models.training import Enrolment
-from tasks.reset.audience import in_audience, members
+from tasks.reset.audience import in_audience
 from tasks.rules.brakes import Aim
-from tasks.rules.recurrence import completed_until, due_after, due_days, moment, on_the_clock
+from tasks.rules.recurrence import completions_due, due_after, due_days, on_the_clock
 
 OPEN = (OccurrenceState.PLANNED, OccurrenceState.WAITING)
-MIDNIGHT = time_of_day(0)
 
 
 def write_occurrences(session: Session, rule: Rule, now: datetime) -> None:
-    """Write what comes due until now, and as far ahead as the rule warns. What is there already stays as it is.
+    """Write what is due by now, and as many days ahead as the rule warns. Existing occurrences stay unchanged.
 
-    Nothing is written that was due before `rule.seen_until`: a past date never fires.
+    Starts at `rule.seen_until`: a date in the past never fires.
     """
     ahead = now + timedelta(days=rule.warn_days)
     if rule.kind == RuleKind.ROLLING:
@@ -48,40 +48,21 @@ def _insert_due(rule: Rule, day: date, due_at: datetime, now: datetime) -> postg
 
 
 def due_enrolments(rule: Rule, day: date, now: datetime) -> Select[int]:
-    """The enrolments whose completion comes due on the day, on the rule's clock: a range of `ix_enrolment_completed`.
-
-    What is stored of a completion is a moment, and months are counted in days on the clock. So the days of completion
-    are worked out here, and the database compares moments.
-    """
+    """Returns the enrolments whose completion comes due on this day of the rule's clock."""
     assert rule.months
-    first = completed_until(day - timedelta(days=1), rule.months) + timedelta(days=1)
-    last = completed_until(day, rule.months)
-    query = select(Enrolment.id).where(
-        Enrolment.course_id == rule.course_id,
-        Enrolment.unassigned_at.is_(None),
-        Enrolment.completed_at >= _midnight(first, rule.time_zone),
-        Enrolment.completed_at < _midnight(last + timedelta(days=1), rule.time_zone),
-    )
-    if rule.audience == Audience.GROUP:
-        query = query.where(Enrolment.user_id.in_(members(rule.group_id, now)))
-    return query
+    first, end = completions_due(day, rule.months, rule.time_zone)
+    return select(Enrolment.id).where(DueCompletions(rule.course_id, rule.group_id, now).between(first, end))
 
 
 def still_due(rule: Rule, due_at: datetime, now: datetime) -> ColumnElement[bool]:
-    """That an enrolment which was due then still is: it was not reset, unassigned or completed anew since."""
+    """The condition that an enrolment due at `due_at` still is: not reset, unassigned or completed again since."""
     assert rule.months
-    last = completed_until(on_the_clock(due_at, rule.time_zone).date(), rule.months)
-    conditions = [
-        Enrolment.unassigned_at.is_(None),
-        Enrolment.completed_at < _midnight(last + timedelta(days=1), rule.time_zone),
-    ]
-    if rule.audience == Audience.GROUP:
-        conditions.append(Enrolment.user_id.in_(members(rule.group_id, now)))
-    return and_(*conditions)
+    _, end = completions_due(on_the_clock(due_at, rule.time_zone).date(), rule.months, rule.time_zone)
+    return DueCompletions(rule.course_id, rule.group_id, now).between(None, end)
 
 
 def warn(session: Session, rule: Rule, now: datetime) -> None:
-    """Write the warnings of what is planned and lies ahead, once for each occurrence and learner."""
+    """Write the warnings for planned occurrences that are not due yet, one for each occurrence and learner."""
     if not rule.warn_days:
         return
     unwarned = and_(
@@ -105,14 +86,14 @@ def _write_warnings(session: Session, which: ColumnElement[bool], learners: Colu
         .select_from(Occurrence)
         .join(Enrolment, learners)
         .join(User, User.id == Enrolment.user_id)
-        .where(which, User.notifications_on, User.active)
+        .where(which, wants_alert(Enrolment.course_id))
     )
     columns = [Notification.occurrence_id, Notification.user_id, Notification.course_id, Notification.kind]
     session.execute(postgresql.insert(Notification).from_select(columns, rows).on_conflict_do_nothing())
 
 
 def aim_of(session: Session, rule: Rule, event: Event | None = None) -> Aim:
-    """Whom the rule is for at this moment; an event that names a group is for that group."""
+    """Returns the rule's audience at this moment; for an event that names a group, that group."""
     now = session.scalars(select(func.clock_timestamp())).one()
     if event is not None and event.group_id is not None:
         return Aim(rule.course_id, Audience.GROUP, event.group_id, now)
@@ -120,12 +101,12 @@ def aim_of(session: Session, rule: Rule, event: Event | None = None) -> Aim:
 
 
 def event_of(session: Session, occurrence: Occurrence) -> Event | None:
-    """The event that made it."""
+    """Returns the event that made the occurrence due, `None` for other kinds of rules."""
     return session.get_one(Event, occurrence.event_id) if occurrence.event_id is not None else None
 
 
 def skip(session: Session, rule: Rule, reason: str, *which: ColumnElement[bool]) -> None:
-    """Leave these of the rule's open occurrences out, and say why."""
+    """Skip these open occurrences of the rule, with the reason."""
     session.execute(
         update(Occurrence)
         .where(Occurrence.rule_id == rule.id, Occurrence.state.in_(OPEN), *which)
@@ -135,7 +116,7 @@ def skip(session: Session, rule: Rule, reason: str, *which: ColumnElement[bool])
 
 
 def next_look(session: Session, rule: Rule, now: datetime) -> datetime | None:
-    """When there is something to do next for the rule; none if there never is by the clock."""
+    """Returns when the rule needs attention next, `None` if the clock alone never makes it due."""
     ready_at = func.coalesce(Occurrence.released_at, Occurrence.due_at)
     planned = session.scalar(
         select(func.min(ready_at)).where(Occurrence.rule_id == rule.id, Occurrence.state == OccurrenceState.PLANNED)
@@ -153,7 +134,3 @@ def _next_to_write(rule: Rule, now: datetime) -> Iterator[datetime]:
         for due_at in due_after(rule.recurrence, rule.starts, rule.time_zone, now + ahead):
             yield due_at - ahead
             return
-
-
-def _midnight(day: date, time_zone: str) -> datetime:
-    return moment(datetime.combine(day, MIDNIGHT), time_zone)

@@ -1,8 +1,8 @@
-"""When a rule is due: local times on the clock of a time zone, and the moments that they are.
+"""When a rule is due: local times on the clock of a time zone, and their moments in UTC.
 
-A due time is a time on the wall clock, and stays it across daylight saving: 06:00 is 06:00 in March and in July. What
-the clock shows twice is due the first time; what it leaps over is due as much later as it leaps, as RFC 5545 says in
-section 3.3.5. Everything here is a function of its arguments: no clock is read and no database asked.
+A due time is a time on the wall clock and keeps it across daylight saving: 06:00 is 06:00 in March and in July. A time
+that the clock shows twice is due the first time. A time that the clock skips is due as much later as the clock skips,
+as RFC 5545 (3.3.5) specifies. All functions here are pure: they read no clock and no database.
 """
 
 import re
@@ -20,7 +20,7 @@ from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.rules import RecurrenceInvalid
 
 _ALWAYS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
-# What narrows a frequency down. More of them would be a day that is looked for day by day, and may never come.
+# The parts that may narrow a frequency down. With others, `rrule` could search day by day for a day that never comes.
 _PARTS = {
     "DAILY": {"BYDAY"},
     "WEEKLY": {"BYDAY"},
@@ -31,36 +31,36 @@ _HIGHEST = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53, "
 _DAY = re.compile(r"([+-]?[1-9][0-9]?)?(MO|TU|WE|TH|FR|SA|SU)")
 LONGEST_RECURRENCE = 300  # characters
 LONGEST_INTERVAL = 1000
-MOST_TIMES = 1000  # that COUNT may ask for: they are counted from the first one each time
+MOST_TIMES = 1000  # for COUNT, which is counted from the start on every read
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 _THE_END = datetime(LAST_YEAR, 12, 31, 23, 59, 59)  # noqa: DTZ001 - on the rule's clock
-# The calendar is the same every 400 years. `rrule` looks until the year 9999 for what is never due, whatever `until`
-# says, so it is told these rules as if they were of the last centuries before that.
+# `rrule` searches for a rule that is never due until the year 9999, whatever `until` says. The calendar repeats every
+# 400 years, so rules are evaluated in the last centuries before 9999.
 _LATER = 19 * 400
 
 
 def zone(name: str) -> ZoneInfo:
-    """The time zone of this IANA name, such as Europe/Zurich. Raises `TimeZoneUnknown`."""
+    """Returns the time zone with this IANA name, such as Europe/Zurich. Raises `TimeZoneUnknown`."""
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # not found, a folder of the database, no name at all
+    except (KeyError, OSError, ValueError):  # not found, a folder of the database, not a valid name
         raise TimeZoneUnknown(name) from None
 
 
 def moment(local: datetime, time_zone: str) -> datetime:
-    """The moment at which the clocks there show this time, in UTC."""
+    """Returns the moment, in UTC, at which clocks in the time zone show this time."""
     return local.replace(tzinfo=zone(time_zone), fold=0).astimezone(UTC)
 
 
 def on_the_clock(at: datetime, time_zone: str) -> datetime:
-    """What the clocks there show at this moment."""
+    """Returns the time that clocks in the time zone show at this moment."""
     return at.astimezone(zone(time_zone)).replace(tzinfo=None, fold=0)
 
 
 def checked(recurrence: str, starts: datetime) -> str:
-    """The recurrence in one form, such as `FREQ=YEARLY;BYMONTH=3`. Raises `RecurrenceInvalid`.
+    """Returns the recurrence in normal form, such as `FREQ=YEARLY;BYMONTH=3`. Raises `RecurrenceInvalid`.
 
-    Days and longer only, since a course is not reset by the hour; the time of day is that of `starts`.
+    Only days and longer units are valid: no course is reset by the hour. The time of day is that of `starts`.
     """
     check_first(starts)
     text = recurrence.strip().upper().removeprefix("RRULE:")
@@ -68,32 +68,32 @@ def checked(recurrence: str, starts: datetime) -> str:
     if len(text) > LONGEST_RECURRENCE or not re.fullmatch(r"[A-Z0-9=;,+-]+", text) or len(parts) != text.count("="):
         raise RecurrenceInvalid("Write its parts as NAME=VALUE, each once, separated by “;”.")
     if (frequency := parts.get("FREQ")) not in _PARTS:
-        raise RecurrenceInvalid("Give FREQ=DAILY, WEEKLY, MONTHLY or YEARLY.")
+        raise RecurrenceInvalid("Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY.")
     if parts.keys() - _PARTS[frequency] - _ALWAYS:
         allowed = ", ".join(sorted(_PARTS[frequency] | _ALWAYS - {"FREQ"}))
-        raise RecurrenceInvalid(f"With FREQ={frequency} it may have the parts {allowed}.")
+        raise RecurrenceInvalid(f"With FREQ={frequency}, use only the parts {allowed}.")
     interval = _number(parts.get("INTERVAL", "1"))
     if not 1 <= interval <= LONGEST_INTERVAL:
         raise RecurrenceInvalid(f"INTERVAL must be from 1 to {LONGEST_INTERVAL:,}.")
     if not 1 <= _number(parts.get("COUNT", "1")) <= MOST_TIMES:
         raise RecurrenceInvalid(f"COUNT must be from 1 to {MOST_TIMES:,}.")
     if "COUNT" in parts and "UNTIL" in parts:
-        raise RecurrenceInvalid("Give COUNT or UNTIL, not both.")
+        raise RecurrenceInvalid("Use COUNT or UNTIL, not both.")
     for name in parts.keys() & _HIGHEST.keys():
         _check_numbers(name, parts[name], may_be_negative=name != "BYMONTH")
     if "BYDAY" in parts:
         _check_days(parts["BYDAY"], may_have_numbers="BYWEEKNO" not in parts and frequency in ("MONTHLY", "YEARLY"))
-    # Every so many whole weeks is always the same day of the week.
+    # An interval of whole weeks always falls on the same day of the week.
     never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAY[starts.weekday()] not in parts.get("BYDAY", _ANY)
     if never or next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
-        raise RecurrenceInvalid("It is never due.")
+        raise RecurrenceInvalid("It is never due. Choose days that exist.")
     return text
 
 
 def check_first(starts: datetime) -> None:
-    """Raises `RecurrenceInvalid` unless the first date of a rule lies where dates can be reckoned with."""
+    """Raises `RecurrenceInvalid` unless the first date is in the range of supported years."""
     if not FIRST_YEAR <= starts.year <= LAST_YEAR:
-        raise RecurrenceInvalid(f"Give a first date between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise RecurrenceInvalid(f"Choose a first date between {FIRST_YEAR} and {LAST_YEAR}.")
 
 
 def _check_numbers(name: str, text: str, *, may_be_negative: bool) -> None:
@@ -108,20 +108,20 @@ def _check_days(text: str, *, may_have_numbers: bool) -> None:
     for word in text.split(","):
         found = _DAY.fullmatch(word)
         if found is None or (found[1] and not (may_have_numbers and abs(int(found[1])) <= 53)):
-            numbers = ", with a number before it where the first or last one is meant: 1MO, -1FR" * may_have_numbers
+            numbers = ", optionally with a position such as 1MO (first) or -1FR (last)" * may_have_numbers
             raise RecurrenceInvalid(f"BYDAY takes MO, TU, WE, TH, FR, SA and SU{numbers}, separated by commas.")
 
 
 def due_after(recurrence: str | None, starts: datetime, time_zone: str, after: datetime) -> Iterator[datetime]:
-    """The moments later than `after` at which it is due, in order, each once; without a recurrence, `starts` alone.
+    """Yields the due times later than `after`, in order and without duplicates.
 
-    Raises `RecurrenceInvalid`.
+    Without a recurrence only `starts` is due. Raises `RecurrenceInvalid`.
     """
     last = after
-    # A day too early: a local time that the clock leaps over is due later than it looks.
+    # Two days early: a local time that the clock skips is due later than it looks.
     for local in _local_times(recurrence, starts, on_the_clock(after, time_zone) - timedelta(days=2)):
         due = moment(local, time_zone)
-        if due > last:  # where a whole day was left out, two local times are one moment
+        if due > last:  # where a time zone skipped a whole day, two local times are one moment
             yield due
             last = due
 
@@ -145,7 +145,7 @@ def _local_times(recurrence: str | None, starts: datetime, after: datetime) -> I
 
 
 def _nearest(parts: dict[str, str], starts: datetime, after: datetime) -> datetime:
-    """A beginning that gives the same times later than `after` and leaves most of the earlier ones out."""
+    """Returns a later start that yields the same times after `after`, and skips most of the earlier ones."""
     days = {"DAILY": 1, "WEEKLY": 7}.get(parts["FREQ"])
     if days is None or after <= starts:
         return starts
@@ -158,7 +158,7 @@ def _years_on(local: datetime, years: int) -> datetime:
 
 
 def _until(text: str | None) -> datetime:
-    """The last moment, on the rule's clock; a day alone is meant to its end."""
+    """Returns the last moment, on the rule's clock. A date without a time includes that whole day."""
     if text is None:
         return datetime.max  # noqa: DTZ901 - on the rule's clock
     try:
@@ -171,10 +171,15 @@ def _number(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0
 
 
-def completed_until(due: date, months: int) -> date:
-    """The last day of completion that is due by the day `due`, `months` later. The inverse of `due_on`.
+def due_on(completed: date, months: int) -> date:
+    """Returns the day on which a completion on the day `completed` comes due."""
+    return completed + relativedelta(months=months)
 
-    The last day of a month stands for all the days that a longer month had: 28 February is a month after 31 January.
+
+def completed_until(due: date, months: int) -> date:
+    """Returns the last day of completion that comes due by the day `due`. The inverse of `due_on`.
+
+    The last day of a short month stands for the days that it lacks: 31 January and one month are 28 February.
     """
     earlier = due - relativedelta(months=months)
     if due.day == monthrange(due.year, due.month)[1]:
@@ -182,13 +187,15 @@ def completed_until(due: date, months: int) -> date:
     return earlier
 
 
-def due_on(completed: date, months: int) -> date:
-    """The day on which a completion of that day is due."""
-    return completed + relativedelta(months=months)
+def completions_due(day: date, months: int, time_zone: str) -> tuple[datetime, datetime]:
+    """Returns the moments from which and before which a completion comes due on the day `day`."""
+    first = completed_until(day - timedelta(days=1), months) + timedelta(days=1)
+    end = completed_until(day, months) + timedelta(days=1)
+    return moment(datetime.combine(first, time()), time_zone), moment(datetime.combine(end, time()), time_zone)
 
 
 def due_days(after: datetime, until: datetime, at: time, time_zone: str) -> Iterator[tuple[date, datetime]]:
-    """The days on the clock there whose time `at` is later than `after` and not later than `until`, with the moment."""
+    """Yields each day on the clock whose time `at` is after `after` and not after `until`, with its moment."""
     day = on_the_clock(after, time_zone).date() - timedelta(days=2)
     last = after
     while (due := moment(datetime.combine(day, at), time_zone)) <= until:
@@ -204,38 +211,38 @@ _UNITS = {"DAILY": ("day", "days"), "WEEKLY": ("week", "weeks"), "MONTHLY": ("mo
           "YEARLY": ("year", "years")}  # fmt: skip
 _WEEKDAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
              "SU": "Sunday"}  # fmt: skip
-_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last", -2: "last but one"}
+_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last", -2: "second to last"}
 
 
 def in_words(recurrence: str, starts: datetime) -> str:
-    """A recurrence as people say it: `each year on 1 March`. What has no plain words is added as it stands."""
+    """Returns the recurrence in words, such as `each year on 1 March`. Parts without plain words follow as written."""
     parts = dict(part.split("=") for part in recurrence.split(";"))
     interval = int(parts.get("INTERVAL", "1"))
     one, many = _UNITS[parts["FREQ"]]
     words = f"each {one}" if interval == 1 else f"every {interval} {many}"
-    spoken = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+    worded = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
     if (
         "BYDAY" in parts
         and (weekdays := _weekdays(parts["BYDAY"]))
-        and not parts.keys() - spoken - {"BYDAY", "BYMONTH"}
+        and not parts.keys() - worded - {"BYDAY", "BYMONTH"}
     ):
         words += f" on {weekdays}"
-        spoken.add("BYDAY")
+        worded.add("BYDAY")
         if "BYMONTH" in parts:
             words += f" of {_listed([_month(int(number)) for number in parts['BYMONTH'].split(',')])}"
-            spoken.add("BYMONTH")
-    elif parts.keys() - spoken == {"BYMONTH", "BYMONTHDAY"}:
+            worded.add("BYMONTH")
+    elif parts.keys() - worded == {"BYMONTH", "BYMONTHDAY"}:
         days, months = (parts[name].split(",") for name in ("BYMONTHDAY", "BYMONTH"))
         words += f" on day {_listed(days)} of {_listed([_month(int(number)) for number in months])}"
-        spoken |= {"BYMONTH", "BYMONTHDAY"}
-    elif not parts.keys() - spoken:
+        worded |= {"BYMONTH", "BYMONTHDAY"}
+    elif not parts.keys() - worded:
         day = {"YEARLY": f" on {starts.day} {_month(starts.month)}", "MONTHLY": f" on day {starts.day}",
                "WEEKLY": f" on {list(_WEEKDAYS.values())[starts.weekday()]}"}  # fmt: skip
         words += day.get(parts["FREQ"], "")
-    if rest := [f"{name}={value}" for name, value in parts.items() if name not in spoken]:
+    if rest := [f"{name}={value}" for name, value in parts.items() if name not in worded]:
         words += f" ({';'.join(rest)})"
     if "COUNT" in parts:
-        words += f", {int(parts['COUNT']):,} times in all"
+        words += f", {int(parts['COUNT']):,} times"
     if "UNTIL" in parts:
         words += f", until {parts['UNTIL'][:4]}-{parts['UNTIL'][4:6]}-{parts['UNTIL'][6:8]}"
     return words

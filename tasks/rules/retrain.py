@@ -1,7 +1,7 @@
-"""Retrain: begin what is due by the retraining rules, each occurrence once.
+"""Retrain: begin the due occurrences of retraining rules, each once.
 
-Runs every few seconds by beat, and holds no state: what is due, and what was done about it, is in the database. A tick
-that is lost is made up for by the next one, and a doubled one finds the rule taken or nothing left to do.
+Beat runs it every few seconds. It holds no state: the database has what is due and what was done. The next tick makes
+up for a lost one, and a duplicate tick finds the rule locked or nothing left to do.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,21 +24,21 @@ from tasks.app import app
 from tasks.rules.begin import begin_learners, begin_one, ready
 from tasks.rules.occurrences import next_look, skip, warn, write_occurrences
 
-MOST_AT_ONCE = 100  # rules a tick; the rest are found by the next
-BACK_OFF = timedelta(minutes=5)  # of a rule whose turn failed: it must not keep the others from theirs
-MISSED = "it was due while nothing ran, and the rule skips what it missed"
+MOST_AT_ONCE = 100  # rules a tick; the next tick finds the rest
+BACK_OFF = timedelta(minutes=5)  # for a rule that failed, so that it does not hold up the others
+MISSED = "due while no worker was running; this rule skips missed runs"
 
 log = structlog.get_logger(__name__)
 
 
-@app.task(name="recourse.retrain", send_events=False)  # ticks would bury the jobs in Flower
+@app.task(name="recourse.retrain", send_events=False)  # ticks would bury the resets in Flower
 def retrain() -> None:
-    """Look at every rule whose time has come."""
+    """Advance every rule that is due for attention."""
     look(datetime.now(UTC))
 
 
 def look(now: datetime) -> None:
-    """The tick, at this moment: each rule in a transaction of its own, so that none stands in another's way."""
+    """Run one tick. Each rule has its own transaction, so that a failing rule does not stop the others."""
     with transaction() as session:
         due = session.scalars(
             select(Rule.id)
@@ -50,7 +50,7 @@ def look(now: datetime) -> None:
         try:
             advance(rule_id, now)
         except Exception as error:
-            log.exception("rule_failed", rule=str(rule_id), error=in_words(error), remedy="tried again in five minutes")
+            log.exception("rule_failed", rule=str(rule_id), error=in_words(error), remedy="retried in five minutes")
             with transaction() as session:
                 session.execute(
                     update(Rule).where(Rule.id == rule_id, Rule.look_at <= now).values(look_at=now + BACK_OFF)
@@ -61,19 +61,19 @@ def look(now: datetime) -> None:
 
 
 def advance(rule_id: UUID, now: datetime) -> None:
-    """Write the rule's occurrences, warn of those ahead, begin those that are due, and note when to look again."""
+    """Write the rule's occurrences, warn of upcoming ones, begin due ones, and set when to look at the rule again."""
     with transaction() as session:
         rule = session.scalar(
             select(Rule)
             .where(Rule.id == rule_id, Rule.state == RuleState.ACTIVE, Rule.look_at <= now)
             .with_for_update(key_share=True, skip_locked=True)
         )
-        if rule is None:  # another tick has it, or had it
+        if rule is None:  # another tick holds it, or has advanced it
             return
         write_occurrences(session, rule, now)
         rule.seen_until = max(rule.seen_until, now)
         warn(session, rule, now)
-        _leave_out_missed(session, rule, now)
+        _skip_missed(session, rule, now)
         _begin(session, rule, now)
         if rule.state == RuleState.ACTIVE:
             rule.look_at = next_look(session, rule, now)
@@ -81,16 +81,16 @@ def advance(rule_id: UUID, now: datetime) -> None:
                 rule.move_to(RuleState.ENDED)
 
 
-def _leave_out_missed(session: Session, rule: Rule, now: datetime) -> None:
+def _skip_missed(session: Session, rule: Rule, now: datetime) -> None:
     if rule.catch_up == CatchUp.SKIP:
         since = now - timedelta(seconds=settings().retrain_late_after_seconds)
-        # What a brake put off was seen in time.
+        # Occurrences that a brake postponed were not missed.
         missed = Occurrence.released_at.is_(None) & (Occurrence.due_at < since)
         skip(session, rule, MISSED, Occurrence.state == OccurrenceState.PLANNED, missed)
 
 
 def _begin(session: Session, rule: Rule, now: datetime) -> None:
-    """Begin what is due; where a refusal or a brake says no, nothing of it happens and the rule waits."""
+    """Begin the due occurrences. On a refusal or a brake, begin none and have the rule wait."""
     try:
         with savepoint(session):
             if rule.kind == RuleKind.ROLLING:
@@ -99,8 +99,8 @@ def _begin(session: Session, rule: Rule, now: datetime) -> None:
             due = list(session.scalars(select(Occurrence).where(ready(rule, now)).order_by(Occurrence.due_at)))
             if rule.kind != RuleKind.EVENT and len(due) > 1:
                 *earlier, latest = due
-                made_up_for = f"made up for by the one due at {latest.due_at:%Y-%m-%d %H:%M} UTC"
-                skip(session, rule, made_up_for, Occurrence.id.in_([one.id for one in earlier]))
+                replaced = f"replaced by the later missed run, due {latest.due_at:%Y-%m-%d %H:%M} UTC"
+                skip(session, rule, replaced, Occurrence.id.in_([one.id for one in earlier]))
                 due = [latest]
             for occurrence in due:
                 begin_one(session, rule, occurrence, now)
@@ -109,7 +109,7 @@ def _begin(session: Session, rule: Rule, now: datetime) -> None:
 
 
 def wait(session: Session, rule: Rule, why: str, now: datetime) -> None:
-    """Have the rule wait for a new confirmation, with what is due, and tell its owner."""
+    """Have the rule and its due occurrences wait until it is confirmed again, and alert its owner."""
     rule.waits_for = why
     rule.move_to(RuleState.WAITING)
     session.flush()
@@ -133,7 +133,7 @@ def wait(session: Session, rule: Rule, why: str, now: datetime) -> None:
 
 
 def settle() -> None:
-    """Settle the occurrences whose reset is."""
+    """Settle the occurrences whose reset is settled."""
     with transaction() as session:
         settled = changed_rows(
             session,

@@ -1,4 +1,4 @@
-"""The terms of a retraining rule: what is asked for, whether it can be, and how it is said in plain words."""
+"""The terms of a retraining rule: their fields, their validation, and their description in plain words."""
 
 from datetime import UTC, datetime, time
 from typing import Annotated
@@ -25,21 +25,21 @@ Cap = Annotated[int | None, Field(ge=1, le=10_000_000)]
 
 
 class Terms(BaseModel):
-    """What a rule does. Which of the terms of time belong to it depends on its kind; see `checked_terms`."""
+    """What a rule does. Its kind decides which terms of time apply; see `checked_terms`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     course: Words  # its code
     kind: RuleKind
-    reason: Words  # of the resets it makes
+    reason: Words  # recorded with every reset of the rule
     audience: Audience = Audience.ASSIGNED
     group: Words | None = None  # its code
-    time_zone: Words = "UTC"  # the clock that the terms of time are on
+    time_zone: Words = "UTC"  # of the terms below
     starts: NaiveDatetime | None = None
     recurrence: Words | None = None
     months: Annotated[int | None, Field(ge=1, le=MOST_MONTHS)] = None
     at_time: time | None = None
-    event_kind: EventKind | None = None  # none: of any kind
+    event_kind: EventKind | None = None  # None: any kind
     warn_days: Annotated[int, Field(ge=0, le=MOST_WARN_DAYS)] = 0
     due_in_days: int | None = None
     notify: bool = True
@@ -49,10 +49,10 @@ class Terms(BaseModel):
 
 
 class Figures(BaseModel):
-    """What was shown to whoever confirmed a rule."""
+    """What a rule would do now, as shown to the person who confirms it."""
 
-    reach: int  # learners whom it could reach: everyone whom the course is assigned to, or those in the group
-    learners: int  # of these, the ones in its audience then
+    reach: int  # everyone assigned the course, or those of them in the group
+    learners: int  # those in its audience
     completions: int
     removed: dict[str, int]
     alerts: int
@@ -60,51 +60,52 @@ class Figures(BaseModel):
 
 
 def checked_terms(terms: Terms) -> Terms:
-    """The terms in one form. Raises `RuleInvalid`, `RecurrenceInvalid`, `TimeZoneUnknown`, `DueInDaysInvalid`."""
+    """Returns the terms in normal form.
+
+    Raises `RuleInvalid`, `RecurrenceInvalid`, `TimeZoneUnknown`, `ReasonMissing`, `DueInDaysInvalid`.
+    """
     zone(terms.time_zone)
     if not terms.reason.strip():
         raise ReasonMissing
     if terms.due_in_days is not None and not 1 <= terms.due_in_days <= LONGEST_DUE_IN_DAYS:
         raise DueInDaysInvalid
     if terms.audience == Audience.USERS:
-        raise RuleInvalid(
-            "A rule is for everyone assigned, those who completed, or a group. Make a group of the users."
-        )
+        raise RuleInvalid("A rule cannot name users. Add them to a group, and choose that group as the audience.")
     if terms.at_time and terms.at_time.tzinfo:
-        raise RuleInvalid("Give the time of day without an offset: it is on the clock of the rule's time zone.")
+        raise RuleInvalid("The time of day has an offset. Enter it without one: it is in the rule's time zone.")
     _only_terms_of_its_kind(terms)
     return terms.model_copy(update={"reason": terms.reason.strip()} | _CHECKS[terms.kind](terms))
 
 
 def _check_calendar(terms: Terms) -> dict[str, object]:
     if terms.starts is None or terms.recurrence is None:
-        raise RuleInvalid("A calendar rule needs a first date with its time of day, and a recurrence.")
+        raise RuleInvalid("A calendar rule needs a first date with a time of day, and a recurrence. Enter both.")
     return {"recurrence": checked(terms.recurrence, terms.starts)}
 
 
 def _check_once(terms: Terms) -> dict[str, object]:
     if terms.starts is None:
-        raise RuleInvalid("A rule for one moment needs that moment: a date with a time of day.")
+        raise RuleInvalid("A one-time rule needs a date with a time of day. Enter it.")
     check_first(terms.starts)
     if moment(terms.starts, terms.time_zone) <= datetime.now(UTC):
-        raise RuleInvalid("That moment has passed, and a past date never fires. Give one that lies ahead.")
+        raise RuleInvalid("This time has passed. Choose a time in the future.")
     return {}
 
 
 def _check_rolling(terms: Terms) -> dict[str, object]:
     if terms.months is None:
-        raise RuleInvalid("A rolling rule needs the number of months after a learner's completion.")
+        raise RuleInvalid("A rolling rule needs a number of months after completion. Enter it.")
     if terms.warn_days >= 28 * terms.months:
-        raise RuleInvalid("The warning would come before the completion. Warn fewer days before.")
+        raise RuleInvalid("The warning would come before the completion. Choose fewer days.")
     at_time = (terms.at_time or MORNING).replace(second=0, microsecond=0)
-    # Nobody is due who has not completed.
+    # Without a completion nothing comes due.
     audience = Audience.COMPLETED if terms.audience == Audience.ASSIGNED else terms.audience
     return {"at_time": at_time, "audience": audience}
 
 
 def _check_event(terms: Terms) -> dict[str, object]:
     if terms.audience == Audience.COMPLETED:
-        raise RuleInvalid("An event rule is for everyone assigned, or for a group; an event may name a group too.")
+        raise RuleInvalid("An event rule is for everyone assigned or for a group. Choose one of these audiences.")
     return {}
 
 
@@ -117,20 +118,20 @@ _CHECKS = {
 
 
 def _only_terms_of_its_kind(terms: Terms) -> None:
-    """A term that would not be looked at is a misunderstanding, and here it would cost somebody's progress."""
-    its = {
+    """Raises `RuleInvalid` for a term that the kind ignores: a misunderstanding here costs learners their progress."""
+    own = {
         RuleKind.CALENDAR: {"starts", "recurrence"},
         RuleKind.ONCE: {"starts"},
         RuleKind.ROLLING: {"months", "at_time"},
         RuleKind.EVENT: {"event_kind"},
     }
-    for term in {"starts", "recurrence", "months", "at_time", "event_kind"} - its[terms.kind]:
+    for term in {"starts", "recurrence", "months", "at_time", "event_kind"} - own[terms.kind]:
         if getattr(terms, term) is not None:
-            raise RuleInvalid(f"A rule of the kind `{terms.kind}` has no term `{term}`. Leave it out.")
+            raise RuleInvalid(f"A rule of the kind `{terms.kind}` does not use `{term}`. Leave it out.")
 
 
 def terms_of(session: Session, rule: Rule) -> Terms:
-    """The terms of a rule that there is."""
+    """Returns the terms of an existing rule."""
     own = {term: getattr(rule, term) for term in Terms.model_fields if term not in ("course", "group")}
     course = session.get_one(Course, rule.course_id).code
     group = session.get_one(Group, rule.group_id).code if rule.group_id is not None else None
@@ -138,7 +139,7 @@ def terms_of(session: Session, rule: Rule) -> Terms:
 
 
 AUDIENCES = {
-    Audience.ASSIGNED: "everyone it is assigned to",
+    Audience.ASSIGNED: "everyone assigned",
     Audience.COMPLETED: "everyone who has completed it",
 }
 EVENTS = {
@@ -150,7 +151,7 @@ EVENTS = {
 
 
 def when_in_words(terms: Terms) -> str:
-    """When the rule is due, in a few words."""
+    """Returns when the rule is due, in a few words."""
     clock = f"({terms.time_zone})"
     match terms.kind:
         case RuleKind.CALENDAR:
@@ -162,47 +163,50 @@ def when_in_words(terms: Terms) -> str:
             return f"once, on {_day(terms.starts)} at {terms.starts:%H:%M} {clock}"
         case RuleKind.ROLLING:
             months = "1 month" if terms.months == 1 else f"{terms.months} months"
-            return f"{months} after each user's completion, at {terms.at_time or MORNING:%H:%M} {clock}"
+            return f"{months} after completion, at {terms.at_time or MORNING:%H:%M} {clock}"
         case RuleKind.EVENT:
             return f"when {EVENTS[terms.event_kind]} is reported"
 
 
 def whom_in_words(terms: Terms) -> str:
-    """For whom the rule is."""
+    """Returns the rule's audience in a few words."""
     if terms.audience == Audience.GROUP:
         return f"the members of {terms.group}"
-    return "each user by themself" if terms.kind == RuleKind.ROLLING else AUDIENCES[terms.audience]
+    return "each learner" if terms.kind == RuleKind.ROLLING else AUDIENCES[terms.audience]
 
 
 def in_sentences(terms: Terms) -> list[str]:
-    """The whole rule in plain sentences, for the person who is to confirm it."""
-    said = [
-        f"{terms.course} is reset for {whom_in_words(terms)}: {when_in_words(terms)}. What is reset cannot be undone."
+    """Returns the whole rule in plain sentences, for the person who confirms it."""
+    sentences = [
+        f"{terms.course} is reset for {whom_in_words(terms)}: {when_in_words(terms)}. Resets cannot be undone."
     ]
     if terms.kind == RuleKind.EVENT:
-        said.append("An event that names a group is for the members of that group only.")
+        sentences.append("An event that names a group resets only the members of that group.")
     if terms.warn_days:
         days = "1 day" if terms.warn_days == 1 else f"{terms.warn_days} days"
-        said.append(
-            f"Learners are warned {days} before"
-            + (", counted from the report." if terms.kind == RuleKind.EVENT else ".")
+        sentences.append(
+            f"Learners are warned when the event is reported, and reset {days} later."
+            if terms.kind == RuleKind.EVENT
+            else f"Learners are warned {days} before."
         )
-    said.append(
-        f"The new due date is {terms.due_in_days:,} days later." if terms.due_in_days else "There is no new due date."
+    sentences.append(
+        f"The new due date is {terms.due_in_days:,} days after the reset."
+        if terms.due_in_days
+        else "There is no new due date."
     )
-    said.append(f"Learners are {'alerted' if terms.notify else 'not alerted'} that the course is assigned again.")
+    sentences.append(f"Learners are {'alerted' if terms.notify else 'not alerted'} that the course is assigned again.")
     if terms.most_learners:
-        said.append(f"With more than {terms.most_learners:,} learners at one time it waits for a new confirmation.")
+        sentences.append(f"For more than {terms.most_learners:,} learners at once, it waits to be confirmed again.")
     if terms.most_a_day:
-        said.append(f"It resets at most {terms.most_a_day:,} learners a day; the rest wait for the next day.")
-    said.append("When its audience has grown by more than half, it waits for a new confirmation.")
-    said.append(_CATCH_UP[terms.catch_up])
-    return said
+        sentences.append(f"It resets at most {terms.most_a_day:,} learners a day; the rest wait for the next day.")
+    sentences.append("If its audience grows by more than half, it waits to be confirmed again.")
+    sentences.append(_CATCH_UP[terms.catch_up])
+    return sentences
 
 
 _CATCH_UP = {
-    CatchUp.RUN_ONCE: "What comes due while nothing runs is made up for afterwards, once.",
-    CatchUp.SKIP: "What comes due while nothing runs is skipped.",
+    CatchUp.RUN_ONCE: "Missed runs happen once, on restart.",
+    CatchUp.SKIP: "Missed runs are skipped.",
 }
 
 

@@ -12,14 +12,15 @@ from pydantic import BaseModel
 from models.access import Actor, Permission
 from models.directory import course_of
 from models.refusals.resets import PlanInvalid
-from models.retraining import Rule
+from models.retraining import Rule, rule_of
 from models.session import Session
 from models.tokens import Scope
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_seen_by
-from tasks.rules.proposals import confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
-from tasks.rules.proposals import remove as remove_for_good
-from tasks.rules.proposals import resume as resume_rule
+from tasks.rules.lifecycle import confirm_again, make_rule, pause
+from tasks.rules.lifecycle import remove as remove_for_good
+from tasks.rules.lifecycle import resume as resume_rule
+from tasks.rules.proposals import opened_proposal, propose_again, propose_rule
 from tasks.rules.terms import Terms, terms_of
 from web.access import program_with
 from web.api.body import JsonRoute
@@ -167,7 +168,7 @@ def list_occurrences(
     operation_id="proposeRuleAgain",
     status_code=201,
     response_model=ProposalAnswer,
-    responses=problems("rule-unknown", "forbidden", "rule-not-so", "body-too-large"),
+    responses=problems("rule-unknown", "forbidden", "rule-state-conflict", "body-too-large"),
 )
 def propose_rule_again(rule_id: UUID, body: Caps, actor: Writer, session: Database) -> ProposalAnswer:
     """Say what the rule does and would do now, to be confirmed again."""
@@ -182,7 +183,7 @@ def propose_rule_again(rule_id: UUID, body: Caps, actor: Writer, session: Databa
     responses=problems(
         "rule-unknown",
         "forbidden",
-        "rule-not-so",
+        "rule-state-conflict",
         "brake-holds",
         "plan-invalid",
         "plan-expired",
@@ -202,7 +203,7 @@ def confirm_rule(rule_id: UUID, body: Confirmation, actor: Writer, session: Data
     "/rules/{rule_id:uuid}:pause",
     operation_id="pauseRule",
     response_model=RuleAnswer,
-    responses=problems("rule-unknown", "forbidden", "rule-not-so", "body-too-large"),
+    responses=problems("rule-unknown", "forbidden", "rule-state-conflict", "body-too-large"),
 )
 def pause_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleAnswer:
     """Keep it from firing; what comes due meanwhile is skipped. Twice is the same as once."""
@@ -215,7 +216,7 @@ def pause_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleAnswer:
     "/rules/{rule_id:uuid}:resume",
     operation_id="resumeRule",
     response_model=RuleAnswer,
-    responses=problems("rule-unknown", "forbidden", "rule-not-so", "body-too-large"),
+    responses=problems("rule-unknown", "forbidden", "rule-state-conflict", "body-too-large"),
 )
 def resume(rule_id: UUID, actor: Writer, session: Database) -> RuleAnswer:
     """Have it fire again, from now on."""

@@ -12,18 +12,11 @@ from models.groups import groups_with_size
 from models.refusals.base import Refused
 from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
 from models.refusals.rules import BrakeHolds
-from models.retraining import RuleKind
+from models.retraining import RuleKind, rule_of
 from models.session import Session
 from tasks.rules.dry_run import dry_run
-from tasks.rules.proposals import (
-    Proposal,
-    confirm_again,
-    make_rule,
-    opened_proposal,
-    propose_again,
-    propose_rule,
-    rule_of,
-)
+from tasks.rules.lifecycle import confirm_again, make_rule
+from tasks.rules.proposals import Proposal, opened_proposal, propose_again, propose_rule
 from tasks.rules.terms import EVENTS
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database

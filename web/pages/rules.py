@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.people import User
-from models.retraining import RuleState
+from models.retraining import RuleState, rule_of
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_seen_by
+from tasks.rules.lifecycle import pause, remove, resume
 from tasks.rules.next_due import next_due_of
-from tasks.rules.proposals import pause, remove, resume, rule_of
 from tasks.rules.terms import in_sentences, terms_of, when_in_words, whom_in_words
 from web.access import CoursesAdmin
 from web.database import Database

@@ -10,11 +10,12 @@ from models.refusals.access import Forbidden
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.resets import AudienceInvalid, ConfirmMismatch, PlanExpired, PlanInvalid
-from models.refusals.rules import BrakeHolds, RuleInvalid, RuleNotSo
+from models.refusals.rules import BrakeHolds, RuleInvalid, RuleStateConflict
 from models.resets import Audience
 from models.retraining import Rule
 from models.session import transaction
-from tasks.rules.proposals import confirm_again, make_rule, propose_again, propose_rule
+from tasks.rules.lifecycle import confirm_again, make_rule
+from tasks.rules.proposals import propose_again, propose_rule
 from tasks.rules.terms import Terms, in_sentences, terms_of
 from tests.post import Post
 from tests.rules import (
@@ -489,7 +490,7 @@ def test_a_removed_rule_never_fires_and_its_history_stays(scene: Scene) -> None:
     change(scene, "remove", rule, MARCH - timedelta(days=1))
     tick(MARCH)
     assert occurrences(rule) == [(MARCH, "skipped", "the rule was removed")]
-    with pytest.raises(RuleNotSo, match="removed"):
+    with pytest.raises(RuleStateConflict, match="removed"):
         change(scene, "resume", rule, MARCH)
     assert [action for (action,) in rows("SELECT action FROM audit WHERE subject = :id ORDER BY id", id=str(rule))] == [
         "rule.made",
@@ -545,7 +546,7 @@ def test_confirming_needs_a_proposal_of_the_rule_as_it_is(scene: Scene) -> None:
         with pytest.raises(PlanInvalid), at(JANUARY), transaction() as session:
             function(session, scene.admin, proposal=token, confirm=COURSE)
     change(scene, "pause", rule, JANUARY)
-    with pytest.raises(RuleNotSo, match="paused"), at(JANUARY), transaction() as session:
+    with pytest.raises(RuleStateConflict, match="paused"), at(JANUARY), transaction() as session:
         confirm_again(session, scene.admin, proposal=again, confirm=COURSE)
 
 

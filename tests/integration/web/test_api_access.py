@@ -14,7 +14,8 @@ from models.session import transaction
 from models.tokens import Scope
 from tasks.people.groups import create_group
 from tasks.rules.event_sources import open_source
-from tasks.rules.proposals import make_rule, propose_again, propose_rule
+from tasks.rules.lifecycle import make_rule
+from tasks.rules.proposals import propose_again, propose_rule
 from tasks.rules.terms import Terms
 from tests.post import Post
 from tests.scenes import COURSE, REASON, Scene, ask, do_everything, make_scene, run

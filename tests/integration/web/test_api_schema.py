@@ -15,7 +15,8 @@ import pytest
 from models.refusals.base import Refused
 from models.retraining import RuleKind
 from models.session import transaction
-from tasks.rules.proposals import make_rule, propose_rule
+from tasks.rules.lifecycle import make_rule
+from tasks.rules.proposals import propose_rule
 from tasks.rules.terms import Terms
 from tests.post import Post
 from tests.scenes import COURSE, REASON, Scene, ask, make_scene
