@@ -48,12 +48,12 @@ def dry_run(session: Session, organization_id: int, terms: Terms, count: int = U
 def _by_completion(session: Session, completions: DueCompletions, terms: Terms, count: int) -> list[Ahead]:
     assert terms.months
     ahead: list[Ahead] = []
-    day = next_due_day(session, completions, terms, first_day(terms))
-    while day is not None and len(ahead) < count:
+    look_from = first_day(terms)
+    while len(ahead) < count and (day := next_due_day(session, completions, terms, look_from)) is not None:
         first, end = completions_due(day, terms.months, terms.time_zone)
         names = completions.names(session, first, end, NAMES_SHOWN)
         ahead.append(Ahead(due_at(terms, day), completions.count(session, first, end), list(names)))
-        day = next_due_day(session, completions, terms, day + timedelta(days=1))
+        look_from = day + timedelta(days=1)
     return ahead
 
 

@@ -1,4 +1,4 @@
-"""When rules are due: recurrences, months after completion, and what daylight saving does to them."""
+"""When rules are due: recurrences, months after completion, and daylight saving."""
 
 import sys
 from calendar import monthrange
@@ -26,7 +26,7 @@ from tasks.rules.recurrence import (
     zone,
 )
 
-# Zones with odd histories: half an hour of daylight saving, a day that was left out, changes at midnight, none at all.
+# Zones with odd histories: half an hour of daylight saving, a skipped day, changes at midnight, none at all.
 ZONES = ("Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "America/Santiago", "Asia/Kolkata",
          "Africa/Casablanca", "UTC")  # fmt: skip
 LOCAL_TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1)).map(
@@ -52,8 +52,8 @@ def test_the_first_of_march_each_year_stays_at_six_on_the_clock() -> None:
     assert [at.hour for at in every_month] == [5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 5, 5]
 
 
-def test_a_time_that_the_clock_leaps_over_is_due_as_much_later_as_it_leaps() -> None:
-    # 2:30 on 29 March 2026 is not on Swiss clocks: 2:00 is followed by 3:00.
+def test_a_time_that_the_clock_skips_is_due_as_much_later_as_it_skips() -> None:
+    # 2:30 on 29 March 2026 does not exist in Switzerland: 3:00 follows 2:00.
     [due_at] = due(None, datetime(2026, 3, 29, 2, 30), "Europe/Zurich", datetime(2026, 1, 1, tzinfo=UTC), 1)
     assert due_at == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     assert on_the_clock(due_at, "Europe/Zurich") == datetime(2026, 3, 29, 3, 30)
@@ -68,7 +68,7 @@ def test_a_time_that_the_clock_shows_twice_is_due_the_first_time_and_once() -> N
     ]
 
 
-def test_a_day_that_a_country_left_out_is_not_due_twice() -> None:
+def test_a_day_that_a_country_skipped_is_not_due_twice() -> None:
     # Samoa went from 29 to 31 December 2011.
     starts = datetime(2011, 12, 29, 6)
     days = due("FREQ=DAILY", starts, "Pacific/Apia", datetime(2011, 12, 29, tzinfo=UTC), 3)
@@ -79,7 +79,7 @@ def test_a_day_that_a_country_left_out_is_not_due_twice() -> None:
     ]
 
 
-def test_one_moment_is_due_once_and_a_past_one_never() -> None:
+def test_a_single_date_is_due_once_and_a_past_date_never() -> None:
     starts = datetime(2026, 3, 1, 6)
     assert due(None, starts, "UTC", datetime(2026, 2, 1, tzinfo=UTC), 5) == [datetime(2026, 3, 1, 6, tzinfo=UTC)]
     assert due(None, starts, "UTC", datetime(2026, 3, 1, 6, tzinfo=UTC), 5) == []
@@ -88,7 +88,7 @@ def test_one_moment_is_due_once_and_a_past_one_never() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(recurrence=RECURRENCES, starts=LOCAL_TIMES, time_zone=st.sampled_from(ZONES), later=st.integers(-400, 4000))
-def test_due_times_follow_each_other_lie_ahead_and_show_the_time_of_day_that_was_asked_for(
+def test_due_times_ascend_lie_in_the_future_and_show_the_requested_time_of_day(
     recurrence: str, starts: datetime, time_zone: str, later: int
 ) -> None:
     after = moment(starts, time_zone) + timedelta(days=later)
@@ -100,17 +100,17 @@ def test_due_times_follow_each_other_lie_ahead_and_show_the_time_of_day_that_was
     for at in times:
         shown = at.astimezone(there).replace(tzinfo=None)
         if shown.time() != starts.time():
-            # Then there is no such time on that day: whichever way it is read, the clock shows another one.
+            # Then that time does not exist on that day: under either fold the clock shows another one.
             day = shown.date() if shown.time() > starts.time() else shown.date() - timedelta(days=1)
-            wished = datetime.combine(day, starts.time())
+            requested = datetime.combine(day, starts.time())
             for fold in (0, 1):
-                back = wished.replace(tzinfo=there, fold=fold).astimezone(UTC).astimezone(there).replace(tzinfo=None)
-                assert back != wished
+                back = requested.replace(tzinfo=there, fold=fold).astimezone(UTC).astimezone(there).replace(tzinfo=None)
+                assert back != requested
 
 
 @settings(max_examples=150, deadline=None)
 @given(recurrence=RECURRENCES, starts=LOCAL_TIMES, time_zone=st.sampled_from(ZONES), cut=st.integers(0, 18))
-def test_wherever_one_looks_from_the_same_times_are_due(
+def test_the_same_times_are_due_from_every_starting_point(
     recurrence: str, starts: datetime, time_zone: str, cut: int
 ) -> None:
     times = due(recurrence, starts, time_zone, moment(starts, time_zone) - timedelta(days=2), 20)
@@ -121,7 +121,7 @@ def test_wherever_one_looks_from_the_same_times_are_due(
 
 @settings(max_examples=300, deadline=None)
 @given(day=st.dates(date(1995, 1, 1), date(2060, 1, 1)), months=st.integers(1, 120))
-def test_the_days_of_completion_that_are_due_by_a_day_end_where_due_days_go_beyond_it(day: date, months: int) -> None:
+def test_completed_until_is_the_last_day_that_is_due_by_the_day(day: date, months: int) -> None:
     last = completed_until(day, months)
     assert due_on(last, months) <= day
     assert due_on(last + timedelta(days=1), months) > day
@@ -146,7 +146,7 @@ def test_each_day_on_the_clock_has_its_moment(after: datetime, days: int, at: ti
     assert all(after < due_at <= until for _, due_at in found)
     assert all(one[0] < other[0] and one[1] < other[1] for one, other in pairwise(found))
     assert days - 1 <= len(found) <= days + 1
-    # And two stretches of time have the same days as the whole.
+    # And two periods have the same days as the whole.
     middle = after + (until - after) / 2
     assert [*due_days(after, middle, at, time_zone), *due_days(middle, until, at, time_zone)] == found
 
@@ -157,18 +157,18 @@ def test_each_day_on_the_clock_has_its_moment(after: datetime, days: int, at: ti
         ("FREQ=YEARLY", "each year on 31 March"),
         ("FREQ=YEARLY;INTERVAL=2", "every 2 years on 31 March"),
         ("FREQ=MONTHLY;BYDAY=1MO,-1FR", "each month on the first Monday and the last Friday"),
-        ("FREQ=WEEKLY;COUNT=5", "each week on Tuesday, 5 times in all"),
+        ("FREQ=WEEKLY;COUNT=5", "each week on Tuesday, 5 times"),
         ("FREQ=YEARLY;BYMONTH=3,9;BYMONTHDAY=1", "each year on day 1 of March and September"),
         ("FREQ=MONTHLY;BYSETPOS=-1;BYDAY=MO,FR", "each month (BYSETPOS=-1;BYDAY=MO,FR)"),
         ("FREQ=DAILY;UNTIL=20261231", "each day, until 2026-12-31"),
     ],
 )
-def test_a_recurrence_is_said_in_plain_words(recurrence: str, words: str) -> None:
+def test_a_recurrence_is_described_in_plain_words(recurrence: str, words: str) -> None:
     starts = datetime(2026, 3, 31, 6)
     assert in_words(checked(recurrence.lower(), starts), starts) == words
 
 
-def test_until_includes_the_day_it_names_and_count_counts_from_the_start() -> None:
+def test_until_includes_its_day_and_count_starts_at_the_first_date() -> None:
     starts, before = datetime(2026, 3, 1, 6), datetime(2026, 2, 1, tzinfo=UTC)
     assert len(due("FREQ=DAILY;UNTIL=20260310", starts, "UTC", before, 99)) == 10
     assert len(due("FREQ=DAILY;COUNT=10", starts, "UTC", before, 99)) == 10
@@ -182,7 +182,7 @@ def test_until_includes_the_day_it_names_and_count_counts_from_the_start() -> No
      "FREQ=DAILY;COUNT=0", "RDATE=20260101", "FREQ=DAILY;UNTIL=tomorrow", "FREQ=DAILY\nRRULE:FREQ=DAILY",
      "FREQ=YEARLY;BYMONTHDAY=", "FREQ=DAILY;COUNT=99999999999"],
 )  # fmt: skip
-def test_what_is_no_recurrence_for_a_rule_is_refused(recurrence: str) -> None:
+def test_an_invalid_recurrence_is_refused(recurrence: str) -> None:
     with pytest.raises(RecurrenceInvalid):
         checked(recurrence, datetime(2026, 3, 1, 6))
 
@@ -194,29 +194,29 @@ def test_what_is_no_recurrence_for_a_rule_is_refused(recurrence: str) -> None:
     .map(";".join)
     | st.text(max_size=30)
 )  # fmt: skip
-def test_whatever_is_written_is_taken_or_refused_and_nothing_else(text: str) -> None:
+def test_any_text_is_accepted_or_refused(text: str) -> None:
     with suppress(RecurrenceInvalid):
         checked(text, datetime(2026, 3, 1, 6))
 
 
 @pytest.mark.parametrize("name", ["", "Europe/Bern", "../etc/passwd", "Europe", "/etc/localtime", "UTC\x00"])
-def test_a_time_zone_goes_by_its_iana_name(name: str) -> None:
+def test_only_iana_names_are_time_zones(name: str) -> None:
     with pytest.raises(TimeZoneUnknown):
         zone(name)
 
 
-def test_months_have_the_days_they_have() -> None:
+def test_the_last_day_of_every_month_counts() -> None:
     for year in (2023, 2024):
         for month in range(1, 13):
             last = date(year, month, monthrange(year, month)[1])
             assert completed_until(due_on(last, 12), 12) >= last
 
 
-MOST_WORK = 20_000  # calls of functions that a rule may cost whoever looks at it, whatever it says
+MOST_WORK = 20_000  # function calls that reading any rule may cost
 
 
 def work(do: Callable[[], object]) -> int:
-    """How many functions are called to do it: the same on every machine, unlike seconds."""
+    """Returns the number of function calls that `do` makes, which is the same on every machine."""
     calls = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:
@@ -251,18 +251,18 @@ STARTS = datetime(2026, 3, 1, 6)  # a Sunday
         ("FREQ=YEARLY", datetime(1, 3, 1), "a first date between 1970 and 2199"),
         ("FREQ=DAILY", datetime(1, 1, 1), "a first date between 1970 and 2199"),
         ("FREQ=YEARLY", datetime(9950, 3, 1), "a first date between 1970 and 2199"),
-        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", STARTS, "With FREQ=DAILY it may have the parts BYDAY, COUNT"),
-        ("FREQ=WEEKLY;BYMONTH=2", STARTS, "With FREQ=WEEKLY it may have the parts BYDAY, COUNT"),
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", STARTS, "With FREQ=DAILY, use only the parts BYDAY, COUNT"),
+        ("FREQ=WEEKLY;BYMONTH=2", STARTS, "With FREQ=WEEKLY, use only the parts BYDAY, COUNT"),
         ("FREQ=DAILY;INTERVAL=7;BYDAY=MO", STARTS, "never due"),
         ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", STARTS, "never due"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", STARTS, "never due"),
         ("FREQ=YEARLY;UNTIL=19991231", STARTS, "never due"),
-        ("FREQ=SECONDLY", STARTS, "Give FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"),
+        ("FREQ=SECONDLY", STARTS, "Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"),
         ("FREQ=DAILY;COUNT=999999", STARTS, "COUNT must be from 1 to 1,000"),
         ("FREQ=DAILY;INTERVAL=1001", STARTS, "INTERVAL must be from 1 to 1,000"),
     ],
 )
-def test_what_no_rule_can_be_is_refused_with_a_sentence_and_little_work(
+def test_an_impossible_recurrence_is_refused_with_a_sentence_and_little_work(
     recurrence: str, starts: datetime, says: str
 ) -> None:
     def ask() -> None:
@@ -272,7 +272,7 @@ def test_what_no_rule_can_be_is_refused_with_a_sentence_and_little_work(
     assert work(ask) < MOST_WORK
 
 
-def test_a_rule_that_is_due_every_day_costs_no_more_when_it_is_old() -> None:
+def test_an_old_daily_rule_costs_no_more_than_a_new_one() -> None:
     for recurrence in ("FREQ=DAILY", "FREQ=DAILY;INTERVAL=3;BYDAY=MO,FR", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO"):
         starts = datetime(1970, 1, 1, 6)
         assert work(lambda recurrence=recurrence, starts=starts: due(  # type: ignore[misc]
@@ -288,12 +288,12 @@ def test_a_rule_that_is_due_every_day_costs_no_more_when_it_is_old() -> None:
     st.datetimes(datetime(1990, 1, 1), datetime(1996, 1, 1)),
     st.integers(0, 3000),
 )  # fmt: skip
-def test_what_is_left_out_of_an_old_rule_changes_no_due_time(recurrence: str, starts: datetime, days: int) -> None:
+def test_skipping_the_past_of_an_old_rule_changes_no_due_time(recurrence: str, starts: datetime, days: int) -> None:
     starts = starts.replace(second=0, microsecond=0)
     after = (starts + timedelta(days=days)).replace(tzinfo=UTC)
-    counted = due(f"{recurrence};COUNT=1000", starts, "UTC", after, 1000)  # these are told from the beginning
-    told = due(recurrence, starts, "UTC", after, max(3, len(counted)))
-    assert told[: len(counted)] == counted
+    counted = due(f"{recurrence};COUNT=1000", starts, "UTC", after, 1000)  # COUNT is counted from the start
+    found = due(recurrence, starts, "UTC", after, max(3, len(counted)))
+    assert found[: len(counted)] == counted
 
 
 PART = st.one_of(
@@ -336,9 +336,7 @@ WELL_FORMED = st.tuples(
     st.one_of(st.datetimes(), st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31))),
     st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)),
 )
-def test_whatever_is_typed_is_a_rule_or_refused_and_never_much_work(
-    recurrence: str, starts: datetime, now: datetime
-) -> None:
+def test_any_input_is_accepted_or_refused_with_little_work(recurrence: str, starts: datetime, now: datetime) -> None:
     def ask() -> None:
         with suppress(RecurrenceInvalid):
             good = checked(recurrence, starts)
@@ -346,4 +344,4 @@ def test_whatever_is_typed_is_a_rule_or_refused_and_never_much_work(
             assert due(good, starts, "UTC", moment(starts, "UTC") - timedelta(days=2), 1)
             due(good, starts, "Europe/Zurich", now.replace(tzinfo=UTC), 12)
 
-    assert work(ask) < 3 * MOST_WORK  # it is looked at three times
+    assert work(ask) < 3 * MOST_WORK  # it is read three times

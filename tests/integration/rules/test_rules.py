@@ -1,4 +1,4 @@
-"""Retraining rules: made once with a confirmation, and firing by themselves from then on."""
+"""Retraining rules: confirmed once, they reset courses by themselves."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.access import Actor, Permission, acting_user, console_operator
+from models.preferences import AlertLevel
 from models.refusals.access import Forbidden
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
@@ -14,6 +15,7 @@ from models.refusals.rules import BrakeHolds, RuleInvalid, RuleStateConflict
 from models.resets import Audience
 from models.retraining import Rule
 from models.session import transaction
+from tasks.people.preferences import set_level
 from tasks.rules.lifecycle import confirm_again, make_rule
 from tasks.rules.proposals import propose_again, propose_rule
 from tasks.rules.terms import Terms, in_sentences, terms_of
@@ -39,7 +41,7 @@ from tests.scenes import COURSE, Scene, alerts, ask, make_scene, rows, run, stat
 
 pytestmark = pytest.mark.usefixtures("database")
 
-# The past, so that everyone was assigned by then: who is assigned is the database's to say, by its own clock.
+# In the past, so that everyone is assigned by then: the database decides that by its own clock.
 JANUARY = datetime(2026, 1, 2, tzinfo=UTC)
 MARCH = datetime(2026, 3, 1, 5, tzinfo=UTC)  # 6 o'clock in Zurich
 YEARLY = CALENDAR | {"starts": "2020-03-01T06:00", "time_zone": "Europe/Zurich"}
@@ -68,11 +70,11 @@ def test_a_calendar_rule_resets_the_course_when_it_is_due_and_not_before(scene: 
     assert occurrences(rule) == [(MARCH, "requested", None)]
     [(reset, audience, requester, requested_by, reason)] = resets()
     assert (audience, reason) == ("assigned", "yearly recertification")
-    # It was nobody's click, and its owner's doing all the same; the audit tells both.
+    # The audit names the rule, and its owner is responsible.
     assert (requester, requested_by) == (f"rule:{rule}", scene.admin.user_id)
     assert ask("SELECT actor FROM audit WHERE action = 'reset.requested'") == f"rule:{rule}"
 
-    # It is settled when its reset is.
+    # The occurrence is settled when its reset is.
     tick(MARCH + MOMENT)
     assert occurrences(rule) == [(MARCH, "requested", None)]
     post.drain()
@@ -82,7 +84,7 @@ def test_a_calendar_rule_resets_the_course_when_it_is_due_and_not_before(scene: 
     assert rule_of(rule).look_at == datetime(2027, 3, 1, 5, tzinfo=UTC)
 
 
-def test_the_confirmation_stays_on_the_rule_with_who_when_and_what_was_shown(scene: Scene) -> None:
+def test_the_rule_keeps_who_confirmed_it_when_and_what_was_shown(scene: Scene) -> None:
     rule = rule_of(make(scene, JANUARY, **YEARLY))
     assert (rule.owner_id, rule.owner, rule.confirmed_at) == (scene.admin.user_id, scene.admin.name, JANUARY)
     assert rule.confirmed_reach == 20
@@ -105,7 +107,7 @@ def test_a_proposal_makes_one_rule_however_often_it_is_confirmed(scene: Scene) -
     assert ask("SELECT count(*) FROM audit WHERE action = 'rule.made'") == 1
 
 
-def test_a_rule_needs_its_proposal_in_time_the_code_and_the_permission(scene: Scene) -> None:
+def test_a_rule_needs_a_current_proposal_the_course_code_and_the_permission(scene: Scene) -> None:
     other = make_scene("globex", learners=1)
     with at(JANUARY), transaction() as session:
         token = propose_rule(session, scene.admin, Terms(course=COURSE, reason="r", **YEARLY)).token
@@ -143,32 +145,31 @@ def test_a_rule_needs_its_proposal_in_time_the_code_and_the_permission(scene: Sc
         (EVENT | {"starts": "2026-03-01T06:00"}, RuleInvalid),
     ],
 )
-def test_terms_that_do_not_go_together_are_refused(scene: Scene, terms: Any, refusal: type[Refused]) -> None:
+def test_terms_that_do_not_fit_together_are_refused(scene: Scene, terms: Any, refusal: type[Refused]) -> None:
     with pytest.raises(refusal), at(JANUARY), transaction() as session:
         propose_rule(session, scene.admin, Terms(**{"course": COURSE, "reason": "r"} | terms))
 
 
-def test_a_rule_is_said_in_plain_sentences(scene: Scene) -> None:
+def test_a_rule_is_described_in_plain_sentences(scene: Scene) -> None:
     group(scene, "bern", [])
     terms = (
         YEARLY | {"audience": "group", "group": "bern", "warn_days": 14, "due_in_days": 30, "most_a_day": 500} | SKIP
     )
     rule = rule_of(make(scene, JANUARY, **terms))
     with transaction() as session:
-        said = " ".join(in_sentences(terms_of(session, session.get_one(Rule, rule.id))))
-    assert said == (
-        "FIRE-101 is reset for the members of bern: each year on 1 March at 06:00 (Europe/Zurich). What is reset "
-        "cannot be undone. Learners are warned 14 days before. The new due date is 30 days later. Learners are "
-        "alerted that the course is assigned again. It resets at most 500 learners a day; the rest wait for the next "
-        "day. When its audience has grown by more than half, it waits for a new confirmation. What comes due while "
-        "nothing runs is skipped."
+        sentences = " ".join(in_sentences(terms_of(session, session.get_one(Rule, rule.id))))
+    assert sentences == (
+        "FIRE-101 is reset for the members of bern: each year on 1 March at 06:00 (Europe/Zurich). Resets cannot be "
+        "undone. Learners are warned 14 days before. The new due date is 30 days after the reset. Learners are alerted "
+        "that the course is assigned again. It resets at most 500 learners a day; the rest wait for the next day. If "
+        "its audience grows by more than half, it waits to be confirmed again. Missed runs are skipped."
     )
 
 
-# Being due
+# Due times
 
 
-def test_a_one_off_stays_one_off(scene: Scene, post: Post) -> None:
+def test_a_one_time_rule_runs_once(scene: Scene, post: Post) -> None:
     rule = make(scene, JANUARY, **ONCE, starts="2026-03-01T06:00", time_zone="Europe/Zurich")
     for moment in (MARCH, MARCH + MOMENT, MARCH + timedelta(days=1), MARCH + timedelta(days=800)):
         tick(moment)
@@ -191,7 +192,7 @@ def test_a_past_date_never_fires(scene: Scene) -> None:
 def test_a_rolling_rule_is_due_for_each_learner_by_their_own_completion(scene: Scene, post: Post) -> None:
     one, two, three, *others = scene.enrolments()
     completed(one.id, datetime(2025, 1, 9, 23, 30, tzinfo=UTC))  # on the 10th, in Zurich
-    completed(two.id, datetime(2025, 1, 10, 22, 30, tzinfo=UTC))  # also
+    completed(two.id, datetime(2025, 1, 10, 22, 30, tzinfo=UTC))  # too
     completed(three.id, datetime(2025, 1, 10, 23, 30, tzinfo=UTC))  # on the 11th
     for other in others:
         completed(other.id, datetime(2025, 6, 1, tzinfo=UTC))
@@ -214,7 +215,7 @@ def test_a_rolling_rule_is_due_for_each_learner_by_their_own_completion(scene: S
     assert [one.state for one in scene.enrolments()] == ["assigned"] * 3 + ["completed"] * 17
 
 
-def test_a_thousand_learners_are_a_reset_and_one_more_is_another(post: Post) -> None:
+def test_a_reset_takes_a_thousand_named_learners_and_the_next_reset_takes_the_rest(post: Post) -> None:
     scene = make_scene(learners=1001, completed=100)
     run("UPDATE enrolment SET completed_at = '2025-02-01', assigned_at = '2025-01-01'")
     rule = make(scene, JANUARY, **ROLLING)
@@ -227,7 +228,7 @@ def test_a_thousand_learners_are_a_reset_and_one_more_is_another(post: Post) -> 
     assert rule_of(rule).state == "active"
 
 
-def test_an_event_makes_the_rules_due_that_wait_for_it(scene: Scene, post: Post) -> None:
+def test_an_event_makes_matching_rules_due(scene: Scene, post: Post) -> None:
     people = [user.email for user in scene.users()[:5]]
     group(scene, "bern", people)
     group(scene, "lyon", [])
@@ -249,17 +250,17 @@ def test_an_event_makes_the_rules_due_that_wait_for_it(scene: Scene, post: Post)
     tick(MARCH + timedelta(minutes=2))
     assert {state for _, state, _ in occurrences(anything) + occurrences(incident)} == {"settled"}
     assert [one.state for one in scene.enrolments()] == ["assigned"] * 5 + ["completed"] * 15
-    # An event of another group is none of the group's rule.
+    # An event for another group does not make the group's rule due.
     happen(scene, MARCH + timedelta(days=1), "7732", group="lyon")
     tick(MARCH + timedelta(days=1))
     assert len(occurrences(incident)) == 1
-    assert occurrences(anything)[1:] == [(MARCH + timedelta(days=1), "skipped", "nobody was in its audience")]
+    assert occurrences(anything)[1:] == [(MARCH + timedelta(days=1), "skipped", "the audience was empty")]
 
 
 # Warnings
 
 
-def test_learners_are_warned_once_so_many_days_before(scene: Scene, post: Post) -> None:
+def test_learners_are_warned_once_a_number_of_days_before(scene: Scene, post: Post) -> None:
     rule = make(scene, JANUARY, **YEARLY, warn_days=14, due_in_days=30)
     tick(MARCH - timedelta(days=14) - MOMENT)
     assert occurrences(rule) == []
@@ -280,7 +281,27 @@ def test_learners_are_warned_once_so_many_days_before(scene: Scene, post: Post) 
                id=scene.course.id) is True  # fmt: skip
 
 
-def test_who_is_due_by_their_own_completion_is_warned_of_their_own(scene: Scene) -> None:
+@pytest.mark.parametrize("terms", [YEARLY, ROLLING], ids=["calendar", "rolling"])
+def test_learners_who_want_no_alerts_about_the_course_get_no_warning(scene: Scene, terms: dict[str, Any]) -> None:
+    # Given two learners with alerts on, one of whom wants none about this course, and one whose alerts are off
+    silent, warned, *_ = [user for user in scene.users() if user.notifications_on]
+    off = next(user for user in scene.users() if not user.notifications_on)
+    with transaction() as session:
+        set_level(session, silent.id, scene.course.id, AlertLevel.NONE)
+        set_level(session, warned.id, scene.other_course.id, AlertLevel.NONE)
+    for enrolment in scene.enrolments():
+        completed(enrolment.id, datetime(2025, 3, 1, tzinfo=UTC))
+    # When a rule warns
+    make(scene, JANUARY, **terms, warn_days=14)
+    tick(MARCH - timedelta(days=13))
+    # Then no alert is even written for the two who want none
+    written = {user for (user,) in rows("SELECT user_id FROM notification WHERE kind = 'retraining_ahead'")}
+    assert warned.id in written
+    assert written.isdisjoint({silent.id, off.id})
+    assert len(written) == 17
+
+
+def test_a_rolling_rule_warns_each_learner_before_their_own_due_time(scene: Scene) -> None:
     one, two, *others = scene.enrolments()
     completed(one.id, datetime(2025, 1, 20, tzinfo=UTC))
     completed(two.id, datetime(2025, 1, 21, tzinfo=UTC))
@@ -291,12 +312,12 @@ def test_who_is_due_by_their_own_completion_is_warned_of_their_own(scene: Scene)
     assert rows("SELECT user_id FROM notification") == [(one.user_id,)]
     tick(datetime(2026, 1, 14, 6, tzinfo=UTC))
     assert rows("SELECT user_id FROM notification ORDER BY id") == [(one.user_id,), (two.user_id,)]
-    # Who does it anew before that is not reset for the old completion.
+    # A learner who completes the course again before that is not reset for the old completion.
     completed(one.id, datetime(2026, 1, 15, tzinfo=UTC))
     tick(datetime(2026, 1, 20, 6, tzinfo=UTC))
     tick(datetime(2026, 1, 21, 6, tzinfo=UTC))
     assert [(state, reason) for _, state, reason in occurrences(rule)] == [
-        ("skipped", "the course was reset, completed anew or unassigned since"),
+        ("skipped", "the course was reset, completed again or unassigned in the meantime"),
         ("requested", None),
     ]
 
@@ -316,14 +337,14 @@ def test_an_event_rule_can_warn_first(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("catch_up", ["run_once", "skip"])
-def test_what_came_due_in_an_outage_is_made_up_for_once_or_skipped_and_says_which(scene: Scene, catch_up: str) -> None:
+def test_runs_missed_in_an_outage_happen_once_or_are_skipped_as_the_rule_says(scene: Scene, catch_up: str) -> None:
     rule = make(scene, JANUARY, **MONTHLY, catch_up=catch_up)
     tick(MARCH + timedelta(days=45))  # 15 April
     months = [datetime(2026, 2, 1, 5, tzinfo=UTC), MARCH, datetime(2026, 4, 1, 4, tzinfo=UTC)]
-    made_up_for = "made up for by the one due at 2026-04-01 04:00 UTC"
-    missed = "it was due while nothing ran, and the rule skips what it missed"
+    replaced = "replaced by the later missed run, due 2026-04-01 04:00 UTC"
+    missed = "due while no worker was running; this rule skips missed runs"
     assert occurrences(rule) == (
-        [(months[0], "skipped", made_up_for), (months[1], "skipped", made_up_for), (months[2], "requested", None)]
+        [(months[0], "skipped", replaced), (months[1], "skipped", replaced), (months[2], "requested", None)]
         if catch_up == "run_once"
         else [(month, "skipped", missed) for month in months]
     )
@@ -331,13 +352,13 @@ def test_what_came_due_in_an_outage_is_made_up_for_once_or_skipped_and_says_whic
     assert rule_of(rule).look_at == datetime(2026, 5, 1, 4, tzinfo=UTC)
 
 
-def test_a_tick_that_is_a_little_late_is_no_outage(scene: Scene) -> None:
+def test_a_tick_that_is_a_little_late_misses_nothing(scene: Scene) -> None:
     rule = make(scene, JANUARY, **YEARLY, **SKIP)
     tick(MARCH + timedelta(minutes=50))
     assert occurrences(rule) == [(MARCH, "requested", None)]
 
 
-def test_of_learners_who_came_due_in_an_outage_each_is_reset_and_all_of_them_together(scene: Scene) -> None:
+def test_learners_who_came_due_in_an_outage_are_all_reset_in_one_reset(scene: Scene) -> None:
     for number, enrolment in enumerate(scene.enrolments()):
         completed(enrolment.id, datetime(2025, 2, 1 + number, tzinfo=UTC))
     rule = make(scene, JANUARY, **ROLLING)
@@ -351,7 +372,7 @@ def test_of_learners_who_came_due_in_an_outage_each_is_reset_and_all_of_them_tog
 # Brakes
 
 
-def test_an_audience_that_has_grown_by_more_than_half_waits_for_a_new_confirmation(scene: Scene, post: Post) -> None:
+def test_a_rule_whose_audience_grew_by_more_than_half_waits_to_be_confirmed_again(scene: Scene, post: Post) -> None:
     run("UPDATE enrolment SET unassigned_at = now() WHERE id > :first", first=scene.enrolments()[9].id)
     rule = make(scene, JANUARY - YEAR, **YEARLY)
     run("UPDATE enrolment SET unassigned_at = NULL WHERE id <= :last", last=scene.enrolments()[14].id)
@@ -377,10 +398,10 @@ def test_an_audience_that_has_grown_by_more_than_half_waits_for_a_new_confirmati
     assert rule_of(rule).state == "active"
 
 
-def test_a_waiting_occurrence_goes_on_when_it_is_confirmed_also_where_outages_are_skipped(scene: Scene) -> None:
+def test_a_waiting_occurrence_goes_on_once_confirmed_even_if_missed_runs_are_skipped(scene: Scene) -> None:
     rule = make(scene, JANUARY, **YEARLY, **SKIP, most_learners=19)
     tick(MARCH)
-    assert rule_of(rule).waits_for == "It would reset 20 learners at one time; its cap is 19."
+    assert rule_of(rule).waits_for == "It would reset 20 learners at once; its limit is 19."
     with pytest.raises(BrakeHolds):
         confirm(scene, rule, MARCH + timedelta(days=3))
     confirm(scene, rule, MARCH + timedelta(days=3), most_learners=20)
@@ -388,7 +409,7 @@ def test_a_waiting_occurrence_goes_on_when_it_is_confirmed_also_where_outages_ar
     assert occurrences(rule) == [(MARCH, "requested", None)]
 
 
-def test_a_daily_cap_spreads_a_rolling_rule_over_days(scene: Scene, post: Post) -> None:
+def test_a_daily_limit_spreads_a_rolling_rule_over_days(scene: Scene, post: Post) -> None:
     run("UPDATE enrolment SET completed_at = '2025-02-01', assigned_at = '2025-01-01'")
     rule = make(scene, JANUARY, **ROLLING, **SKIP, most_a_day=8)
     day = datetime(2026, 2, 1, 6, tzinfo=UTC)
@@ -398,13 +419,13 @@ def test_a_daily_cap_spreads_a_rolling_rule_over_days(scene: Scene, post: Post) 
         tick(day + timedelta(days=number, hours=5))
         begun.append(ask("SELECT count(*) FROM occurrence WHERE state = 'requested'"))
         if number == 0:
-            put_off = "put off to the next day: the rule's daily cap was reached"
-            assert occurrences(rule).count((day, "planned", put_off)) == 12
+            postponed = "postponed to the next day: the rule's daily limit was reached"
+            assert occurrences(rule).count((day, "planned", postponed)) == 12
     assert begun == [8, 16, 20, 20]
     assert rows("SELECT cardinality(user_ids) FROM reset ORDER BY requested_at") == [(8,), (8,), (4,)]
 
 
-def test_a_daily_cap_puts_an_event_off_to_the_next_day(scene: Scene, post: Post) -> None:
+def test_a_daily_limit_postpones_an_event_to_the_next_day(scene: Scene, post: Post) -> None:
     rule = make(scene, JANUARY, **EVENT, most_a_day=30)
     for number in range(2):
         happen(scene, MARCH, f"{number}")
@@ -423,14 +444,14 @@ def test_a_daily_cap_puts_an_event_off_to_the_next_day(scene: Scene, post: Post)
         ("""UPDATE "user" SET permissions = '{}' WHERE id = :id""", "You need the permission"),
     ],
 )
-def test_a_rule_whose_owner_may_not_any_more_waits_and_says_so(scene: Scene, change_owner: str, why: str) -> None:
+def test_a_rule_whose_owner_lost_the_permission_waits_and_says_so(scene: Scene, change_owner: str, why: str) -> None:
     rule = make(scene, JANUARY, **YEARLY)
     run(change_owner, id=scene.admin.user_id)
     tick(MARCH)
     assert resets() == []
     assert rule_of(rule).state == "waiting"
     assert why in str(rule_of(rule).waits_for)
-    # Whoever confirms it again owns it.
+    # The user who confirms it again becomes its owner.
     run(
         """INSERT INTO "user" (organization_id, email, name, permissions)
            VALUES (:organization, 'sam@acme.example', 'Sam', ARRAY[:one, :two])""",
@@ -445,13 +466,13 @@ def test_a_rule_whose_owner_may_not_any_more_waits_and_says_so(scene: Scene, cha
     assert [(requester, user) for _, _, requester, user, _ in resets()] == [(f"rule:{rule}", sam.user_id)]
 
 
-def test_a_rule_of_the_console_has_nobody_who_could_lose_a_permission(scene: Scene) -> None:
+def test_a_rule_made_at_the_console_has_no_owner_who_could_lose_a_permission(scene: Scene) -> None:
     rule = make(scene, JANUARY, console_operator(scene.organization), **YEARLY)
     tick(MARCH)
     assert [(requester, user) for _, _, requester, user, _ in resets()] == [(f"rule:{rule}", None)]
 
 
-def test_a_rolling_rule_needs_the_permission_for_users_too(scene: Scene) -> None:
+def test_a_rolling_rule_also_needs_the_permission_for_users(scene: Scene) -> None:
     run(
         'UPDATE "user" SET permissions = ARRAY[:courses] WHERE id = :id',
         courses=Permission.COURSES.value,
@@ -463,7 +484,7 @@ def test_a_rolling_rule_needs_the_permission_for_users_too(scene: Scene) -> None
         make(scene, JANUARY, actor, **ROLLING)
 
 
-def test_what_comes_due_in_a_pause_is_skipped(scene: Scene) -> None:
+def test_due_times_during_a_pause_are_skipped(scene: Scene) -> None:
     run("UPDATE enrolment SET completed_at = '2025-02-15', assigned_at = '2025-01-01'")
     rules = [make(scene, JANUARY, **MONTHLY), make(scene, JANUARY, **ROLLING), make(scene, JANUARY, **EVENT)]
     for rule in rules:
@@ -484,7 +505,7 @@ def test_what_comes_due_in_a_pause_is_skipped(scene: Scene) -> None:
     assert occurrences(rules[0])[2:] == [(datetime(2026, 4, 1, 4, tzinfo=UTC), "requested", None)]
 
 
-def test_a_removed_rule_never_fires_and_its_history_stays(scene: Scene) -> None:
+def test_a_removed_rule_never_fires_and_keeps_its_history(scene: Scene) -> None:
     rule = make(scene, JANUARY, **YEARLY, warn_days=14)
     tick(MARCH - timedelta(days=7))
     change(scene, "remove", rule, MARCH - timedelta(days=1))
@@ -498,10 +519,10 @@ def test_a_removed_rule_never_fires_and_its_history_stays(scene: Scene) -> None:
     ]
 
 
-# Together and in each other's way
+# Several rules and resets at once
 
 
-def test_one_rule_that_fails_does_not_keep_the_others_from_their_turn(scene: Scene) -> None:
+def test_a_failing_rule_does_not_hold_up_the_others(scene: Scene) -> None:
     broken, whole = make(scene, JANUARY, **YEARLY), make(scene, JANUARY, **YEARLY, audience=Audience.COMPLETED)
     run("UPDATE retraining_rule SET recurrence = 'FREQ=NEVER' WHERE id = :id", id=broken)
     tick(MARCH)
@@ -514,10 +535,10 @@ def test_one_rule_that_fails_does_not_keep_the_others_from_their_turn(scene: Sce
     assert [state for _, state, _ in occurrences(broken)] == ["requested"]
 
 
-def test_a_reset_of_everyone_that_is_under_way_is_waited_for(scene: Scene, post: Post) -> None:
+def test_a_rule_waits_for_a_running_reset_of_its_whole_audience(scene: Scene, post: Post) -> None:
     rule = make(scene, JANUARY, **YEARLY)
     scene.request()
-    post.deliver(post.take()[0])  # its ledger is written, and every learner open
+    post.deliver(post.take()[0])  # writes its ledger: every learner is open
     tick(MARCH)
     assert [state for _, state, _ in occurrences(rule)] == ["planned"]
     assert rule_of(rule).state == "active"
@@ -527,8 +548,8 @@ def test_a_reset_of_everyone_that_is_under_way_is_waited_for(scene: Scene, post:
     assert [state for _, state, _ in occurrences(rule)] == ["requested"]
 
 
-def test_a_batch_that_is_refused_leaves_nothing_and_sends_nothing(scene: Scene, post: Post) -> None:
-    # Given five learners who are due, and then more than the cap
+def test_a_refused_batch_leaves_nothing_and_sends_nothing(scene: Scene, post: Post) -> None:
+    # Given five learners who are due, and then more than the limit
     for number, enrolment in enumerate(scene.enrolments()):
         completed(enrolment.id, datetime(2025, 2, 1 if number < 5 else 2, tzinfo=UTC))
     rule = make(scene, JANUARY, **ROLLING, most_learners=9)
@@ -537,7 +558,7 @@ def test_a_batch_that_is_refused_leaves_nothing_and_sends_nothing(scene: Scene, 
     assert post.take() == resets() == []
 
 
-def test_confirming_needs_a_proposal_of_the_rule_as_it_is(scene: Scene) -> None:
+def test_confirming_again_needs_a_proposal_for_that(scene: Scene) -> None:
     rule = make(scene, JANUARY, **YEARLY)
     with at(JANUARY), transaction() as session:
         new = propose_rule(session, scene.admin, Terms(course=COURSE, reason="r", **YEARLY)).token
@@ -550,7 +571,7 @@ def test_confirming_needs_a_proposal_of_the_rule_as_it_is(scene: Scene) -> None:
         confirm_again(session, scene.admin, proposal=again, confirm=COURSE)
 
 
-def test_nobody_reaches_a_rule_of_another_organization(scene: Scene) -> None:
+def test_rules_of_other_organizations_are_out_of_reach(scene: Scene) -> None:
     rule = make(scene, JANUARY, **YEARLY)
     stranger = make_scene("globex", learners=1)
     for what in ("pause", "resume", "remove"):
