@@ -154,7 +154,7 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(sign_in: SignIn
     tick(datetime.now(UTC) + timedelta(seconds=1))
     page = sign_in(ADMIN, width=390)
     page.goto("/rules")
-    expect(page.get_by_text("It would reset 12 learners at one time; its cap is 5.")).to_be_visible()
+    expect(page.get_by_text("It would reset 12 learners at once; its limit is 5.")).to_be_visible()
     page.get_by_role("link", name=COURSE).click()
     with slow_scripts(page):
         page.get_by_role("link", name="Confirm again").click()
@@ -164,7 +164,7 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(sign_in: SignIn
     page.get_by_text("Other caps").click()
     page.get_by_label("At most so many learners at one time").fill("12")
     page.get_by_role("button", name="See what it would do").click()
-    expect(page.get_by_text("With more than 12 learners at one time")).to_be_visible()
+    expect(page.get_by_text("For more than 12 learners at once")).to_be_visible()
     page.get_by_label("Type").fill(COURSE)
     page.get_by_role("button", name="Confirm the rule").click()
     expect(page.get_by_text("What waited goes on.")).to_be_visible()

@@ -131,7 +131,7 @@ def test_of_three_due_times_of_one_rule_that_nobody_looked_at_the_latest_is_run_
     start_worker(**OFTEN)
     until(lambda: settled(daily))
     assert [state for _, state, _ in occurrences(daily)] == ["skipped"] * 3 + ["settled"]
-    assert all("made up for" in str(reason) for _, _, reason in occurrences(daily)[:3])
+    assert all("replaced by" in str(reason) for _, _, reason in occurrences(daily)[:3])
     assert ask("SELECT count(*) FROM reset") == 1
 
 

@@ -28,9 +28,9 @@ _ENROLMENT = {
 }
 
 _WORDS = [
-    "SAFETY-101 is reset for everyone it is assigned to: each year on 1 March at 06:00 (Europe/Zurich).",
+    "SAFETY-101 is reset for everyone assigned: each year on 1 March at 06:00 (Europe/Zurich).",
     "Learners are warned 14 days before.",
-    "The new due date is 30 days later.",
+    "The new due date is 30 days after the reset.",
 ]
 _FIGURES = {
     "reach": 120,

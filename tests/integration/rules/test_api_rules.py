@@ -54,7 +54,7 @@ def test_a_rule_is_proposed_made_paused_and_removed(client: httpx.Client) -> Non
     assert proposal["ahead"][0]["due_at"] == "2031-03-01T05:00:00Z"
     assert len(proposal["ahead"]) == 12
     assert proposal["figures"]["learners"] == 12
-    assert proposal["in_words"][0].startswith(f"{COURSE} is reset for everyone it is assigned to: each year on 1 March")
+    assert proposal["in_words"][0].startswith(f"{COURSE} is reset for everyone assigned: each year on 1 March")
 
     wrong = {"proposal": proposal["proposal"], "confirm": "FIRE"}
     refused = client.post("/v1/rules", json=wrong, headers={"Idempotency-Key": "k"})
@@ -244,7 +244,7 @@ def test_an_organization_has_so_many_rules_and_no_more(
     assert client.post("/v1/rules", json=make_second, headers={"Idempotency-Key": "2"}).status_code == 201
     # Neither is a third one proposed, nor one made that was proposed in time
     refused = propose(client, **CALENDAR)
-    assert refused.json()["detail"] == "There are 2 rules already, of 2 that an organization may have. Remove one."
+    assert refused.json()["detail"] == "Your organization has 2 rules; the limit is 2. Remove one first."
     late = {"proposal": waiting, "confirm": COURSE}
     assert client.post("/v1/rules", json=late, headers={"Idempotency-Key": "3"}).status_code == 422
     # … until one is removed; and another organization has its own

@@ -83,16 +83,16 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(scene: Scene, a
     rule = make(scene, now - timedelta(days=1), **EVENT, most_learners=5)
     happen(scene, now, "7731")
     tick(now + timedelta(seconds=1))
-    assert "It would reset 12 learners at one time; its cap is 5." in admin.get("/rules").text
+    assert "It would reset 12 learners at once; its limit is 5." in admin.get("/rules").text
 
     as_it_is = field(admin.get(f"/rules/{rule}/confirm"), "proposal")
     held = send(admin, f"/rules/{rule}/confirm", proposal=as_it_is, confirm=COURSE)
     assert held.status_code == 409
-    assert "its cap is 5" in held.text
+    assert "its limit is 5" in held.text
     assert "Other caps" in held.text
 
     larger = admin.get(f"/rules/{rule}/confirm?most_learners=20&most_a_day=x")
-    assert "With more than 20 learners at one time" in larger.text
+    assert "For more than 20 learners at once" in larger.text
     released = send(admin, f"/rules/{rule}/confirm", proposal=field(larger, "proposal"), confirm=COURSE)
     assert released.headers["location"] == f"/rules/{rule}?done=confirmed"
     assert (rule_of(rule).state, rule_of(rule).most_learners) == ("active", 20)
