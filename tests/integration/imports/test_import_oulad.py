@@ -1,6 +1,6 @@
-"""The import of the OULAD, from a hand-made folder of a dozen rows a file and, where it is at hand, the real one.
+"""The import of the OULAD: from hand-made files of a dozen rows, and from a real module in `tests/oulad`.
 
-`RECOURSE_OULAD` names the folder of the real files.
+`RECOURSE_OULAD` may name a folder with the whole data set, which is then used in place of the module.
 """
 
 import os
@@ -16,8 +16,11 @@ from models import metadata
 from models.session import transaction
 from tasks.imports import oulad
 from tasks.imports.oulad import Count, ImportReport, MalformedFile, import_oulad
+from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.usefixtures("database")
+
+REAL = Path(os.environ.get("RECOURSE_OULAD", PROJECT / "tests" / "oulad"))
 
 # Quoted and bare values mixed, as published: each file quotes in its own way.
 FOLDER = {
@@ -543,11 +546,23 @@ def test_the_line_is_right_far_into_a_file_of_many_blocks(folder: Path) -> None:
         imported(folder)
 
 
-@pytest.mark.skipif("RECOURSE_OULAD" not in os.environ, reason="RECOURSE_OULAD does not name the folder of the data")
-def test_the_real_data_set_comes_in_whole() -> None:
-    report = imported(Path(os.environ["RECOURSE_OULAD"]))
-
-    assert report == ImportReport(
+REPORTS = {
+    # Module AAA, which comes with the tests: all its submissions are of assignments.
+    2: ImportReport(
+        courses=Count(2, 2),
+        users=Count(712, 712),
+        activities=Count(12 + 413, 12 + 413),
+        enrolments=Count(748, 748),
+        records={
+            "assignment_submission": Count(3_149, 2_929),
+            "practical_assessment": Count(0, 0),
+            "completion": Count(487 + 44, 487 + 44),
+            "certificate": Count(487 + 44, 487 + 44),
+        },
+        left_out={"the student withdrew": 220},
+    ),
+    # The whole data set, where `RECOURSE_OULAD` names its folder.
+    22: ImportReport(
         courses=Count(22, 22),
         users=Count(28_785, 28_785),
         activities=Count(206 + 6_364, 206 + 6_364),
@@ -559,13 +574,29 @@ def test_the_real_data_set_comes_in_whole() -> None:
             "certificate": Count(12_361 + 3_024, 12_361 + 3_024),
         },
         left_out={"the student withdrew": 173_912 - 89_609 - 71_208},
+    ),
+}
+WITHDRAWN = {2: 126, 22: 10_156}
+LARGEST = {
+    2: [("AAA-2013J", 383), ("AAA-2014J", 365)],
+    22: [("CCC-2014J", 2_498), ("FFF-2014J", 2_365), ("BBB-2014J", 2_292)],
+}
+
+
+def test_real_data_is_imported_completely() -> None:
+    report = imported(REAL)
+    courses = report.courses.in_files
+
+    assert report == REPORTS[courses]
+    assert rows("SELECT count(*) FROM enrolment WHERE unassigned_at IS NOT NULL") == [(WITHDRAWN[courses],)]
+    assert (
+        rows(
+            """SELECT c.code, count(*) FROM enrolment e JOIN course c ON c.id = e.course_id
+               GROUP BY c.code ORDER BY count(*) DESC LIMIT 3"""
+        )
+        == LARGEST[courses]
     )
-    assert rows("SELECT count(*) FROM enrolment WHERE unassigned_at IS NOT NULL") == [(10_156,)]
-    assert rows(
-        """SELECT c.code, count(*) FROM enrolment e JOIN course c ON c.id = e.course_id
-           GROUP BY c.code ORDER BY count(*) DESC LIMIT 3"""
-    ) == [("CCC-2014J", 2_498), ("FFF-2014J", 2_365), ("BBB-2014J", 2_292)]
 
     before = everything()
-    imported(Path(os.environ["RECOURSE_OULAD"]))
+    imported(REAL)
     assert everything() == before

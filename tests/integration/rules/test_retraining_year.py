@@ -1,10 +1,6 @@
-"""A year of rules over courses of the OULAD, tick by tick, against a list of due times that was worked out apart.
-
-`RECOURSE_OULAD` names the folder of the real files; without it the hand-made ones are used alone.
-"""
+"""A year of rules over courses of the OULAD, tick by tick, against due times that were worked out independently."""
 
 import csv
-import os
 from calendar import monthrange
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,7 +15,7 @@ from models.resets import SETTLED
 from models.session import transaction
 from models.training import Course
 from tasks.imports.oulad import import_oulad
-from tests.integration.imports.test_import_oulad import FOLDER
+from tests.integration.imports.test_import_oulad import FOLDER, REAL
 from tests.post import Post
 from tests.rules import CALENDAR, EVENT, ONCE, ROLLING, happen, make, tick
 from tests.scenes import Scene, rows, run
@@ -27,11 +23,12 @@ from tests.scenes import Scene, rows, run
 YEAR = 2015
 BEGIN = datetime(YEAR, 1, 1, tzinfo=UTC)
 ZURICH = "Europe/Zurich"
-CALENDAR_COURSE, ROLLING_COURSE = "BBB-2014B", "AAA-2013J"
-AGAIN_AFTER = 40  # days after their reset, every learner has completed the course anew
+ROLLING_COURSE = "AAA-2013J"
+CALENDAR_COURSES = {"hand-made": "BBB-2014B", "real": "AAA-2014J"}
+AGAIN_AFTER = 40  # days from a reset until the learner completes the course again
 MONTHS = 7
 
-# Swiss clocks in 2015, from the law and not from a library: summer time from 29 March to 25 October, at 1:00 UTC.
+# Swiss clocks in 2015, by law: summer time from 29 March to 25 October, at 1:00 UTC.
 SUMMER = (datetime(YEAR, 3, 29, 1, tzinfo=UTC), datetime(YEAR, 10, 25, 1, tzinfo=UTC))
 
 
@@ -47,7 +44,7 @@ def months_later(day: date, months: int) -> date:
 
 
 def completions(folder: Path, course: str) -> dict[str, date]:
-    """Address and day of completion, straight from the files: whoever passed did so at the end of the presentation."""
+    """Returns address and day of completion from the files: learners who passed did so when the presentation ended."""
     module, presentation = course.split("-")
 
     def of(name: str) -> list[dict[str, str]]:
@@ -67,7 +64,7 @@ def completions(folder: Path, course: str) -> dict[str, date]:
 
 
 def expected_rolling(folder: Path) -> Counter[tuple[datetime, str]]:
-    """Each learner by themself: completed, due so many months later at 6:00, reset, completed again, and so on."""
+    """Returns due time and address: completed, due `MONTHS` later at 6:00, reset, completed again, and so on."""
     due: Counter[tuple[datetime, str]] = Counter()
     for email, completed in completions(folder, ROLLING_COURSE).items():
         day = completed
@@ -75,63 +72,56 @@ def expected_rolling(folder: Path) -> Counter[tuple[datetime, str]]:
             if at > BEGIN:
                 due[at, email] += 1
                 day = at.date() + timedelta(days=AGAIN_AFTER)
-            else:  # it was due before there was a rule: it never fires, and the learner stays as they are
+            else:  # due before the rule was made: it never fires
                 break
     return due
 
 
-@pytest.fixture(params=["hand-made", "real"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    if request.param == "real":
-        if "RECOURSE_OULAD" not in os.environ:
-            pytest.skip("RECOURSE_OULAD does not name the folder of the data")
-        return Path(os.environ["RECOURSE_OULAD"])
+@pytest.mark.parametrize("data", CALENDAR_COURSES)
+def test_in_a_year_of_ticks_every_rule_is_due_exactly_when_expected(data: str, tmp_path: Path, post: Post) -> None:
+    folder, calendar_course = REAL if data == "real" else tmp_path, CALENDAR_COURSES[data]
     for name, content in FOLDER.items():
         (tmp_path / name).write_text(content)
-    return tmp_path
-
-
-def test_in_a_year_of_ticks_every_rule_is_due_when_a_list_made_apart_says(folder: Path, post: Post) -> None:
     with transaction() as session:
         import_oulad(session, folder, "oulad")
         organization = session.scalars(select(Organization)).one()
         admin: Actor = acting_user(session, organization, "admin@oulad.example")
         by_code = {course.code: course for course in session.scalars(select(Course))}
-    scene = Scene(organization, admin, by_code[CALENDAR_COURSE], by_code[ROLLING_COURSE])
+    scene = Scene(organization, admin, by_code[calendar_course], by_code[ROLLING_COURSE])
 
     quarterly = make(
-        scene, BEGIN, **CALENDAR | {"recurrence": "FREQ=MONTHLY;INTERVAL=3"}, course=CALENDAR_COURSE,
+        scene, BEGIN, **CALENDAR | {"recurrence": "FREQ=MONTHLY;INTERVAL=3"}, course=calendar_course,
         starts="2014-02-28T02:30", time_zone=ZURICH,
     )  # fmt: skip
     last_sundays = make(
-        scene, BEGIN, **CALENDAR | {"recurrence": "FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU"}, course=CALENDAR_COURSE,
+        scene, BEGIN, **CALENDAR | {"recurrence": "FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU"}, course=calendar_course,
         starts="2014-03-30T02:30", time_zone=ZURICH,
     )  # fmt: skip
     rolling = make(
         scene, BEGIN, **ROLLING | {"months": MONTHS}, course=ROLLING_COURSE, time_zone=ZURICH, at_time="06:00"
     )
-    once = make(scene, BEGIN, **ONCE, course=CALENDAR_COURSE, starts="2015-07-01T12:00", time_zone=ZURICH)
-    event = make(scene, BEGIN, **EVENT, course=CALENDAR_COURSE)
+    once = make(scene, BEGIN, **ONCE, course=calendar_course, starts="2015-07-01T12:00", time_zone=ZURICH)
+    event = make(scene, BEGIN, **EVENT, course=calendar_course)
     reported = [datetime(YEAR, month, 5, 9, 30, tzinfo=UTC) for month in (2, 5, 11)]
 
-    # When a year goes by, with a tick every twelve hours, two at a time
+    # When a year passes, with two ticks a day
     moment = BEGIN
     waiting = list(reported)
     while moment < datetime(YEAR + 1, 1, 2, tzinfo=UTC):
         while waiting and waiting[0] <= moment:
             at = waiting.pop(0)
-            happen(scene, at, f"{at}", course=CALENDAR_COURSE)
+            happen(scene, at, f"{at}", course=calendar_course)
         complete_again(moment)
         tick(moment)
         tick(moment)
         post.drain()
-        moment += timedelta(hours=12)
+        moment += timedelta(days=1)
 
-    # Then each rule was due when it should have been, and never otherwise
+    # Then each rule was due when expected, and never otherwise
     assert due_times(quarterly) == [in_utc(date(YEAR, month, 28), time(2, 30)) for month in (2, 5, 8, 11)]
     assert due_times(last_sundays) == [
-        datetime(YEAR, 3, 29, 1, 30, tzinfo=UTC),  # 2:30 is leapt over: 3:30 in summer
-        datetime(YEAR, 10, 25, 0, 30, tzinfo=UTC),  # 2:30 comes twice: the first one
+        datetime(YEAR, 3, 29, 1, 30, tzinfo=UTC),  # the clock skips 2:30: 3:30 in summer
+        datetime(YEAR, 10, 25, 0, 30, tzinfo=UTC),  # 2:30 comes twice: the first one counts
     ]
     assert due_times(once) == [datetime(YEAR, 7, 1, 10, tzinfo=UTC)]
     assert due_times(event) == reported
@@ -147,7 +137,7 @@ def test_in_a_year_of_ticks_every_rule_is_due_when_a_list_made_apart_says(folder
     assert found == wanted
     assert set(wanted.values()) == {1}
     assert len({at for at, _ in wanted}) >= 2, "some come due twice in the year"
-    # And every one of them was settled with its reset, none in any other way.
+    # And each occurrence was settled with its reset.
     states = rows("SELECT o.state, r.state FROM occurrence o LEFT JOIN reset r ON r.id = o.reset_id GROUP BY 1, 2")
     assert {(occurrence, reset in SETTLED) for occurrence, reset in states} == {("settled", True)}
     assert {reset for _, reset in states} == {"succeeded"}
@@ -159,7 +149,7 @@ def due_times(rule: object) -> list[datetime]:
 
 
 def complete_again(moment: datetime) -> None:
-    """Have the learners of the rolling course complete it anew, so long after the day on which they were due."""
+    """Have the learners of the rolling course complete it again, `AGAIN_AFTER` days after they were due."""
     run(
         """UPDATE enrolment e
            SET state = 'completed', progress = 100, completed_at = o.due_day + make_interval(days => :days)
