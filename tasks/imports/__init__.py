@@ -1,11 +1,13 @@
-"""Bring in users, courses with their activities, and enrolments from files, in bulk: all of a file or nothing.
+"""Import users, courses with their activities, and enrolments from files: all of a file or nothing.
 
-    lines       a file as CSV or NDJSON, a line at a time, each value checked; and what is wrong, by line
-    stage       the lines in a temporary table, checked against each other and the database, and what comes of it
-    users, courses, enrolments      what each file holds, and the statements that write it
+    values      the columns of a file, and the checks of their values
+    lines       the lines of a CSV or NDJSON file, and the errors by line
+    stage       the lines in a temporary table, checked against each other and against the database
+    users, courses, enrolments      the columns of each file, and the statements that write it
+    oulad       the Open University Learning Analytics Dataset
 
-What is there already is changed to what the file says; what the file does not say stays; nothing is ever deleted. To
-import a file again changes nothing. Memory does not grow with the file.
+Existing rows are changed to what the file says; values that the file leaves out stay; nothing is deleted. Importing a
+file again changes nothing. Memory use does not depend on the file's size.
 """
 
 from collections.abc import Callable

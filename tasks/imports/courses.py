@@ -1,9 +1,9 @@
 """Courses with their activities: `code`, `title`, `certificates_on`, and the activities.
 
-As CSV, each line may bring one activity, in the columns `activity` (its reference), `kind` and `activity_title`; the
-course's own columns are said once or alike. As NDJSON a line is a course, with a list `activities` of objects
-`reference`, `kind`, `title`. Activities keep the file's order. Of one that is there already, the title can change, and
-the kind cannot: records refer to it.
+In CSV, each line may add one activity, in the columns `activity` (its reference), `kind` and `activity_title`; lines of
+the same course must agree. In NDJSON, a line is a course with a list `activities` of objects with `reference`, `kind`
+and `title`. Activities keep the file's order. The title of an existing activity can change; its kind cannot, because
+records refer to it.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,11 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.training import ActivityKind
-from tasks.imports.lines import (
-    Column,
-    Errors,
-    Form,
-    WrongError,
-    checked_values,
-    course_code,
-    one_of,
-    read,
-    text,
-    yes_or_no,
-)
+from tasks.imports.lines import Errors, Form, checked_values, read
 from tasks.imports.stage import Count, Imported, Stage
+from tasks.imports.values import Column, WrongError, course_code, one_of, text, yes_or_no
 
-MOST_ACTIVITIES = 2000  # of a course in one line
+MOST_ACTIVITIES = 2000  # in one line
 
 
 def _list(value: list[Any]) -> list[Any]:
@@ -62,7 +52,7 @@ COURSES = """(SELECT code, min(line) AS line, max(title) AS title, bool_or(certi
               FROM import_line GROUP BY code)"""
 
 AT_ODDS = """
-SELECT DISTINCT l.line, '{column}: line ' || first.line || ' says otherwise of course ' || code AS wrong
+SELECT DISTINCT l.line, '{column}: line ' || first.line || ' has another value for course ' || code AS wrong
 FROM import_line l
 JOIN (SELECT DISTINCT ON (code) code, line, {column} FROM import_line
       WHERE {column} IS NOT NULL ORDER BY code, line) first USING (code)
@@ -71,12 +61,12 @@ WHERE l.{column} <> first.{column}
 TITLES_AT_ODDS = AT_ODDS.format(column="title")
 CERTIFICATES_AT_ODDS = AT_ODDS.format(column="certificates_on")
 UNTITLED = f"""
-SELECT f.line, 'title: a new course needs one' AS wrong
+SELECT f.line, 'title: must not be empty for a new course' AS wrong
 FROM {COURSES} f LEFT JOIN course c ON c.organization_id = :organization AND c.code = f.code
 WHERE c.id IS NULL AND f.title IS NULL
 """
 WITHOUT_REFERENCE = """
-SELECT line, 'activity: must be given where there is a kind or an activity_title' AS wrong
+SELECT line, 'activity: must not be empty if kind or activity_title is given' AS wrong
 FROM import_line WHERE reference IS NULL AND (kind IS NOT NULL OR activity_title IS NOT NULL)
 """
 TWICE = """
@@ -85,14 +75,14 @@ FROM (SELECT line, place, reference, min(line) OVER same AS first, row_number() 
       FROM import_line WHERE reference IS NOT NULL WINDOW same AS (PARTITION BY code, reference)) same WHERE nth > 1
 """
 INCOMPLETE = """
-SELECT l.line, 'kind, activity_title: a new activity needs both' AS wrong
+SELECT l.line, 'kind, activity_title: must not be empty for a new activity' AS wrong
 FROM import_line l
 LEFT JOIN course c ON c.organization_id = :organization AND c.code = l.code
 LEFT JOIN activity a ON a.course_id = c.id AND a.reference = l.reference
 WHERE l.reference IS NOT NULL AND a.id IS NULL AND (l.kind IS NULL OR l.activity_title IS NULL)
 """
 OTHER_KIND = """
-SELECT l.line, 'kind: ' || l.reference || ' is a ' || a.kind || ', and that cannot change' AS wrong
+SELECT l.line, 'kind: cannot change; ' || l.reference || ' is a ' || a.kind AS wrong
 FROM import_line l
 JOIN course c ON c.organization_id = :organization AND c.code = l.code
 JOIN activity a ON a.course_id = c.id AND a.reference = l.reference
@@ -140,7 +130,7 @@ UPDATE activity a SET title = d.activity_title FROM differing d WHERE a.id = d.i
 
 
 def import_courses(session: Session, actor: Actor, file: BinaryIO, form: Form) -> Imported:
-    """Add the courses and activities in the file, and change those that are there already.
+    """Add the courses and activities in the file, and change existing ones.
 
     Raises `Forbidden`, `ImportInvalid`.
     """

@@ -1,8 +1,8 @@
-"""Enrolments: `course` (its code), `email`, and if wished `due_at` and `assigned`.
+"""Enrolments: `course` (its code), `email`, and optionally `due_at` and `assigned`.
 
-`assigned` false takes an assignment back; records stay under their registration, and who is assigned again goes on
-where they were. A line that does not say assigns what never was, and leaves what was taken back. Courses and users must
-be there, or be imported before.
+`assigned` false unassigns the course; records stay under their registration, and a learner who is assigned again
+continues there. Without `assigned`, a line adds a missing enrolment and leaves an unassigned one as it is. Courses and
+users must exist.
 """
 
 from typing import BinaryIO
@@ -10,8 +10,9 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
-from tasks.imports.lines import Column, Errors, Form, course_code, email, moment, read, yes_or_no
+from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import Count, Imported, Stage
+from tasks.imports.values import Column, course_code, email, moment, yes_or_no
 
 COLUMNS = {
     "course": Column(course_code, required=True),
@@ -31,12 +32,12 @@ NO_COURSE = (
 )
 NO_USER = "SELECT line, 'email: there is no user ' || email AS wrong FROM import_enrolment WHERE user_id IS NULL"
 TWICE = """
-SELECT line, 'email: line ' || first || ' is of the same course and user' AS wrong
+SELECT line, 'email: line ' || first || ' has the same course and user' AS wrong
 FROM (SELECT line, min(line) OVER (PARTITION BY course, lower(email)) AS first FROM import_enrolment) same
 WHERE line > first
 """
 
-# By the clock, since the transaction may have begun before a plan was made that did not see these.
+# `clock_timestamp()`: the transaction may have begun before a plan that did not see these rows.
 ADD = """
 INSERT INTO enrolment (organization_id, user_id, course_id, due_at, assigned_at)
 SELECT :organization, f.user_id, f.course_id, f.due_at, clock_timestamp()
@@ -64,7 +65,7 @@ FROM differing d WHERE e.id = d.id
 
 
 def import_enrolments(session: Session, actor: Actor, file: BinaryIO, form: Form) -> Imported:
-    """Assign courses to users as the file says, or take assignments back. Raises `Forbidden`, `ImportInvalid`."""
+    """Assign and unassign courses as the file says. Raises `Forbidden`, `ImportInvalid`."""
     actor.must_have(Permission.COURSES)
     errors = Errors()
     kinds = {"course": "text", "email": "text", "due_at": "timestamptz", "assigned": "boolean"}

@@ -1,4 +1,4 @@
-"""The stage: lines in a temporary table, where they are checked against each other and against what is there."""
+"""The stage: lines in a temporary table, checked against each other and against the database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor
 from models.refusals.imports import ImportInvalid
-from tasks.imports.lines import ERRORS_TOLD, Errors
+from tasks.imports.lines import MOST_ERRORS, Errors
 
-LONGEST_STATEMENT = "15min"  # a million lines take longer than other work does
+LONGEST_STATEMENT = "15min"  # a million lines take longer than other work
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many a file holds, and how many of them were new or differed."""
+    """How many rows a file holds, and how many of them were new or changed."""
 
     in_file: int
     new: int
@@ -27,23 +27,23 @@ class Count:
 
     @property
     def unchanged(self) -> int:
-        """Those that were there as the file says."""
+        """The rows that the database already had."""
         return self.in_file - self.new - self.changed
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did, by what the file holds."""
+    """The result of an import, by what the file holds."""
 
     lines: int
     counts: Mapping[str, Count]
 
 
 class Stage:
-    """The temporary table `import_line` of one import, in the session's transaction. It goes with the transaction."""
+    """The temporary table `import_line` of one import, which lasts until the session's transaction ends."""
 
     def __init__(self, session: Session, actor: Actor, columns: Mapping[str, str], errors: Errors) -> None:
-        """`columns` are names and types."""
+        """Create the table. `columns` are names and types."""
         self._session, self._actor, self._columns, self._errors = session, actor, columns, errors
         session.execute(text(f"SET LOCAL statement_timeout TO '{LONGEST_STATEMENT}'"))
         session.execute(text("DROP TABLE IF EXISTS pg_temp.import_line"))
@@ -51,7 +51,7 @@ class Stage:
         session.execute(text(f"CREATE TEMPORARY TABLE import_line (line bigint, {defined}) ON COMMIT DROP"))
 
     def fill(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Take the rows: the line, and a value for each column."""
+        """Add the rows: a line number, and a value for each column."""
         connection = self._session.connection().connection.driver_connection
         assert isinstance(connection, psycopg.Connection)
         names = sql.SQL(", ").join(map(sql.Identifier, ["line", *self._columns]))
@@ -64,36 +64,36 @@ class Stage:
         self._session.execute(text("ANALYZE import_line"))
 
     def check(self, query: str) -> None:
-        """Note what the query finds wrong: rows of `line` and what is wrong with it. It may use `:organization`."""
-        # The window counts all that the query finds, of which only the first are fetched.
+        """Add the errors that the query finds, as rows of `line` and `wrong`. It may use `:organization`, `:actor`."""
+        # The window counts all errors, of which only the first are fetched.
         found = self._session.execute(
-            text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line LIMIT {ERRORS_TOLD}"),
+            text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line LIMIT {MOST_ERRORS}"),
             self._values,
         ).all()
         for place, (line, wrong, count) in enumerate(found, 1):
             self._errors.add(line, wrong, also=count - len(found) if place == len(found) else 0)
 
     def refuse_what_is_wrong(self) -> None:
-        """Raises `ImportInvalid` if anything was."""
+        """Raises `ImportInvalid` if there are errors."""
         if self._errors.count:
-            raise ImportInvalid(self._errors.told, self._errors.count - len(self._errors.told))
+            raise ImportInvalid(self._errors.first, self._errors.count - len(self._errors.first))
 
     def prepare(self, table: str, query: str) -> None:
-        """Keep what the query finds as a temporary table."""
+        """Keep the rows of the query in a temporary table."""
         self._session.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
         self._session.execute(text(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {query}"), self._values)
         self._session.execute(text(f"ANALYZE {table}"))
 
     def write(self, statement: str) -> int:
-        """Run an INSERT or UPDATE. Gives the number of rows."""
+        """Run an INSERT or UPDATE. Returns the number of rows."""
         return cast("CursorResult[tuple[()]]", self._session.execute(text(statement), self._values)).rowcount
 
     def ask(self, query: str) -> int:
-        """One number."""
+        """Returns the number that the query selects."""
         return int(self._session.execute(text(query), self._values).scalar_one())
 
     def done(self, what: str, counts: Mapping[str, Count]) -> Imported:
-        """Note it in the audit, and say what was done."""
+        """Record the import in the audit. Returns its result."""
         imported = Imported(self.ask("SELECT count(DISTINCT line) FROM import_line"), counts)
         organization = self._actor.organization_id
         figures = {name: {"new": count.new, "changed": count.changed} for name, count in counts.items()}

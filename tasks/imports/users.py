@@ -1,7 +1,7 @@
-"""Users: `email`, `name`, and if wished `active`, `notifications_on`, `locale`, `time_zone`.
+"""Users: `email`, `name`, and optionally `active`, `notifications_on`, `locale`, `time_zone`.
 
-A user is known by their address, whose upper and lower case do not count. What they are allowed is not in a file: who
-may import users must not be able to give themself other permissions.
+The address identifies a user, ignoring case. Files have no permissions: people who may import users must not be able to
+give themselves more of them.
 """
 
 from typing import BinaryIO
@@ -9,8 +9,9 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
-from tasks.imports.lines import Column, Errors, Form, email, locale, read, text, time_zone, yes_or_no
+from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import Count, Imported, Stage
+from tasks.imports.values import Column, email, locale, text, time_zone, yes_or_no
 
 COLUMNS = {
     "email": Column(email, required=True),
@@ -28,13 +29,15 @@ SELECT line, 'email: line ' || first || ' has the same address' AS wrong
 FROM (SELECT line, min(line) OVER (PARTITION BY lower(email)) AS first FROM import_line) same WHERE line > first
 """
 NAMELESS = """
-SELECT l.line, 'name: a new user needs one' AS wrong
+SELECT l.line, 'name: must not be empty for a new user' AS wrong
 FROM import_line l LEFT JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email)
 WHERE u.id IS NULL AND l.name IS NULL
 """
-ONESELF = f"SELECT l.line, 'active: nobody deactivates themself' AS wrong {KNOWN} WHERE u.id = :actor AND NOT l.active"
+ONESELF = (
+    f"SELECT l.line, 'active: you cannot deactivate yourself' AS wrong {KNOWN} WHERE u.id = :actor AND NOT l.active"
+)
 
-# In the order of the unique index, here and below in that of the ids: two imports at once never wait in a ring.
+# In the order of the unique index here, and of ids below, so that concurrent imports do not deadlock.
 ADD = """
 INSERT INTO "user" (organization_id, email, name, active, notifications_on, locale, time_zone)
 SELECT :organization, email, name, coalesce(active, true), coalesce(notifications_on, true), coalesce(locale, 'en'),
@@ -64,7 +67,7 @@ FROM differing d WHERE u.id = d.id
 
 
 def import_users(session: Session, actor: Actor, file: BinaryIO, form: Form) -> Imported:
-    """Add the users in the file, and change those that are there already. Raises `Forbidden`, `ImportInvalid`."""
+    """Add the users in the file, and change existing ones. Raises `Forbidden`, `ImportInvalid`."""
     actor.must_have(Permission.USERS)
     errors = Errors()
     kinds = {"email": "text", "name": "text", "active": "boolean", "notifications_on": "boolean"}

@@ -12,9 +12,9 @@ from models.access import Permission
 from models.people import Organization, User
 from models.refusals.organizations import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
 from models.sign_in import Credential, set_password
-from tasks.imports.lines import WrongError
-from tasks.imports.lines import email as checked_email
-from tasks.imports.lines import time_zone as checked_time_zone
+from tasks.imports.values import WrongError
+from tasks.imports.values import email as checked_email
+from tasks.imports.values import time_zone as checked_time_zone
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_NAME = 200

@@ -116,12 +116,12 @@ def test_every_wrong_line_is_told_and_nothing_is_imported(api: httpx.Client) -> 
         (4, "active: must be true or false"),
         (5, "locale: must be a language tag, such as de-CH"),
         (6, "time_zone: must be the name of a time zone, such as Europe/Zurich"),
-        (7, "email: must be given"),
-        (8, "the line has 2 cells, and the header 5"),
+        (7, "email: must not be empty"),
+        (8, "the line has 2 cells, but the header has 5"),
         (9, "email: line 2 has the same address"),
-        (10, "name: a new user needs one"),
-        (11, "active: nobody deactivates themself"),
-        (12, "name: holds a character that is no text"),
+        (10, "name: must not be empty for a new user"),
+        (11, "active: you cannot deactivate yourself"),
+        (12, "name: contains a character that is not allowed"),
     ]
     assert ask("SELECT count(*) FROM \"user\" WHERE email LIKE 'good%'") == 0
     assert ask("SELECT count(*) FROM audit WHERE action LIKE '%imported'") == 0
@@ -139,20 +139,20 @@ def test_a_hundred_errors_are_told_and_the_rest_counted(api: httpx.Client) -> No
 ODD_FILES: list[tuple[str | bytes, Form, int, str]] = [
     ("", Form.CSV, 1, "the file is empty"),
     ("", Form.NDJSON, 1, "the file is empty"),
-    ("email,nick\n", Form.CSV, 1, "the header is wrong: 'nick' is no column"),
+    ("email,nick\n", Form.CSV, 1, "the header is wrong: 'nick' is not a column"),
     ("name\nKim\n", Form.CSV, 1, "the header is wrong: email is missing"),
-    ("email,email\n", Form.CSV, 1, "email is there twice"),
+    ("email,email\n", Form.CSV, 1, "email appears twice"),
     (b"email,name\n\xe4@acme.example,K\n", Form.CSV, 2, "not UTF-8"),
     ('email,name\na@b.c,"K\n', Form.CSV, 2, "unexpected end of data"),
     ("x" * 1_000_001, Form.CSV, 1, "more than 1,000,000 bytes"),
     ("email,name\na@b.c," + "x" * 300_000, Form.CSV, 2, "field larger than field limit"),
     ("{", Form.NDJSON, 1, "not JSON"),
-    ("[1]", Form.NDJSON, 1, "no JSON object"),
+    ("[1]", Form.NDJSON, 1, "not a JSON object"),
     ("[" * 100_000, Form.NDJSON, 1, "not JSON"),
     ('{"email": 5}', Form.NDJSON, 1, "email: must be text"),
     ('{"email": ["a@b.c"]}', Form.NDJSON, 1, "email: must be text"),
     ('{"email": {"a": 1}}', Form.NDJSON, 1, "email: must be text"),
-    ('{"email": "a@b.c", "name": "\\ud800"}', Form.NDJSON, 1, "name: holds a character that is no text"),
+    ('{"email": "a@b.c", "name": "\\ud800"}', Form.NDJSON, 1, "name: contains a character that is not allowed"),
     ('{"email": "a@b.c", "permissions": []}', Form.NDJSON, 1, "permissions: there is no such column"),
     ('{"email": 1e999}', Form.NDJSON, 1, "email: must be text"),
 ]
@@ -217,13 +217,13 @@ def test_what_is_wrong_with_courses_is_told_by_line(api: httpx.Client) -> None:
 
     assert errors(answer) == [
         (2, "code: must be a course code of 1 to 64 letters, digits, dots, hyphens and underscores"),
-        (4, "title: line 3 says otherwise of course SAFE-1"),
-        (4, "certificates_on: line 3 says otherwise of course SAFE-1"),
+        (4, "title: line 3 has another value for course SAFE-1"),
+        (4, "certificates_on: line 3 has another value for course SAFE-1"),
         (4, "activity: line 3 has the same reference, intro"),
-        (5, "title: a new course needs one"),
-        (6, "kind: 1 is a lesson, and that cannot change"),
-        (7, "kind, activity_title: a new activity needs both"),
-        (8, "activity: must be given where there is a kind or an activity_title"),
+        (5, "title: must not be empty for a new course"),
+        (6, "kind: cannot change; 1 is a lesson"),
+        (7, "kind, activity_title: must not be empty for a new activity"),
+        (8, "activity: must not be empty if kind or activity_title is given"),
         (9, "kind: must be one of lesson, practical_assessment, discussion, assignment"),
     ]
     nested = send(api, "courses", '{"code": "X-1", "title": "X", "activities": [5, {"kind": "lesson"}]}', NDJSON)
@@ -276,8 +276,8 @@ def test_what_is_wrong_with_enrolments_is_told_by_line(api: httpx.Client) -> Non
         (2, "course: there is no course NONE-1"),
         (3, "email: there is no user nobody@acme.example"),
         (4, "email: there is no user learner-1@globex.example"),
-        (5, "due_at: must be a moment with its time zone, such as 2027-01-31T12:00:00Z"),
-        (7, "email: line 6 is of the same course and user"),
+        (5, "due_at: must be a date and time with a time zone, such as 2027-01-31T12:00:00Z"),
+        (7, "email: line 6 has the same course and user"),
     ]
 
 

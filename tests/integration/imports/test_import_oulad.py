@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from models import metadata
 from models.session import transaction
-from tasks.imports import oulad
 from tasks.imports.oulad import Count, ImportReport, MalformedFile, import_oulad
+from tasks.imports.oulad.files import FILES
+from tasks.imports.oulad.read import BLOCK
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -267,7 +268,7 @@ def test_importing_again_changes_not_one_row(folder: Path) -> None:
 
     assert everything() == before
     assert {count.new for report in reports for count in counts(report)} == {0}
-    assert reports[-1].left_out == {"the student withdrew": 2, "the enrolment was here before": 14}
+    assert reports[-1].left_out == {"the student withdrew": 2, "the enrolment existed before": 14}
 
 
 def counts(report: ImportReport) -> Iterator[Count]:
@@ -329,7 +330,7 @@ def test_importing_again_adds_what_is_new_and_only_that(folder: Path) -> None:
     # Then the new student comes with all they did, and the other stays as they are
     assert [count.new for count in counts(report)] == [0, 1, 0, 1, 1, 0, 1, 1]
     assert len(set(rows("SELECT registration, state FROM enrolment")) - before) == 1
-    assert report.left_out == {"the student withdrew": 2, "the enrolment was here before": 15}
+    assert report.left_out == {"the student withdrew": 2, "the enrolment existed before": 15}
 
 
 def test_a_course_with_certificates_off_issues_none(folder: Path) -> None:
@@ -490,7 +491,7 @@ def test_nonsense_in_any_column_that_is_read_is_told_by_its_place(folder: Path) 
     before = everything()
     places = [
         (file.name, place, column)
-        for file in oulad.FILES
+        for file in FILES
         for place, (column, domain) in enumerate(file.columns.items())
         if domain != "oulad_unread"
     ]
@@ -538,7 +539,7 @@ def test_text_that_is_not_utf_8_is_told_by_its_line(folder: Path, file: str) -> 
 
 
 def test_the_line_is_right_far_into_a_file_of_many_blocks(folder: Path) -> None:
-    count = 3 * oulad.BLOCK // len("20000,AAA,2013J,page,,\n")
+    count = 3 * BLOCK // len("20000,AAA,2013J,page,,\n")
     lines = [f"{20000 + number},AAA,2013J,page,," for number in range(count)]
     (folder / "vle.csv").write_text("\n".join([*FOLDER["vle.csv"].splitlines(), *lines, "x,AAA,2013J,page,,", *lines]))
 

@@ -106,7 +106,7 @@ def test_no_import_passes_over_a_column(api: Api, kind: str) -> None:
     csv = ",".join([*known, "progress"]) + "\n" + ",".join(["a@b.example"] * 3) + "\n"
     said = api.client.post(f"/v1/imports/{kind}", content=csv, headers={"Content-Type": "text/csv"})
     assert (said.status_code, said.json()["type"]) == (422, "/problems/import-invalid")
-    assert "'progress' is no column" in said.json()["detail"]
+    assert "'progress' is not a column" in said.json()["detail"]
     lines = json.dumps(dict.fromkeys([*known, "progress"], "a@b.example")) + "\n"
     said = api.client.post(f"/v1/imports/{kind}", content=lines, headers={"Content-Type": "application/x-ndjson"})
     assert (said.status_code, "progress: there is no such column" in said.json()["detail"]) == (422, True)

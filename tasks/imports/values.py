@@ -1,0 +1,120 @@
+"""The values of imported files: what each column holds, and how a value is checked."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+
+class WrongError(ValueError):
+    """A value is not valid in its column; the message says what it must be."""
+
+
+Check = Callable[[Any], Any]  # returns the value for the database; raises `WrongError`
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a CSV file, or a key of a JSON object."""
+
+    check: Check
+    required: bool = False
+    takes: type = str
+
+    def checked(self, value: Any) -> Any:
+        """Returns the value for the database, `None` if it is empty. Raises `WrongError`."""
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        elif isinstance(value, str):
+            value = value.strip()
+            if not _storable(value):
+                raise WrongError("contains a character that is not allowed")
+        if value in (None, ""):
+            if self.required:
+                raise WrongError("must not be empty")
+            return None
+        if not isinstance(value, self.takes):
+            raise WrongError(f"must be {'text' if self.takes is str else 'a list'}")
+        return self.check(value)
+
+
+def _storable(value: str) -> bool:
+    """Whether PostgreSQL can store the text: no NUL, and no lone surrogate, which JSON can contain."""
+    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def text(longest: int) -> Check:
+    """Text of up to `longest` characters."""
+
+    def check(value: str) -> str:
+        if len(value) > longest:
+            raise WrongError(f"must have at most {longest:,} characters")
+        return value
+
+    return check
+
+
+def matching(pattern: re.Pattern[str], must_be: str, longest: int = 320) -> Check:
+    """Text that matches the whole pattern."""
+
+    def check(value: str) -> str:
+        if len(value) > longest or not pattern.fullmatch(value):
+            raise WrongError(f"must be {must_be}")
+        return value
+
+    return check
+
+
+def one_of(values: type[StrEnum]) -> Check:
+    """One of the values."""
+
+    def check(value: str) -> str:
+        if value not in list(values):
+            raise WrongError(f"must be one of {', '.join(values)}")
+        return value
+
+    return check
+
+
+def yes_or_no(value: str) -> bool:
+    """`true` or `false`."""
+    if value not in ("true", "false"):
+        raise WrongError("must be true or false")
+    return value == "true"
+
+
+def moment(value: str) -> datetime:
+    """A date and time with a time zone, in ISO 8601."""
+    wrong = WrongError("must be a date and time with a time zone, such as 2027-01-31T12:00:00Z")
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise wrong from None
+    if found.tzinfo is None or not 1970 <= found.year <= 9000:
+        raise wrong
+    return found
+
+
+def time_zone(value: str) -> str:
+    """The name of a time zone."""
+    if value not in _time_zones():
+        raise WrongError("must be the name of a time zone, such as Europe/Zurich")
+    return value
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> set[str]:
+    return available_timezones()  # reads a folder
+
+
+course_code = matching(CODE, "a course code of 1 to 64 letters, digits, dots, hyphens and underscores")
+email = matching(EMAIL, "an e-mail address")
+locale = matching(LOCALE, "a language tag, such as de-CH", 35)
