@@ -1,5 +1,6 @@
 """The users and courses of an organization, as people look them up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -87,6 +88,18 @@ def user_by_address(session: Session, organization_id: int, email: str) -> User:
     if user is None:
         raise UserUnknown(email)
     return user
+
+
+def users_by_address(session: Session, organization_id: int, emails: Iterable[str]) -> list[User]:
+    """Returns the organization's users with these addresses, ignoring case and duplicates. Raises `UserUnknown`."""
+    wanted = list(dict.fromkeys(email.lower() for email in emails))
+    address = func.lower(User.email)
+    query = select(address, User).where(User.organization_id == organization_id, address.in_(wanted))
+    found = {email: user for email, user in session.execute(query)}  # noqa: C416 - a row is no tuple to mypy
+    for email in wanted:
+        if email not in found:
+            raise UserUnknown(email)
+    return [found[email] for email in wanted]
 
 
 def course_of(session: Session, organization_id: int, code: str) -> Course:

@@ -1,1 +1,1 @@
-"""What people do and have, a file a noun: each command checks who may, writes, and notes it in the audit."""
+"""Users, passwords, tokens, groups, sign-in, learners' writes, erasure: a file a noun."""

@@ -1,4 +1,4 @@
-"""Over whom somebody has a say."""
+"""Who may manage whom."""
 
 from models.access import Actor, Permission
 from models.people import User
@@ -6,8 +6,10 @@ from models.refusals.people import UserUnknown
 
 
 def must_manage(actor: Actor, user: User) -> None:
-    """The user is of the actor's organization, whose users the actor manages, and has no permission that the actor has
-    not: a password or a token of theirs is as good as their permissions. Raises `Forbidden`, `UserUnknown`."""
+    """Check that the actor manages users of this organization, and has every permission that the user has.
+
+    A password or token of a user is worth the user's permissions. Raises `Forbidden`, `UserUnknown`.
+    """
     actor.must_have(Permission.USERS)
     if user.organization_id != actor.organization_id:
         raise UserUnknown(str(user.id))

@@ -1,7 +1,7 @@
-"""Erase a person: nothing that is kept here says who they were, what they wrote, or what they had done.
+"""Erase a person: what is kept does not say who they were, what they wrote, or what they did.
 
-Their row stays, since resets, rules and the audit refer to it by its id, and says nothing of anybody. So do their
-enrolments, emptied and unassigned: a reset that holds one at this moment finds it so, leaves it out, and goes on.
+The user's row stays without personal data, because resets, rules and the audit refer to its id. Enrolments stay too,
+emptied and unassigned: a running reset that includes one skips it.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from tasks.rules.event_sources import close_source
 from tasks.rules.retrain import wait
 
 NAME = "Erased user"
-WHY = "its owner was erased: whoever confirms it again owns it"
+WHY = "its owner was erased; the user who confirms it again becomes its owner"
 ERASED = "the user was erased"
 
 log = structlog.get_logger(__name__)
@@ -43,15 +43,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Erased:
-    """What was deleted with a person."""
+    """What was deleted for a person."""
 
     enrolments: int
     records: int  # of all kinds
-    files: int  # of these; they go from the storage in a moment
+    files: int  # of these records; their files are deleted from the storage soon after
 
 
 def erase(session: Session, actor: Actor, user: User, *, confirm: str) -> Erased:
-    """Erase the user for good; `confirm` is their e-mail address as typed. To erase them twice is the same as once.
+    """Erase the user for good. `confirm` is their e-mail address as typed. Does nothing if the user is erased.
 
     Raises `Forbidden`, `NotOneself`, `EraseMismatch`.
     """
@@ -67,7 +67,7 @@ def erase(session: Session, actor: Actor, user: User, *, confirm: str) -> Erased
 
 
 def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
-    """The same without a question: for who has asked it before."""
+    """Erase the user without confirmation: the caller has asked for it, or is replaying an earlier erasure."""
     forget_in_words(session, user)
     forget_in_results(session, user)
     _stop_what_is_in_their_name(session, user)
@@ -88,7 +88,7 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
 
 
 def _stop_what_is_in_their_name(session: Session, user: User) -> None:
-    """Rules wait for who takes them over, and say so; sources of events are closed."""
+    """Have the user's rules wait until someone confirms them again, and close the user's event sources."""
     now = session.scalars(select(func.now())).one()
     rules = select(Rule).where(Rule.owner_id == user.id, Rule.state == RuleState.ACTIVE).order_by(Rule.id)
     for rule in session.scalars(rules.with_for_update(key_share=True)).all():
@@ -99,7 +99,7 @@ def _stop_what_is_in_their_name(session: Session, user: User) -> None:
 
 
 def _empty_enrolments(session: Session, user: User) -> Erased:
-    """As a reset does, and in the same order of locks; but they are not assigned any more."""
+    """Clear the user's enrolments as a reset does, with the same lock order, and unassign them."""
     enrolments = session.execute(
         select(Enrolment.id, Enrolment.registration)
         .where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
@@ -132,7 +132,7 @@ def _forget_the_rest(session: Session, user: User) -> None:
     for kind in (WebSession, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference):
         changed_rows(session, delete(kind).where(kind.user_id == user.id))
     changed_rows(session, delete(SignInFailure).where(SignInFailure.account == account_of(slug, user.email)))
-    # What the mail server said may name them. Nothing more is sent.
+    # Replies of the mail server may name the user. Nothing more is sent.
     unsent = Mail.state != MailState.SENT
     to_be_sent = Mail.state == MailState.PENDING
     changed_rows(

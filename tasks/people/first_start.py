@@ -1,4 +1,4 @@
-"""The first start of an empty installation: whoever reads the web app's log makes the first organization."""
+"""The first start of an empty installation: a link in the web app's log creates the first organization."""
 
 import secrets
 
@@ -13,7 +13,7 @@ from tasks.people.organizations import FirstAdmin, add_organization, one_at_a_ti
 
 
 def offer_first_start(session: Session) -> str | None:
-    """A new token; none where there is an organization already. Its text is stored nowhere."""
+    """Returns a new token, `None` if there is an organization. Only its hash is stored."""
     if not there_is_none(session):
         return None
     token = secrets.token_urlsafe(32)
@@ -22,7 +22,7 @@ def offer_first_start(session: Session) -> str | None:
 
 
 def check_first_start(session: Session, token: str) -> None:
-    """Raises `FirstStartOver` unless the token is good, and the installation is still empty."""
+    """Raises `FirstStartOver` unless the token is valid and the installation is empty."""
     good = session.scalar(
         select(func.count()).where(
             FirstStartToken.token_hash == hash_of(token), FirstStartToken.created_at > func.now() - LIFETIME
@@ -33,11 +33,11 @@ def check_first_start(session: Session, token: str) -> None:
 
 
 def begin(session: Session, token: str, slug: str, name: str, admin: FirstAdmin) -> User:
-    """Make the first organization and its admin, whom it gives; all tokens end.
+    """Add the first organization. Returns its admin, and deletes all tokens.
 
-    Raises `FirstStartOver`, and what `add_organization` raises.
+    Raises `FirstStartOver`, and the refusals of `add_organization`.
     """
-    one_at_a_time(session)  # so that of two who come at once, the second finds the first one's organization
+    one_at_a_time(session)  # the second of two concurrent requests finds the organization of the first
     check_first_start(session, token)
     user = add_organization(session, "first start", slug, name, admin)
     session.execute(delete(FirstStartToken))

@@ -1,4 +1,4 @@
-"""Mark alerts as read. Not in the audit: whoever reads their own inbox does nothing to anybody."""
+"""Mark alerts as read. Not in the audit: it affects no one else."""
 
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from models.session import changed_rows
 
 
 def mark_read(session: Session, actor: Actor, alert_id: int | None = None) -> int:
-    """Mark one of one's own alerts as read, or all. Gives how many were not read before."""
+    """Mark one of the actor's alerts as read, or all of them. Returns how many were unread."""
     mine = (Notification.user_id == actor.user_id) & (Notification.state == NotificationState.SENT)
     if alert_id is not None:
         mine &= Notification.id == alert_id

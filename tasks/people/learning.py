@@ -1,7 +1,7 @@
-"""Write under a registration: as its learner, or for them, as graders and learning systems do.
+"""Write under a registration: as its learner, or on behalf of one, as graders and learning systems do.
 
-For oneself the rules of a learner hold, whatever else one may do. A write for somebody else needs *Training: Manage
-courses* and is in the audit: who, for whom, in which course, which kind of record, and never what it says.
+Users who write for themselves follow a learner's rules, whatever their permissions. Writes for others need *Training:
+Manage courses*. The audit records who wrote, for whom, in which course and which kind of record, but not the content.
 """
 
 from collections.abc import Sequence
@@ -34,16 +34,16 @@ from models.training import Course, Enrolment, EnrolmentState
 
 @dataclass(frozen=True)
 class Completed:
-    """That a course is completed."""
+    """The completion of a course."""
 
     completed_at: datetime
     certificate: str | None  # its serial
 
 
 def may_complete(steps: Sequence[Step]) -> bool:
-    """Whether a learner may complete a course with these steps: there is something to do, and all of it is done.
+    """Whether a learner may complete a course with these steps: there are some, and all are done.
 
-    Nobody vouches for having done nothing. See `docs/decisions/0059-a-course-without-activities.md`.
+    See `docs/decisions/0059-a-course-without-activities.md`.
     """
     return bool(steps) and all(step.done for step in steps)
 
@@ -51,7 +51,7 @@ def may_complete(steps: Sequence[Step]) -> bool:
 def record_progress(
     session: Session, actor: Actor, registration: UUID, activity_id: int, percent: Decimal | int
 ) -> LessonProgress:
-    """Set how much of a lesson is done; a lower figure than the stored one does not lower it.
+    """Set how much of a lesson is done, in percent. A lower value than the stored one changes nothing.
 
     Raises `StaleRegistration`, `ActivityUnknown`.
     """
@@ -71,10 +71,10 @@ def hand_in(
     score: Decimal | None = None,
     upload: Upload | None = None,
 ) -> AssignmentSubmission | PracticalAssessment:
-    """Hand in an assignment or a practical assessment, as a further attempt.
+    """Hand in an assignment or a practical assessment, as a new attempt.
 
-    `score` is 0 to 100, from whoever may mark, and never for oneself. Raises `StaleRegistration`, `ActivityUnknown`,
-    `NothingHandedIn`, `Forbidden`, `OwnWork`, `UploadExpired`.
+    `score` is 0 to 100; it needs the permission to manage courses, and cannot be for the actor's own work. Raises
+    `StaleRegistration`, `ActivityUnknown`, `NothingHandedIn`, `Forbidden`, `OwnWork`, `UploadExpired`.
     """
     enrolment = _enrolment(session, actor, registration)
     if score is not None:
@@ -95,11 +95,11 @@ def hand_in(
 def hand_in_file(
     actor: Actor, registration: UUID, activity_id: int, *, body: str, filename: str, content: BinaryIO
 ) -> None:
-    """Hand in a file, with words or without. In transactions of its own, since a slow line must hold no lock.
+    """Hand in a file, with or without text. In its own transactions: a slow upload must hold no lock.
 
-    Raises what `hand_in` and `models.files.uploads.receive` raise.
+    Raises the refusals of `hand_in` and `models.files.uploads.receive`.
     """
-    with transaction() as session:  # what is nobody's to hand in is not stored
+    with transaction() as session:  # store nothing for a registration that the actor cannot write to
         _enrolment(session, actor, registration)
     upload = receive(actor.organization_id, filename, content)
     with transaction() as session:
@@ -107,7 +107,7 @@ def hand_in_file(
 
 
 def write_post(session: Session, actor: Actor, registration: UUID, activity_id: int, body: str) -> DiscussionPost:
-    """Write in a discussion. Raises `StaleRegistration`, `ActivityUnknown`, `NothingHandedIn`."""
+    """Post in a discussion. Raises `StaleRegistration`, `ActivityUnknown`, `NothingHandedIn`."""
     enrolment = _enrolment(session, actor, registration)
     if not body.strip():
         raise NothingHandedIn
@@ -117,9 +117,9 @@ def write_post(session: Session, actor: Actor, registration: UUID, activity_id: 
 
 
 def complete(session: Session, actor: Actor, registration: UUID) -> Completed:
-    """Complete the course; twice is the same as once. Raises `StaleRegistration`, and `NotYetDone` to a learner.
+    """Complete the course. Does nothing if it is completed. Raises `StaleRegistration`, and `NotYetDone` for oneself.
 
-    For others it can be said at any time: what a classroom or another system saw done is not in the steps here.
+    A course can be completed for others at any time: a classroom's or another system's steps are not known here.
     """
     enrolment = _enrolment(session, actor, registration)
     if enrolment.state != EnrolmentState.COMPLETED:
@@ -134,10 +134,10 @@ def complete(session: Session, actor: Actor, registration: UUID) -> Completed:
 
 
 def _enrolment(session: Session, actor: Actor, registration: UUID) -> Enrolment:
-    """The enrolment under which the actor writes, held until the commit.
+    """Returns the enrolment to write to, locked until the commit.
 
-    A registration is a secret of nobody's. One that the actor has nothing to do with is as unknown as one that never
-    was. Raises `StaleRegistration`.
+    Raises `StaleRegistration`, also for a registration that the actor cannot write to: it does not reveal that it
+    exists.
     """
     enrolment = learning.current(session, registration)
     if enrolment.organization_id != actor.organization_id:

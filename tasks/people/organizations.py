@@ -1,4 +1,4 @@
-"""Organizations: adding one with its first admin, renaming it, listing them."""
+"""Add an organization with its first admin, rename and list organizations."""
 
 import re
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class OrganizationLine:
 
 @dataclass(frozen=True)
 class FirstAdmin:
-    """Who is to be the admin of a new organization; without a password they cannot sign in yet."""
+    """The first admin of a new organization, who cannot sign in without a password."""
 
     email: str
     name: str
@@ -49,20 +49,20 @@ class FirstAdmin:
 
 
 def add_organization(session: Session, actor: str, slug: str, name: str, admin: FirstAdmin) -> User:
-    """A new organization with an admin who may do everything. Gives the admin.
+    """Add an organization. Returns its admin, who has every permission.
 
-    `actor` is who adds it, as the audit is to name them: nobody is in an organization yet. Raises
-    `OrganizationInvalid`, `OrganizationExists`, `TimeZoneUnknown`, `PasswordTooShort`.
+    `actor` is the name for the audit. Raises `OrganizationInvalid`, `OrganizationExists`, `TimeZoneUnknown`,
+    `PasswordTooShort`.
     """
     slug, name = slug.strip(), name.strip()
     if not SLUG.fullmatch(slug):
-        raise OrganizationInvalid(f"{slug!r} is no short name. Use lower-case letters, digits and hyphens.")
+        raise OrganizationInvalid(f"{slug!r} is not a valid short name. Use lower-case letters, digits and hyphens.")
     _check_name(name)
     _check_name(admin.name.strip())
     try:
         address = checked_email(admin.email.strip())
     except WrongError:
-        raise OrganizationInvalid(f"{admin.email!r} is no e-mail address. Check it.") from None
+        raise OrganizationInvalid(f"{admin.email!r} is not an e-mail address. Check it.") from None
     try:
         checked_time_zone(admin.time_zone)
     except WrongError:
@@ -89,17 +89,17 @@ def add_organization(session: Session, actor: str, slug: str, name: str, admin: 
 
 
 def rename_organization(session: Session, actor: str, slug: str, name: str) -> None:
-    """Give it another name; its slug stays. Raises `OrganizationUnknown`, `OrganizationInvalid`."""
+    """Rename an organization; its slug stays. Raises `OrganizationUnknown`, `OrganizationInvalid`."""
     _check_name(name := name.strip())
     organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update())
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse organization list` lists them.")
+        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
     before, organization.name = organization.name, name
     audit.record(session, actor, "organization.renamed", organization.id, organization.id, before=before, after=name)
 
 
 def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None = None) -> list[OrganizationLine]:
-    """All, or those with these slugs, by slug, each with its active admins."""
+    """Returns all organizations, or those with these slugs, by slug, each with its active admins."""
     counted = select(func.count()).where(User.organization_id == Organization.id).scalar_subquery()
     query = select(Organization, counted).order_by(Organization.slug).limit(limit)
     if slugs:
@@ -118,7 +118,7 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
 
 
 def organizations_with_user(session: Session, email: str) -> list[Organization]:
-    """Those that have a user with this address, by slug."""
+    """Returns the organizations that have a user with this address, by slug."""
     query = (
         select(Organization)
         .join(User, User.organization_id == Organization.id)
@@ -134,10 +134,10 @@ def there_is_none(session: Session) -> bool:
 
 
 def one_at_a_time(session: Session) -> None:
-    """Have others who add an organization wait for the end of this transaction."""
+    """Have others who add an organization wait until this transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("recourse.organizations", 0))))
 
 
 def _check_name(name: str) -> None:
     if not name or len(name) > LONGEST_NAME:
-        raise OrganizationInvalid(f"A name is missing or too long. Give one of 1 to {LONGEST_NAME} characters.")
+        raise OrganizationInvalid(f"A name is missing or too long. Use 1 to {LONGEST_NAME} characters.")

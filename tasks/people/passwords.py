@@ -1,4 +1,4 @@
-"""Passwords: somebody else's, and one's own."""
+"""Set a user's password, and change one's own."""
 
 from sqlalchemy.orm import Session
 
@@ -12,14 +12,14 @@ from tasks.people.sign_in import Attempt
 
 
 def set_password(session: Session, actor: Actor, user: User, password: str) -> None:
-    """Give a user this password, and end all their sessions. Raises `Forbidden`, `UserUnknown`, `PasswordTooShort`."""
+    """Set the user's password, and end all their sessions. Raises `Forbidden`, `UserUnknown`, `PasswordTooShort`."""
     must_manage(actor, user)
     sign_in.set_password(session, user, password)
     audit.record(session, actor, "user.password_set", user.id, user.organization_id)
 
 
 def prove_and_hash(attempt: Attempt, current: str, new: str) -> str:
-    """Return the hash of the new password, if the current one is right. Takes its time, so in no transaction.
+    """Returns the hash of the new password if the current one is right. Slow, so call it outside a transaction.
 
     Raises `SignInFailed`, `SignInBusy`, `PasswordTooShort`.
     """
@@ -28,10 +28,10 @@ def prove_and_hash(attempt: Attempt, current: str, new: str) -> str:
 
 
 def change_own_password(actor: Actor, attempt: Attempt, hashed: str, *, browser: str) -> str:
-    """Change one's own password, and end all one's sessions but a new one. Returns its token, for the cookie.
+    """Change the actor's password, and end all their sessions. Returns the token of a new session, for the cookie.
 
-    `attempt` was begun as for a sign-in: a wrong current password counts as one that failed. Raises `SignInFailed`
-    where the account was changed meanwhile.
+    `attempt` began as a sign-in, so a wrong current password counts as a failed one. Raises `SignInFailed` if the
+    account changed in the meantime.
     """
     with transaction() as session:
         user = sign_in.proved_user(session, attempt.claim, None)

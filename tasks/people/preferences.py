@@ -1,6 +1,6 @@
 """What users choose for themselves: whether and how they are alerted, their language and time zone.
 
-The audit says what was changed, so that it can be told why somebody got no alert; not to what.
+The audit records which settings changed, to explain a missing alert, but not their values.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tasks.alerts.words import LANGUAGES, language_of
 
 
 def choose_settings(session: Session, actor: Actor, *, time_zone: str, notifications: bool) -> None:
-    """Choose whether one is alerted at all, and one's time zone. Raises `TimeZoneUnknown`."""
+    """Set the actor's time zone, and turn their alerts on or off. Raises `TimeZoneUnknown`."""
     if time_zone not in available_timezones():
         raise TimeZoneUnknown(time_zone)
     user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
@@ -39,14 +39,14 @@ def choose_settings(session: Session, actor: Actor, *, time_zone: str, notificat
 def choose_alerts(
     session: Session, actor: Actor, *, mail: bool, language: str, levels: Mapping[int, AlertLevel]
 ) -> None:
-    """Choose whether alerts come by e-mail too, in which language, and how much one is told of which course, by its id.
+    """Set whether the actor gets alerts by e-mail, their language, and the alert levels of courses, by id.
 
-    A language that there is none of is passed over, and so is a course that is not assigned to the actor.
+    Ignores an unknown language, and courses not assigned to the actor.
     """
     user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
     _subscribe(session, actor, user, mail=mail)
     changed = []
-    if language in LANGUAGES and language != language_of(user.locale)[0]:  # de-CH stays so where Deutsch is chosen
+    if language in LANGUAGES and language != language_of(user.locale)[0]:  # choosing Deutsch keeps de-CH
         user.locale = language
         changed.append("language")
     courses = []
@@ -62,7 +62,7 @@ def choose_alerts(
 
 
 def unsubscribe(session: Session, user_id: int) -> None:
-    """End the alerts by e-mail of whoever has the link; their inbox goes on. Twice is the same as once."""
+    """End the user's alerts by e-mail; alerts in the inbox continue. Does nothing if they have ended."""
     user = session.get(User, user_id, with_for_update={"key_share": True})
     if user is not None:
         _subscribe(session, actor_for(user), user, mail=False)
@@ -76,7 +76,7 @@ def _subscribe(session: Session, actor: Actor, user: User, *, mail: bool) -> Non
 
 
 def set_level(session: Session, user_id: int, course_id: int, level: AlertLevel) -> None:
-    """Keep a user's wish for a course. That the course is theirs is for the caller to know."""
+    """Set a user's alert level for a course. The caller checks that the course is assigned to them."""
     if level == AlertLevel.ALL:
         mine = (AlertPreference.user_id == user_id) & (AlertPreference.course_id == course_id)
         session.execute(delete(AlertPreference).where(mine))

@@ -1,8 +1,7 @@
-"""Sign in and out. Neither is in the audit: what is kept of it are the sessions there are, and the failures that slow
-down a guesser.
+"""Sign in and out. Neither is in the audit: only open sessions are kept, and failures, which slow down guessing.
 
-Signing in takes three steps, so that nobody holds a connection while a password is hashed: `begin_sign_in`, then
-`models.sign_in.prove`, then `finish_sign_in`, or `take_back` where the password could not be looked at.
+Signing in takes three steps, so that hashing a password holds no connection: `begin_sign_in`, then
+`models.sign_in.prove`, then `finish_sign_in`, or `take_back` if the password could not be checked.
 """
 
 from dataclasses import dataclass
@@ -27,14 +26,14 @@ from models.sign_in import (
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt to sign in that counts as failed until it is finished or taken back."""
+    """An attempt to sign in, which counts as failed until it is finished or taken back."""
 
     number: int
     claim: Claim
 
 
 def begin_sign_in(slug: str, email: str, source: Source) -> Attempt:
-    """Count the attempt as failed before it is known to be: guesses that come at once are counted too.
+    """Begin an attempt, which counts as failed from now on, so that concurrent guesses count too.
 
     Raises `SignInThrottled`.
     """
@@ -43,9 +42,9 @@ def begin_sign_in(slug: str, email: str, source: Source) -> Attempt:
 
 
 def finish_sign_in(attempt: Attempt, better_hash: str | None, *, browser: str, instead_of: str | None) -> str:
-    """Return the token of a new session, for the cookie, in place of the session whose token the browser has.
+    """Returns the token of a new session, for the cookie. It replaces the session with the token `instead_of`.
 
-    Raises `SignInFailed` where the claim does not hold any more.
+    Raises `SignInFailed` if the account changed in the meantime.
     """
     with transaction() as session:
         user = proved_user(session, attempt.claim, better_hash)
@@ -56,18 +55,18 @@ def finish_sign_in(attempt: Attempt, better_hash: str | None, *, browser: str, i
 
 
 def take_back(attempt: Attempt) -> None:
-    """Count the attempt no longer: its password was not looked at."""
+    """Stop counting the attempt as failed, because its password was not checked."""
     with transaction() as session:
         forgive(session, attempt.number)
 
 
 def sign_out(session: Session, token: str) -> None:
-    """End one browser's session."""
+    """End the session of one browser."""
     end_session(session, token)
 
 
 def sign_out_everywhere(session: Session, actor: Actor) -> None:
-    """End all of one's own sessions."""
+    """End all sessions of the actor."""
     assert actor.user_id is not None
     end_sessions(session, actor.user_id)
     audit.record(session, actor, "user.signed_out_everywhere", actor.user_id, actor.organization_id)

@@ -1,4 +1,4 @@
-"""Create and revoke the tokens that programs use the HTTP API with."""
+"""Create and revoke tokens for the HTTP API."""
 
 import secrets
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tasks.people.authority import must_manage
 def create_token(
     session: Session, actor: Actor, user: User, name: str, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> str:
-    """A new token that acts as the user. Gives its text, which is stored nowhere and cannot be shown again.
+    """Create a token that acts as the user. Returns its text, of which only a hash is stored.
 
     Raises `Forbidden`, `UserUnknown`.
     """
@@ -39,7 +39,7 @@ def create_token(
 
 
 def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
-    """End a token for good; ending it twice is the same as once. Raises `Forbidden`, `TokenUnknown`."""
+    """Revoke a token for good. Does nothing if it is revoked. Raises `Forbidden`, `TokenUnknown`."""
     actor.must_have(Permission.USERS)
     token = session.scalar(
         select(ApiToken)
@@ -55,9 +55,9 @@ def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
 
 
 def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:
-    """Return the newest secret for messages in the token's name, to be given to whom it is for.
+    """Returns the newest secret that signs messages on behalf of the token.
 
-    Raises `TokenUnknown`, also for a token that is revoked.
+    Raises `TokenUnknown`, also if the token is revoked.
     """
     token = session.scalar(
         select(ApiToken)

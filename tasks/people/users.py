@@ -20,7 +20,7 @@ def add_user(
     permissions: Sequence[Permission] = (),
     password: str | None = None,
 ) -> User:
-    """A new user of the actor's organization. Nobody gives a permission that they do not have.
+    """Returns a new user of the actor's organization. The actor needs every permission that the user gets.
 
     Raises `Forbidden`, `UserExists`, `PasswordTooShort`.
     """

@@ -168,7 +168,7 @@ def test_an_organization_is_added_renamed_and_listed_by_command(served: str, sub
         add: "An organization with the short name 'acme' already exists",
         ("organization", "add", "Acme!", *add[3:]): "lower-case letters, digits and hyphens",
         ("organization", "add", "other", "--name", " ", *add[5:]): "A name is missing",
-        ("organization", "add", "other", *add[3:6], "kim"): "is no e-mail address",
+        ("organization", "add", "other", *add[3:6], "kim"): "is not an e-mail address",
         ("organization", "add", "other", *add[3:], "--time-zone", "Mars"): "There is no time zone 'Mars'",
         ("organization", "rename", "nobody", "--name", "x"): "There is no organization 'nobody'",
     }.items():
