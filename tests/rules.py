@@ -1,4 +1,4 @@
-"""Retraining rules in tests: making them, and moving time on."""
+"""Helpers for retraining rules: make them, and move time on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,37 +30,37 @@ SKIP = {"catch_up": CatchUp.SKIP}
 
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
-    """In the scope it is this moment; the database keeps its own clock."""
+    """Set Python's clock to this moment within the scope. The database keeps its own clock."""
     with time_machine.travel(moment, tick=False):
         yield
 
 
 def tick(moment: datetime) -> None:
-    """What beat asks for every few seconds, at this moment."""
+    """Run a tick at this moment."""
     with at(moment):
         look(datetime.now(UTC))
 
 
 def make(scene: Scene, made_at: datetime, actor: Actor | None = None, **terms: Any) -> UUID:
-    """Propose a rule, and confirm it."""
-    wanted = Terms(**{"course": COURSE, "reason": "yearly recertification"} | terms)
+    """Propose a rule and confirm it. Returns its id."""
+    proposed = Terms(**{"course": COURSE, "reason": "yearly recertification"} | terms)
     actor = actor or scene.admin
     with at(made_at):
         with transaction() as session:
-            token = propose_rule(session, actor, wanted).token
+            token = propose_rule(session, actor, proposed).token
         with transaction() as session:
-            return make_rule(session, actor, proposal=token, confirm=wanted.course).id
+            return make_rule(session, actor, proposal=token, confirm=proposed.course).id
 
 
 def confirm(scene: Scene, rule_id: UUID, moment: datetime, actor: Actor | None = None, **caps: int | None) -> None:
     actor = actor or scene.admin
     with at(moment), transaction() as session:
-        asked = propose_again(session, actor, session.get_one(Rule, rule_id), **caps)
-        confirm_again(session, actor, proposal=asked.token, confirm=asked.terms.course)
+        proposal = propose_again(session, actor, session.get_one(Rule, rule_id), **caps)
+        confirm_again(session, actor, proposal=proposal.token, confirm=proposal.terms.course)
 
 
 def change(scene: Scene, what: str, rule_id: UUID, moment: datetime) -> None:
-    """Pause, resume or remove."""
+    """Pause, resume or remove the rule."""
     with at(moment), transaction() as session:
         {"pause": pause, "resume": resume, "remove": remove}[what](session, scene.admin, session.get_one(Rule, rule_id))
 
@@ -78,13 +78,13 @@ def rule_of(rule_id: UUID) -> Rule:
 
 
 def occurrences(rule_id: UUID) -> list[tuple[datetime, str, str | None]]:
-    """Due time, state and reason, in order."""
+    """Returns due time, state and reason of each occurrence, by due time."""
     query = "SELECT due_at, state, reason FROM occurrence WHERE rule_id = :id ORDER BY due_at, id"
     return [(due_at.astimezone(UTC), state, reason) for due_at, state, reason in rows(query, id=rule_id)]
 
 
 def group(scene: Scene, code: str, emails: list[str]) -> int:
-    """A group of these users. Gives its id."""
+    """Create a group of these users. Returns its id."""
     with transaction() as session:
         create_group(session, scene.admin, code, code.title())
     with transaction() as session:
@@ -94,7 +94,7 @@ def group(scene: Scene, code: str, emails: list[str]) -> int:
 
 
 def completed(enrolment_id: int, moment: datetime | None) -> None:
-    """Have the learner complete the course at this moment, or begin anew."""
+    """Complete the course at this moment, or start it over if `None`."""
     run(
         """UPDATE enrolment SET state = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN 'assigned' ELSE 'completed' END,
            progress = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN 0 ELSE 100 END, completed_at = :at,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 REAL = Path(os.environ.get("RECOURSE_OULAD", PROJECT / "tests" / "oulad"))
 
-# Quoted and bare values mixed, as published: each file quotes in its own way.
+# Quoted and bare values, as published: each file quotes differently.
 FOLDER = {
     "courses.csv": """\
 "code_module","code_presentation","module_presentation_length"
@@ -111,13 +111,13 @@ def execute(statement: str, **values: Any) -> None:
 
 
 def everything() -> dict[str, tuple[int, int]]:
-    """Of every table, the number of its rows and a checksum of all that is in them."""
+    """Returns the number of rows and a checksum of the content of every table."""
     query = 'SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM "{}" t'
     return {table: rows(query.format(table))[0] for table in metadata.tables}
 
 
 def replace_line(path: Path, number: int, line: str) -> None:
-    """Put `line` in the place of line `number`, or after the last one."""
+    """Replace line `number` by `line`, or append it after the last one."""
     lines = path.read_text().splitlines()
     lines[number - 1 : number] = [line]
     path.write_text("\n".join(lines) + "\n")
@@ -134,7 +134,7 @@ def enrolment(course: str, student: int) -> Any:
     return row
 
 
-def test_the_report_says_what_is_in_the_files_and_what_is_new(folder: Path) -> None:
+def test_the_report_counts_what_the_files_hold_and_what_is_new(folder: Path) -> None:
     assert imported(folder) == ImportReport(
         courses=Count(2, 2),
         users=Count(7, 7),
@@ -185,7 +185,7 @@ def test_students_become_users_of_an_organization_with_an_admin(folder: Path) ->
     ]
 
 
-def test_the_final_result_says_how_far_a_learner_came(folder: Path) -> None:
+def test_the_final_result_decides_state_and_progress(folder: Path) -> None:
     imported(folder)
 
     def day(number: int) -> datetime:
@@ -196,15 +196,15 @@ def test_the_final_result_says_how_far_a_learner_came(folder: Path) -> None:
     assert enrolment("AAA-2013J", 103) == ("in_progress", 16, day(-92), None, None, None)  # Fail, 1 activity of 6
     assert enrolment("AAA-2013J", 104) == ("assigned", 0, day(3), None, None, None)  # Fail, nothing handed in
     assert enrolment("AAA-2013J", 105) == ("assigned", 0, day(-92), day(12), None, None)  # Withdrawn
-    assert enrolment("AAA-2013J", 106) == ("assigned", 0, day(-1), day(268), None, None)  # Withdrawn, nobody knows when
+    assert enrolment("AAA-2013J", 106) == ("assigned", 0, day(-1), day(268), None, None)  # Withdrawn, on an unknown day
     assert enrolment("BBB-2014B", 101) == (  # the same student in another course
         "in_progress", 50, SPRING_2014 - timedelta(days=10), None, None, None,
     )  # fmt: skip
-    assert enrolment("BBB-2014B", 107)[2] == SPRING_2014  # the day of registration is not known
+    assert enrolment("BBB-2014B", 107)[2] == SPRING_2014  # unknown day of registration
 
 
-def test_a_fail_with_everything_handed_in_is_not_complete(folder: Path) -> None:
-    (folder / "vle.csv").write_text("\n".join(FOLDER["vle.csv"].splitlines()[:4]))  # BBB has assessments only
+def test_a_failed_student_who_handed_in_everything_has_not_completed(folder: Path) -> None:
+    (folder / "vle.csv").write_text("\n".join(FOLDER["vle.csv"].splitlines()[:4]))  # BBB has only assessments
     imported(folder)
     assert enrolment("BBB-2014B", 101)[:2] == ("in_progress", 99)
 
@@ -248,7 +248,7 @@ def test_a_completion_and_its_certificate_date_from_the_end_of_the_presentation(
 
 def test_days_do_not_depend_on_the_time_zone_of_the_database(folder: Path) -> None:
     with transaction() as session:
-        session.execute(text("SET LOCAL timezone = 'America/New_York'"))  # it changes its clocks within both courses
+        session.execute(text("SET LOCAL timezone = 'America/New_York'"))  # daylight saving changes within both courses
         import_oulad(session, folder)
 
     days = rows(
@@ -263,7 +263,7 @@ def test_importing_again_changes_not_one_row(folder: Path) -> None:
     imported(folder)
     before = everything()
 
-    # Often enough for the driver to prepare its statements, over one pooled connection.
+    # Often enough for the driver to prepare its statements.
     reports = [imported(folder) for _ in range(7)]
 
     assert everything() == before
@@ -282,7 +282,7 @@ def test_two_imports_fit_in_one_transaction(folder: Path) -> None:
 
 
 def test_importing_again_does_not_bring_back_what_a_reset_removed(folder: Path) -> None:
-    # Given a learner who has completed, and whose progress is then reset
+    # Given a learner who has completed, and whose progress was reset
     imported(folder)
     learner = """(SELECT registration FROM enrolment e JOIN "user" u ON u.id = e.user_id
                   JOIN course c ON c.id = e.course_id WHERE u.name = 'Student 101' AND c.code = 'AAA-2013J')"""
@@ -297,11 +297,11 @@ def test_importing_again_does_not_bring_back_what_a_reset_removed(folder: Path) 
     # When the same files are imported again
     imported(folder)
 
-    # Then nothing of it is back
+    # Then nothing comes back
     assert everything() == before
 
 
-def test_importing_again_leaves_alone_what_was_changed_since(folder: Path) -> None:
+def test_importing_again_keeps_later_changes(folder: Path) -> None:
     imported(folder)
     execute("UPDATE course SET title = 'Renamed', certificates_on = false")
     execute("UPDATE enrolment SET unassigned_at = now() WHERE state = 'in_progress'")
@@ -314,11 +314,11 @@ def test_importing_again_leaves_alone_what_was_changed_since(folder: Path) -> No
     assert everything() == before
 
 
-def test_importing_again_adds_what_is_new_and_only_that(folder: Path) -> None:
+def test_importing_again_adds_only_what_is_new(folder: Path) -> None:
     imported(folder)
     before = set(rows("SELECT registration, state FROM enrolment"))
 
-    # When a new student has passed, and one of before has handed in something more
+    # When a new student has passed, and an earlier one has handed in more
     with (folder / "studentInfo.csv").open("a") as file:
         file.write("BBB,2014B,108,M,Wales,?,?,0-35,0,30,N,Pass\n")
     with (folder / "studentRegistration.csv").open("a") as file:
@@ -327,7 +327,7 @@ def test_importing_again_adds_what_is_new_and_only_that(folder: Path) -> None:
         file.write("4,108,20,0,70\n4,107,20,0,70\n")
     report = imported(folder)
 
-    # Then the new student comes with all they did, and the other stays as they are
+    # Then the new student is added with all records, and the other is unchanged
     assert [count.new for count in counts(report)] == [0, 1, 0, 1, 1, 0, 1, 1]
     assert len(set(rows("SELECT registration, state FROM enrolment")) - before) == 1
     assert report.left_out == {"the student withdrew": 2, "the enrolment existed before": 15}
@@ -348,14 +348,14 @@ def test_a_course_with_certificates_off_issues_none(folder: Path) -> None:
     assert report.left_out["the course has certificates off"] == 1
 
 
-def test_every_record_in_the_files_is_either_new_or_left_out_for_a_reason(folder: Path) -> None:
+def test_every_record_in_the_files_is_new_or_left_out_for_a_reason(folder: Path) -> None:
     for report in (imported(folder), imported(folder)):
         records = report.records.values()
         left_out = sum(report.left_out.values())
         assert sum(count.in_files for count in records) == sum(count.new for count in records) + left_out
 
 
-def test_another_organization_with_the_same_courses_and_users_is_not_touched(folder: Path) -> None:
+def test_another_organization_with_the_same_courses_and_users_is_unchanged(folder: Path) -> None:
     imported(folder, "other")
     before = {table: set(rows(f'SELECT t::text FROM "{table}" t')) for table in metadata.tables}
 
@@ -371,14 +371,14 @@ def test_another_organization_with_the_same_courses_and_users_is_not_touched(fol
     )
 
 
-def test_files_from_a_spreadsheet_are_taken_too(folder: Path) -> None:
-    """It begins a file with a byte order mark and ends lines as Windows does."""
+def test_files_from_a_spreadsheet_are_imported(folder: Path) -> None:
+    """They begin with a byte order mark and have Windows line endings."""
     for name, content in FOLDER.items():
         (folder / name).write_bytes(b"\xef\xbb\xbf" + content.replace("\n", "\r\n").encode())
     assert imported(folder).enrolments == Count(8, 8)
 
 
-def test_a_failure_half_way_through_the_writing_changes_nothing(folder: Path) -> None:
+def test_a_failure_while_writing_changes_nothing(folder: Path) -> None:
     before = everything()
 
     def fail(step: str) -> None:
@@ -390,7 +390,7 @@ def test_a_failure_half_way_through_the_writing_changes_nothing(folder: Path) ->
     assert everything() == before
 
 
-def test_a_caller_can_go_on_after_a_malformed_file(folder: Path) -> None:
+def test_the_session_stays_usable_after_a_malformed_file(folder: Path) -> None:
     replace_line(folder / "studentAssessment.csv", 4, "1,101,18,0,abc")
 
     with transaction() as session:
@@ -399,7 +399,7 @@ def test_a_caller_can_go_on_after_a_malformed_file(folder: Path) -> None:
         session.execute(text("INSERT INTO organization (slug, name) VALUES ('own', 'Own work')"))
 
     assert rows("SELECT slug FROM organization") == [("own",)]
-    # And the connection is fit for the next import.
+    # And the connection can import again.
     replace_line(folder / "studentAssessment.csv", 4, "3,101,230,0,?")
     assert imported(folder).enrolments.new == 8
 
@@ -410,7 +410,7 @@ REGISTRATIONS = "studentRegistration.csv"
 STUDENT_206 = "AAA,2013J,206,F,Wales,?,?,0-35,0,60,N,"
 
 MALFORMED = [
-    # One file is enough to tell: file, line that is replaced, its new text; then the line, column and problem told.
+    # Errors within a file: file, replaced line, its new text; then line, column and problem in the message.
     ("courses.csv", 2, "AAA,2013X,268", 2, "code_presentation", '"2013X" is not a year from 2000 to 2099 with B or J'),
     ("courses.csv", 2, "A A,2013J,268", 2, "code_module", '"A A" is not a module code'),
     ("courses.csv", 3, "BBB,2014B,0", 3, "module_presentation_length", '"0" is not a number of days from 1 to 1000'),
@@ -443,7 +443,7 @@ MALFORMED = [
     (SUBMISSIONS, 5, "1,102,99999,0,50", 5, "date_submitted", '"99999" is not a day'),
     (SUBMISSIONS, 5, "1,102,17,2,50", 5, "is_banked", '"2" is not 0 or 1'),
     (SUBMISSIONS, 5, "1,101,17,0,50", 5, "id_student", "an earlier line has the same id_assessment and id_student"),
-    # Neither more nor fewer columns, and no line of another kind.
+    # Wrong numbers of columns, and other kinds of lines.
     (SUBMISSIONS, 5, "1,102,17,0", 5, "score", "the line ends before this column"),
     (SUBMISSIONS, 5, "1,102,17,0,50,1", 5, None, "the line has more than 5 columns"),
     (SUBMISSIONS, 5, "", 5, "id_assessment", '"" is not a whole number'),
@@ -453,7 +453,7 @@ MALFORMED = [
     (SUBMISSIONS, 1, "id_assessment,id_student,date,is_banked,score", 1, None, "the header is not id_assessment,id_st"),
     (SUBMISSIONS, 1, "id_assessment,id_student,date_submitted,score", 1, None, "the header is not id_assessment,id_st"),
     (SUBMISSIONS, 1, "1,101,18,0,78", 1, None, "the header is not id_assessment,id_student,date_submitted,is_banked"),
-    # It takes two files to tell.
+    # Errors between two files.
     ("assessments.csv", 4, "AAA,2014J,3,Exam,?,100", 4, "code_presentation", "AAA-2014J is not in courses.csv"),
     ("vle.csv", 3, "12,CCC,2013J,resource,?,?", 3, "code_presentation", "CCC-2013J is not in courses.csv"),
     (STUDENTS, 10, "AAA,2014B,206,?,?,?,?,?,?,?,?,Pass", 10, "code_presentation", "AAA-2014B is not in courses.csv"),
@@ -465,12 +465,12 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(
-    ("file", "replaced", "line", "told_line", "told_column", "problem"),
+    ("file", "replaced", "line", "wrong_line", "wrong_column", "problem"),
     MALFORMED,
     ids=[f"{file} {line!r}" for file, _, line, *_ in MALFORMED],
 )
-def test_a_malformed_line_is_told_by_file_line_and_column_and_nothing_is_imported(
-    folder: Path, file: str, replaced: int, line: str, told_line: int, told_column: str | None, problem: str
+def test_the_error_names_file_line_and_column_and_nothing_is_imported(
+    folder: Path, file: str, replaced: int, line: str, wrong_line: int, wrong_column: str | None, problem: str
 ) -> None:
     before = everything()
     replace_line(folder / file, replaced, line)
@@ -478,16 +478,16 @@ def test_a_malformed_line_is_told_by_file_line_and_column_and_nothing_is_importe
     with pytest.raises(MalformedFile) as caught:
         imported(folder)
 
-    place = f"{file}, line {told_line}" + (f", column {told_column}" if told_column else "")
+    place = f"{file}, line {wrong_line}" + (f", column {wrong_column}" if wrong_column else "")
     assert str(caught.value).startswith(f"{place}: ")
     assert problem in str(caught.value)
     assert str(caught.value).endswith(". Nothing was imported.")
-    assert (caught.value.file, caught.value.line, caught.value.column) == (file, told_line, told_column)
+    assert (caught.value.file, caught.value.line, caught.value.column) == (file, wrong_line, wrong_column)
     assert everything() == before
 
 
-def test_nonsense_in_any_column_that_is_read_is_told_by_its_place(folder: Path) -> None:
-    """Whatever columns the importer comes to read: none of them takes just anything."""
+def test_nonsense_in_any_column_that_is_read_is_refused(folder: Path) -> None:
+    """Covers columns that the importer reads in the future."""
     before = everything()
     places = [
         (file.name, place, column)
@@ -509,7 +509,7 @@ def test_nonsense_in_any_column_that_is_read_is_told_by_its_place(folder: Path) 
 
 
 @pytest.mark.parametrize("file", FOLDER)
-def test_a_missing_empty_or_unreadable_file_is_told(folder: Path, file: str) -> None:
+def test_a_missing_empty_or_unreadable_file_is_refused(folder: Path, file: str) -> None:
     before = everything()
 
     (folder / file).unlink()
@@ -529,7 +529,7 @@ def test_a_missing_empty_or_unreadable_file_is_told(folder: Path, file: str) -> 
 
 
 @pytest.mark.parametrize("file", FOLDER)
-def test_text_that_is_not_utf_8_is_told_by_its_line(folder: Path, file: str) -> None:
+def test_text_that_is_not_utf_8_is_refused_with_its_line(folder: Path, file: str) -> None:
     content = (folder / file).read_bytes().splitlines(keepends=True)
     content[2] = content[2].replace(b",", b"\xe9,", 1)  # é in Latin 1
     (folder / file).write_bytes(b"".join(content))
@@ -538,7 +538,7 @@ def test_text_that_is_not_utf_8_is_told_by_its_line(folder: Path, file: str) -> 
         imported(folder)
 
 
-def test_the_line_is_right_far_into_a_file_of_many_blocks(folder: Path) -> None:
+def test_the_line_number_is_right_far_into_a_large_file(folder: Path) -> None:
     count = 3 * BLOCK // len("20000,AAA,2013J,page,,\n")
     lines = [f"{20000 + number},AAA,2013J,page,," for number in range(count)]
     (folder / "vle.csv").write_text("\n".join([*FOLDER["vle.csv"].splitlines(), *lines, "x,AAA,2013J,page,,", *lines]))

@@ -1,4 +1,4 @@
-"""What learners write, and that nothing of a past run comes back."""
+"""Learners' writes, and that no write brings back progress from before a reset."""
 
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ LESSON, ASSESSMENT, DISCUSSION, ASSIGNMENT = ActivityKind
 
 @pytest.fixture
 def scene(database: str) -> Scene:
-    """Two learners who have not begun anything."""
+    """Two learners who have not begun."""
     return make_scene(learners=2, completed=0, begun=0)
 
 
@@ -47,13 +47,13 @@ def do(write: Callable[..., object], *arguments: object, **options: object) -> N
         write(session, *arguments, **options)
 
 
-def test_a_lesson_that_is_begun_sets_the_course_in_progress(scene: Scene) -> None:
+def test_beginning_a_lesson_sets_the_course_in_progress(scene: Scene) -> None:
     do(record_progress, now(scene).registration, activity(scene, LESSON), 40)
     assert (now(scene).state, now(scene).progress) == ("in_progress", 0), "nothing is finished yet"
     assert rows("SELECT percent FROM lesson_progress") == [(40,)]
 
 
-def test_progress_is_the_share_of_the_activities_that_are_done(scene: Scene) -> None:
+def test_progress_is_the_share_of_activities_done(scene: Scene) -> None:
     # Given a course of two lessons, an assessment, a discussion and an assignment
     do(record_progress, now(scene).registration, activity(scene, LESSON), 100)
     assert now(scene).progress == 20
@@ -64,13 +64,13 @@ def test_progress_is_the_share_of_the_activities_that_are_done(scene: Scene) -> 
     assert now(scene).progress == 80
 
 
-def test_the_percent_of_a_lesson_is_never_lowered(scene: Scene) -> None:
+def test_lesson_progress_never_decreases(scene: Scene) -> None:
     for percent in (60, 30, Decimal("59.99")):
         do(record_progress, now(scene).registration, activity(scene, LESSON), percent)
     assert rows("SELECT percent FROM lesson_progress") == [(60,)]
 
 
-def test_doing_everything_is_not_completing(scene: Scene) -> None:
+def test_doing_everything_does_not_complete_the_course(scene: Scene) -> None:
     registration = now(scene).registration
     for place in (0, 1):
         do(record_progress, registration, activity(scene, LESSON, place), 100)
@@ -80,13 +80,13 @@ def test_doing_everything_is_not_completing(scene: Scene) -> None:
     assert (now(scene).state, now(scene).progress, now(scene).completed_at) == ("in_progress", 99, None)
 
 
-def test_each_submission_is_a_further_attempt(scene: Scene) -> None:
+def test_each_submission_is_a_new_attempt(scene: Scene) -> None:
     for score in (10, None, 90):
         do(submit, now(scene).registration, activity(scene, ASSIGNMENT), body="Again", score=score)
     assert rows("SELECT attempt, score FROM assignment_submission ORDER BY id") == [(1, 10), (2, None), (3, 90)]
 
 
-def test_completing_twice_is_completing_once(scene: Scene) -> None:
+def test_completing_twice_completes_once(scene: Scene) -> None:
     do(complete, now(scene).registration)
     first = now(scene)
     do(complete, now(scene).registration)
@@ -95,20 +95,20 @@ def test_completing_twice_is_completing_once(scene: Scene) -> None:
     assert ask("SELECT count(*) FROM certificate") == 1
 
 
-def test_work_after_completing_leaves_the_course_completed(scene: Scene) -> None:
+def test_work_after_completion_leaves_the_course_completed(scene: Scene) -> None:
     do(complete, now(scene).registration)
     do(record_progress, now(scene).registration, activity(scene, LESSON), 10)
     assert (now(scene).state, now(scene).progress) == ("completed", 100)
 
 
-def test_there_is_a_certificate_only_where_the_course_has_them_on(database: str) -> None:
+def test_a_course_without_certificates_issues_none(database: str) -> None:
     scene = make_scene(learners=1, completed=0, begun=0, certificates=False)
     do(complete, now(scene).registration)
     assert now(scene).state == "completed"
     assert ask("SELECT count(*) FROM certificate") == 0
 
 
-def test_a_certificate_after_a_reset_has_a_serial_of_its_own(scene: Scene, post: Post) -> None:
+def test_a_certificate_after_a_reset_has_a_new_serial(scene: Scene, post: Post) -> None:
     do(complete, now(scene).registration)
     first = ask("SELECT serial FROM certificate")
     scene.request()
@@ -165,12 +165,12 @@ def assert_nothing_saved(scene: Scene) -> None:
 def test_a_write_from_before_the_reset_is_refused_and_leaves_nothing(
     scene: Scene, post: Post, kind: ActivityKind | None
 ) -> None:
-    # Given a tab that was opened before the reset
+    # Given a tab opened before the reset
     old = now(scene).registration
     do(complete, old)
     scene.request()
     post.drain()
-    # When it saves now, then nothing comes back
+    # When it saves now, nothing comes back
     with pytest.raises(StaleRegistration):
         do(WRITES[kind], old, activity(scene, kind)) if kind else do(complete, old)
     assert_nothing_saved(scene)
@@ -178,7 +178,7 @@ def test_a_write_from_before_the_reset_is_refused_and_leaves_nothing(
 
 @pytest.mark.parametrize("kind", record_kinds(), ids=lambda kind: kind.kind())
 def test_the_database_itself_refuses_a_record_from_before_the_reset(scene: Scene, post: Post, kind: type) -> None:
-    # Given the records of a learner, as a program that does not know of registrations would keep them
+    # Given a learner's records, copied by a program that does not know about registrations
     before = now(scene)
     do_everything(before)
     old = rows(f"SELECT * FROM {kind.kind()} LIMIT 1")  # type: ignore[attr-defined]
@@ -186,15 +186,15 @@ def test_the_database_itself_refuses_a_record_from_before_the_reset(scene: Scene
     run(f"CREATE TABLE copied AS SELECT * FROM {kind.kind()} LIMIT 1")  # type: ignore[attr-defined]
     scene.request()
     post.drain()
-    # When it writes them again, then its INSERT fails
+    # When it writes them again, its INSERT fails
     with pytest.raises(IntegrityError, match=f"fk_{kind.kind()}_registration"):  # type: ignore[attr-defined]
         run(f"INSERT INTO {kind.kind()} OVERRIDING SYSTEM VALUE SELECT * FROM copied")  # type: ignore[attr-defined]
     assert_nothing_saved(scene)
 
 
-def test_a_learner_whom_the_course_was_taken_from_is_refused(scene: Scene) -> None:
+def test_an_unassigned_learner_is_refused(scene: Scene) -> None:
     run("UPDATE enrolment SET unassigned_at = now()")
-    with pytest.raises(StaleRegistration, match="not assigned any more"):
+    with pytest.raises(StaleRegistration, match="no longer assigned"):
         do(complete, now(scene).registration)
     assert ask("SELECT count(*) FROM completion") == 0
 
@@ -204,8 +204,8 @@ def waiting_for_a_lock() -> bool:
 
 
 @pytest.mark.parametrize("raw", [False, True], ids=["through the door", "by a raw INSERT"])
-def test_a_write_that_is_under_way_when_the_reset_comes_is_cleared_by_it(scene: Scene, post: Post, raw: bool) -> None:
-    # Given a learner's write that is not committed yet
+def test_a_write_in_progress_is_cleared_by_the_reset(scene: Scene, post: Post, raw: bool) -> None:
+    # Given a learner's write that is not committed
     learner = now(scene)
     reset = scene.request()
     [coordinator] = post.take()
@@ -218,13 +218,13 @@ def test_a_write_that_is_under_way_when_the_reset_comes_is_cleared_by_it(scene: 
             )
         else:
             record_progress(session, learner.registration, activity(scene, LESSON), 80)
-        # When the reset comes to this learner, then it waits for the write
+        # When the reset reaches this learner, it waits for the write
         clearing = threading.Thread(target=clear, args=(reset, 1))
         clearing.start()
         until(waiting_for_a_lock)
         assert clearing.is_alive()
     clearing.join(10)
-    # And clears it
+    # Then it clears the write
     assert not clearing.is_alive()
     assert_nothing_saved(scene)
     assert now(scene).registration != learner.registration
@@ -232,8 +232,8 @@ def test_a_write_that_is_under_way_when_the_reset_comes_is_cleared_by_it(scene: 
     assert ask("SELECT sum(value::int) FROM reset_slice, jsonb_each_text(removed)") == 1
 
 
-def test_a_write_that_comes_while_the_reset_is_clearing_waits_and_is_refused(scene: Scene, post: Post) -> None:
-    # Given a slice that holds the learner, and is not committed yet
+def test_a_write_during_clearing_waits_and_is_refused(scene: Scene, post: Post) -> None:
+    # Given a slice that has locked the learner and is not committed
     learner, refused = now(scene), []
     with transaction() as session:
         session.execute(
@@ -246,21 +246,21 @@ def test_a_write_that_comes_while_the_reset_is_clearing_waits_and_is_refused(sce
             except StaleRegistration as refusal:
                 refused.append(refusal)
 
-        # When the learner writes, then the write waits
+        # When the learner writes, the write waits
         writing = threading.Thread(target=write)
         writing.start()
         until(waiting_for_a_lock)
     writing.join(10)
-    # And finds its registration gone
+    # Then it finds that its registration is gone
     assert refused
     assert_nothing_saved(scene)
 
 
-def test_a_learner_can_start_afresh_after_the_reset(scene: Scene, post: Post) -> None:
+def test_a_learner_can_start_over_after_the_reset(scene: Scene, post: Post) -> None:
     do_everything(now(scene))
     reset = scene.request(course=COURSE)
     post.drain()
     assert state_of(reset) == "succeeded"
     do_everything(now(scene))
     assert (now(scene).state, now(scene).progress) == ("completed", 100)
-    assert rows("SELECT max(attempt) FROM assignment_submission") == [(1,)], "attempts are counted from one again"
+    assert rows("SELECT max(attempt) FROM assignment_submission") == [(1,)], "attempts start at 1 again"

@@ -1,11 +1,11 @@
-"""A course that somebody is not assigned to: it is there, and it says so."""
+"""A course that is not assigned to a user: the refusal says so."""
 
 from models.training import Enrolment
 from tests.scenes import COURSE, make_scene, run
 from tests.web import client_of, token_for, visitor
 
 
-def test_a_course_that_is_not_assigned_is_told_from_one_that_is_not_there(served: str) -> None:
+def test_an_unassigned_course_and_an_unknown_course_are_refused_differently(served: str) -> None:
     scene = make_scene(learners=2)
     enrolment: Enrolment = scene.enrolments()[0]
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=enrolment.id)

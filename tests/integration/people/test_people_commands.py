@@ -1,4 +1,4 @@
-"""What people change about people: each command asks who may, and leaves an audit entry that says who did what."""
+"""Commands about people: each checks the permission, and writes an audit entry."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def learner(scene: Scene, place: int = 0) -> User:
     return scene.users()[place]
 
 
-def test_each_command_about_others_is_refused_to_who_may_not_manage_users(
+def test_each_command_about_others_needs_the_permission_to_manage_users(
     scene: Scene, subtests: pytest.Subtests
 ) -> None:
     manager = make_user(scene.organization.id, "manager@acme.example", Permission.COURSES)
@@ -62,9 +62,9 @@ def test_each_command_about_others_is_refused_to_who_may_not_manage_users(
         "set a password": (set_password, (learner(scene), PASSWORD)),
         "create a token": (create_token, (learner(scene), "x", [Scope.RESETS_READ], tomorrow)),
         "revoke a token": (revoke_token, (token,)),
-        "make a group": (create_group, ("zug-1", "Zug")),
-        "have users join": (add_members, (group, [learner(scene).email])),
-        "have users leave": (remove_members, (group, [learner(scene).email])),
+        "create a group": (create_group, ("zug-1", "Zug")),
+        "add members": (add_members, (group, [learner(scene).email])),
+        "remove members": (remove_members, (group, [learner(scene).email])),
     }
     for name, (command, arguments) in commands.items():
         for actor in (as_actor(scene, manager.id), as_actor(scene, learner(scene, 1).id)):
@@ -73,7 +73,7 @@ def test_each_command_about_others_is_refused_to_who_may_not_manage_users(
     assert ask("SELECT count(*) FROM audit") == before
 
 
-def test_what_an_operator_does_is_in_the_audit(scene: Scene) -> None:
+def test_an_operators_commands_are_in_the_audit(scene: Scene) -> None:
     operator = console_operator(scene.organization)
     user = do(add_user, operator, "new@acme.example", "New", [Permission.COURSES], PASSWORD)
     assert audit_of("user.added") == [(operator.name, str(user.id), {"permissions": [Permission.COURSES.value]})]
@@ -85,11 +85,11 @@ def test_what_an_operator_does_is_in_the_audit(scene: Scene) -> None:
     assert len(audit_of("user.password_set")) == 1
 
 
-def test_nobody_gives_a_permission_that_they_do_not_have(scene: Scene) -> None:
+def test_users_cannot_grant_permissions_that_they_lack(scene: Scene) -> None:
     people = as_actor(scene, make_user(scene.organization.id, "people@acme.example", Permission.USERS).id)
     with pytest.raises(Forbidden, match="Manage courses"):
         do(add_user, people, "new@acme.example", "New", [Permission.COURSES])
-    # Nor a password or a token for somebody who may more than they do
+    # Nor set a password or create a token for a user with more permissions
     with pytest.raises(Forbidden, match="Manage courses"):
         do(set_password, people, user_of(scene.admin), PASSWORD)
     with pytest.raises(Forbidden, match="Manage courses"):
@@ -102,7 +102,7 @@ def user_of(actor: Actor) -> User:
         return session.get_one(User, actor.user_id)
 
 
-def test_nothing_reaches_another_organizations_people(scene: Scene, subtests: pytest.Subtests) -> None:
+def test_no_command_reaches_users_of_another_organization(scene: Scene, subtests: pytest.Subtests) -> None:
     other = make_scene("globex", learners=1)
     theirs = other.users()[0]
     do(create_token, other.admin, theirs, "x", [Scope.RESETS_READ], None)
@@ -112,9 +112,9 @@ def test_nothing_reaches_another_organizations_people(scene: Scene, subtests: py
         ("set a password", set_password, (theirs, PASSWORD)),
         ("create a token", create_token, (theirs, "x", [Scope.RESETS_READ], None)),
         ("revoke a token", revoke_token, (ask("SELECT max(id) FROM api_token"),)),
-        ("have users join", add_members, (group, [theirs.email])),
-        ("have users join theirs", add_members, (their_group, [theirs.email])),
-        ("have users leave theirs", remove_members, (their_group, [theirs.email])),
+        ("add members", add_members, (group, [theirs.email])),
+        ("add members to their group", add_members, (their_group, [theirs.email])),
+        ("remove members of their group", remove_members, (their_group, [theirs.email])),
     ):
         with subtests.test(name), pytest.raises(Refused) as refused:
             do(command, scene.admin, *arguments)
@@ -123,7 +123,7 @@ def test_nothing_reaches_another_organizations_people(scene: Scene, subtests: py
     assert ask("SELECT count(*) FROM credential") == 0
 
 
-def test_unsubscribing_is_in_the_audit_by_whichever_way(scene: Scene, served: str) -> None:
+def test_unsubscribing_is_in_the_audit_by_link_and_by_form(scene: Scene, served: str) -> None:
     one, other = scene.users()
     visitor(served).post("/unsubscribe/" + unsubscribe_link(one.id).rpartition("/")[2])
     browser = visitor(served, other.id)
@@ -135,10 +135,10 @@ def test_unsubscribing_is_in_the_audit_by_whichever_way(scene: Scene, served: st
     assert audit_of("user.subscribed") == [(f"user:{other.id}", str(other.id), {})]
 
 
-def test_a_change_of_ones_own_settings_is_in_the_audit_by_its_name_alone(scene: Scene) -> None:
+def test_the_audit_names_changed_settings_without_values(scene: Scene) -> None:
     user = learner(scene)
     me = as_actor(scene, user.id)
-    for _ in range(2):  # what changes nothing is no deed
+    for _ in range(2):  # the second call changes nothing
         do(choose_settings, me, time_zone="Europe/Zurich", notifications=False)
     assert audit_of("user.settings_changed") == [(me.name, str(user.id), {"changed": ["notifications", "time_zone"]})]
     for _ in range(2):
@@ -166,7 +166,7 @@ def test_a_token_is_revoked_once(scene: Scene) -> None:
         do(revoke_token, scene.admin, token + 1)
 
 
-def test_a_member_who_is_nobody_here_is_named(scene: Scene) -> None:
+def test_an_unknown_member_is_named(scene: Scene) -> None:
     group = do(create_group, scene.admin, "bern-2", "Bern")
     with pytest.raises(UserUnknown, match=r"who@acme\.example"):
         do(add_members, scene.admin, group, ["who@acme.example"])

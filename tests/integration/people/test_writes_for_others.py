@@ -1,4 +1,4 @@
-"""Who may write under which registration, by API and page: for oneself as a learner does, for others with an audit."""
+"""Who may write under which registration, by API and page: for oneself as a learner, for others with an audit entry."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,19 @@ from models.access import Permission
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
 from tests.web import client_of, form_token, make_user, token_for, visitor
 
-SECRET_WORDS = "What nobody but the two of them should read."
+SECRET_WORDS = "Between the learner and the grader."
 AUDITED = "SELECT actor, subject, details FROM audit WHERE action = 'learning.written_for' ORDER BY id"
 
 
 @pytest.fixture
 def scene(served: str) -> Scene:
-    """One learner who has not begun anything, and a course admin who takes the course too."""
+    """One learner who has not begun, and a course admin who takes the course too."""
     return make_scene(learners=1, completed=0, begun=0)
 
 
 @pytest.fixture
 def manager(scene: Scene) -> int:
-    """A manager of courses, to whom the course is assigned as to any learner."""
+    """A course manager who is assigned the course too."""
     user = make_user(scene.organization.id, "manager@acme.example", Permission.COURSES)
     run(
         "INSERT INTO enrolment (organization_id, user_id, course_id) VALUES (:organization, :user, :course)",
@@ -51,7 +51,7 @@ def activity(kind: str) -> int:
 
 
 def write_everything(client: httpx.Client, address: str, **scored: float) -> None:
-    """Leave a record of each kind, and complete the course."""
+    """Write a record of each kind, and complete the course."""
     for lesson in rows("SELECT a.id FROM activity a JOIN course c ON c.id = a.course_id "
                        f"WHERE c.code = '{COURSE}' AND kind = 'lesson'"):  # fmt: skip
         client.put(f"{address}/activities/{lesson[0]}/progress", json={"percent": 100}).raise_for_status()
@@ -62,18 +62,18 @@ def write_everything(client: httpx.Client, address: str, **scored: float) -> Non
     client.put(f"{address}/completion").raise_for_status()
 
 
-def test_an_admin_completes_their_own_course_only_as_a_learner_does(
-    scene: Scene, program: httpx.Client, manager: int
-) -> None:
+def test_an_admin_completes_their_own_course_as_any_learner(scene: Scene, program: httpx.Client, manager: int) -> None:
     refused = program.put(f"{under(manager)}/completion")
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not-yet-done")
     assert ask("SELECT count(*) FROM completion") == ask("SELECT count(*) FROM certificate") == 0
     write_everything(program, under(manager))
     assert ask("SELECT count(*) FROM certificate") == 1
-    assert rows(AUDITED) == [], "what people do for themselves is not for the audit"
+    assert rows(AUDITED) == [], "writes for oneself are not audited"
 
 
-def test_nobody_marks_their_own_work_whatever_they_may(scene: Scene, program: httpx.Client, manager: int) -> None:
+def test_users_cannot_mark_their_own_work_whatever_their_permissions(
+    scene: Scene, program: httpx.Client, manager: int
+) -> None:
     for kind in ("practical_assessment", "assignment"):
         address = f"{under(manager)}/activities/{activity(kind)}/submissions"
         refused = program.post(address, json={"score": 100})
@@ -81,7 +81,7 @@ def test_nobody_marks_their_own_work_whatever_they_may(scene: Scene, program: ht
     assert ask("SELECT count(*) FROM practical_assessment") == ask("SELECT count(*) FROM assignment_submission") == 0
 
 
-def test_each_write_for_somebody_else_is_in_the_audit_and_its_content_is_not(
+def test_each_write_for_another_user_is_in_the_audit_without_its_content(
     scene: Scene, program: httpx.Client, manager: int
 ) -> None:
     learner = scene.users()[0].id
@@ -99,12 +99,12 @@ def test_each_write_for_somebody_else_is_in_the_audit_and_its_content_is_not(
             "completion",
         )
     ]
-    # What changes nothing is no deed
+    # A second completion changes nothing
     program.put(f"{under(learner)}/completion").raise_for_status()
     assert len(rows(AUDITED)) == len(found)
 
 
-def test_an_admin_may_complete_for_a_learner_what_was_done_elsewhere(
+def test_an_admin_completes_for_a_learner_what_was_done_elsewhere(
     scene: Scene, program: httpx.Client, manager: int
 ) -> None:
     learner = scene.users()[0].id
@@ -113,14 +113,14 @@ def test_an_admin_may_complete_for_a_learner_what_was_done_elsewhere(
     assert [(actor, details["kind"]) for actor, _, details in rows(AUDITED)] == [(f"user:{manager}", "completion")]
 
 
-def test_a_refused_write_leaves_nothing_in_the_audit(scene: Scene, program: httpx.Client) -> None:
+def test_a_refused_write_is_not_in_the_audit(scene: Scene, program: httpx.Client) -> None:
     learner = scene.users()[0].id
     wrong = f"{under(learner)}/activities/{activity('lesson')}/submissions"
     assert program.post(wrong, json={"body": "x"}).json()["type"] == "/problems/activity-unknown"
     assert rows(AUDITED) == []
 
 
-def test_who_may_manage_users_alone_writes_under_no_registration_but_their_own(scene: Scene, served: str) -> None:
+def test_managing_users_does_not_allow_writing_for_others(scene: Scene, served: str) -> None:
     user = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
     with client_of(served, token_for(user.id)) as client:
         refused = client.put(f"{under(scene.users()[0].id)}/completion")
@@ -134,18 +134,18 @@ def without_activities(scene: Scene) -> None:
     run("DELETE FROM activity WHERE course_id = :id", id=scene.course.id)
 
 
-def test_a_learner_completes_no_course_in_which_there_is_nothing_to_do(
+def test_a_learner_cannot_complete_a_course_without_activities(
     scene: Scene, served: str, manager: int, program: httpx.Client
 ) -> None:
     without_activities(scene)
     learner = scene.users()[0].id
-    # Neither by the API, not even with an admin's token for themself
+    # Not by the API, not even with an admin's own token
     with client_of(served, token_for(learner)) as client:
         for asks, whose in ((client, learner), (program, manager)):
             refused = asks.put(f"{under(whose)}/completion")
             assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not-yet-done")
             assert "no activities here" in refused.json()["detail"]
-    # Nor by the page, which does not offer it and says whose it is to say
+    # Not by the page, which says who can record it
     browser = visitor(served, learner)
     page = browser.get(f"/my/courses/{COURSE}")
     assert "Complete the course" not in page.text
@@ -156,6 +156,6 @@ def test_a_learner_completes_no_course_in_which_there_is_nothing_to_do(
     assert refused.status_code == 422
     assert "no activities here" in refused.text
     assert ask("SELECT count(*) FROM completion") == ask("SELECT count(*) FROM certificate") == 0
-    # But whoever manages the course says that they took it, and then there is a certificate
+    # A course manager can record it, which issues a certificate
     assert program.put(f"{under(learner)}/completion").json()["certificate"]
     assert "Your certificate" in browser.get(f"/my/courses/{COURSE}").text

@@ -1,4 +1,4 @@
-"""The commands about rules, groups and events, as a person runs them."""
+"""The commands for rules, groups and events."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,16 +6,16 @@ import pytest
 
 from tests.integration.cli.test_cli import COURSE, Command, recourse, up
 
-__all__ = ["recourse", "up"]  # fixtures: a folder of servers of its own, and `recourse up` beside it
+__all__ = ["recourse", "up"]  # fixtures: servers in a folder of their own, and `recourse up`
 
 WHEN = f"{datetime.now(UTC).year + 1}-03-01T06:00"
 
 
 @pytest.mark.usefixtures("up")
-def test_a_rule_is_made_as_shown_confirmed_again_paused_and_removed(recourse: Command) -> None:
+def test_a_rule_is_made_confirmed_again_paused_and_removed(recourse: Command) -> None:
     terms = ("rules", "add", COURSE, "--reason", "yearly", "--every", "FREQ=YEARLY", "--starts", WHEN)
     zone = ("--time-zone", "Europe/Zurich", "--warn-days", "14")
-    # Without a terminal and without the code, it says what it would do and makes nothing.
+    # Without a terminal and without `--confirm`, it prints what the rule would do and makes nothing.
     refused = recourse(*terms, *zone)
     assert refused.returncode == 2
     assert "each year on 1 March at 06:00 (Europe/Zurich)" in " ".join((refused.stdout + refused.stderr).split())
@@ -37,7 +37,7 @@ def test_a_rule_is_made_as_shown_confirmed_again_paused_and_removed(recourse: Co
 
 
 @pytest.mark.usefixtures("up")
-def test_an_event_of_a_group_resets_its_members_and_nobody_else(recourse: Command) -> None:
+def test_an_event_for_a_group_resets_only_its_members(recourse: Command) -> None:
     assert recourse("groups", "add", "bern", "--name", "Plant 2").returncode == 0
     assert recourse("groups", "join", "bern", "student-101@oulad.example").returncode == 0
     assert recourse.answer("groups", "list")[0]["members"] == 1
@@ -46,10 +46,10 @@ def test_an_event_of_a_group_resets_its_members_and_nobody_else(recourse: Comman
     assert made.returncode == 0, made.stderr
     report = ("events", "report", COURSE, "--kind", "incident", "--reason", "case 7731", "--group", "bern")
     for _ in range(2):
-        told = recourse(*report, "--key", "7731")
-        assert told.returncode == 0, told.stderr
-        assert "1 rule" in told.stdout
-    # Within seconds a worker begins it, and each report was the same event.
+        reported = recourse(*report, "--key", "7731")
+        assert reported.returncode == 0, reported.stderr
+        assert "1 rule" in reported.stdout
+    # A worker begins it within seconds, and both reports are the same event.
     end = datetime.now(UTC) + timedelta(seconds=60)
     while not (found := recourse.answer("resets")) or not found[0]["done"]:
         assert datetime.now(UTC) < end, found

@@ -1,4 +1,4 @@
-"""Event sources by command: where they send to, and what they sign with."""
+"""Event sources on the command line: their addresses and their secrets."""
 
 import json
 import os
@@ -34,24 +34,24 @@ def report(address: str, secret: str, number: str) -> int:
     return httpx.post(address, content=body, headers=headers).status_code
 
 
-def test_a_source_is_found_again_with_its_address_and_its_secret_and_gets_a_new_one(
+def test_a_source_shows_its_address_and_secret_again_and_gets_a_new_secret(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECOURSE_PUBLIC_URL", served)
     scene = make_scene(learners=2)
     with transaction() as session:
         email = session.get_one(User, scene.admin.user_id).email
-    # When a source is opened, its whole address is said, and its secret
+    # Adding a source prints its full address and its secret
     opened = sources("add", "incident register", "--user", email)
     assert opened.returncode == 0, opened.stderr
     address, secret = (line.split()[1] for line in opened.stdout.splitlines())
     assert address.startswith(f"{served}/v1/hooks/")
     assert report(address, secret, "1") == 202
     number = address.rpartition("/")[2]
-    # … both of which are found again, also on a narrow terminal
+    # Both can be shown again, even on a narrow terminal
     assert address in sources("list").stdout
     assert sources("secret", number).stdout == f"{secret}\n"
-    # … and the secret can be changed, after which the old one holds for another day
+    # After the secret is renewed, the old one stays valid for a day
     new = sources("secret", number, "--new").stdout.strip()
     assert new.startswith("whsec_")
     assert new != secret
@@ -64,7 +64,7 @@ def test_a_source_is_found_again_with_its_address_and_its_secret_and_gets_a_new_
         ("event_source.secret_renewed",),
         ("event_source.secret_shown",),
     ]
-    # A source that there is not is a sentence
+    # An unknown source is refused with a sentence
     unknown = sources("secret", "0197a0a0-0000-7000-8000-000000000001")
     assert (unknown.returncode, "This event source does not exist" in unknown.stderr) == (2, True)
     assert ask("SELECT count(*) FROM training_event") == 2

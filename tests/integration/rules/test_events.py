@@ -1,4 +1,4 @@
-"""Events that are reported: by Python and by a message through the broker; once, and by those who may."""
+"""Reported events: by command and by message through the broker, once, and with the permission."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,12 +26,12 @@ NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 @pytest.fixture
 def scene(database: str, set_up: Callable[..., None]) -> Scene:
-    set_up(allow_unsigned_messages=True)  # how they are signed: `test_signed_messages.py`
+    set_up(allow_unsigned_messages=True)  # `test_signed_messages.py` tests signatures
     return make_scene(learners=6, completed=100)
 
 
 def message(scene: Scene, **changes: Any) -> dict[str, Any]:
-    """What another application sends."""
+    """Returns the arguments that another application sends."""
     arguments = {
         "organization": "acme", "course": COURSE, "kind": "incident", "reason": "case 7731",
         "reported_by": scene.admin.user_id, "idempotency_key": "7731",
@@ -40,14 +40,14 @@ def message(scene: Scene, **changes: Any) -> dict[str, Any]:
 
 
 def send(post: Post, kwargs: Mapping[str, Any]) -> Any:
-    """Send it through the broker, deliver it, and give its result."""
+    """Send the message through the broker and deliver it. Returns its result."""
     sent = app.send_task(REPORT, queue="interactive", kwargs=dict(kwargs))
     for letter in post.take():
         post.deliver(letter)
     return app.AsyncResult(sent.id)
 
 
-def test_another_application_reports_an_event_by_message_and_its_rules_reset(scene: Scene, post: Post) -> None:
+def test_an_event_reported_by_message_starts_resets(scene: Scene, post: Post) -> None:
     rule = make(scene, NOW, **EVENT, event_kind="incident")
     answer = send(post, message(scene)).get(timeout=5)
     assert answer == {"event": ask("SELECT id FROM training_event"), "rules": 1}
@@ -58,7 +58,7 @@ def test_another_application_reports_an_event_by_message_and_its_rules_reset(sce
     assert rows("SELECT reason, requester FROM reset") == [("incident: case 7731", f"rule:{rule}")]
 
 
-def test_a_message_that_comes_twice_is_one_event(scene: Scene, post: Post) -> None:
+def test_a_repeated_message_is_one_event(scene: Scene, post: Post) -> None:
     rule = make(scene, NOW, **EVENT)
     first, second = (send(post, message(scene)).get(timeout=5) for _ in range(2))
     assert first == second
@@ -80,7 +80,7 @@ def test_a_message_that_comes_twice_is_one_event(scene: Scene, post: Post) -> No
         ({"more": 1}, "arguments-invalid"),
     ],
 )
-def test_a_message_that_is_refused_says_why_by_code(scene: Scene, post: Post, changes: Any, code: str) -> None:
+def test_a_refused_message_answers_with_a_code(scene: Scene, post: Post, changes: Any, code: str) -> None:
     make(scene, NOW, **EVENT)
     result = send(post, message(scene, **changes))
     assert result.state == "FAILURE"
@@ -88,14 +88,14 @@ def test_a_message_that_is_refused_says_why_by_code(scene: Scene, post: Post, ch
     assert ask("SELECT count(*) FROM training_event") == ask("SELECT count(*) FROM occurrence") == 0
 
 
-def test_who_may_not_reset_courses_may_not_report_events(scene: Scene, post: Post) -> None:
+def test_reporting_events_needs_the_permission_to_manage_courses(scene: Scene, post: Post) -> None:
     run("UPDATE \"user\" SET permissions = ARRAY[:users] WHERE id = :id", users=Permission.USERS.value,
         id=scene.admin.user_id)  # fmt: skip
     assert send(post, message(scene)).result.args[0] == "forbidden"
     assert ask("SELECT count(*) FROM training_event") == 0
 
 
-def test_a_key_is_of_one_event_and_each_reporter_has_keys_of_their_own(scene: Scene) -> None:
+def test_a_key_names_one_event_of_one_reporter(scene: Scene) -> None:
     happen(scene, NOW, "1")
     for other in ({"kind": EventKind.NON_COMPLIANCE}, {"reason": "another"}, {"course": "DATA-202"}):
         with pytest.raises(EventMismatch):
@@ -104,7 +104,7 @@ def test_a_key_is_of_one_event_and_each_reporter_has_keys_of_their_own(scene: Sc
     assert ask("SELECT count(*) FROM training_event") == 2
 
 
-def test_an_event_that_no_rule_waits_for_is_kept_all_the_same(scene: Scene) -> None:
+def test_an_event_without_a_matching_rule_is_kept(scene: Scene) -> None:
     make(scene, NOW, **EVENT, event_kind="procedure_changed")
     event = happen(scene, NOW, "1")
     assert ask("SELECT count(*) FROM occurrence") == 0
@@ -117,12 +117,12 @@ def test_an_event_that_no_rule_waits_for_is_kept_all_the_same(scene: Scene) -> N
     ("changes", "refusal"),
     [({"course": "NONE-1"}, CourseUnknown), ({"group": "none"}, GroupUnknown), ({"reason": " "}, ReasonMissing)],
 )
-def test_an_event_of_what_is_not_there_is_refused(scene: Scene, changes: Any, refusal: type[Refused]) -> None:
+def test_an_event_with_unknown_names_is_refused(scene: Scene, changes: Any, refusal: type[Refused]) -> None:
     with pytest.raises(refusal):
         happen(scene, NOW, "1", **changes)
 
 
-def test_an_event_reaches_nobody_of_another_organization(scene: Scene) -> None:
+def test_an_event_reaches_no_other_organization(scene: Scene) -> None:
     theirs = make_scene("globex", learners=3, completed=100)
     rule = make(theirs, NOW, **EVENT)
     happen(scene, NOW, "1")
@@ -132,7 +132,7 @@ def test_an_event_reaches_nobody_of_another_organization(scene: Scene) -> None:
     assert occurrences(rule) == []
 
 
-def test_a_learner_reports_nothing(scene: Scene) -> None:
+def test_a_learner_cannot_report_events(scene: Scene) -> None:
     learner = replace(scene, admin=replace(scene.admin, permissions=frozenset()))
     with pytest.raises(Forbidden):
         happen(learner, NOW, "1")
