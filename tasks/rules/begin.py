@@ -120,7 +120,7 @@ def _request(
     actor = acting_owner(session, rule)
     try:
         reset = request_reset(session, actor, plan=signed(plan), confirm=plan.course_code, reason=reason)
-    except AlreadyResetting:  # passes by itself: nobody has to confirm the rule
+    except AlreadyResetting:  # resolves itself, so the rule does not wait to be confirmed
         _postpone(session, which, ELSEWHERE, now + A_MINUTE)
         return
     session.execute(

@@ -14,7 +14,7 @@ class MalformedFile(Refused):
     def __init__(self, file: str, problem: str, line: int | None = None, column: str | None = None) -> None:
         self.file, self.line, self.column = file, line, column
         place = file + (f", line {line}" if line else "") + (f", column {column}" if column else "")
-        super().__init__(f"{place}: {problem}. Nothing was imported.")
+        super().__init__(f"{place}: {problem}. Nothing was imported. Correct the files and import them again.")
 
 
 @dataclass(frozen=True)

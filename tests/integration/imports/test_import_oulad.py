@@ -481,7 +481,7 @@ def test_the_error_names_file_line_and_column_and_nothing_is_imported(
     place = f"{file}, line {wrong_line}" + (f", column {wrong_column}" if wrong_column else "")
     assert str(caught.value).startswith(f"{place}: ")
     assert problem in str(caught.value)
-    assert str(caught.value).endswith(". Nothing was imported.")
+    assert str(caught.value).endswith(". Nothing was imported. Correct the files and import them again.")
     assert (caught.value.file, caught.value.line, caught.value.column) == (file, wrong_line, wrong_column)
     assert everything() == before
 
