@@ -16,10 +16,11 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.events import EventKind
+from models.refusals.rules import RuleUnknown
 from models.resets import Audience
 
 
@@ -186,3 +187,14 @@ class Occurrence(Base):
     released_at: Mapped[datetime | None]  # when a new confirmation let it go on
     begun_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def rule_by_id(session: Session, rule_id: UUID | str) -> Rule:
+    """Returns the rule with this id, of whichever organization. Raises `RuleUnknown`."""
+    try:
+        rule = session.get(Rule, UUID(str(rule_id)))
+    except ValueError:
+        rule = None
+    if rule is None:
+        raise RuleUnknown(rule_id)
+    return rule

@@ -99,7 +99,7 @@ class Up:
         found = []
         for process in psutil.process_iter(["pid", "cmdline", "environ", "create_time", "status"]):
             told = process.info
-            if told["status"] == "zombie" or not told["environ"] or "cli.child" not in (told["cmdline"] or []):
+            if told["status"] == "zombie" or not told["environ"] or "cli.local.child" not in (told["cmdline"] or []):
                 continue
             if told["environ"].get("RECOURSE_HOME") == str(self.home) and (not word or word in told["cmdline"]):
                 found.append((told["create_time"], told["pid"]))

@@ -93,7 +93,7 @@ def rename_organization(session: Session, actor: str, slug: str, name: str) -> N
     _check_name(name := name.strip())
     organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update())
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse organization list` lists them.")
+        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
     before, organization.name = organization.name, name
     audit.record(session, actor, "organization.renamed", organization.id, organization.id, before=before, after=name)
 
@@ -115,17 +115,6 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
     ):
         admins[user.organization_id].append(Admin(user.email, can_sign_in=credential is not None))
     return [OrganizationLine(one.slug, one.name, users, admins[one.id]) for one, users in found]
-
-
-def organizations_with_user(session: Session, email: str) -> list[Organization]:
-    """Those that have a user with this address, by slug."""
-    query = (
-        select(Organization)
-        .join(User, User.organization_id == Organization.id)
-        .where(func.lower(User.email) == email.lower())
-        .order_by(Organization.slug)
-    )
-    return list(session.scalars(query))
 
 
 def there_is_none(session: Session) -> bool:

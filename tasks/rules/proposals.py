@@ -22,7 +22,7 @@ from models.groups import group_by_code
 from models.people import Organization
 from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
 from models.refusals.rules import RuleInvalid, RuleNotSo, RuleUnknown
-from models.retraining import RULE_TRANSITIONS, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
+from models.retraining import RULE_TRANSITIONS, Occurrence, OccurrenceState, Rule, RuleKind, RuleState, rule_by_id
 from models.session import changed_rows
 from models.training import Course
 from tasks.reset.impact import preview
@@ -211,11 +211,8 @@ def remove(session: Session, actor: Actor, rule: Rule) -> None:
 
 def rule_of(session: Session, organization_id: int, rule_id: str | UUID) -> Rule:
     """The organization's rule with this id. Raises `RuleUnknown`."""
-    try:
-        rule = session.get(Rule, UUID(str(rule_id)))
-    except ValueError:
-        rule = None
-    if rule is None or rule.organization_id != organization_id:
+    rule = rule_by_id(session, rule_id)
+    if rule.organization_id != organization_id:
         raise RuleUnknown(rule_id)
     return rule
 

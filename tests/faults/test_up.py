@@ -58,7 +58,7 @@ def test_each_part_that_is_killed_comes_back_and_resets_run_to_their_end(up: Up,
             assert restarted(up, part), up.words()
             (line,) = [line for line in up.words().splitlines() if f"{part} was killed (SIGKILL)" in line]
             assert line[2] == line[5] == ":", "the time stands before it"
-            assert "Starting it again" in line
+            assert "Restarting it" in line
     with subtests.test("everything does its work again"):
         assert up.answers(up.web, "/readyz")
         done = up("reset", COURSE, *CONFIRMED)
@@ -123,7 +123,7 @@ def test_without_a_postgresql_that_stays_up_it_ends_in_a_sentence(up: Up) -> Non
     assert up.process.wait(120) == 1
     said = up.words()
     assert "Traceback" not in said
-    assert said.count("Starting it again") >= 3
+    assert said.count("Restarting it") >= 3
     assert "PostgreSQL is given up" in said
     assert "no_such_setting" in said
     assert up.processes() == []
@@ -137,7 +137,7 @@ def test_a_second_one_in_the_folder_says_what_runs_and_the_doctor_looks_there(
         before = up.processes()
         second = up("up", limit=60)
         assert second.returncode == 0, second.stderr
-        assert f"up already in {up.home}" in second.stdout
+        assert f"already up in {up.home}" in second.stdout
         assert up.web in second.stdout
         assert f"process {up.process.pid if up.process else ''}" in second.stdout
         assert up.processes() == before
@@ -148,7 +148,7 @@ def test_a_second_one_in_the_folder_says_what_runs_and_the_doctor_looks_there(
     with subtests.test("of one that was killed it believes nothing"):
         up.stop(signal.SIGKILL)
         found = up.findings()
-        assert found["web app"]["says"] == "it does not run"
+        assert found["web app"]["says"] == "it is not running"
         assert "recourse up" in found["web app"]["remedy"]
         until(lambda: up.processes() == [], 45)
 

@@ -171,7 +171,7 @@ def installation() -> Iterator[Installation]:
 
 
 FILL = """
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from tasks.sample import enrol_everyone, make_courses, make_learners, make_organization
 from models.session import transaction
 with transaction() as session:
     organization = make_organization(session, "acme", "Acme")
