@@ -24,7 +24,7 @@ BAR = 20  # characters
 @app.command("analytics")
 def analytics_command(
     course: Annotated[
-        str | None, typer.Argument(metavar="[COURSE]", help="A course code, to show its users as well.")
+        str | None, typer.Argument(metavar="COURSE", help="A course code, to show its users as well.")
     ] = None,
     organization: OnlyOrganization = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many users.")] = 50,

@@ -37,9 +37,14 @@ Confirm = Annotated[
     typer.Option(metavar="COURSE", help="The course code again, to confirm: the rule resets without asking."),
 ]
 MostLearners = Annotated[
-    int | None, typer.Option(min=1, help="If more learners are due at one time, wait for a new confirmation.")
+    int | None,
+    typer.Option(
+        min=1, metavar="NUMBER", help="If more learners than this are due at once, wait for a new confirmation."
+    ),
 ]
-MostADay = Annotated[int | None, typer.Option(min=1, help="Reset at most this many learners a day.")]
+MostADay = Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Reset at most this many learners a day.")]
+
+WHEN = "When"
 
 # Terms whose option has another name.
 OPTIONS = {"recurrence": "--every", "at_time": "--at", "event_kind": "--event", "course": "COURSE"}
@@ -50,39 +55,67 @@ def add_command(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why. It is kept in the audit with every reset.")],
     every: Annotated[
         str | None,
-        typer.Option(metavar="RRULE", help="By the calendar: an RFC 5545 recurrence, such as FREQ=YEARLY."),
+        typer.Option(
+            metavar="RRULE",
+            help="By the calendar: an RFC 5545 recurrence, such as FREQ=YEARLY. Needs --starts.",
+            rich_help_panel=WHEN,
+        ),
     ] = None,
     starts: Annotated[
         datetime | None,
         typer.Option(
-            metavar="WHEN", parser=local_moment, help="With --every: the first time, for example 2027-03-01T06:00."
+            metavar="WHEN",
+            parser=local_moment,
+            help="With --every: the first time, for example 2027-03-01T06:00.",
+            rich_help_panel=WHEN,
         ),
     ] = None,
     once: Annotated[
         datetime | None,
-        typer.Option(metavar="WHEN", parser=local_moment, help="Once, for example 2027-03-01T06:00."),
+        typer.Option(
+            metavar="WHEN", parser=local_moment, help="Once, for example 2027-03-01T06:00.", rich_help_panel=WHEN
+        ),
     ] = None,
     months: Annotated[
-        int | None, typer.Option(min=1, help="This many months after each learner's own completion.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="MONTHS",
+            help="This many months after each learner's own completion.",
+            rich_help_panel=WHEN,
+        ),
     ] = None,
     at: Annotated[
-        time | None, typer.Option(metavar="HH:MM", parser=time_of_day, help="With --months: the time of day.")
+        time | None,
+        typer.Option(metavar="HH:MM", parser=time_of_day, help="With --months: the time of day.", rich_help_panel=WHEN),
     ] = None,
-    on_event: Annotated[bool, typer.Option("--on-event", help="Whenever an event is reported.")] = False,
-    event: Annotated[EventKind | None, typer.Option(help="With --on-event: only for this kind of event.")] = None,
+    on_event: Annotated[
+        bool, typer.Option("--on-event", help="Whenever an event is reported.", rich_help_panel=WHEN)
+    ] = False,
+    event: Annotated[
+        EventKind | None,
+        typer.Option(help="With --on-event: only for this kind of event.", rich_help_panel=WHEN),
+    ] = None,
     time_zone: Annotated[
-        str, typer.Option(metavar="ZONE", help="The time zone of all these times, for example Europe/Zurich.")
+        str,
+        typer.Option(
+            metavar="ZONE", help="The time zone of these times, for example Europe/Zurich.", rich_help_panel=WHEN
+        ),
     ] = "UTC",
+    catch_up: Annotated[
+        CatchUp,
+        typer.Option(
+            help="Whether runs that were missed while no worker was running happen once, or are skipped.",
+            rich_help_panel=WHEN,
+        ),
+    ] = CatchUp.RUN_ONCE,
     completed: OnlyCompleted = False,
     group: OnlyGroup = None,
-    warn_days: Annotated[int, typer.Option(min=0, help="Warn learners this many days before.")] = 0,
+    warn_days: Annotated[int, typer.Option(min=0, metavar="DAYS", help="Warn learners this many days before.")] = 0,
     due_in_days: Annotated[
-        int | None, typer.Option(min=1, help="Set a new due date, this many days after the reset.")
+        int | None, typer.Option(min=1, metavar="DAYS", help="Set a new due date, this many days after the reset.")
     ] = None,
     no_notify: NoNotify = False,
-    catch_up: Annotated[
-        CatchUp, typer.Option(help="What to do about runs that were missed while no worker was running.")
-    ] = CatchUp.RUN_ONCE,
     most_learners: MostLearners = None,
     most_a_day: MostADay = None,
     confirm: Confirm = None,
@@ -95,9 +128,13 @@ def add_command(
     Choose when it resets with one of --every and --starts, --once, --months, or --on-event. The command shows what the
     rule will do, and asks for the course code to confirm it.
 
-    Examples: `recourse rules add SAFETY-101 --reason "each year" --every FREQ=YEARLY --starts 2027-03-01T06:00
-    --time-zone Europe/Zurich` · `recourse rules add FIRE-201 --reason "every 12 months" --months 12 --warn-days 14` ·
-    `recourse rules add FIRE-201 --reason incident --on-event --event incident`
+    Examples:
+
+    - `recourse rules add SAFETY-101 --reason "each year" --every FREQ=YEARLY --starts 2027-03-01T06:00`
+
+    - `recourse rules add FIRE-201 --reason "every 12 months" --months 12 --warn-days 14`
+
+    - `recourse rules add FIRE-201 --reason incident --on-event --event incident`
     """
     if sum(bool(way) for way in (every, once, months, on_event)) != 1:
         raise typer.BadParameter("Say when, in one way: --every with --starts, --once, --months, or --on-event.")

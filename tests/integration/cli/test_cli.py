@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from cli.hints import HINTS
 from cli.local import remove
+from models.refusals import refusal_with
 from tests.integration.imports.test_import_oulad import FOLDER
 
 PROJECT = Path(__file__).parents[3]
@@ -124,9 +127,9 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("reset", COURSE, *CONFIRMED, "--as", "student-101@oulad.example"), "You need the permission"),
     (("reset", COURSE, *CONFIRMED, "--as", "who@oulad.example"), "There is no active user"),
     (("reset", COURSE, *CONFIRMED, "--user", "student-105@oulad.example"), "is not assigned to"),
-    (("reset", COURSE, *CONFIRMED, "--user", "student-101@oulad.example", "--completed"), "not both"),
+    (("reset", COURSE, *CONFIRMED, "--user", "student-101@oulad.example", "--completed"), "Use only one of"),
     (("reset", COURSE, *CONFIRMED, "--organization", "elsewhere"), "There is no organization 'elsewhere'"),
-    (("reset", COURSE, *CONFIRMED, "--due-in-days", "0"), "must be from 1 to 3650"),
+    (("reset", COURSE, *CONFIRMED, "--due-in-days", "0"), "Choose 1 to 3650 days"),
     (("show", "no-such-reset"), "There is no reset"),
     (("import", "oulad", "no-such-folder"), "Nothing was imported"),
 ]
@@ -160,7 +163,7 @@ def test_beside_a_running_up_a_reset_uses_its_worker_and_returns_at_once(
     while not (seen := recourse.answer("show", reset))["done"]:
         assert time.monotonic() < deadline, seen
     assert seen["state"] == "succeeded"
-    # One that has ended cannot be cancelled, and one without failures cannot be tried again.
+    # A reset that has ended cannot be cancelled, and one without failures cannot be retried.
     for command in ("cancel", "retry-failed"):
         assert recourse(command, reset).returncode == 2
 
@@ -192,13 +195,15 @@ def test_a_killed_up_leaves_no_worker_behind_and_the_next_command_goes_on(recour
 def test_named_users_are_reset_and_nobody_else(recourse: Command) -> None:
     before = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
 
-    result = recourse.answer(
-        "reset", "BBB-2014B", "--user", "student-107@oulad.example", "--reason", "r", "--confirm", "BBB-2014B"
-    )
+    words = ("--user", "student-107@oulad.example", "--reason", "r", "--confirm", "BBB-2014B")
+    result = recourse.answer("reset", "BBB-2014B", *words, "--as", "admin@oulad.example")
 
     assert result["progress"]["total"] == 1
     after = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
     assert after == before | {"student-107@oulad.example": "assigned"}
+    # The requester is called by name, as on the pages.
+    assert re.search(r"Requested .* by Alex Admin", recourse("show", result["id"]).stdout)
+    assert "Alex Admin" in recourse("resets").stdout
 
 
 def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Command) -> None:
@@ -279,6 +284,32 @@ def test_a_wrong_setting_is_named(recourse: Command) -> None:
     assert done.returncode == 2
     assert "RECOURSE_SECRET_KEY" in done.stderr
     assert "at least 32 characters" in done.stderr
+
+
+HINTED = {
+    ("show", "no-such-reset"): "`recourse resets` lists the resets.",
+    ("rules", "show", "no-such-rule"): "`recourse rules list` lists the rules.",
+    ("groups", "join", "no-such-group", "student-101@oulad.example"): "`recourse groups list` lists the groups.",
+    ("events", "sources", "close", str(uuid4())): "`recourse events sources list` lists the event sources.",
+    ("token", "revoke", "999"): "`recourse token list` lists the tokens.",
+    ("organization", "rename", "nobody", "--name", "x"): "`recourse organization list` lists the organizations.",
+    ("preview", "ZZZ"): "`recourse analytics` lists the courses.",
+}
+
+
+@pytest.mark.usefixtures("up")
+def test_a_refusal_comes_with_the_command_that_helps(recourse: Command, subtests: pytest.Subtests) -> None:
+    for words, hint in HINTED.items():
+        with subtests.test(words=words):
+            done = recourse(*words)
+            assert done.returncode == 2, done.stdout
+            assert done.stderr.rstrip().endswith(hint)
+            named = hint.split("`")[1].split()[1:]
+            assert recourse(*named).returncode == 0, named
+
+
+def test_every_hint_belongs_to_a_refusal() -> None:
+    assert [code for code in HINTS if refusal_with(code) is None] == []
 
 
 def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:

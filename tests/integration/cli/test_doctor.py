@@ -32,7 +32,7 @@ def test_parts_are_looked_at_with_what_they_need_and_each_says_what_to_do(subtes
         assert (migrations["part"], migrations["ok"]) == ("migrations", False)
         assert migrations["remedy"] == "Run `recourse database upgrade`."
         assert (beat["part"], beat["ok"]) == ("beat", None)
-        assert beat["says"] == "not asked: it needs the migrations"
+        assert beat["says"] == "not checked: it needs the migrations"
     with subtests.test("a mail server that is away, and files that cannot be stored"):
         away = {"smtp_host": "127.0.0.1", "smtp_port": 9, "mail_from": "training@example.org"}
         status, [files, mail] = doctor("--part", "mail", "--part", "files", storage_url="file:///proc/recourse", **away)

@@ -77,7 +77,7 @@ def test_what_the_readme_says_works_line_by_line(up: Up, subtests: pytest.Subtes
                 found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stdout + done.stderr)
                 reset = found[0] if found else up("resets", "--json").stdout.split('"id": "')[1].split('"')[0]
     with subtests.test("who signs in after the import, as it says itself"):
-        assert "in the organization oulad" in said["import oulad"]
+        assert "into the organization oulad" in said["import oulad"]
         command = said["import oulad"].split("give its admin admin@oulad.example a password: recourse ")[1].split()
         done = up(*command, "--password-stdin", said=f"{PASSWORD}\n")
         assert done.returncode == 0, done.stderr
