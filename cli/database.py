@@ -32,7 +32,7 @@ def upgrade_command() -> None:
         console.print(
             f"The database is up to date: ran the migrations {', '.join(done)}."
             if done
-            else f"The database is up to date at {newest_migration()}. There was nothing to do."
+            else f"The database is up to date at {newest_migration()}; there was nothing to do."
         )
         if role := role_of_the_app():
             grant(role)

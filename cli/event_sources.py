@@ -49,7 +49,9 @@ def list_command(organization: Organization = None) -> None:
         table = Table("Source", "Name", "State", "Address")
         for source in found:
             table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open", _address(source))
-        console.print(table, soft_wrap=True)
+        for column in table.columns:
+            column.overflow = "fold"  # an id or an address that is cut short cannot be copied
+        console.print(table)
     else:
         console.print("There are no event sources yet. `recourse events sources add NAME --user EMAIL` adds one.")
 

@@ -35,7 +35,7 @@ def add_command(
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         group = create_group(session, actor(session, owner, as_), code, name)
-        console.print(f"Group {group.code} exists. `recourse groups join {group.code} EMAIL...` adds members.")
+        console.print(f"Group {group.code} is ready. `recourse groups join {group.code} EMAIL...` adds members.")
 
 
 @groups.command("list")

@@ -5,7 +5,7 @@ from rich.table import Table
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.records import kind_labels
-from models.resets import Reset
+from models.resets import Reset, ResetState
 from models.session import Session
 from tasks.report import mails_in, progress_of, progress_of_each, report
 from tasks.reset.impact import Preview
@@ -28,13 +28,17 @@ def preview_table(seen: Preview) -> Table:
 def report_table(session: Session, line: ResetLine) -> Table:
     """Returns all facts and figures of one reset."""
     reset = line.reset
-    figures = report(session, reset)
     table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
     table.add_row("Course", f"{line.course_code} · {line.course_title}")
     table.add_row("State", state_in_words(reset))
     table.add_row("Audience", AUDIENCES[reset.audience])
     table.add_row("Reason", reset.reason)
     table.add_row("Requested", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {line.requester}")
+    if reset.start_at > reset.requested_at:
+        table.add_row("Start", f"{reset.start_at:%Y-%m-%d %H:%M:%S %Z}")
+    if reset.state == ResetState.REQUESTED:
+        return table  # there is nothing to count yet
+    figures = report(session, reset)
     table.add_row("Duration", f"{figures['seconds']:,.1f} s")
     if reset.error:
         table.add_row("Error", reset.error)

@@ -173,7 +173,7 @@ def show_proposal(session: Session, who: Actor, proposal: Proposal) -> None:
     for sentence in proposal.sentences:
         notes.print(sentence, highlight=False)
     figures = proposal.figures
-    notes.print(f"As of now: {figures.learners:,} learners and {sum(figures.removed.values()):,} records.")
+    notes.print(f"As of now, learners: {figures.learners:,}, records: {sum(figures.removed.values()):,}.")
     if ahead := dry_run(session, who.organization_id, proposal.terms):
         notes.print(ahead_table(ahead, proposal.terms.time_zone))
 

@@ -71,7 +71,7 @@ def print_rule(session: Session, rule: Rule, *, as_json: bool) -> None:
     table.add_row("Reason", rule.reason)
     table.add_row("Confirmed", f"{rule.confirmed_at:%Y-%m-%d %H:%M %Z} by {owner_of(session, rule)}")
     seen = rule.confirmed_preview
-    table.add_row("Preview then", f"{seen['learners']:,} of {seen['reach']:,} learners, {seen['alerts']:,} alerts")
+    table.add_row("Preview then", f"learners: {seen['learners']:,} of {seen['reach']:,}, alerts: {seen['alerts']:,}")
     console.print(table)
 
 
