@@ -1,15 +1,19 @@
 """Resets as tables."""
 
+from uuid import UUID
+
+import typer
 from rich.table import Table
 
+from cli.terminal import console, print_json
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.records import kind_labels
-from models.resets import Reset, ResetState
-from models.session import Session
+from models.resets import SETTLED, Reset, ResetState
+from models.session import Session, transaction
 from tasks.report import mails_in, progress_of, progress_of_each, report
 from tasks.reset.impact import Preview
-from tasks.reset.lookup import ResetLine, causes_of
+from tasks.reset.lookup import ResetLine, causes_of, line_of
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, shares_of, state_in_words
 
 
@@ -94,3 +98,17 @@ def resets_table(session: Session, lines: list[ResetLine]) -> Table:
             line.reset.reason,
         )
     return table
+
+
+def print_reset(reset_id: UUID, *, as_json: bool, judge: bool = True) -> None:
+    """Print the reset. With `judge`, exit with status 1 if it failed in part or whole, or was cancelled."""
+    with transaction() as session:
+        reset = session.get_one(Reset, reset_id)
+        if as_json:
+            print_json(report(session, reset))
+        else:
+            console.print(report_table(session, line_of(session, reset)))
+            if causes := causes_table(session, reset):
+                console.print(causes)
+    if judge and reset.state in SETTLED - {ResetState.SUCCEEDED}:
+        raise typer.Exit(1)

@@ -2,17 +2,21 @@
 
 import signal
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from cli.reset_tables import print_reset
 from cli.terminal import notes
 from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
+
+Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until the reset is done.")]
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer
@@ -42,6 +46,15 @@ def watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
             highlight=False,
         )
         raise SystemExit(128 + signal.SIGINT) from None
+
+
+def follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) -> None:
+    """Watch the reset if asked to, or if only this command's own worker can do it. Then print it."""
+    if workers.ensure() or watch_it:
+        watch(reset_id, workers)
+    else:
+        notes.print(f"A worker has the job. `recourse show {reset_id} --watch` follows it.", style="dim")
+    print_reset(reset_id, as_json=as_json)
 
 
 def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
