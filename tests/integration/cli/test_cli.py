@@ -169,25 +169,27 @@ def test_while_up_is_running_a_reset_uses_its_worker_and_returns_at_once(
 
 
 def test_up_stops_everything_when_its_terminal_is_closed(recourse: Command, up: "subprocess.Popen[str]") -> None:
+    assert _children_of(recourse.home)
+
     up.send_signal(signal.SIGHUP)
 
     assert up.wait(60) == 128 + signal.SIGHUP
-    assert not _workers_of(recourse.home)
+    assert _children_of(recourse.home) == []
     assert "Started PostgreSQL 18" in recourse("resets").stderr
 
 
-def test_a_killed_up_leaves_no_worker_behind_and_the_next_command_works(recourse: Command) -> None:
+def test_a_killed_up_leaves_no_child_behind_and_the_next_command_works(recourse: Command) -> None:
     process = recourse.in_background("up")
     assert process.stdout is not None
-    worker = next(line for line in process.stdout if "worker" in line and ".log" in line)
-    assert worker
+    assert any("worker" in line and ".log" in line for line in process.stdout)
+    assert _children_of(recourse.home)
 
     process.kill()
     process.wait()
 
     deadline = time.monotonic() + 60
-    while _workers_of(recourse.home):
-        assert time.monotonic() < deadline, "the worker outlived the command"
+    while children := _children_of(recourse.home):
+        assert time.monotonic() < deadline, children
         time.sleep(0.5)
     assert recourse("resets").returncode == 0
 
@@ -320,8 +322,8 @@ def test_an_unknown_setting_is_named(recourse: Command) -> None:
     assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
 
 
-def _workers_of(home: Path) -> list[str]:
-    """Returns the command lines of the worker processes of this folder."""
+def _children_of(home: Path) -> list[str]:
+    """Returns the command lines of the programs that commands of this folder have started."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -329,4 +331,4 @@ def _workers_of(home: Path) -> list[str]:
                 found.append((process / "cmdline").read_bytes().decode().replace("\0", " "))
         except OSError:
             continue
-    return [line for line in found if "worker_process" in line]
+    return [line for line in found if "cli.local.child" in line]
