@@ -18,9 +18,9 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from cli.local import LocalServers, remove
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
 from config.settings import settings
 from models.session import forget_engine, transaction
+from tasks.sample import enrol_everyone, make_courses, make_learners, make_organization
 
 HOME = Path(".recourse/bench")
 TEMPLATE = "bench_template"

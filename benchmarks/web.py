@@ -23,8 +23,7 @@ from sqlalchemy import func, select, text
 
 from benchmarks.stage import COURSES, HOME, Stage, Target
 from benchmarks.workers import last_lines, running
-from cli.ports import free_port
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from cli.local.ports import free_port
 from models.access import console_operator
 from models.people import Organization, User
 from models.resets import Reset, ResetState
@@ -32,6 +31,7 @@ from models.session import transaction
 from models.tokens import Scope
 from tasks.app import app
 from tasks.people.tokens import create_token
+from tasks.sample import enrol_everyone, make_courses, make_learners, make_organization
 
 MANY = Target("many", 20_000)
 WIDE = Target("wide", 100_000, "WIDE")

@@ -1,97 +1,74 @@
-"""Whose courses a command is about, and as whom it acts."""
-
-from typing import Annotated
-from uuid import UUID
+"""Find the organization that a command means, and whom the command acts as."""
 
 import typer
-from sqlalchemy import select
 
 from models.access import Actor, acting_user, console_operator
-from models.people import Organization
-from models.refusals.organizations import OrganizationUnknown
-from models.refusals.resets import ResetUnknown
+from models.directory import organizations_with_course
+from models.people import Organization, every_organization, organization_by_slug, organizations_with_user
 from models.refusals.training import CourseUnknown
-from models.resets import Reset
+from models.resets import Reset, reset_by_id
+from models.retraining import Rule, rule_by_id
 from models.session import Session
-from models.training import Course
-from tasks.people.organizations import organizations_with_user
-
-As = Annotated[
-    str | None,
-    typer.Option(
-        "--as",
-        envvar="RECOURSE_AS",
-        metavar="EMAIL",
-        help="Act as this user, with their permissions. Without it, as the operator of this console.",
-    ),
-]
-OrganizationOption = Annotated[
-    str | None,
-    typer.Option(
-        "--organization", metavar="SLUG", help="Needed only where several organizations have a course of this code."
-    ),
-]
 
 
 def organization_of_course(session: Session, code: str, slug: str | None) -> Organization:
-    """The organization that has the course, or the one of the slug. Raises `CourseUnknown`, `OrganizationUnknown`."""
-    query = select(Organization).join(Course, Course.organization_id == Organization.id).where(Course.code == code)
+    """Returns the organization that has the course, among several the one with this short name.
+
+    Raises `CourseUnknown`, `OrganizationUnknown`.
+    """
+    found = organizations_with_course(session, code)
     if slug is not None:
-        _organization(session, slug)
-        query = query.where(Organization.slug == slug)
-    found = session.scalars(query.order_by(Organization.slug)).all()
+        named = organization_by_slug(session, slug)
+        found = [one for one in found if one.id == named.id]
     if not found:
         raise CourseUnknown(code)
     if len(found) > 1:
-        slugs = ", ".join(organization.slug for organization in found)
-        raise OrganizationUnknown(
-            f"Several organizations have a course {code}: {slugs}. Say which: --organization SLUG."
-        )
+        raise _unclear(f"Several organizations have a course {code}: {_slugs(found)}. Choose one.")
     return found[0]
 
 
 def organizations(session: Session, slug: str | None) -> list[Organization]:
-    """The one with this slug, or all. Raises `OrganizationUnknown`."""
-    if slug is not None:
-        return [_organization(session, slug)]
-    return list(session.scalars(select(Organization).order_by(Organization.slug)))
+    """Returns the organization with this short name, or all of them. Raises `OrganizationUnknown`."""
+    return every_organization(session) if slug is None else [organization_by_slug(session, slug)]
 
 
 def one_organization(session: Session, slug: str | None) -> Organization:
-    """The one with this slug, or the only one there is. Raises `OrganizationUnknown`."""
+    """Returns the organization with this short name, or the only one. Raises `OrganizationUnknown`."""
     found = organizations(session, slug)
-    if len(found) != 1:
-        slugs = ", ".join(owner.slug for owner in found) or "none"
-        raise OrganizationUnknown(f"Say which organization: --organization SLUG. There are: {slugs}.")
+    if not found:
+        raise _unclear("There are no organizations yet. Add one with `recourse organization add`.")
+    if len(found) > 1:
+        raise _unclear(f"There are several organizations: {_slugs(found)}. Choose one.")
     return found[0]
 
 
 def organization_of_user(session: Session, email: str, slug: str | None) -> Organization:
-    """The organization that has a user with this address, or the one of the slug. Raises `OrganizationUnknown`."""
+    """Returns the organization with this short name, or the one that has the user. Raises `OrganizationUnknown`."""
     if slug is None and len(found := organizations_with_user(session, email)) == 1:
         return found[0]
     return one_organization(session, slug)
 
 
 def actor(session: Session, organization: Organization, email: str | None) -> Actor:
-    """As whom the command acts. Raises `UserUnknown`."""
+    """Returns the user with this address as the actor, or the operator. Raises `UserUnknown`."""
     return console_operator(organization) if email is None else acting_user(session, organization, email)
 
 
 def reset_and_actor(session: Session, reset_id: str, email: str | None) -> tuple[Reset, Actor]:
-    """The reset with this id, and as whom the command acts on it. Raises `ResetUnknown`, `UserUnknown`."""
-    try:
-        reset = session.get(Reset, UUID(reset_id))
-    except ValueError:
-        reset = None
-    if reset is None:
-        raise ResetUnknown(reset_id)
-    organization = session.get_one(Organization, reset.organization_id)
-    return reset, actor(session, organization, email)
+    """Returns the reset, and whom the command acts as in its organization. Raises `ResetUnknown`, `UserUnknown`."""
+    reset = reset_by_id(session, reset_id)
+    return reset, actor(session, session.get_one(Organization, reset.organization_id), email)
 
 
-def _organization(session: Session, slug: str) -> Organization:
-    organization = session.scalar(select(Organization).where(Organization.slug == slug))
-    if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. `recourse organization list` lists them.")
-    return organization
+def rule_and_actor(session: Session, rule_id: str, email: str | None) -> tuple[Rule, Actor]:
+    """Returns the rule, and whom the command acts as in its organization. Raises `RuleUnknown`, `UserUnknown`."""
+    rule = rule_by_id(session, rule_id)
+    return rule, actor(session, session.get_one(Organization, rule.organization_id), email)
+
+
+def _unclear(message: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint="--organization")
+
+
+def _slugs(found: list[Organization]) -> str:
+    return ", ".join(organization.slug for organization in found)

@@ -1,9 +1,10 @@
-"""The demonstration: a course of 500 learners is reset from beginning to end."""
+"""The command demo: a course of 500 learners is reset from beginning to end."""
+
+import typer
+from rich.table import Table
 
 from cli.local import remove
-from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
-from cli.servers_and_database import surroundings
-from cli.tables import before_and_after
+from cli.servers_and_database import servers_and_database
 from cli.terminal import console
 from cli.watch import watch
 from config.settings import settings
@@ -13,6 +14,7 @@ from models.records import kind_labels
 from models.session import Session, transaction
 from tasks.reset.impact import preview
 from tasks.reset.request import request_reset
+from tasks.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 
 LEARNERS = 500
 FILES = 60
@@ -20,18 +22,18 @@ CODE = "SAFETY-101"
 OTHER = "FIRE-201"
 TITLES = {CODE: "Working safely at height", OTHER: "Fire warden"}
 
+app = typer.Typer()
 
-def demo() -> bool:
-    """Make a course, reset it, and show the figures before and after. Gives whether all is as it should be.
 
-    Runs on servers and data of its own, made anew each time, whatever the settings say: no demonstration may ever
-    touch somebody's data.
-    """
+@app.command("demo")
+def demo_command() -> None:
+    """Reset a made-up course of 500 learners before your eyes, on servers and data of its own."""
+    # A demonstration must never touch anyone's data, so it ignores the settings and starts over each time.
     home = settings().home.absolute() / "demo"
     home.parent.mkdir(exist_ok=True)
     if (home / "in-use.lock").exists():
         remove(home)
-    with surroundings(home) as workers:
+    with servers_and_database(home) as workers:
         admin = _fill()
         workers.ensure()
         with transaction() as session:
@@ -44,20 +46,16 @@ def demo() -> bool:
         with transaction() as session:
             after, other_after = _figures(session, admin, CODE), _figures(session, admin, OTHER)
         rows = [(label, figure, after[label]) for label, figure in before.items()]
-        console.print(before_and_after([*rows, ("Alerts “course assigned” sent", 0, result["notified"])]))
+        console.print(_before_and_after([*rows, ("“Course assigned” alerts sent", 0, result["notified"])]))
         untouched = other_before == other_after
+        progress = result["progress"]
         console.print(
-            f"{progress_words(result)} in {result['seconds']:.1f} s. "
-            f"The other course, {OTHER}, is {'as it was' if untouched else 'NOT AS IT WAS'}.\n"
-            "[dim]Next: `.venv/bin/recourse up` with data of your own, `.venv/bin/recourse --help` for the rest.[/]"
+            f"{progress['cleared']:,} learners reset, {progress['unchanged']:,} had nothing to reset, "
+            f"in {result['seconds']:.1f} s. The other course, {OTHER}, is {'unchanged' if untouched else 'CHANGED'}.\n"
+            "[dim]Next: `.venv/bin/recourse up` to try it in the browser, `.venv/bin/recourse --help` for the rest.[/]"
         )
-        return bool(result["state"] == "succeeded") and untouched
-
-
-def progress_words(result: dict[str, dict[str, int]]) -> str:
-    """A finished reset's figures in a phrase."""
-    progress = result["progress"]
-    return f"{progress['cleared']:,} learners reset, {progress['unchanged']:,} had nothing to reset"
+    if result["state"] != "succeeded" or not untouched:
+        raise typer.Exit(1)
 
 
 def _fill() -> Actor:
@@ -71,7 +69,7 @@ def _fill() -> Actor:
 
 
 def _figures(session: Session, admin: Actor, code: str) -> dict[str, int | str]:
-    """What the analytics and the tables say of the course, by label."""
+    """Returns what analytics and the tables say about the course, by label."""
     seen = preview(session, admin, code)
     (course,) = completion_by_course(session, admin.organization_id, code)
     return {
@@ -81,3 +79,16 @@ def _figures(session: Session, admin: Actor, code: str) -> dict[str, int | str]:
         "Completion rate": f"{course.rate:.0%}",
         **{label: seen.removed[kind] for kind, label in kind_labels().items()},
     }
+
+
+def _before_and_after(rows: list[tuple[str, int | str, int | str]]) -> Table:
+    table = Table("", "Before", "After")
+    for label, before, after in rows:
+        table.add_row(label, _figure(before), _figure(after))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def _figure(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -6,7 +6,8 @@ import typer
 from rich.filesize import decimal
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.servers_and_database import surroundings
+from cli.options import AsJson
+from cli.servers_and_database import servers_and_database
 from cli.terminal import console, notes, print_json
 from tasks.files.deletions import Swept
 from tasks.files.deletions import sweep as sweep_storage
@@ -18,17 +19,17 @@ app.add_typer(files, name="files")
 
 @files.command("sweep")
 def sweep_command(
-    delete: Annotated[bool, typer.Option("--delete", help="Delete what was found. It cannot be undone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the files found. It cannot be undone.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Find files in the storage that the database knows nothing of; delete them only with --delete.
+    """Find files in the storage that the database does not know, and delete them with --delete.
 
-    There are none unless the database was restored from an older copy, or something else writes to the storage. Files
-    younger than an hour are left alone. Exit status 1 if some could not be deleted.
+    Such files appear when the database is restored from a backup, or when something else writes to the storage. Files
+    younger than an hour are left alone. The exit status is 1 if some files could not be deleted.
     """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with surroundings(), Progress(*columns, console=notes, transient=True) as bar:
-        line = bar.add_task("Looking through the storage")
+    with servers_and_database(), Progress(*columns, console=notes, transient=True) as bar:
+        line = bar.add_task("Searching the storage")
         swept = sweep_storage(delete=delete, progress=lambda so_far: bar.update(line, description=_words(so_far)))
     failed = swept.orphans - swept.deleted if delete else 0
     if as_json:
@@ -40,7 +41,7 @@ def sweep_command(
         if swept.orphans and not delete:
             console.print("Nothing was deleted. `recourse files sweep --delete` deletes them.")
         elif failed:
-            console.print(f"{failed:,} could not be deleted; the log says why. Run it again.")
+            console.print(f"{failed:,} could not be deleted. The log says why. Run the command again.")
     if failed:
         raise typer.Exit(1)
 
@@ -48,4 +49,4 @@ def sweep_command(
 def _words(swept: Swept) -> str:
     words = f"{swept.seen:,} files in the storage, {swept.orphans:,} of them unknown to the database"
     words += f" ({decimal(swept.orphan_bytes)})" if swept.orphans else ""
-    return words + (f"; deleted {swept.deleted:,}" if swept.deleted else "")
+    return words + (f"; {swept.deleted:,} deleted" if swept.deleted else "")

@@ -1,16 +1,16 @@
 """The commands about organizations."""
 
 import secrets
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.prompt import Prompt
 from rich.table import Table
 
-from cli.servers_and_database import surroundings
-from cli.terminal import console, notes, print_json
+from cli.options import AsJson, PasswordStdin
+from cli.passwords import asked_password
+from cli.servers_and_database import servers_and_database
+from cli.terminal import console, print_json
 from config.settings import settings
 from models.access import console_account
 from models.session import transaction
@@ -22,48 +22,53 @@ app.add_typer(commands, name="organization")
 
 Slug = Annotated[
     str,
-    typer.Argument(metavar="SLUG", help="Its short name, for signing in: lower-case letters, digits and hyphens."),
+    typer.Argument(
+        metavar="SLUG", help="Its short name, which people sign in with: lower-case letters, digits and hyphens."
+    ),
 ]
 
 
 @commands.command("add")
 def add_command(
     slug: Slug,
-    name: Annotated[str, typer.Option(help="The name that people know it by.")],
-    admin: Annotated[str, typer.Option(metavar="EMAIL", help="Its first admin, who may do everything.")],
+    name: Annotated[str, typer.Option(help="Its name for people to read.")],
+    admin: Annotated[str, typer.Option(metavar="EMAIL", help="Its first admin, who gets every permission.")],
     admin_name: Annotated[str, typer.Option(help="The admin's name.")] = "Administrator",
-    time_zone: Annotated[str, typer.Option(help="The admin's time zone, such as Europe/Zurich.")] = "UTC",
-    password_stdin: Annotated[bool, typer.Option(help="Read the admin's password from standard input.")] = False,
+    time_zone: Annotated[
+        str, typer.Option(metavar="ZONE", help="The admin's time zone, for example Europe/Zurich.")
+    ] = "UTC",
+    password_stdin: PasswordStdin = False,
 ) -> None:
     """Add an organization with its first admin.
 
-    Asks for the admin's password; where it cannot ask, it makes one up and prints it.
+    The command asks for the admin's password. Without a terminal it generates one and prints it.
 
     Example: `recourse organization add acme --name "Acme Ltd" --admin kim@acme.example`
     """
-    password = _password(admin, from_stdin=password_stdin)
-    given = password or secrets.token_urlsafe(18)
-    with surroundings(), transaction() as session:
-        first = FirstAdmin(admin, admin_name, given, time_zone)
+    question = f"Password for {admin} (empty to generate one)"
+    typed = asked_password(question, from_stdin=password_stdin)
+    password = typed or secrets.token_urlsafe(18)
+    with servers_and_database(), transaction() as session:
+        first = FirstAdmin(admin, admin_name, password, time_zone)
         user = add_organization(session, console_account(), slug, name, first)
-    console.print(f"Organization {slug} is added, with {user.email} as its admin.", highlight=False, soft_wrap=True)
+    console.print(f"Organization {slug} is added. Its admin is {user.email}.", highlight=False, soft_wrap=True)
     console.print(f"Sign in: {settings().public_url}/sign-in?organization={slug}", highlight=False, soft_wrap=True)
-    if not password:
-        console.print(f"Password, shown only now: {given}", highlight=False, soft_wrap=True)
+    if not typed:
+        console.print(f"Password, shown only now: {password}", highlight=False, soft_wrap=True)
 
 
 @commands.command("rename")
 def rename_command(slug: Slug, name: Annotated[str, typer.Option(help="Its new name.")]) -> None:
-    """Give an organization another name. Its short name stays."""
-    with surroundings(), transaction() as session:
+    """Rename an organization. Its short name stays."""
+    with servers_and_database(), transaction() as session:
         rename_organization(session, console_account(), slug, name)
     console.print(f"Organization {slug} is now called {name.strip()}.", highlight=False, soft_wrap=True)
 
 
 @commands.command("list")
-def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the organizations, and their admins."""
-    with surroundings(), transaction() as session:
+def list_command(as_json: AsJson = False) -> None:
+    """List the organizations and their admins."""
+    with servers_and_database(), transaction() as session:
         found = organizations(session)
     if as_json:
         print_json([asdict(one) for one in found])
@@ -74,12 +79,4 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
             table.add_row(one.slug, one.name, f"{one.users:,}", ", ".join(admins))
         console.print(table)
     else:
-        console.print("There are no organizations yet. `recourse organization add --help` says how to make one.")
-
-
-def _password(email: str, *, from_stdin: bool) -> str | None:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    if not sys.stdin.isatty():
-        return None
-    return Prompt.ask(f"Password for {email} (leave empty to have one made up)", password=True, console=notes) or None
+        console.print("There are no organizations yet. `recourse organization add` adds one.")

@@ -1,4 +1,4 @@
-"""What the command line shows of retraining rules."""
+"""Rules as tables and as JSON."""
 
 from datetime import datetime
 from typing import Any
@@ -10,27 +10,42 @@ from cli.terminal import console, print_json
 from models.retraining import Rule
 from models.session import Session
 from tasks.rules.dry_run import Ahead
-from tasks.rules.history import open_occurrences_of
-from tasks.rules.terms import in_sentences, terms_of
+from tasks.rules.history import Became, open_occurrences_of, owner_of
+from tasks.rules.terms import in_sentences, terms_of, when_in_words
 
 
-def on_its_clock(moment: datetime | None, time_zone: str) -> str:
-    """A moment on the clock of a rule, whose time zone stands above."""
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M}" if moment else ""
+def rules_table(session: Session, found: list[tuple[Rule, str]]) -> Table:
+    """Returns one row per rule, from rules with their course codes."""
+    table = Table("Rule", "Course", "When", "State", "Next check", "Waiting because")
+    table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"
+    for rule, code in found:
+        next_check = f"{_local(rule.look_at, rule.time_zone)} {rule.time_zone}" if rule.look_at else ""
+        when = when_in_words(terms_of(session, rule))
+        table.add_row(str(rule.id), code, when, rule.state.value, next_check, rule.waits_for or "")
+    return table
 
 
 def ahead_table(ahead: list[Ahead], time_zone: str) -> Table:
-    """What lies ahead of a rule in this time zone, and whom it would reset."""
-    table = Table(f"Due ({time_zone})", "Learners, as things are now", "Among them")
+    """Returns upcoming due times in this time zone, and who would be reset."""
+    table = Table(f"Due ({time_zone})", "Learners as of now", "For example")
     for one in ahead:
-        when = on_its_clock(one.due_at, time_zone) or "when it is reported"
+        when = _local(one.due_at, time_zone) or "when an event is reported"
         more = ", …" if one.learners > len(one.names) else ""
         table.add_row(when, f"{one.learners:,}", ", ".join(one.names) + more)
     return table
 
 
+def history_table(history: list[Became], time_zone: str) -> Table:
+    """Returns past due times in this time zone, and their results."""
+    table = Table(f"Due ({time_zone})", "State", "Occurrences", "Reset", "Reason")
+    for one in history:
+        due = _local(one.due_at, time_zone)
+        table.add_row(due, one.state.value, f"{one.occurrences:,}", str(one.reset_id or ""), one.reason or "")
+    return table
+
+
 def rule_as_json(session: Session, rule: Rule) -> dict[str, Any]:
-    """A rule for programs."""
+    """Returns the rule for programs."""
     terms = terms_of(session, rule)
     return {
         "id": str(rule.id),
@@ -46,15 +61,19 @@ def rule_as_json(session: Session, rule: Rule) -> dict[str, Any]:
 
 
 def print_rule(session: Session, rule: Rule, *, as_json: bool) -> None:
-    """Print a rule: what it does, and what was confirmed."""
+    """Print what the rule does, and what was confirmed."""
     if as_json:
         print_json(rule_as_json(session, rule))
         return
     table = Table(title=f"Rule {rule.id}", title_justify="left", show_header=False)
     table.add_row("State", rule.state.value + (f": {rule.waits_for}" if rule.waits_for else ""))
-    table.add_row("What", "\n".join(in_sentences(terms_of(session, rule))))
-    table.add_row("Why", rule.reason)
-    table.add_row("Confirmed", f"{rule.confirmed_at:%Y-%m-%d %H:%M %Z} by {rule.owner}")
-    shown = rule.confirmed_preview
-    table.add_row("Shown then", f"{shown['learners']:,} learners of {shown['reach']:,}, {shown['alerts']:,} alerts")
+    table.add_row("Effect", "\n".join(in_sentences(terms_of(session, rule))))
+    table.add_row("Reason", rule.reason)
+    table.add_row("Confirmed", f"{rule.confirmed_at:%Y-%m-%d %H:%M %Z} by {owner_of(session, rule)}")
+    seen = rule.confirmed_preview
+    table.add_row("Preview then", f"learners: {seen['learners']:,} of {seen['reach']:,}, alerts: {seen['alerts']:,}")
     console.print(table)
+
+
+def _local(moment: datetime | None, time_zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M}" if moment else ""

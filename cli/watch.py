@@ -1,47 +1,60 @@
-"""Watch a reset to its end, with a live bar."""
+"""A progress bar that follows a reset until it is done."""
 
 import signal
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from cli.reset_tables import print_reset
 from cli.terminal import notes
 from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
 
+Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until the reset is done.")]
+
 LOOK_EVERY = 0.2  # seconds
-PATIENCE = 60.0  # seconds without a database
-STILL = 5.0  # seconds without a change, after which it is worth looking whether a worker is there at all
+PATIENCE = 60.0  # seconds to wait for a database that does not answer
+STILL = 5.0  # seconds without progress before checking that a worker is running
 
 
 class Speed(ProgressColumn):
-    """Learners a second."""
+    """Learners per second."""
 
     def render(self, task: Task) -> Text:
-        """The speed of the last moments, or of the whole once it is done."""
+        """Returns the current speed, or the average once the task is done."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} learners/s" if speed else "", style="progress.data.speed")
 
 
 def watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
-    """Show the reset's progress on stderr until nothing of it is left to do. Gives its last report.
+    """Show the reset's progress on stderr until it is done. Returns its last report.
 
-    Ctrl-C ends the watching and the command, with exit status 130, but not the reset.
+    Ctrl-C ends the command with exit status 130, but not the reset.
     """
     try:
         return _watch(reset_id, workers)
     except KeyboardInterrupt:
         notes.print(
-            f"Reset {reset_id} is not over: it goes on with the next worker. Follow it with "
+            f"Reset {reset_id} is not done. A worker carries on with it. Follow it with "
             f"`recourse show {reset_id} --watch`, or stop it with `recourse cancel {reset_id}`.",
             highlight=False,
         )
         raise SystemExit(128 + signal.SIGINT) from None
+
+
+def follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) -> None:
+    """Watch the reset if asked to, or if only this command's own worker can do it. Then print it."""
+    if workers.ensure() or watch_it:
+        watch(reset_id, workers)
+    else:
+        notes.print(f"A worker has the job. `recourse show {reset_id} --watch` follows it.", style="dim")
+    print_reset(reset_id, as_json=as_json)
 
 
 def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
@@ -57,15 +70,15 @@ def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
             if (figures := {**seen, "seconds": None}) != last:
                 last, changed_at = figures, time.monotonic()
             elif time.monotonic() - changed_at > STILL:
-                # The worker of another command, which this one relied on, may have ended with that command.
+                # The worker may have belonged to another command, and ended with it.
                 workers.ensure()
                 changed_at = time.monotonic()
             time.sleep(LOOK_EVERY)
 
 
 def _look(reset_id: UUID, workers: Workers) -> dict[str, Any]:
-    """The reset's report. A database that goes away is waited for: the reset goes on when it is back."""
-    give_up_at, told = time.monotonic() + PATIENCE, False
+    """Returns the reset's report. Waits for a database that does not answer."""
+    give_up_at, announced = time.monotonic() + PATIENCE, False
     while True:
         try:
             with transaction() as session:
@@ -73,9 +86,9 @@ def _look(reset_id: UUID, workers: Workers) -> dict[str, Any]:
         except DBAPIError as error:
             if not is_connection_lost(error) or time.monotonic() > give_up_at:
                 raise
-        if not told:
+        if not announced:
             notes.print("The database does not answer. Waiting for it …", style="dim")
-            told = True
+            announced = True
         time.sleep(1)
         workers.mend_servers()
 

@@ -4,9 +4,9 @@ import os
 import socket
 from pathlib import Path
 
-from cli.child import Child
 from cli.local import LocalServers
-from cli.terminal import notes
+from cli.local.child import Child
+from cli.terminal import dim_note
 from config.celery import QUEUES, name_on_the_broker
 
 NAME = f"recourse-{os.getpid()}@{socket.gethostname()}"
@@ -14,33 +14,33 @@ WORKER = [
     "celery",
     "--app=worker",
     "worker",
-    "--without-mingle",  # a second in which it would look for other workers; what is cancelled is in the database
+    "--without-mingle",  # saves a second of looking for other workers; cancellations are in the database
     "--without-gossip",
     f"--queues={','.join(QUEUES)}",
-    f"--concurrency={max(2, min(8, os.cpu_count() or 1))}",  # one of them may be waiting for the outside world
+    f"--concurrency={max(2, min(8, os.cpu_count() or 1))}",  # at least 2, as one may be waiting for a remote server
     f"--hostname={NAME}",
 ]
-SCHEDULER = "--scheduler=celery.beat:Scheduler"  # our beat remembers nothing, so it needs no file
+SCHEDULER = "--scheduler=celery.beat:Scheduler"  # our beat keeps no state, so it needs no file
 BEAT = ["celery", "--app=worker", "beat", SCHEDULER, "--pidfile="]
 
 
 class Workers:
-    """A worker to do what the command asks for: one that is there already, or one of the command's own."""
+    """A worker for one command: a running one, or the command's own."""
 
     def __init__(self, log: Path, servers: LocalServers, *, may_run: bool) -> None:
-        """`servers` are those of the command. `may_run` false where no worker can be there: the broker is new."""
+        """`servers` are the command's. With `may_run` false no worker can be running, since the broker is new."""
         self.log, self.servers = log, servers
         self._may_run = may_run
         self._own: Child | None = None
 
     def ensure(self) -> bool:
-        """Start a worker if none answers, and wait for it. Gives whether the command depends on one of its own.
+        """Start a worker if none answers, and wait for it. Returns whether it is the command's own.
 
-        Raises `ChildEndedError` if its own has ended by itself.
+        Raises `ChildEndedError` if the command's own worker has ended.
         """
         self.mend_servers()
         if self._own is None and not self.is_there():
-            notes.print("No worker is running: starting one for this command.", style="dim")
+            dim_note("No worker is running: starting one for this command.")
             self._own = Child("The worker", self.log, [*WORKER, "--beat", SCHEDULER])
             while not answers(within=0.2):
                 self._own.check()
@@ -49,33 +49,32 @@ class Workers:
         return self._own is not None
 
     def mend_servers(self) -> None:
-        """Start those of the command's servers that have ended, unless somebody else is at it. Raises
-        `LocalServersError`."""
+        """Restart those of the command's servers that have ended. Raises `LocalServersError`."""
         for server in self.servers.each():
             if server.how_it_ended():
                 server.start()
 
     def is_there(self) -> bool:
-        """Whether a worker answers."""
+        """Returns whether a worker answers."""
         return self._may_run and answers(within=1)
 
     def stop(self) -> None:
-        """End the worker of the command's own, if it has one."""
+        """Stop the command's own worker, if it has one."""
         if self._own is not None:
             self._own.stop()
 
 
-class _AllTaken(Exception):  # noqa: N818 - nothing is wrong: the rest of the answers need not be waited for
-    """Workers have answered that take every queue."""
+class _AllTaken(Exception):  # noqa: N818 - not an error: it ends the wait for further answers
+    """The workers that have answered consume every queue."""
 
 
 def answers(*, within: float, name: str | None = None) -> bool:
-    """Whether workers, or the one of that name, answer within so many seconds that take all of our queues among them.
+    """Returns whether the workers that answer within so many seconds consume all of our queues.
 
-    A worker of another application does not hear the question, and one of ours for other queues would leave this
-    command's work lying.
+    With `name`, only that worker is asked. Workers of other applications do not receive the question, and a worker for
+    only some of our queues is not enough.
     """
-    from tasks.app import app  # needs the broker's address, which is not settled when this module is loaded
+    from tasks.app import app  # needs the broker's URL, which is not known when this module is loaded
 
     missing = {name_on_the_broker(queue) for queue in QUEUES}
 

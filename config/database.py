@@ -33,6 +33,11 @@ def migration_connection(lock_timeout: str) -> dict[str, Any]:
     return _arguments(migration_url(), {}, limits | _NOTICE_THE_DEAD, name="recourse-migration")
 
 
+def without_password(url: str) -> str:
+    """Returns the URL of a database or broker with its password masked, for people to read."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
 def _arguments(
     url: str, limits: Mapping[str, str], fixed: Mapping[str, str] | None = None, *, name: str
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from models.people import User
+from models.people import Organization, User
 from models.records import Certificate
 from models.refusals.people import UserUnknown
 from models.refusals.training import CourseUnknown
@@ -108,6 +108,12 @@ def course_of(session: Session, organization_id: int, code: str) -> Course:
     if course is None:
         raise CourseUnknown(code)
     return course
+
+
+def organizations_with_course(session: Session, code: str) -> list[Organization]:
+    """Returns the organizations that have a course with this code, by short name."""
+    query = select(Organization).join(Course, Course.organization_id == Organization.id).where(Course.code == code)
+    return list(session.scalars(query.order_by(Organization.slug)))
 
 
 def training_of(session: Session, user: User, code: str | None = None) -> list[TrainingLine]:

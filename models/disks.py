@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Iterator
 
 import psycopg
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from models.refusals.files import StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _SAID = ("os error 28)", "os error 122)")  # how the library of the storage says the same
+_MEGABYTE = """
+CREATE TEMPORARY TABLE recourse_probe ON COMMIT DROP AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)
+"""
 
 
 def full_disk(error: BaseException) -> str | None:
@@ -26,6 +30,12 @@ def full_disk(error: BaseException) -> str | None:
         if isinstance(one, OSError) and one.errno in FULL:
             return f"that of {one.filename or 'temporary files, ' + tempfile.gettempdir()}"
     return None
+
+
+def write_a_megabyte(connection: Connection) -> None:
+    """Have the database write a megabyte to its disk, and roll it back."""
+    connection.execute(text(_MEGABYTE))
+    connection.rollback()
 
 
 def is_storage_full(error: BaseException) -> bool:

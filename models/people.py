@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
 from models.base import Base
+from models.refusals.organizations import OrganizationUnknown
 
 
 class Organization(Base):
@@ -50,6 +51,30 @@ def only_organization(session: Session) -> Organization | None:
     """The organization, where there is but one."""
     found = session.scalars(select(Organization).limit(2)).all()
     return found[0] if len(found) == 1 else None
+
+
+def organization_by_slug(session: Session, slug: str) -> Organization:
+    """Returns the organization with this short name. Raises `OrganizationUnknown`."""
+    organization = session.scalar(select(Organization).where(Organization.slug == slug))
+    if organization is None:
+        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
+    return organization
+
+
+def every_organization(session: Session) -> list[Organization]:
+    """Returns all organizations by short name."""
+    return list(session.scalars(select(Organization).order_by(Organization.slug)))
+
+
+def organizations_with_user(session: Session, email: str) -> list[Organization]:
+    """Returns the organizations that have a user with this address, by short name."""
+    query = (
+        select(Organization)
+        .join(User, User.organization_id == Organization.id)
+        .where(func.lower(User.email) == email.lower())
+        .order_by(Organization.slug)
+    )
+    return list(session.scalars(query))
 
 
 def zone_of(user: User) -> ZoneInfo:

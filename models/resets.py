@@ -15,10 +15,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
 from models.base import Base, PgSnapshot, one_of
+from models.refusals.resets import ResetUnknown
 
 
 class Audience(StrEnum):
@@ -229,3 +230,14 @@ class ResetItem(Base):
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), primary_key=True)
     state: Mapped[ItemState] = mapped_column(one_of(ItemState, "state"), server_default=ItemState.PENDING.value)
     reason: Mapped[str | None]
+
+
+def reset_by_id(session: Session, reset_id: UUID | str) -> Reset:
+    """Returns the reset with this id, of whichever organization. Raises `ResetUnknown`."""
+    try:
+        reset = session.get(Reset, reset_id if isinstance(reset_id, UUID) else UUID(reset_id))
+    except ValueError:
+        reset = None
+    if reset is None:
+        raise ResetUnknown(str(reset_id))
+    return reset

@@ -33,6 +33,13 @@ def current_version(connection: Connection) -> str | None:
     return version
 
 
+def server_version(connection: Connection) -> tuple[int, str]:
+    """Returns PostgreSQL's version as a number, such as 180001, and in words."""
+    query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+    number, version = connection.execute(text(query)).one()
+    return number, version
+
+
 def version_table(connection: Connection) -> str | None:
     """The table that has the version; none where there are no tables of ours."""
     there = inspect(connection)

@@ -1,4 +1,4 @@
-"""The compose file, read as Compose reads it, and its services run without containers."""
+"""The compose file, read as Compose reads it, with services that run without containers."""
 
 import os
 import re
@@ -17,7 +17,7 @@ VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<rest>[^}]*))?
 
 
 def composed(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The services with their variables filled in. Raises `KeyError` for one that must be set and is not."""
+    """Returns the services with their variables filled in. Raises `KeyError` if a required variable is not set."""
 
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
@@ -40,10 +40,10 @@ def composed(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Service:
-    """One service of the compose file, run by its own command line in a process group of its own."""
+    """One service of the compose file, run with its own command line in its own process group."""
 
     def __init__(self, name: str, told: dict[str, Any], replaced: Mapping[str, str], log: Path) -> None:
-        """`replaced`: what stands in the file for what is true here, such as host names and ports."""
+        """`replaced` maps texts of the file, such as host names and ports, to their values here."""
         self.name, self.log = name, log
         self._told, self._replaced = told, replaced
         self.process: subprocess.Popen[bytes] | None = None
@@ -61,16 +61,16 @@ class Service:
             )
 
     def run(self) -> subprocess.CompletedProcess[str]:
-        """For a service that ends by itself."""
+        """Run a service that ends by itself."""
         return self._run(self._here(self._told["command"]))
 
     def is_healthy(self) -> bool:
-        """What its health check says."""
+        """Returns whether its health check succeeds."""
         kind, *words = self._told["healthcheck"]["test"]
         return self._run(self._here(["sh", "-c", *words] if kind == "CMD-SHELL" else words)).returncode == 0
 
     def stop(self) -> int:
-        """Stop it as Compose does, and give its exit status."""
+        """Stop it as Compose does. Returns its exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGTERM)
@@ -82,7 +82,7 @@ class Service:
         return int(self.process.returncode)
 
     def environment(self) -> dict[str, str]:
-        """What its container would have, and the path to the programs."""
+        """Returns the environment of its container, with the path to the programs."""
         ours = {name: self._in(str(value)) for name, value in self._told["environment"].items()}
         return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": "/nonexistent"} | ours
 
@@ -101,7 +101,7 @@ class Service:
 
 
 def until_healthy(services: list[Service], limit: float = 60) -> None:
-    """Wait until every health check is content."""
+    """Wait until every health check succeeds."""
     end = time.monotonic() + limit
     waiting = list(services)
     while waiting := [service for service in waiting if not service.is_healthy()]:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from cli.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 from models.access import Actor, acting_user, acting_user_by_id
 from models.files.files import attach
 from models.files.uploads import receive
@@ -23,6 +22,7 @@ from tasks.reset.cancel import cancel
 from tasks.reset.impact import Preview, preview
 from tasks.reset.request import request_reset
 from tasks.reset.retry_failed import retry_failed
+from tasks.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
 
 COURSE = "FIRE-101"
 OTHER_COURSE = "DATA-202"

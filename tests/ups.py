@@ -1,4 +1,4 @@
-"""A real `recourse up` in a folder of its own, and its parts as the system sees them."""
+"""A real `recourse up` in a folder of its own, and its parts as processes."""
 
 import json
 import os
@@ -23,10 +23,10 @@ PROGRAMS = {"web app": "uvicorn", "Flower": "flower", "worker": "worker", "beat"
 
 
 class Up:
-    """`recourse up`, with what it says in a file, and other commands beside it."""
+    """`recourse up` with its output in a file, and other commands in the same folder."""
 
     def __init__(self, folder: Path, *, run_in: Sequence[str] = (), **settings: object) -> None:
-        """`run_in` is what comes before each command."""
+        """`run_in` is put before each command."""
         self.home = folder / "home"
         self._command = [*run_in, sys.executable, "-m", "cli.main"]
         self.said = folder / "up.txt"
@@ -39,12 +39,12 @@ class Up:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return once everything is up."""
+        """Start it, and wait until everything is up."""
         self.spawn()
         until(self._is_up, 90)
 
     def spawn(self) -> None:
-        """Start it, and do not wait."""
+        """Start it without waiting."""
         with self.said.open("wb") as said:
             self.process = subprocess.Popen(
                 [*self._command, "up"],
@@ -60,14 +60,14 @@ class Up:
         return self.said.read_text(errors="replace")
 
     def __call__(self, *words: str, said: str = "", limit: float = 120) -> subprocess.CompletedProcess[str]:
-        """Another command with the same folder; `said` is its standard input."""
+        """Run another command in the same folder. `said` is its standard input."""
         return subprocess.run(
             [*self._command, *words],
             cwd=PROJECT, env=self.environment, input=said, capture_output=True, text=True, timeout=limit, check=False,
         )  # fmt: skip
 
     def beside(self, *words: str) -> "subprocess.Popen[str]":
-        """The same, without waiting for its end."""
+        """Start another command in the same folder without waiting for its end."""
         return subprocess.Popen(
             [*self._command, *words],
             cwd=PROJECT, env=self.environment, text=True,
@@ -75,13 +75,13 @@ class Up:
         )  # fmt: skip
 
     def findings(self) -> dict[str, dict[str, Any]]:
-        """What the doctor says, by part."""
+        """Returns doctor's findings by part."""
         done = self("doctor", "--json")
         assert done.stdout, done.stderr
         return {finding["part"]: finding for finding in json.loads(done.stdout)}
 
     def pid(self, part: str) -> int | None:
-        """The process of a part, if it runs."""
+        """Returns the process of a part, `None` if it is not running."""
         if part == "PostgreSQL":
             file = place_of(self.home).folder / "postgres" / "postmaster.pid"
             pid = int(file.read_text().split()[0]) if file.exists() else None
@@ -95,11 +95,11 @@ class Up:
         return next(iter(self.processes(PROGRAMS[part])), None)
 
     def processes(self, word: str = "") -> list[int]:
-        """What `recourse up` has started of Python's, with this word in its command line; oldest first."""
+        """Returns its Python children with this word in their command line, oldest first."""
         found = []
         for process in psutil.process_iter(["pid", "cmdline", "environ", "create_time", "status"]):
             told = process.info
-            if told["status"] == "zombie" or not told["environ"] or "cli.child" not in (told["cmdline"] or []):
+            if told["status"] == "zombie" or not told["environ"] or "cli.local.child" not in (told["cmdline"] or []):
                 continue
             if told["environ"].get("RECOURSE_HOME") == str(self.home) and (not word or word in told["cmdline"]):
                 found.append((told["create_time"], told["pid"]))
@@ -112,7 +112,7 @@ class Up:
             return False
 
     def stop(self, signal_: int = signal.SIGTERM) -> int:
-        """End it as an operator would, and give its exit status."""
+        """Stop it as an operator would. Returns its exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal_)
@@ -126,7 +126,7 @@ class Up:
 
 
 def within(seconds: float, condition: Any) -> bool:
-    """Whether it came true within so many seconds."""
+    """Returns whether the condition comes true within so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

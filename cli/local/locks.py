@@ -1,4 +1,4 @@
-"""Files that are locks: the kernel gives them back when a process dies, however it dies."""
+"""Lock files. The kernel releases the locks of a process when it ends, however it ends."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ LOCK_LIMIT = START_LIMIT + STOP_LIMIT + 30
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold this lock file alone, after everybody who came before."""
+    """Hold the exclusive lock in the scope. Raises `LocalServersError` if other holders keep it too long."""
     lock = open_lock(path)
     try:
         if not wait_until(lambda: take_alone(lock), LOCK_LIMIT):
@@ -28,14 +28,14 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def share(path: Path) -> int:
-    """Hold this lock file together with others, until what is returned is closed."""
+    """Take the shared lock. Returns the file descriptor; closing it releases the lock."""
     lock = open_lock(path)
     fcntl.flock(lock, fcntl.LOCK_SH)
     return lock
 
 
 def take_alone(lock: int) -> bool:
-    """Hold this lock alone, if nobody else holds it. Returns whether that is so."""
+    """Take the exclusive lock if no other process holds the lock. Returns whether it did."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -44,7 +44,7 @@ def take_alone(lock: int) -> bool:
 
 
 def is_held_alone(path: Path) -> bool:
-    """Whether somebody holds this lock alone at this moment."""
+    """Returns whether a process holds the exclusive lock."""
     lock = open_lock(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -56,6 +56,6 @@ def is_held_alone(path: Path) -> bool:
 
 
 def open_lock(path: Path) -> int:
-    """The lock file, not held yet; to be closed."""
-    # Python opens files so that programs started later do not inherit them: the servers never hold a lock.
+    """Returns a file descriptor of the lock file, without taking the lock."""
+    # Child programs do not inherit it (PEP 446), so a server never holds a lock.
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

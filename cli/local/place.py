@@ -1,7 +1,7 @@
-"""Where the servers' files are, and as whom the servers run.
+"""Where the servers' files are, and which user runs the servers.
 
-That is the folder itself and whoever runs the command, unless this is root: PostgreSQL refuses to run as root, and
-the user that it runs as instead may not be able to enter root's folder.
+Usually that is the folder itself, and the user who runs the command. But PostgreSQL refuses to run as root, so root's
+servers run as another user, who may not be able to enter root's folder.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ LONGEST_SOCKET = ".s.PGSQL.5432"
 
 @dataclass(frozen=True)
 class Place:
-    """The folders of one pair of servers, and their user."""
+    """The folders of PostgreSQL and Redis, and the user who runs them."""
 
     home: Path
     folder: Path  # holds the data, the settings and the logs
     sockets: Path
-    user: pwd.struct_passwd | None  # None: the servers run as whoever runs this process
+    user: pwd.struct_passwd | None  # `None`: the user of this process
 
     def private_folder(self, path: Path) -> Path:
-        """Make a folder that only the user of the servers, and root, may enter, or check that it is one."""
+        """Create a folder that only the user of the servers and root may enter, or check that it is one."""
         owner = self.user.pw_uid if self.user else os.geteuid()
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
@@ -42,13 +42,13 @@ class Place:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
             raise LocalServersError(
-                f"{path} belongs to somebody else or is open to others, so the servers cannot use it. "
+                f"{path} belongs to another user or is open to others, so the servers cannot use it. "
                 f"Run this as the owner of {self.home}, or move {path} out of the way."
             )
         return path
 
     def run_as(self) -> dict[str, Any]:
-        """Arguments for subprocess: the right user, a folder anybody may be in, no settings from outside."""
+        """Returns arguments for `subprocess`: the user, a folder that any user may enter, and a clean environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         arguments: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": environment | {"LC_ALL": "C"}}
         if self.user:
@@ -66,15 +66,15 @@ class Place:
 
 
 def make_home(home: Path) -> None:
-    """Make the folder if it is missing."""
+    """Create the folder if it is missing."""
     if not home.exists():
         home.mkdir(parents=True)
-        # Started by root, the servers run as another user, who has to get through this folder.
+        # Root's servers run as another user, who must be able to pass through this folder.
         home.chmod(0o711 if _is_root() else 0o700)
 
 
 def place_of(home: Path) -> Place:
-    """The place that belongs to this folder, the same one every time."""
+    """Returns the place that belongs to this folder, always the same. Raises `LocalServersError`."""
     user = _server_user(home) if _is_root() else None
     folder = home
     if (home / "elsewhere").is_symlink():
@@ -83,7 +83,7 @@ def place_of(home: Path) -> Place:
         if (home / "postgres").exists():
             raise LocalServersError(
                 f"The database in {home} belongs to the user {user.pw_name}, who may no longer enter that "
-                "folder. Let them through with `chmod o+x` on the folders above it, or move it back."
+                "folder. Allow it with `chmod o+x` on the folders above it, or move it back."
             )
         folder = shelter(home)
         _tell_where(home, folder)
@@ -95,16 +95,16 @@ def place_of(home: Path) -> Place:
 
 
 def may_run(user: pwd.struct_passwd, path: Path) -> bool:
-    """Whether that user may run this file or enter this folder. The kernel is asked: it knows every rule."""
+    """Returns whether the user may run this file or enter this folder. Asks the kernel, which knows every rule."""
     question = ["/bin/sh", "-c", 'test -x "$0"', str(path)]
     answer = subprocess.run(question, cwd="/", user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False)
     return answer.returncode == 0
 
 
 def shelter(home: Path) -> Path:
-    """A folder that any user may enter, for when root's home folder is closed to the user of the servers.
+    """Create a folder that any user may enter, for root's servers when their user may not enter root's folder.
 
-    In /var/lib and not in /var/tmp, where systemd deletes what is 30 days old and anybody could be first.
+    It is in /var/lib and not in /var/tmp, where systemd deletes old files and any user could create it first.
     """
     folder = _shelter_path(home)
     for step in (folder.parent, folder):
@@ -113,7 +113,7 @@ def shelter(home: Path) -> Path:
             step.chmod(0o755)
         found = step.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
-            raise LocalServersError(f"{step} must be a folder that only root may write to; move it out of the way.")
+            raise LocalServersError(f"{step} must be a folder that only root may write to. Move it out of the way.")
     return folder
 
 
@@ -126,8 +126,8 @@ def _tell_where(home: Path, folder: Path) -> None:
     (home / "elsewhere").symlink_to(folder)
     (home / "README").write_text(
         f"The database of this folder is kept in {folder}.\n\n"
-        "Recourse was started by root. PostgreSQL does not run as root, and the user that it runs as may\n"
-        "not enter this folder. Both belong together: `make clean` removes both.\n"
+        "Recourse was started by root. PostgreSQL does not run as root, and the user that runs it may not\n"
+        "enter this folder. `make clean` removes both folders.\n"
     )
 
 
@@ -146,7 +146,7 @@ def _server_user(home: Path) -> pwd.struct_passwd:
 
 
 def _fits_a_socket(folder: Path) -> bool:
-    """Whether sockets can be in that folder: its path is short, and plain, as it goes into URLs unquoted."""
+    """Returns whether the folder can hold sockets: its path is short, and needs no quoting in URLs."""
     path = str(folder / LONGEST_SOCKET)
     return len(path) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 

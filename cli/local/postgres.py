@@ -1,4 +1,4 @@
-"""The local PostgreSQL: its data folder, its start, its stop."""
+"""The local PostgreSQL: create its data folder, start it, stop it."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from cli.local.programs import POSTGRES_MAJOR
 
 
 class Postgres:
-    """The PostgreSQL of one place, whether it runs or not."""
+    """The PostgreSQL of one place, running or not."""
 
     def __init__(self, place: Place) -> None:
         self.url = f"postgresql+psycopg://{DATABASE}@/{DATABASE}?host={place.sockets}&port=5432"
@@ -31,19 +31,18 @@ class Postgres:
         )
 
     def name(self) -> str:
-        """What it calls itself; it has to run for that."""
+        """Returns its product name and version. It must be running."""
         return f"PostgreSQL {self._ask('SHOW server_version')}"
 
     def start(self, programs: Path) -> bool:
-        """Start it, or join it if it runs, and make sure of the database. Returns whether it was started."""
+        """Start it unless it is running, and create the database if missing. Returns whether this call started it."""
         started = not self._joined()
         if started:
             self._make_data(programs)
             configuration = write_configuration(self._place)
             self._place.private_folder(self._place.sockets)
-            # No server of ours runs here, so a pid in these files is dead or belongs to another program by now, or
-            # to a killed server that its parent has not noticed yet. PostgreSQL would refuse to start beside those.
-            # It also guards its data by shared memory.
+            # No server of ours is running, so a pid in these files is dead, reused by another program, or a zombie.
+            # PostgreSQL would refuse to start because of the last two. It also protects its data by shared memory.
             (self._data / "postmaster.pid").unlink(missing_ok=True)
             (self._place.sockets / f"{LONGEST_SOCKET}.lock").unlink(missing_ok=True)
             self._end_orphans()
@@ -54,7 +53,7 @@ class Postgres:
         return started
 
     def stop(self) -> None:
-        """Stop it if it runs: sessions are ended, transactions rolled back, everything is written out."""
+        """Stop it if it is running: end sessions, roll back transactions, and write everything to disk."""
         for how, limit in ((signal.SIGINT, STOP_LIMIT), (signal.SIGQUIT, 10)):
             pid = self._running_pid()
             if pid is None:
@@ -65,15 +64,15 @@ class Postgres:
         reap()
 
     def is_ready(self) -> bool:
-        """Whether it takes connections at this moment."""
+        """Returns whether it accepts connections."""
         return self._ping() == psycopg.pq.Ping.OK
 
     def is_gone(self) -> bool:
-        """Whether it has ended. One that is slow, or hangs, has not."""
+        """Returns whether it has ended. A slow or hanging server has not."""
         return self._running_pid() is None
 
     def _end_orphans(self) -> None:
-        """End what a killed server left: a process of it that was at work holds the shared memory until it is done."""
+        """End processes of a killed server. A busy one keeps the shared memory until it is done."""
         if not wait_until(lambda: not self._orphans(), 1):
             for pid in self._orphans():
                 with suppress(ProcessLookupError):
@@ -85,13 +84,13 @@ class Postgres:
         return [pid for pid in pids if _is_postgres(pid, self._data)]
 
     def _joined(self) -> bool:
-        """Wait for a server that is coming up or going down; whether there is one to use in the end."""
+        """Wait for a server that is starting or stopping. Returns whether one is running then."""
         if not wait_until(lambda: self._ping() != psycopg.pq.Ping.REJECT, START_LIMIT):
             raise LocalServersError(
                 f"PostgreSQL has been recovering for more than {START_LIMIT / 60:.0f} minutes. Try again "
                 f"later; its log is {self.log}."
             )
-        # One that runs but does not answer is just starting, hangs, or lost its socket to a cleaner of /tmp.
+        # A server that runs but does not answer is starting, hangs, or has lost its socket to a cleaner of /tmp.
         wait_until(lambda: self.is_ready() or self._running_pid() is None, 3)
         if self.is_ready():
             return True
@@ -104,12 +103,12 @@ class Postgres:
         if self._data.exists():
             self._check_data()
             return
-        # initdb may be killed midway, so the folder gets its name when it is complete.
+        # Renamed when complete, since initdb may be killed midway.
         half_made = self._data.with_name("postgres.new")
         shutil.rmtree(half_made, ignore_errors=True)
         self._place.private_folder(half_made)
         command = [str(programs / "initdb"), "--pgdata", str(half_made), "--username", DATABASE]
-        # The built-in locale is the same on every machine; a bare one has no others.
+        # The built-in locale is the same on every machine, and a bare machine has no others.
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         # pg_hba.conf is ours, see write_configuration.
         command += ["--auth=reject", "--no-instructions"]
@@ -117,9 +116,9 @@ class Postgres:
         if made.returncode != 0:
             shutil.rmtree(half_made, ignore_errors=True)
             raise LocalServersError(
-                f"PostgreSQL could not make its data folder {self._data}. It said:\n"
+                f"PostgreSQL could not create its data folder {self._data}. It said:\n"
                 f"{last_lines(made.stderr)}\n"
-                "Put that right, or set RECOURSE_DATABASE_URL to a PostgreSQL of your own."
+                "Correct that, or set RECOURSE_DATABASE_URL to a PostgreSQL of your own."
             )
         half_made.rename(self._data)
 
@@ -129,13 +128,13 @@ class Postgres:
             major = (self._data / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
             raise LocalServersError(
-                f"{self._data} holds something, but no database. Move it out of the way and try again."
+                f"{self._data} contains something, but no database. Move it out of the way and try again."
             ) from None
         if major != str(POSTGRES_MAJOR):
             raise LocalServersError(
                 f"The data in {self._data} is of PostgreSQL {major}, and this is PostgreSQL {POSTGRES_MAJOR}. "
-                f"Carry it over with pg_dump of version {major}, or move the folder out of the way to start "
-                "with an empty database."
+                f"Migrate it with pg_dump of version {major}, or move the folder out of the way to start with an "
+                "empty database."
             )
 
     def _ask(self, query: str, *values: str) -> Any:
@@ -147,14 +146,14 @@ class Postgres:
             if NO_SPACE in str(error):
                 raise LocalServersError(disk_full(self._place.folder)) from error
             raise LocalServersError(
-                f"PostgreSQL in {self._place.home} runs but refuses: {error}. Its log is {self.log}."
+                f"PostgreSQL in {self._place.home} refused a query: {error}. Its log is {self.log}."
             ) from error
 
     def _ping(self) -> int:
         return psycopg.pq.PGconn.ping(self._conninfo.encode())
 
     def _running_pid(self) -> int | None:
-        """The pid of the server on this data folder, if it runs; a pid file alone proves nothing."""
+        """Returns the pid of the server with this data folder if it is running. A pid file alone proves nothing."""
         try:
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
@@ -168,7 +167,7 @@ def _is_postgres(pid: int, data: Path) -> bool:
         command = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
         return "postgres" in command and str(data) in command
     try:
-        # The server stands in its data folder all its life, also after somebody moved that folder.
+        # The server's working directory is its data folder, even after that was moved.
         is_here = os.path.samefile(f"/proc/{pid}/cwd", data)
         return is_here and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""Starting a server and waiting for it."""
+"""Start a server and wait for it."""
 
 import signal
 import subprocess
@@ -9,22 +9,22 @@ from pathlib import Path
 from cli.local.errors import NO_SPACE, LocalServersError
 from cli.local.place import Place
 
-# Recovery after a crash replays up to max_wal_size of changes, which a slow disk needs minutes for.
+# Recovery after a crash replays up to max_wal_size of changes, which takes minutes on a slow disk.
 START_LIMIT = 300.0
 STOP_LIMIT = 120.0
 LOG_LIMIT = 10 * 1024**2
 
-# By log, so that a server that was our child can be reaped once it has ended, whoever stopped it.
+# By log file. Lets us reap a server that was our child, whoever stopped it.
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_ready: Callable[[], bool]) -> None:
-    """Start a server with its output in `log`; return when it is ready, LocalServersError if it never is."""
+    """Start a server with its output in `log`, and wait until it is ready. Raises `LocalServersError`."""
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_name(log.name + ".1"))
     with log.open("ab") as output:
         before = output.tell()
-        # A session of its own, so that Ctrl-C reaches the commands, and not the servers that they still need.
+        # A session of its own, so that Ctrl-C reaches the commands, but not the servers that they still need.
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -45,23 +45,23 @@ def start_and_wait(name: str, place: Place, command: list[str], log: Path, is_re
             written.seek(before)
             said = last_lines(written.read().decode(errors="replace"))
         full = f" The disk of {log.parent} is full: free some space there." if NO_SPACE in said else ""
-        raise LocalServersError(f"{name} did not come up.{full} The end of its log, {log}:\n{said or '(nothing)'}")
+        raise LocalServersError(f"{name} did not start.{full} The end of its log, {log}:\n{said or '(nothing)'}")
 
 
 def reap() -> None:
-    """Forget the servers that have ended, so that the system can too."""
+    """Reap the servers that have ended."""
     for log in [log for log, child in _children.items() if child.poll() is not None]:
         del _children[log]
 
 
 def fate_of(log: Path) -> str:
-    """How the server that writes this log has ended, as far as this process can know."""
+    """Returns how the server with this log ended, as far as this process knows."""
     child = _children.get(log)
     return how_it_ended(child.poll() if child else None)
 
 
 def how_it_ended(status: int | None) -> str:
-    """An exit status in words; none where another process was its parent."""
+    """Returns an exit status in words. It is `None` if another process was the parent."""
     if status is None:
         return "ended"
     if status < 0:
@@ -70,7 +70,7 @@ def how_it_ended(status: int | None) -> str:
 
 
 def wait_until(condition: Callable[[], bool], limit: float) -> bool:
-    """Whether the condition came true within so many seconds."""
+    """Wait for the condition, at most `limit` seconds. Returns whether it came true."""
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:
@@ -80,12 +80,12 @@ def wait_until(condition: Callable[[], bool], limit: float) -> bool:
 
 
 def last_lines(text: str) -> str:
-    """As much of a log as fits an error message."""
+    """Returns as much of the end of a log as fits an error message."""
     return "\n".join(text.strip().splitlines()[-15:])
 
 
 def last_line(log: Path, begin: int = 0) -> str:
-    """The last that a log says, from that byte on, as much of it as fits a line; nothing if that is nothing."""
+    """Returns the last line of a log after byte `begin`, cut to 300 characters; empty if there is none."""
     try:
         with log.open("rb") as written:
             end = written.seek(0, 2)

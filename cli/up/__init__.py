@@ -1,6 +1,9 @@
-"""`recourse up`: its parts, and the supervisor that starts again what has ended.
+"""`recourse up`: its parts, and the supervisor that restarts parts that end.
 
-part.py          what can be looked after: a server, or a program of Python's
-supervisor.py    starts parts, notices their end, starts them again or gives them up
-installation.py  which parts make up the whole
+command.py       the command
+installation.py  all parts of the installation
+part.py          what a part is: a server, or a Python program
+web.py, flower.py  two parts that people reach over HTTP
+supervisor.py    starts parts, notices when they end, restarts them or gives up
+addresses.py     how other commands find the running `recourse up` of a folder
 """

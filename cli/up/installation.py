@@ -1,25 +1,25 @@
-"""Which parts make up the whole installation of one folder."""
+"""All parts of the installation of one folder."""
 
 from pathlib import Path
 
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from cli.flower import Flower
+from cli.up.flower import Flower
 from cli.up.part import Part, Program, Server
-from cli.web import Web
+from cli.up.web import Web
 from cli.workers import BEAT, NAME, WORKER, Workers, answers
 
 
 class Installation:
-    """The parts that this command runs, in the order in which they are started."""
+    """The parts that `recourse up` runs, in the order in which it starts them."""
 
     def __init__(self, home: Path, workers: Workers) -> None:
-        """Nothing is started yet. From here on, the settings say where the pages are."""
+        """Put together the parts, and put the addresses of the pages into the settings. Starts nothing."""
         servers = workers.servers.each()
         self.flower, self.web = Flower(home), Web(home)
-        # On a broker of the operator's own, workers may be run by somebody else; on ours, one that answers belongs to
-        # a command that ends.
+        # On an operator's broker, others may run the workers. On our own broker, a worker that answers belongs to
+        # another command and ends with it.
         self.has_workers = any(server.name == "Redis" for server in servers) or not workers.is_there()
         self.parts: list[Part] = [Server(server, needed=server.name == "PostgreSQL") for server in servers]
         self.parts += [self.flower, self.web]
@@ -33,5 +33,5 @@ class Installation:
 def _worker_answers() -> bool:
     try:
         return answers(within=0.2, name=NAME)
-    except (OperationalError, RedisError, OSError):  # the broker is away, and may come again
+    except (OperationalError, RedisError, OSError):  # the broker does not answer for now
         return False

@@ -1,21 +1,21 @@
-"""What `recourse up` looks after: servers, and programs of Python's."""
+"""What `recourse up` supervises: servers, and Python programs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cli.child import STOP_LIMIT, Child
 from cli.local import LocalServer
+from cli.local.child import STOP_LIMIT, Child
 from cli.local.processes import last_line
 
 
 class Part(Protocol):
-    """One of the things that have to run."""
+    """One part of the installation."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Its name for people."""
 
     @property
     def log(self) -> Path:
@@ -23,34 +23,34 @@ class Part(Protocol):
 
     @property
     def needed(self) -> bool:
-        """Whether nothing goes on without it."""
+        """Whether `recourse up` ends without it."""
 
     @property
     def dispensable(self) -> bool:
-        """Whether everything goes on without it, from the beginning."""
+        """Whether `recourse up` starts without it."""
 
     def start(self) -> None:
-        """Start it, and need not wait until it is ready. Raises `LocalServersError`, `OSError`."""
+        """Start it. It may become ready later. Raises `LocalServersError`, `OSError`."""
 
     def is_ready(self) -> bool:
-        """Whether it does its work. Asked only while it has not ended."""
+        """Returns whether it works. Only asked while it runs."""
 
     def how_it_ended(self) -> str | None:
-        """None while it runs."""
+        """Returns how it ended, `None` while it runs."""
 
     def last_words(self) -> str:
-        """The last line that it has written."""
+        """Returns the last line of its log."""
 
     def ask_to_stop(self) -> None:
-        """Have it begin to end."""
+        """Begin to stop it."""
 
     def stop(self) -> None:
-        """Wait until it has ended, and end it by force if it takes too long."""
+        """Stop it, by force if it takes too long."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """PostgreSQL or Redis. Other commands may use it too, so the last of them stops it, and not this."""
+    """PostgreSQL or Redis. Other commands may use it too, so the last of them stops it."""
 
     server: LocalServer
     needed: bool
@@ -68,13 +68,13 @@ class Server:
         self.server.start()
 
     def is_ready(self) -> bool:
-        return True  # its start waits for that
+        return True  # `start` returns when it is ready
 
     def how_it_ended(self) -> str | None:
         return self.server.how_it_ended()
 
     def last_words(self) -> str:
-        return last_line(self.log) or "nothing"
+        return last_line(self.log) or "(nothing)"
 
     def ask_to_stop(self) -> None:
         pass
@@ -84,7 +84,7 @@ class Server:
 
 
 class Program:
-    """A program of Python's, as a child of this command."""
+    """A Python program as a child of this command."""
 
     needed = False
     dispensable = False
@@ -92,7 +92,7 @@ class Program:
     def __init__(
         self, name: str, log: Path, arguments: list[str], is_ready: Callable[[], bool], patience: float = STOP_LIMIT
     ) -> None:
-        """`arguments` begin with the module; `patience` is how many seconds it may take to end."""
+        """`arguments` start with the module; `patience` is how many seconds it may take to stop."""
         self.name, self.log = name, log
         self._arguments, self._is_ready, self._patience = arguments, is_ready, patience
         self._child: Child | None = None
@@ -107,7 +107,7 @@ class Program:
         return self._child.how_it_ended() if self._child else "did not start"
 
     def last_words(self) -> str:
-        return self._child.last_words() if self._child else "nothing"
+        return self._child.last_words() if self._child else "(nothing)"
 
     def ask_to_stop(self) -> None:
         if self._child:

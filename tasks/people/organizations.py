@@ -117,17 +117,6 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
     return [OrganizationLine(one.slug, one.name, users, admins[one.id]) for one, users in found]
 
 
-def organizations_with_user(session: Session, email: str) -> list[Organization]:
-    """Returns the organizations that have a user with this address, by slug."""
-    query = (
-        select(Organization)
-        .join(User, User.organization_id == Organization.id)
-        .where(func.lower(User.email) == email.lower())
-        .order_by(Organization.slug)
-    )
-    return list(session.scalars(query))
-
-
 def there_is_none(session: Session) -> bool:
     """Whether the installation has no organization."""
     return session.scalar(select(Organization.id).limit(1)) is None

@@ -15,7 +15,7 @@ from config.settings import settings
 from models.access import Actor
 from models.people import User
 from models.refusals.resets import DetailsDeleted, ResetUnknown
-from models.resets import Audience, ItemState, Reset, ResetItem, ResetState
+from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
 from models.training import Course, Enrolment
 from tasks.reset.plan import permission_for
 
@@ -58,11 +58,8 @@ def reset_seen_by(session: Session, actor: Actor, reset_id: UUID | str) -> Reset
 
     Raises `ResetUnknown`, and `Forbidden` for an actor who may not make resets of its kind.
     """
-    try:
-        reset = session.get(Reset, reset_id if isinstance(reset_id, UUID) else UUID(reset_id))
-    except ValueError:
-        reset = None
-    if reset is None or reset.organization_id != actor.organization_id:
+    reset = reset_by_id(session, reset_id)
+    if reset.organization_id != actor.organization_id:
         raise ResetUnknown(str(reset_id))
     actor.must_have(permission_for(reset.audience))
     return reset
@@ -91,6 +88,21 @@ def resets_seen_by(
         conditions.append(Reset.idempotency_key == idempotency_key)
     if before is not None:
         conditions.append(tuple_(Reset.requested_at, Reset.id) < before)
+    return _lines(session, conditions, limit)
+
+
+def latest_resets(session: Session, organization_ids: Sequence[int], limit: int) -> list[ResetLine]:
+    """The latest resets of these organizations: for whoever holds the database anyway."""
+    return _lines(session, [Reset.organization_id.in_(organization_ids)], limit)
+
+
+def line_of(session: Session, reset: Reset) -> ResetLine:
+    """One reset as a line."""
+    return _lines(session, [Reset.id == reset.id], 1)[0]
+
+
+def _lines(session: Session, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[ResetLine]:
+    """The resets that meet the conditions, latest first."""
     query = (
         select(Reset, Course.code, Course.title, func.coalesce(User.name, Reset.requester))
         .join(Course, Course.id == Reset.course_id)
@@ -100,19 +112,6 @@ def resets_seen_by(
         .limit(limit)
     )
     return [ResetLine(*row) for row in session.execute(query)]
-
-
-def latest_resets(session: Session, organization_ids: Sequence[int], limit: int) -> list[Reset]:
-    """The latest resets of these organizations: for whoever holds the database anyway."""
-    mine = select(Reset).where(Reset.organization_id.in_(organization_ids))
-    return list(session.scalars(mine.order_by(Reset.requested_at.desc()).limit(limit)))
-
-
-def line_of(session: Session, reset: Reset) -> ResetLine:
-    """One reset as a line."""
-    course = session.get_one(Course, reset.course_id)
-    user = session.get(User, reset.requested_by) if reset.requested_by else None
-    return ResetLine(reset, course.code, course.title, user.name if user else reset.requester)
 
 
 def items_of(

@@ -3,9 +3,15 @@ e-mails and in Flower. The API has its own names for them, which never change.""
 
 from dataclasses import dataclass
 
-from models.resets import SETTLED, ItemState, Reset, ResetState
+from models.resets import SETTLED, Audience, ItemState, Reset, ResetState
 from tasks.report import Progress
 
+AUDIENCES = {
+    Audience.ASSIGNED: "everyone assigned",
+    Audience.COMPLETED: "everyone who had completed it",
+    Audience.USERS: "named users",
+    Audience.GROUP: "the members of a group",
+}
 LEARNERS = {
     ItemState.CLEARED: "reset",
     ItemState.UNCHANGED: "nothing to reset",

@@ -9,6 +9,7 @@ from sqlalchemy import Text, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
+from models.people import User
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleState
 from models.training import Course
 
@@ -60,6 +61,11 @@ def history_of(
     if after is not None:
         query = query.where(place < after)
     return [Became(*row[:5], int(row[5] or 0)) for row in session.execute(query)]
+
+
+def owner_of(session: Session, rule: Rule) -> str:
+    """Returns the name of the user who confirmed the rule last, or the account at the console."""
+    return session.get_one(User, rule.owner_id).name if rule.owner_id else rule.owner
 
 
 def open_occurrences_of(session: Session, rule: Rule) -> int:

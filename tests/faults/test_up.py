@@ -1,4 +1,4 @@
-"""`recourse up` while its parts are killed, one after the other, and when it is itself."""
+"""`recourse up` while its parts, or it itself, are killed."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CONFIRMED = ("--reason", "recertification", "--confirm", COURSE, "--watch", "--j
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not pytest's tmp_path: root's is closed to the user whom the servers run as.
+    # Not pytest's tmp_path: the user who runs root's servers may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-up-"))
     folder.chmod(0o755)
     yield folder
@@ -43,7 +43,7 @@ def up(folder: Path) -> Iterator[Up]:
 
 
 def restarted(up: Up, part: str) -> bool:
-    """Kill the part; whether another one has taken its place and it was said."""
+    """Kill the part. Returns whether it was restarted, and that was printed."""
     before = up.pid(part)
     assert before
     os.kill(before, signal.SIGKILL)
@@ -52,14 +52,14 @@ def restarted(up: Up, part: str) -> bool:
 
 
 @pytest.mark.timeout(400)
-def test_each_part_that_is_killed_comes_back_and_resets_run_to_their_end(up: Up, subtests: pytest.Subtests) -> None:
+def test_each_killed_part_is_restarted_and_resets_succeed(up: Up, subtests: pytest.Subtests) -> None:
     for part in ("PostgreSQL", "Redis", "worker", "beat", "web app", "Flower"):
         with subtests.test(part=part):
             assert restarted(up, part), up.words()
             (line,) = [line for line in up.words().splitlines() if f"{part} was killed (SIGKILL)" in line]
-            assert line[2] == line[5] == ":", "the time stands before it"
-            assert "Starting it again" in line
-    with subtests.test("everything does its work again"):
+            assert line[2] == line[5] == ":", "the line starts with the time"
+            assert "Restarting it" in line
+    with subtests.test("everything works again"):
         assert up.answers(up.web, "/readyz")
         done = up("reset", COURSE, *CONFIRMED)
         assert done.returncode == 0, done.stderr
@@ -71,12 +71,12 @@ def test_each_part_that_is_killed_comes_back_and_resets_run_to_their_end(up: Up,
 
 
 @pytest.mark.timeout(300)
-def test_commands_beside_it_wait_for_a_postgresql_that_was_just_killed(up: Up, subtests: pytest.Subtests) -> None:
-    with subtests.test("a command that begins at this moment"):
+def test_other_commands_wait_for_a_killed_postgresql(up: Up, subtests: pytest.Subtests) -> None:
+    with subtests.test("a command that starts just then"):
         os.kill(up.pid("PostgreSQL") or 0, signal.SIGKILL)
         done = up("analytics", "--json")
         assert done.returncode == 0, done.stderr
-    with subtests.test("one that watches a reset"):
+    with subtests.test("a command that watches a reset"):
         until(lambda: up.pid("PostgreSQL"))
         watching = up.beside("reset", COURSE, *CONFIRMED)
         until(lambda: up("resets", "--json").stdout.count('"id"') == 1)
@@ -87,7 +87,7 @@ def test_commands_beside_it_wait_for_a_postgresql_that_was_just_killed(up: Up, s
 
 
 @pytest.mark.timeout(300)
-def test_flower_that_cannot_be_kept_up_is_given_up_and_the_rest_goes_on(up: Up) -> None:
+def test_flower_is_given_up_if_it_keeps_ending_and_the_rest_keeps_running(up: Up) -> None:
     os.kill(up.pid("Flower") or 0, signal.SIGKILL)
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,7 +114,7 @@ def _bound(listener: socket.socket, port: int) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_without_a_postgresql_that_stays_up_it_ends_in_a_sentence(up: Up) -> None:
+def test_it_ends_with_a_sentence_if_postgresql_keeps_ending(up: Up) -> None:
     data = up.home / "postgres"
     with (data / "postgresql.auto.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
@@ -123,65 +123,63 @@ def test_without_a_postgresql_that_stays_up_it_ends_in_a_sentence(up: Up) -> Non
     assert up.process.wait(120) == 1
     said = up.words()
     assert "Traceback" not in said
-    assert said.count("Starting it again") >= 3
+    assert said.count("Restarting it") >= 3
     assert "PostgreSQL is given up" in said
     assert "no_such_setting" in said
     assert up.processes() == []
 
 
 @pytest.mark.timeout(300)
-def test_a_second_one_in_the_folder_says_what_runs_and_the_doctor_looks_there(
-    up: Up, subtests: pytest.Subtests
-) -> None:
-    with subtests.test("a second one"):
+def test_a_second_up_in_the_folder_and_doctor_find_the_running_one(up: Up, subtests: pytest.Subtests) -> None:
+    with subtests.test("a second up"):
         before = up.processes()
         second = up("up", limit=60)
         assert second.returncode == 0, second.stderr
-        assert f"up already in {up.home}" in second.stdout
+        assert f"already up in {up.home}" in second.stdout
         assert up.web in second.stdout
         assert f"process {up.process.pid if up.process else ''}" in second.stdout
         assert up.processes() == before
-    with subtests.test("the doctor looks where it runs, not at the usual ports"):
+    with subtests.test("doctor checks its addresses, not the usual ports"):
         found = up.findings()
         assert (found["web app"]["ok"], found["web app"]["says"]) == (True, up.web)
         assert (found["Flower"]["ok"], found["Flower"]["says"]) == (True, up.flower)
-    with subtests.test("of one that was killed it believes nothing"):
+    with subtests.test("doctor ignores the addresses of a killed one"):
         up.stop(signal.SIGKILL)
         found = up.findings()
-        assert found["web app"]["says"] == "it does not run"
+        assert found["web app"]["says"] == "it is not running"
         assert "recourse up" in found["web app"]["remedy"]
         until(lambda: up.processes() == [], 45)
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_worker_leaves_no_child_and_a_killed_up_leaves_nothing_to_the_next(up: Up) -> None:
+def test_the_children_of_a_killed_worker_end_even_if_up_is_killed_too(up: Up) -> None:
     worker = psutil.Process(up.pid("worker") or 0)
     children = worker.children(recursive=True)
     assert children
     worker.kill()
     _, alive = psutil.wait_procs(children, 10)
-    assert alive == [], "children of a killed worker live on"
-    # The worker and the command are killed at once: nobody is left to look after the children
+    assert alive == [], "children of a killed worker are still running"
+    # Both the worker and the command are killed, so no process is left to end the children
     until(lambda: up.pid("worker") not in (None, worker.pid))
     until(lambda: "worker is up again" in up.words())
     worker = psutil.Process(up.pid("worker") or 0)
     children = worker.children(recursive=True)
-    worker.suspend()  # so that it does not end by itself when the command does
+    worker.suspend()  # so that it cannot end by itself when the command does
     assert up.process is not None
     up.process.kill()
     up.process.wait()
     worker.kill()
     _, alive = psutil.wait_procs(children, 10)
-    assert alive == [], "children of a killed worker live on"
+    assert alive == [], "children of a killed worker are still running"
 
 
 @pytest.mark.timeout(300)
-def test_the_next_one_ends_what_its_predecessor_left(folder: Path) -> None:
+def test_the_next_up_ends_leftovers_of_a_killed_one(folder: Path) -> None:
     first = Up(folder)
     first.start()
     left = [psutil.Process(pid) for pid in first.processes()]
     web = psutil.Process(first.pid("web app") or 0)
-    web.suspend()  # it hangs, so it does not notice that the command is gone
+    web.suspend()  # it hangs, so it cannot notice that the command is gone
     assert first.process is not None
     first.process.kill()
     first.process.wait()

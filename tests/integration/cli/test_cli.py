@@ -1,4 +1,4 @@
-"""The command `recourse`, as a person runs it: real processes, on servers that it starts itself."""
+"""The command `recourse` in real processes, on servers that it starts itself."""
 
 import json
 import os
@@ -12,15 +12,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from cli.hints import HINTS
 from cli.local import remove
+from models.refusals import refusal_with
 from tests.integration.imports.test_import_oulad import FOLDER
 
 PROJECT = Path(__file__).parents[3]
-COURSE = "AAA-2013J"  # of the hand-made files: 101 and 102 completed, 103 began, 104 did nothing; 105, 106 withdrew
+COURSE = "AAA-2013J"  # of the test files: 101 and 102 completed it, 103 began, 104 did nothing, 105 and 106 withdrew
 CONFIRMED = ("--reason", "recertification", "--confirm", COURSE)
 
 
@@ -34,7 +37,7 @@ class Command:
         self.environment = ours | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
 
     def __call__(self, *words: str, said: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run it; `said` is what comes on its standard input."""
+        """Run it. `said` is its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "cli.main", *words],
             cwd=PROJECT,
@@ -60,7 +63,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # The tests may be run with nohup, and a command heeds that.
+            # The tests may run under nohup, which the command would inherit.
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - the tests have no threads here
         )
 
@@ -82,7 +85,7 @@ def recourse() -> Iterator[Command]:
 
 @pytest.fixture
 def up(recourse: Command) -> Iterator["subprocess.Popen[str]"]:
-    """`recourse up`, running beside."""
+    """A running `recourse up`."""
     process = recourse.in_background("up")
     assert process.stdout is not None
     for line in process.stdout:
@@ -95,7 +98,7 @@ def up(recourse: Command) -> Iterator["subprocess.Popen[str]"]:
     process.wait(60)
 
 
-def test_a_reset_on_its_own_starts_what_it_needs_says_so_and_waits_for_the_end(recourse: Command) -> None:
+def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command) -> None:
     done = recourse("reset", COURSE, *CONFIRMED, "--watch", "--json")
 
     assert done.returncode == 0, done.stderr
@@ -108,7 +111,7 @@ def test_a_reset_on_its_own_starts_what_it_needs_says_so_and_waits_for_the_end(r
     assert "Started PostgreSQL 18" in done.stderr
     assert "No worker is running" in done.stderr
 
-    # And once more: there is nothing left, so nobody is alerted. The analytics are at nought.
+    # A second reset finds nothing to clear, so it alerts no one. Analytics show no progress.
     again = recourse.answer("reset", COURSE, *CONFIRMED)
     assert again["progress"] == {"total": 4, "cleared": 0, "unchanged": 4, "skipped": 0, "failed": 0}
     assert again["notified"] == 0
@@ -124,16 +127,16 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("reset", COURSE, *CONFIRMED, "--as", "student-101@oulad.example"), "You need the permission"),
     (("reset", COURSE, *CONFIRMED, "--as", "who@oulad.example"), "There is no active user"),
     (("reset", COURSE, *CONFIRMED, "--user", "student-105@oulad.example"), "is not assigned to"),
-    (("reset", COURSE, *CONFIRMED, "--user", "student-101@oulad.example", "--completed"), "not both"),
+    (("reset", COURSE, *CONFIRMED, "--user", "student-101@oulad.example", "--completed"), "Use only one of"),
     (("reset", COURSE, *CONFIRMED, "--organization", "elsewhere"), "There is no organization 'elsewhere'"),
-    (("reset", COURSE, *CONFIRMED, "--due-in-days", "0"), "must be from 1 to 3650"),
+    (("reset", COURSE, *CONFIRMED, "--due-in-days", "0"), "Choose 1 to 3650 days"),
     (("show", "no-such-reset"), "There is no reset"),
     (("import", "oulad", "no-such-folder"), "Nothing was imported"),
 ]
 
 
 @pytest.mark.usefixtures("up")
-def test_what_is_refused_is_said_in_a_sentence_with_exit_status_2(recourse: Command, subtests: pytest.Subtests) -> None:
+def test_refusals_are_sentences_with_exit_status_2(recourse: Command, subtests: pytest.Subtests) -> None:
     before = recourse.answer("resets")
 
     for words, sentence in REFUSED:
@@ -147,7 +150,7 @@ def test_what_is_refused_is_said_in_a_sentence_with_exit_status_2(recourse: Comm
     assert recourse.answer("resets") == before
 
 
-def test_beside_a_running_up_a_reset_uses_its_worker_and_returns_at_once(
+def test_while_up_is_running_a_reset_uses_its_worker_and_returns_at_once(
     recourse: Command, up: "subprocess.Popen[str]"
 ) -> None:
     done = recourse("reset", "BBB-2014B", "--reason", "incident", "--confirm", "BBB-2014B", "--json")
@@ -160,48 +163,52 @@ def test_beside_a_running_up_a_reset_uses_its_worker_and_returns_at_once(
     while not (seen := recourse.answer("show", reset))["done"]:
         assert time.monotonic() < deadline, seen
     assert seen["state"] == "succeeded"
-    # One that has ended cannot be cancelled, and one without failures cannot be tried again.
+    # A reset that has ended cannot be cancelled, and one without failures cannot be retried.
     for command in ("cancel", "retry-failed"):
         assert recourse(command, reset).returncode == 2
 
 
-def test_an_up_whose_terminal_is_closed_stops_all_it_started(recourse: Command, up: "subprocess.Popen[str]") -> None:
+def test_up_stops_everything_when_its_terminal_is_closed(recourse: Command, up: "subprocess.Popen[str]") -> None:
+    assert _children_of(recourse.home)
+
     up.send_signal(signal.SIGHUP)
 
     assert up.wait(60) == 128 + signal.SIGHUP
-    assert not _workers_of(recourse.home)
+    assert _children_of(recourse.home) == []
     assert "Started PostgreSQL 18" in recourse("resets").stderr
 
 
-def test_a_killed_up_leaves_no_worker_behind_and_the_next_command_goes_on(recourse: Command) -> None:
+def test_a_killed_up_leaves_no_child_behind_and_the_next_command_works(recourse: Command) -> None:
     process = recourse.in_background("up")
     assert process.stdout is not None
-    worker = next(line for line in process.stdout if "worker" in line and ".log" in line)
-    assert worker
+    assert any("worker" in line and ".log" in line for line in process.stdout)
+    assert _children_of(recourse.home)
 
     process.kill()
     process.wait()
 
     deadline = time.monotonic() + 60
-    while _workers_of(recourse.home):
-        assert time.monotonic() < deadline, "the worker outlived the command"
+    while children := _children_of(recourse.home):
+        assert time.monotonic() < deadline, children
         time.sleep(0.5)
     assert recourse("resets").returncode == 0
 
 
-def test_named_users_are_reset_and_nobody_else(recourse: Command) -> None:
+def test_only_named_users_are_reset(recourse: Command) -> None:
     before = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
 
-    result = recourse.answer(
-        "reset", "BBB-2014B", "--user", "student-107@oulad.example", "--reason", "r", "--confirm", "BBB-2014B"
-    )
+    words = ("--user", "student-107@oulad.example", "--reason", "r", "--confirm", "BBB-2014B")
+    result = recourse.answer("reset", "BBB-2014B", *words, "--as", "admin@oulad.example")
 
     assert result["progress"]["total"] == 1
     after = {user["email"]: user["state"] for user in recourse.answer("analytics", "BBB-2014B")["users"]}
     assert after == before | {"student-107@oulad.example": "assigned"}
+    # The requester is called by name, as on the pages.
+    assert re.search(r"Requested .* by Alex Admin", recourse("show", result["id"]).stdout)
+    assert "Alex Admin" in recourse("resets").stdout
 
 
-def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Command) -> None:
+def test_the_demo_succeeds_twice_and_changes_no_other_data(recourse: Command) -> None:
     before = recourse.answer("analytics")
 
     for _ in range(2):
@@ -212,7 +219,7 @@ def test_the_demonstration_succeeds_twice_and_touches_no_other_data(recourse: Co
     assert recourse.answer("analytics") == before
 
 
-def test_up_without_any_data_makes_some_to_try_things_with() -> None:
+def test_up_fills_an_empty_installation_with_a_demo_organization() -> None:
     folder = Path(tempfile.mkdtemp(prefix="recourse-cli-"))
     folder.chmod(0o755)
     command = Command(folder)
@@ -243,7 +250,7 @@ def test_up_without_any_data_makes_some_to_try_things_with() -> None:
 
 
 @pytest.mark.usefixtures("up")
-def test_users_and_tokens_are_made_by_command(recourse: Command) -> None:
+def test_commands_add_users_and_tokens(recourse: Command) -> None:
     added = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan", "--permission", "courses")
     assert added.returncode == 0, added.stderr
     again = recourse("user", "add", "kim@oulad.example", "--name", "Kim Khan")
@@ -281,7 +288,33 @@ def test_a_wrong_setting_is_named(recourse: Command) -> None:
     assert "at least 32 characters" in done.stderr
 
 
-def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:
+HINTED = {
+    ("show", "no-such-reset"): "`recourse resets` lists the resets.",
+    ("rules", "show", "no-such-rule"): "`recourse rules list` lists the rules.",
+    ("groups", "join", "no-such-group", "student-101@oulad.example"): "`recourse groups list` lists the groups.",
+    ("events", "sources", "close", str(uuid4())): "`recourse events sources list` lists the event sources.",
+    ("token", "revoke", "999"): "`recourse token list` lists the tokens.",
+    ("organization", "rename", "nobody", "--name", "x"): "`recourse organization list` lists the organizations.",
+    ("preview", "ZZZ"): "`recourse analytics` lists the courses.",
+}
+
+
+@pytest.mark.usefixtures("up")
+def test_a_refusal_comes_with_the_command_that_helps(recourse: Command, subtests: pytest.Subtests) -> None:
+    for words, hint in HINTED.items():
+        with subtests.test(words=words):
+            done = recourse(*words)
+            assert done.returncode == 2, done.stdout
+            assert done.stderr.rstrip().endswith(hint)
+            named = hint.split("`")[1].split()[1:]
+            assert recourse(*named).returncode == 0, named
+
+
+def test_every_hint_belongs_to_a_refusal() -> None:
+    assert [code for code in HINTS if refusal_with(code) is None] == []
+
+
+def test_an_unknown_setting_is_named(recourse: Command) -> None:
     done = recourse("resets", RECOURSE_PLAN_MINUTE="5", RECOURSE_SOMETHING="1")
     assert done.returncode == 0
     said = " ".join(done.stderr.split())
@@ -289,8 +322,8 @@ def test_a_setting_that_there_is_none_of_is_named(recourse: Command) -> None:
     assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
 
 
-def _workers_of(home: Path) -> list[str]:
-    """The command lines of the processes whose settings point into this folder."""
+def _children_of(home: Path) -> list[str]:
+    """Returns the command lines of the programs that commands of this folder have started."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -298,4 +331,4 @@ def _workers_of(home: Path) -> list[str]:
                 found.append((process / "cmdline").read_bytes().decode().replace("\0", " "))
         except OSError:
             continue
-    return [line for line in found if "worker_process" in line]
+    return [line for line in found if "cli.local.child" in line]

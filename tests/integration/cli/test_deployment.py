@@ -1,4 +1,4 @@
-"""The compose file: it is valid, it is as closed as it can be, and its services work together."""
+"""The compose file: it is valid and hardened, and its services work together."""
 
 import json
 import os
@@ -38,7 +38,7 @@ SECRETS = {
 PARTS = ["web", "worker-interactive", "worker-bulk", "worker-notify", "beat", "flower"]
 
 
-def test_the_compose_file_is_what_the_compose_specification_allows() -> None:
+def test_the_compose_file_conforms_to_the_compose_specification() -> None:
     checked = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
         cwd=PROJECT,
@@ -49,13 +49,13 @@ def test_the_compose_file_is_what_the_compose_specification_allows() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_no_service_starts_without_its_secrets_and_none_has_more_rights_than_it_needs() -> None:
+def test_services_need_their_secrets_and_have_no_more_rights_than_they_need() -> None:
     for missing in SECRETS:
         with pytest.raises(KeyError, match=missing):
             composed({name: value for name, value in SECRETS.items() if name != missing})
     for name, service in composed(SECRETS).items():
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        if name != "postgres":  # which becomes its own user, and writes its data
+        if name != "postgres":  # it switches to its own user, and writes its data
             assert service["read_only"] is True, name
             assert service["cap_drop"] == ["ALL"], name
         if name not in ("migrate", "doctor"):
@@ -63,24 +63,24 @@ def test_no_service_starts_without_its_secrets_and_none_has_more_rights_than_it_
             assert service["healthcheck"]["test"], name
         if name != "doctor":
             assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), "a proxy stands in front"
-        # The superuser's and the owner's passwords are in .env, and no part that serves people may have them.
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), "for a local proxy only"
+        # .env holds the superuser's and the owner's passwords. No part that serves users may have them.
         if name not in ("postgres", "broker"):
             assert service["environment"]["POSTGRES_PASSWORD"] == "", name
             assert service["environment"]["DATABASE_OWNER_PASSWORD"] == "", name
         owners = SECRETS["DATABASE_OWNER_PASSWORD"] in json.dumps(service)
         assert owners is (name in ("postgres", "migrate")), name
-        # What is secret comes by the environment, and shows in no list of processes.
+        # Secrets come from the environment, so no list of processes shows them.
         assert not any(value in json.dumps(service.get("command", [])) for value in SECRETS.values()), name
 
 
-def test_the_example_of_an_environment_names_every_setting_that_compose_asks_for() -> None:
+def test_env_example_names_every_secret_that_compose_needs() -> None:
     example = (PROJECT / ".env.example").read_text()
     assert [name for name in SECRETS if f"{name}=" not in example] == []
 
 
 class Installation:
-    """The services of the compose file, side by side on this machine."""
+    """The services of the compose file, as processes of this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
@@ -113,7 +113,7 @@ class Installation:
         self._broker_port = ports["broker"]
 
     def start(self) -> None:
-        """Start all of them, in the order that the compose file gives."""
+        """Start all services in the order of the compose file."""
         self.services["broker"].start()
         until(self._broker_answers)
         migrated = self.services["migrate"].run()
@@ -130,7 +130,7 @@ class Installation:
             return False
 
     def recourse(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """The command line, as `docker compose exec web recourse …` runs it."""
+        """Run the command line as `docker compose exec web recourse …` does."""
         return subprocess.run(
             ["recourse", *words],
             cwd=PROJECT,
@@ -142,7 +142,7 @@ class Installation:
         )
 
     def failing(self) -> list[str]:
-        """What the doctor names, and its exit status agrees."""
+        """Returns the parts that doctor reports as failed, and checks that its exit status agrees."""
         found = self.services["doctor"].run()
         named = [line.split("  ")[1].strip() for line in found.stdout.splitlines() if line.startswith("failed")]
         assert found.returncode == bool(named), found.stdout + found.stderr
@@ -157,7 +157,7 @@ class Installation:
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
-    # Not pytest's tmp_path: root's is closed to the user whom PostgreSQL runs as.
+    # Not pytest's tmp_path: the user who runs root's PostgreSQL may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-compose-"))
     folder.chmod(0o755)
     installed = Installation(folder)
@@ -171,7 +171,7 @@ def installation() -> Iterator[Installation]:
 
 
 FILL = """
-from cli.sample import enrol_everyone, make_courses, make_learners, make_organization
+from tasks.sample import enrol_everyone, make_courses, make_learners, make_organization
 from models.session import transaction
 with transaction() as session:
     organization = make_organization(session, "acme", "Acme")
@@ -180,13 +180,13 @@ with transaction() as session:
 """
 
 
-def test_the_services_do_a_reset_together_and_the_doctor_names_each_that_is_stopped(
+def test_the_services_run_a_reset_and_doctor_names_each_stopped_one(
     installation: Installation,
 ) -> None:
     before = set(os.listdir(PROJECT))
     web = installation.services["web"]
     subprocess.run([sys.executable, "-c", FILL], cwd=PROJECT, env=web.environment(), check=True)
-    # A reset goes through all of them
+    # A reset uses all of them
     done = installation.recourse(
         "reset", "FIRE-101", "--reason", "yearly", "--confirm", "FIRE-101", "--watch", "--json"
     )
@@ -195,14 +195,14 @@ def test_the_services_do_a_reset_together_and_the_doctor_names_each_that_is_stop
     assert (result["state"], result["done"], result["progress"]["total"]) == ("succeeded", True, 300)
     assert result["notified"] > 0
     assert "No worker is running" not in done.stderr
-    # … and leaves nothing in the program's folder, which is read-only in the image
+    # … and writes nothing to the program's folder, which is read-only in the image
     assert set(os.listdir(PROJECT)) == before
-    # All is well, and what is stopped is named
+    # Doctor names exactly the stopped services
     assert installation.failing() == []
     for stopped in ("flower", "worker-notify", "web", "beat"):
         assert installation.services[stopped].stop() in (0, -15), stopped
     with psycopg.connect(libpq(web.environment()["RECOURSE_DATABASE_URL"])) as connection:
-        # … which all of them did with few rights
+        # … and the application's role has few rights
         assert connection.execute("SELECT has_table_privilege('audit', 'DELETE')").fetchall() == [(False,)]
         connection.execute("UPDATE heartbeat SET at = at - interval '1 hour'")
     assert installation.failing() == ["workers", "beat", "web app", "Flower"]

@@ -1,4 +1,4 @@
-"""`recourse doctor`, where one part is not as it should be. All of them together: `test_deployment.py`."""
+"""`recourse doctor` with one faulty part. `test_deployment.py` covers all parts together."""
 
 import json
 import os
@@ -23,24 +23,26 @@ def doctor(*words: str, **settings: object) -> tuple[int, list[dict[str, Any]]]:
 
 
 @pytest.mark.usefixtures("database")
-def test_parts_are_looked_at_with_what_they_need_and_each_says_what_to_do(subtests: pytest.Subtests) -> None:
+def test_parts_are_checked_in_order_of_need_and_findings_say_what_to_do(
+    subtests: pytest.Subtests,
+) -> None:
     run("UPDATE recourse_version SET version_num = '0001'")
-    with subtests.test("a part with those it needs, first to last"):
+    with subtests.test("a part, after those that it needs"):
         status, (database, migrations, beat) = doctor("--part", "beat")
         assert status == 1
         assert (database["part"], database["ok"]) == ("database", True)
         assert (migrations["part"], migrations["ok"]) == ("migrations", False)
         assert migrations["remedy"] == "Run `recourse database upgrade`."
         assert (beat["part"], beat["ok"]) == ("beat", None)
-        assert beat["says"] == "not asked: it needs the migrations"
-    with subtests.test("a mail server that is away, and files that cannot be stored"):
+        assert beat["says"] == "not checked: it needs the migrations"
+    with subtests.test("a mail server that does not answer, and files that cannot be stored"):
         away = {"smtp_host": "127.0.0.1", "smtp_port": 9, "mail_from": "training@example.org"}
         status, [files, mail] = doctor("--part", "mail", "--part", "files", storage_url="file:///proc/recourse", **away)
         assert (status, files["ok"], mail["ok"]) == (1, False, False)
         assert "RECOURSE_STORAGE_URL" in files["remedy"]
         assert "RECOURSE_SMTP_" in mail["remedy"]
-        # … while no mail server at all is a choice
+        # No mail server is a valid choice
         status, [files, mail] = doctor("--part", "mail", "--part", "files")
         assert (status, files["ok"], mail["ok"]) == (0, True, True)
-    with subtests.test("a part that there is not"):
+    with subtests.test("an unknown part"):
         assert doctor("--part", "coffee") == (2, [])

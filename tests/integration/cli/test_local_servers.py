@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and Redis, started for real, each test in a folder of its own."""
+"""The local PostgreSQL and Redis, really started, each test in a folder of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cli.local.postgres_conf import GB, MB, usable_memory
 PROJECT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
 
-# A command as others are: it starts the servers, says so, and ends when its input does.
+# A command that starts the servers, prints how many it started, and ends when its standard input is closed.
 COMMAND = """
 import sys
 from pathlib import Path
@@ -41,7 +41,7 @@ with LocalServers(Path(sys.argv[1])) as servers:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    # Not pytest's tmp_path: root's is closed to the user whom the servers run as, which is a test of its own.
+    # Not pytest's tmp_path: the user who runs root's servers may not enter it. That has a test of its own.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
     yield folder / "home"
@@ -88,7 +88,7 @@ def postgres_pid(home: Path) -> int:
     return int((home / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
-def test_both_servers_answer_and_are_gone_after_the_last_one_leaves(home: Path) -> None:
+def test_both_servers_answer_and_stop_when_the_last_user_leaves(home: Path) -> None:
     first, second = LocalServers(home), LocalServers(home)
     urls = first.start()
     assert [name.split()[0] for name in first.started] in (["PostgreSQL", "Redis"], ["PostgreSQL", "Valkey"])
@@ -114,7 +114,7 @@ def test_celery_reaches_the_broker(home: Path) -> None:
             assert queue.get(timeout=5).payload == {"hello": 1}
 
 
-def test_data_stays_and_redis_is_left_out_when_not_wanted(home: Path) -> None:
+def test_data_is_kept_and_redis_is_left_out_if_not_wanted(home: Path) -> None:
     with LocalServers(home, redis=False) as servers:
         ask(servers.start(), "CREATE TABLE kept AS SELECT 42 AS answer")
     with LocalServers(home, redis=False) as servers:
@@ -124,7 +124,7 @@ def test_data_stays_and_redis_is_left_out_when_not_wanted(home: Path) -> None:
         assert [name.split()[0] for name in servers.started] == ["PostgreSQL"]
 
 
-def test_commands_that_start_at_the_same_moment_share_one_pair_of_servers(home: Path) -> None:
+def test_commands_that_start_at_once_share_the_servers(home: Path) -> None:
     commands = [command(home) for _ in range(3)]
     assert sorted(started_by(each) for each in commands) == [0, 0, 2]
     for each in commands:
@@ -134,7 +134,7 @@ def test_commands_that_start_at_the_same_moment_share_one_pair_of_servers(home: 
     assert not is_up(home)
 
 
-def test_servers_of_a_killed_command_are_joined_and_stopped_by_the_next(home: Path) -> None:
+def test_the_next_command_uses_and_stops_the_servers_of_a_killed_one(home: Path) -> None:
     killed = command(home)
     assert started_by(killed) == 2
     killed.kill()
@@ -147,7 +147,7 @@ def test_servers_of_a_killed_command_are_joined_and_stopped_by_the_next(home: Pa
     assert not is_up(home)
 
 
-def test_committed_data_survives_servers_that_were_killed(home: Path) -> None:
+def test_committed_data_survives_killed_servers(home: Path) -> None:
     with LocalServers(home) as servers:
         urls = servers.start()
         ask(urls, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -160,7 +160,7 @@ def test_committed_data_survives_servers_that_were_killed(home: Path) -> None:
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another program's"])
-def test_a_pid_file_that_names_no_server_of_ours_is_no_obstacle(home: Path, whose: str) -> None:
+def test_a_stale_pid_file_does_not_prevent_a_start(home: Path, whose: str) -> None:
     with LocalServers(home, redis=False) as servers:
         servers.start()
         lines = (home / "postgres" / "postmaster.pid").read_text().splitlines()
@@ -186,7 +186,7 @@ def test_a_server_whose_socket_was_deleted_is_replaced(home: Path) -> None:
         assert postgres_pid(home) != first
 
 
-def test_a_data_folder_that_was_never_finished_is_made_anew(home: Path) -> None:
+def test_an_incomplete_data_folder_is_created_again(home: Path) -> None:
     (home / "postgres.new" / "base").mkdir(parents=True)
     home.chmod(0o755)
     (home / "postgres.new" / "PG_VERSION").write_text("18\n")
@@ -195,7 +195,7 @@ def test_a_data_folder_that_was_never_finished_is_made_anew(home: Path) -> None:
     assert not (home / "postgres.new").exists()
 
 
-def test_a_folder_too_deep_for_a_socket_works(home: Path) -> None:
+def test_a_folder_whose_path_is_too_long_for_a_socket_works(home: Path) -> None:
     deep = home / ("and-deeper" * 8) / "with a space & ümlaut" / "home"
     with LocalServers(deep) as servers:
         urls = servers.start()
@@ -218,27 +218,27 @@ def test_data_of_another_version_is_refused_and_left_alone(home: Path) -> None:
     version.write_text("18\n")
 
 
-def test_a_folder_that_is_no_database_is_refused_and_left_alone(home: Path) -> None:
+def test_a_folder_that_contains_no_database_is_refused_and_left_alone(home: Path) -> None:
     with LocalServers(home, postgres=False) as servers:
         servers.start()
     place_of(home).private_folder(home / "postgres")
     (home / "postgres" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LocalServersError, match="holds something, but no database"):
+    with pytest.raises(LocalServersError, match="contains something, but no database"):
         LocalServers(home).start()
     assert (home / "postgres" / "thesis.txt").read_text() == "years of work"
 
 
-def test_the_end_of_the_log_is_shown_when_a_server_does_not_come_up(home: Path) -> None:
+def test_the_end_of_the_log_is_shown_if_a_server_does_not_start(home: Path) -> None:
     with LocalServers(home) as servers:
         servers.start()
     with (home / "postgres" / "postgresql.auto.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
-    with pytest.raises(LocalServersError, match=r"(?s)PostgreSQL did not come up.*no_such_setting"):
+    with pytest.raises(LocalServersError, match=r"(?s)PostgreSQL did not start.*no_such_setting"):
         LocalServers(home).start()
     assert not is_up(home)
 
 
-def test_missing_programs_are_told_with_the_way_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_reported_with_a_way_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("sys.prefix", "/nowhere")
@@ -248,7 +248,7 @@ def test_missing_programs_are_told_with_the_way_out(home: Path, monkeypatch: pyt
         LocalServers(home, postgres=False).start()
 
 
-def test_a_folder_that_cannot_be_used_is_told_in_a_sentence(home: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_reported_in_a_sentence(home: Path) -> None:
     home.write_text("a file, not a folder")
     with pytest.raises(LocalServersError, match=r"cannot be used: .*Not a directory"):
         LocalServers(home).start()
@@ -266,7 +266,7 @@ def test_a_folder_in_use_is_not_removed(home: Path) -> None:
         remove(home.parent)
 
 
-def test_a_folder_with_another_in_use_inside_is_not_removed(home: Path) -> None:
+def test_a_folder_is_not_removed_while_a_folder_in_it_is_in_use(home: Path) -> None:
     with LocalServers(home, postgres=False) as servers:
         servers.start()
     with LocalServers(home / "demo", postgres=False) as servers:
@@ -278,7 +278,7 @@ def test_a_folder_with_another_in_use_inside_is_not_removed(home: Path) -> None:
     assert not home.exists()
 
 
-def test_a_forked_child_gives_up_nothing_of_its_parent(home: Path) -> None:
+def test_a_forked_child_does_not_stop_the_servers_of_its_parent(home: Path) -> None:
     with LocalServers(home, postgres=False) as servers:
         servers.start()
         child = multiprocessing.get_context("fork").Process(target=servers.stop)
@@ -307,7 +307,7 @@ def test_settings_fit_the_machine_and_keep_every_commit(home: Path) -> None:
         assert ask(urls, "SELECT upper('é')") == "É"
 
 
-def test_settings_of_a_small_machine_and_of_a_big_one() -> None:
+def test_settings_of_a_small_and_of_a_big_machine() -> None:
     small = postgres_settings(memory=512 * MB, free_disk=GB, free_shm=64 * MB)
     assert small["shared_buffers"] == "128MB"
     assert small["max_wal_size"] == "256MB"
@@ -318,10 +318,10 @@ def test_settings_of_a_small_machine_and_of_a_big_one() -> None:
     assert big["dynamic_shared_memory_type"] == "posix"
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can become somebody else")
+@pytest.mark.skipif(not AS_ROOT, reason="only root can become another user")
 def test_an_ordinary_user_has_everything_in_their_own_folder(home: Path) -> None:
     nobody = pwd.getpwnam("nobody")
-    with LocalServers(home) as servers:  # so that all that is imported late is imported, as they may not read it
+    with LocalServers(home) as servers:  # completes late imports, whose files that user may not read
         servers.start()
     theirs = home.parent / "theirs"
     theirs.mkdir()
@@ -346,7 +346,7 @@ def test_an_ordinary_user_has_everything_in_their_own_folder(home: Path) -> None
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="an ordinary user's servers run as that user")
-def test_as_root_the_servers_run_as_somebody_who_may_less(home: Path) -> None:
+def test_root_runs_the_servers_as_another_user(home: Path) -> None:
     with LocalServers(home) as servers:
         urls = servers.start()
         pids = [postgres_pid(home), int(broker(urls).info("server")["process_id"])]
@@ -356,12 +356,12 @@ def test_as_root_the_servers_run_as_somebody_who_may_less(home: Path) -> None:
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="an ordinary user's servers run as that user")
-def test_as_root_data_goes_elsewhere_when_the_folder_is_closed_to_the_servers(
+def test_root_keeps_the_data_elsewhere_if_that_user_may_not_enter_the_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = home.parent / "closed"
     closed.mkdir(mode=0o700)
-    # The same for the programs: as if they were installed under /root.
+    # As if the programs were installed under /root.
     may_run = programs.may_run
     monkeypatch.setattr(
         programs, "may_run", lambda user, path: "site-packages" not in str(path) and may_run(user, path)

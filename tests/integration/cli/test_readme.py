@@ -1,4 +1,4 @@
-"""The README's commands, in its order and in its words, in a folder that nobody has used."""
+"""The README's commands, in its order, in a new folder."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ from tests.integration.imports.test_import_oulad import FOLDER
 from tests.ups import PROJECT, Up
 
 PASSWORD = "correct horse battery staple"
-# What stands in the README for what the reader has.
+# The README's placeholders, and what the test has instead.
 HERE = {"CCC-2014J": "AAA-2013J"}  # a course of the hand-made files
 
 
@@ -39,7 +39,7 @@ def up() -> Iterator[Up]:
 
 
 def commands(heading: str) -> list[list[str]]:
-    """The `recourse` commands of the first block of shell lines below a heading, without their comments."""
+    """Returns the `recourse` commands of the first shell block below a heading, without comments."""
     block = (PROJECT / "README.md").read_text().split(f"{heading}\n", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
     lines = block.replace("\\\n", " ").splitlines()
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("recourse ")]
@@ -48,7 +48,7 @@ def commands(heading: str) -> list[list[str]]:
 def sign_in(base: str, slug: str, email: str) -> str:
     with httpx.Client(base_url=base, follow_redirects=True, timeout=30) as browser:
         page = browser.get("/sign-in").text
-        assert 'name="organization" value=""' in page, "of several organizations, one has to be named"
+        assert 'name="organization" value=""' in page, "no organization is filled in if there are several"
         token = re.search(r'name="csrf" value="([^"]+)"', page)
         assert token
         form = {"csrf": token[1], "organization": slug, "email": email, "password": PASSWORD}
@@ -56,7 +56,7 @@ def sign_in(base: str, slug: str, email: str) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_what_the_readme_says_works_line_by_line(up: Up, subtests: pytest.Subtests) -> None:
+def test_each_command_of_the_readme_works(up: Up, subtests: pytest.Subtests) -> None:
     folder = up.home.parent
     said: dict[str, str] = {}
     reset = ""
@@ -69,15 +69,15 @@ def test_what_the_readme_says_works_line_by_line(up: Up, subtests: pytest.Subtes
         replaced = [reset if word == "RESET" else word for word in replaced]
         with subtests.test(words=words):
             done = up(*replaced)
-            # A reset that is over cannot be cancelled, and nobody in it has failed.
+            # A reset that has ended cannot be cancelled, and no learner has failed.
             expected = 2 if words[0] in ("cancel", "retry-failed") else 0
             assert done.returncode == expected, done.stdout + done.stderr
             said[" ".join(words[:2])] = done.stdout
             if words[0] == "reset":
                 found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stdout + done.stderr)
                 reset = found[0] if found else up("resets", "--json").stdout.split('"id": "')[1].split('"')[0]
-    with subtests.test("who signs in after the import, as it says itself"):
-        assert "in the organization oulad" in said["import oulad"]
+    with subtests.test("the sign-in that the import suggests"):
+        assert "into the organization oulad" in said["import oulad"]
         command = said["import oulad"].split("give its admin admin@oulad.example a password: recourse ")[1].split()
         done = up(*command, "--password-stdin", said=f"{PASSWORD}\n")
         assert done.returncode == 0, done.stderr
@@ -99,7 +99,7 @@ def test_what_the_readme_says_works_line_by_line(up: Up, subtests: pytest.Subtes
             assert words[:2] == ["rules", "add"]
             done = up(*words, "--help")
             assert done.returncode == 0, done.stderr
-    with subtests.test("a second start says again how to sign in"):
+    with subtests.test("a second start prints again how to sign in"):
         assert "admin@demo.example / " in up.words()
         up.stop(signal.SIGINT)
         up.start()

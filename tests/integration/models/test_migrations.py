@@ -14,8 +14,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import errors
 
-from cli.migrations import stopping_statements
 from models.migrations.gentle import stopping
+from models.migrations.run import blocking_statements
 from tests.conftest import alembic_config
 from tests.databases import made_database, recourse_on, started_on, values
 from tests.scenes import ask, make_scene, run
@@ -176,7 +176,7 @@ def test_constraints_are_added_while_others_write_and_hold_in_the_end(
         'gentle.add_check("ck_course_named", "course", "length(title) > 0"); '
         'gentle.add_foreign_key("fk_course_self", "course", "course", ["id"], ["id"])'
     )
-    assert stopping_statements(config) == {}
+    assert blocking_statements(config) == {}
     with pytest.raises(errors.UniqueViolation):
         values(database, "UPDATE course SET title = 'the same'")
     with pytest.raises(errors.CheckViolation):
@@ -205,7 +205,7 @@ def test_constraints_are_added_while_others_write_and_hold_in_the_end(
 def test_a_migration_that_stops_the_writers_of_a_table_is_refused(
     database: str, migration: Callable[[str], Config], upgrade: str, stops: bool
 ) -> None:
-    found = stopping_statements(migration(upgrade))
+    found = blocking_statements(migration(upgrade))
     assert ("9999" in found) is stops, found
 
 

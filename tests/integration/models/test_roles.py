@@ -28,7 +28,7 @@ def roles(database: str) -> Iterator[Roles]:
     with made_database(database, "recourse_roles") as url, with_roles(url) as (app, owner):
         migrated = recourse_on(app, "database", "upgrade", migration_database_url=owner)
         assert migrated.returncode == 0, migrated.stderr
-        assert f"The role {APP} may use it." in migrated.stdout
+        assert f"The role {APP} has the rights that the application needs." in migrated.stdout
         yield Roles(url, app, owner)
 
 

@@ -105,7 +105,7 @@ def test_secrets_of_webhooks_and_sources_outlive_the_key_they_were_made_under(
         assert found["says"].startswith("2 webhook secrets are still encrypted with a former key")
         done = recourse_on(url, "database", "reseal")
         assert done.returncode == 0, done.stderr
-        assert "2 secrets were encrypted anew" in done.stdout
+        assert "2 secrets are encrypted with the current key" in done.stdout
         found = json.loads(recourse_on(url, "doctor", "--json", "--part", "secret key").stdout)[-1]
         assert found["says"] == "1 former key is still accepted, and no secret needs it"
         rotate(set_up, keep=False)

@@ -8,6 +8,7 @@ from models.files.uploads import receive
 from models.people import Organization, User
 from models.records import AssignmentSubmission
 from models.session import Session
+from models.sign_in import set_password
 from models.training import Activity, ActivityKind, Course
 
 FIRST_NAMES = "Ada Ben Chidi Dana Elif Femi Grace Hugo Ines Jun Kim Lena Mateo Nadia Omar Priya"
@@ -15,7 +16,20 @@ LAST_NAMES = (
     "Abebe Brandt Castro Dubois Eriksen Fischer Garcia Hassan Ito Jansen Kowalski Larsen Moreau Novak Okafor Park Rossi"
 )
 
-# Learners are made course by course in turns, so that the rows of one course do not lie next to each other: as in life.
+DEMO = "demo"
+DEMO_LEARNERS = 120
+DEMO_COURSES = {
+    "SAFETY-101": "Working safely at height",
+    "FIRE-201": "Fire warden",
+    "FORKLIFT-110": "Forklift truck operation",
+}
+DEMO_SIGN_INS = {
+    f"admin@{DEMO}.example": "admin: everything",
+    f"manager@{DEMO}.example": "manager: courses, but not users",
+    f"learner-1@{DEMO}.example": "learner",
+}
+
+# Ordered by user, so that the rows of one course are scattered over the table as they are in production.
 ENROL = """
 INSERT INTO enrolment (organization_id, user_id, course_id, state, progress, assigned_at, completed_at, due_at)
 SELECT u.organization_id, u.id, c.id, s.state,
@@ -53,7 +67,7 @@ RECORDS = (
 
 
 def make_organization(session: Session, slug: str, name: str) -> Organization:
-    """An organization with an admin who may do everything, `admin@<slug>.example`."""
+    """Make an organization with an admin who has every permission, `admin@<slug>.example`."""
     organization = Organization(slug=slug, name=name)
     session.add(organization)
     session.flush()
@@ -70,7 +84,7 @@ def make_organization(session: Session, slug: str, name: str) -> Organization:
 
 
 def make_learners(session: Session, organization: Organization, count: int) -> None:
-    """`count` learners, every tenth of them with notifications off."""
+    """Make `count` learners. Every tenth has notifications off."""
     session.execute(
         text(
             """INSERT INTO "user" (organization_id, email, name, notifications_on)
@@ -97,7 +111,7 @@ def make_courses(
     assessments: int = 2,
     certificates: bool = True,
 ) -> list[Course]:
-    """Courses by code and title, each with its lessons, practical assessments, a discussion and an assignment."""
+    """Make courses from codes and titles, each with lessons, practical assessments, a discussion and an assignment."""
     counts = {ActivityKind.LESSON: lessons, ActivityKind.PRACTICAL_ASSESSMENT: assessments}
     counts |= {ActivityKind.DISCUSSION: 1, ActivityKind.ASSIGNMENT: 1}
     steps = [
@@ -123,7 +137,7 @@ def make_courses(
 def enrol_everyone(
     session: Session, organization: Organization, courses: list[Course], *, completed: int = 70, begun: int = 90
 ) -> None:
-    """Assign the courses to all learners. Of each hundred, `completed` have completed, up to `begun` have begun."""
+    """Assign the courses to all learners: `completed` percent have completed them, up to `begun` percent have begun."""
     values = {
         "courses": [course.id for course in courses],
         "organization": organization.id,
@@ -136,7 +150,7 @@ def enrol_everyone(
 
 
 def hand_in_files(session: Session, courses: list[Course], most: int = 1000) -> None:
-    """A text file, in the storage too, with each of the first `most` assignment submissions of the courses."""
+    """Attach a text file, stored for real, to each of the courses' first `most` assignment submissions."""
     submissions = session.scalars(
         select(AssignmentSubmission)
         .join(Activity, Activity.id == AssignmentSubmission.activity_id)
@@ -147,3 +161,20 @@ def hand_in_files(session: Session, courses: list[Course], most: int = 1000) -> 
     for submission in submissions.all():
         upload = receive(courses[0].organization_id, "answer.txt", [b"My answer, at length.\n"])
         attach(session, submission, upload)
+
+
+def make_demo_organization(session: Session, password: str) -> None:
+    """Make an organization to try things with. The users of `DEMO_SIGN_INS` sign in with this password."""
+    organization = make_organization(session, DEMO, "Demo")
+    session.add(
+        User(
+            organization_id=organization.id,
+            email=f"manager@{DEMO}.example",
+            name="Mara Manager",
+            permissions=[Permission.COURSES.value],
+        )
+    )
+    make_learners(session, organization, DEMO_LEARNERS)
+    enrol_everyone(session, organization, make_courses(session, organization, DEMO_COURSES, lessons=4))
+    for user in session.scalars(select(User).where(User.email.in_(DEMO_SIGN_INS))):
+        set_password(session, user, password)

@@ -1,4 +1,4 @@
-"""Children that people reach over HTTP."""
+"""Ports of this machine, and whether a server answers on them."""
 
 import socket
 from contextlib import closing
@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 
 def answers(url: str) -> bool:
-    """Whether it answers with success at this moment."""
+    """Returns whether the URL answers with status 200."""
     try:
         with urlopen(url, timeout=1) as answer:  # noqa: S310 - the address is ours
             return bool(answer.status == 200)
@@ -16,10 +16,10 @@ def answers(url: str) -> bool:
 
 
 def free_port(address: str, wanted: int) -> int:
-    """The wanted port, or a free one where that is taken."""
+    """Returns the wanted port, or a free one if it is taken."""
     for port in (wanted, 0):
         with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: one just ended is free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a server that just ended is free
             try:
                 probe.bind((address, port))
             except OSError:

@@ -1,0 +1,28 @@
+"""What the command line adds to a refusal: the command or option that helps."""
+
+from models.refusals.base import Refused
+
+HINTS = {
+    "already-settled": "`recourse show RESET` shows its result.",
+    "confirm-mismatch": "Use --confirm COURSE, or leave it out in a terminal to be asked.",
+    "course-unknown": "`recourse analytics` lists the courses.",
+    "event-source-unknown": "`recourse events sources list` lists the event sources.",
+    "forbidden": "--as EMAIL acts as another user; without it you act as the operator.",
+    "group-unknown": "`recourse groups list` lists the groups.",
+    "nothing-to-retry": "`recourse show RESET` shows its result.",
+    "organization-unknown": "`recourse organization list` lists the organizations.",
+    "reason-missing": "Use --reason TEXT.",
+    "reset-unknown": "`recourse resets` lists the resets.",
+    "rule-state-conflict": "`recourse rules show RULE` shows its state.",
+    "rule-unknown": "`recourse rules list` lists the rules.",
+    "storage-full": "`recourse doctor --part files` checks the storage.",
+    "storage-unavailable": "`recourse doctor --part files` checks the storage.",
+    "token-unknown": "`recourse token list` lists the tokens.",
+}
+"""By the refusal's code."""
+
+
+def with_hint(refusal: Refused) -> str:
+    """Returns the refusal's message, with a hint if there is one for its code."""
+    hint = HINTS.get(refusal.code)
+    return f"{refusal} {hint}" if hint else str(refusal)

@@ -1,0 +1,62 @@
+"""Options and arguments that several commands share."""
+
+from datetime import UTC, datetime, time
+from typing import Annotated
+
+import typer
+
+
+def moment(text: str) -> datetime:
+    """Returns the moment that an option gives, in UTC unless it has an offset. Raises `typer.BadParameter`."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("Write it like 2027-03-01T06:00+01:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def local_moment(text: str) -> datetime:
+    """Returns the local date and time that an option gives. Raises `typer.BadParameter`, also for an offset."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("Write it like 2027-03-01T06:00.") from None
+    if found.tzinfo:
+        raise typer.BadParameter("Leave out the offset: the time is in the zone of --time-zone.")
+    return found
+
+
+def time_of_day(text: str) -> time:
+    """Returns the time of day that an option gives. Raises `typer.BadParameter`."""
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("Write it like 06:00.") from None
+
+
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        envvar="RECOURSE_AS",
+        metavar="EMAIL",
+        help="Act as this user, with their permissions. Without it you act as the operator, with every permission.",
+    ),
+]
+Organization = Annotated[
+    str | None,
+    typer.Option(
+        "--organization",
+        metavar="SLUG",
+        help="The organization's short name. Needed only if more than one organization matches.",
+    ),
+]
+OnlyOrganization = Annotated[
+    str | None, typer.Option("--organization", metavar="SLUG", help="Only this organization, by its short name.")
+]
+CourseCode = Annotated[str, typer.Argument(metavar="COURSE", help="The course code, such as SAFETY-101.")]
+OnlyCompleted = Annotated[bool, typer.Option("--completed", help="Only learners who have completed the course.")]
+OnlyGroup = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="Only the members of this group.")]
+NoNotify = Annotated[bool, typer.Option("--no-notify", help="Do not send “course assigned” alerts.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,0 +1,114 @@
+"""Resets as tables."""
+
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from cli.terminal import console, print_json
+from models.files.deletions import files_left
+from models.mail import NO_MAILS
+from models.records import kind_labels
+from models.resets import SETTLED, Reset, ResetState
+from models.session import Session, transaction
+from tasks.report import mails_in, progress_of, progress_of_each, report
+from tasks.reset.impact import Preview
+from tasks.reset.lookup import ResetLine, causes_of, line_of
+from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, shares_of, state_in_words
+
+
+def preview_table(seen: Preview) -> Table:
+    """Returns what a reset would remove."""
+    table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
+    table.columns[1].justify = "right"
+    table.add_row("Learners", f"{seen.learners:,}")
+    for kind, label in kind_labels().items():
+        table.add_row(label, f"{seen.removed[kind]:,}")
+    table.add_section()
+    table.add_row("Alerts to send", f"{seen.alerts:,}")
+    return table
+
+
+def report_table(session: Session, line: ResetLine) -> Table:
+    """Returns all facts and figures of one reset."""
+    reset = line.reset
+    table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
+    table.add_row("Course", f"{line.course_code} · {line.course_title}")
+    table.add_row("State", state_in_words(reset))
+    table.add_row("Audience", AUDIENCES[reset.audience])
+    table.add_row("Reason", reset.reason)
+    table.add_row("Requested", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {line.requester}")
+    if reset.start_at > reset.requested_at:
+        table.add_row("Start", f"{reset.start_at:%Y-%m-%d %H:%M:%S %Z}")
+    if reset.state == ResetState.REQUESTED:
+        return table  # there is nothing to count yet
+    figures = report(session, reset)
+    table.add_row("Duration", f"{figures['seconds']:,.1f} s")
+    if reset.error:
+        table.add_row("Error", reset.error)
+    table.add_section()
+    progress = progress_of(session, reset.id)
+    table.add_row("Learners", f"{progress.total:,}" if progress.total else end_in_words(reset, progress))
+    for share in shares_of(progress) if progress.total else ():
+        table.add_row(f"Learners: {share.label}", f"{share.learners:,}")
+    table.add_section()
+    for kind, label in kind_labels().items():
+        table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
+    table.add_row("Alerts sent", f"{figures['notified']:,}")
+    mails = mails_in(session, reset)
+    if mails != NO_MAILS:
+        words = f"{mails.sent:,} sent, {mails.pending:,} waiting, {mails.suppressed:,} no longer wanted"
+        table.add_row("E-mails", f"{words}, {mails.failed:,} rejected")
+        if mails.maybe_repeated:
+            table.add_row("E-mails possibly sent twice", f"{mails.maybe_repeated:,}")
+    left = files_left(session, reset.id)
+    if left.pending:
+        why = f": {left.error}" if left.error else ""
+        table.add_row("Files still to delete", f"{left.pending:,}{why}")
+    return table
+
+
+def causes_table(session: Session, reset: Reset) -> Table | None:
+    """Returns why learners were skipped or failed, most frequent first; `None` if none were."""
+    causes = causes_of(session, reset)
+    if not causes:
+        return None
+    table = Table("Outcome", "Cause", "Learners")
+    for cause in causes:
+        table.add_row(LEARNERS[cause.state], cause.reason, f"{cause.learners:,}")
+    return table
+
+
+def resets_table(session: Session, lines: list[ResetLine]) -> Table:
+    """Returns one row per reset."""
+    table = Table("Reset", "Course", "State", "Learners", "Failed", "Requested", "By", "Reason")
+    for column in table.columns[:3]:
+        column.no_wrap, column.overflow = True, "fold"  # an id or a code that is cut short cannot be copied
+    progress_by_id = progress_of_each(session, [line.reset.id for line in lines])
+    for line in lines:
+        progress = progress_by_id[line.reset.id]
+        table.add_row(
+            str(line.reset.id),
+            line.course_code,
+            state_in_words(line.reset),
+            f"{progress.settled:,} of {progress.total:,}" if progress.total else "-",
+            f"{progress.failed:,}" if progress.total else "-",
+            f"{line.reset.requested_at:%Y-%m-%d %H:%M}",
+            line.requester,
+            line.reset.reason,
+        )
+    return table
+
+
+def print_reset(reset_id: UUID, *, as_json: bool, judge: bool = True) -> None:
+    """Print the reset. With `judge`, exit with status 1 if it failed in part or whole, or was cancelled."""
+    with transaction() as session:
+        reset = session.get_one(Reset, reset_id)
+        if as_json:
+            print_json(report(session, reset))
+        else:
+            console.print(report_table(session, line_of(session, reset)))
+            if causes := causes_table(session, reset):
+                console.print(causes)
+    if judge and reset.state in SETTLED - {ResetState.SUCCEEDED}:
+        raise typer.Exit(1)

@@ -1,0 +1,104 @@
+"""The commands about the tokens that programs use the HTTP API and the broker with."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.acting_as import one_organization, organization_of_user, organizations
+from cli.options import AsJson, OnlyOrganization, Organization
+from cli.servers_and_database import servers_and_database
+from cli.terminal import console, notes, print_json
+from models.access import console_operator
+from models.directory import user_by_address
+from models.session import transaction
+from models.tokens import ApiToken, Scope, tokens_of
+from tasks.people.tokens import create_token, revoke_token, show_message_secret
+
+app = typer.Typer()
+tokens = typer.Typer(help="Manage the tokens that programs use the HTTP API and the broker with.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
+TokenId = Annotated[int, typer.Argument(metavar="ID", help="The token's id, from `recourse token list`.")]
+
+
+@tokens.command("create")
+def create_command(
+    email: Annotated[
+        str, typer.Argument(metavar="EMAIL", help="The user whom the token acts as, with their permissions.")
+    ],
+    name: Annotated[str, typer.Option(help="What the token is for, such as “incident system”.")],
+    scope: Annotated[list[Scope], typer.Option(help="What the token may be used for. Repeat it for several scopes.")],
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 365,
+    organization: Organization = None,
+) -> None:
+    """Create a token and print it. Only its hash is kept, so it cannot be shown again.
+
+    Example: `recourse token create kim@acme.example --name "incident system" --scope resets:read --scope resets:write`
+    """
+    with servers_and_database(), transaction() as session:
+        owner = organization_of_user(session, email, organization)
+        until = datetime.now(UTC) + timedelta(days=days)
+        user = user_by_address(session, owner.id, email)
+        text = create_token(session, console_operator(owner), user, name, scope, until)
+    notes.print(f"Store it safely: it is not shown again. It expires on {until:%Y-%m-%d}.", style="dim")
+    print(text)  # noqa: T201 - the answer, for a program to read
+
+
+@tokens.command("list")
+def list_command(organization: OnlyOrganization = None, as_json: AsJson = False) -> None:
+    """List the tokens, their users, and when they were last used."""
+    with servers_and_database(), transaction() as session:
+        found = tokens_of(session, [owner.id for owner in organizations(session, organization)])
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": token.id,
+                    "user": email,
+                    "name": token.name,
+                    "scopes": token.scopes,
+                    "state": _state(token),
+                    "expires_at": token.expires_at,
+                    "used_at": token.used_at,
+                }
+                for token, email in found
+            ]
+        )
+    elif found:
+        table = Table("Id", "User", "For", "Scopes", "State", "Expires", "Last used")
+        for token, email in found:
+            when = (f"{moment:%Y-%m-%d}" if moment else "never" for moment in (token.expires_at, token.used_at))
+            table.add_row(str(token.id), email, token.name, " ".join(token.scopes), _state(token), *when)
+        console.print(table)
+    else:
+        console.print("There are no tokens yet. `recourse token create EMAIL` creates one.")
+
+
+@tokens.command("message-secret")
+def message_secret_command(token: TokenId, organization: Organization = None) -> None:
+    """Print the secret with which an application signs its messages through the broker.
+
+    The token's id says who signs. The secret is valid as long as the token, and for the token's scopes.
+    """
+    with servers_and_database(), transaction() as session:
+        owner = one_organization(session, organization)
+        secret = show_message_secret(session, console_operator(owner), owner.id, token)
+    notes.print("Store it safely. The application sends the token's id with each message.", style="dim")
+    print(secret)  # noqa: T201 - the answer, for a program to read
+
+
+@tokens.command("revoke")
+def revoke_command(token: TokenId, organization: Organization = None) -> None:
+    """Revoke a token. It is refused from now on."""
+    with servers_and_database(), transaction() as session:
+        owner = one_organization(session, organization)
+        revoke_token(session, console_operator(owner), token)
+    console.print("The token is revoked.")
+
+
+def _state(token: ApiToken) -> str:
+    if token.revoked_at:
+        return "revoked"
+    return "expired" if token.expires_at and token.expires_at < datetime.now(UTC) else "valid"
