@@ -55,7 +55,7 @@ ENGLISH = Language(
     due="Due on {day}",
     begins="Assigned again on {day}",
     reset={
-        "succeeded": "All learners were reset.",
+        "succeeded": "Finished without failures.",
         "partly_failed": "Some learners could not be reset.",
         "failed": "No learner could be reset.",
         "cancelled": "The reset was cancelled.",
@@ -106,7 +106,7 @@ GERMAN = Language(
     due="Fällig am {day}",
     begins="Wird am {day} erneut zugewiesen",
     reset={
-        "succeeded": "Alle Lernenden wurden zurückgesetzt.",
+        "succeeded": "Ohne Fehler abgeschlossen.",
         "partly_failed": "Einige Lernende konnten nicht zurückgesetzt werden.",
         "failed": "Niemand konnte zurückgesetzt werden.",
         "cancelled": "Das Zurücksetzen wurde abgebrochen.",
@@ -115,7 +115,7 @@ GERMAN = Language(
         "{total} Lernende: {cleared} zurückgesetzt, bei {unchanged} gab es nichts zurückzusetzen, "
         "{skipped} ausgelassen, {failed} fehlgeschlagen"
     ),
-    failures="Die fehlgeschlagenen lassen sich auf der Seite des Vorgangs erneut versuchen.",
+    failures="Auf der Seite des Vorgangs können Sie es für die Fehlgeschlagenen erneut versuchen.",
     why="Grund: {reason}",
     waits="Nichts wird zurückgesetzt, bis Sie entscheiden.",
     footer="Sie erhalten diese E-Mail, weil Sie ein Konto bei {organization} haben.",
