@@ -156,9 +156,7 @@ def test_what_is_no_document_is_refused_before_anything_is_stored(
     database: str, name: str, content: bytes, why: str
 ) -> None:
     scene = make_scene(learners=1)
-    with pytest.raises(
-        FileTypeRefused, match=rf"{why}\. It was not saved\. Choose a file of one of these types: pdf,"
-    ):
+    with pytest.raises(FileTypeRefused, match=rf"{why}\. It was not saved\. Choose a file of one of these types: pdf,"):
         upload(scene, name, content)
     assert stored() == set()
     assert ask("SELECT count(*) FROM file_deletion") == 0
