@@ -1,1 +1,1 @@
-"""Alerts: into inboxes, then as e-mails and chat messages."""
+"""Alerts: written to inboxes, then sent by e-mail; and announcements of resets in chat channels."""

@@ -1,4 +1,4 @@
-"""Tell the channels of the settings (Slack, Teams and a hundred others) what came of a reset."""
+"""Announce the result of a reset in the channels of the settings (Slack, Teams and a hundred others)."""
 
 import time
 from functools import partial
@@ -14,19 +14,19 @@ from models.session import transaction
 from models.training import Course
 from tasks.links import reset_link
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.total_time import TookTooLongError, within
 from tasks.outbox.waits import OVER_A_DAY
 from tasks.report import progress_of
 
 SECONDS = 20.0
-LEFT_ALONE = 60.0  # seconds that a channel is not asked after it did not answer: the others need not wait for it
+REST_SECONDS = 60.0  # after a time-out, a channel rests, so that the other channels need not wait for it
 
-_hung_at: dict[str, float] = {}
+_timed_out_at: dict[str, float] = {}
 
 
-class Announcements(Hands):
-    """The outbox of announcements. A channel that does not take one is tried again for a day."""
+class Announcements(Handler):
+    """The outbox of announcements. If a channel does not take one, attempts continue for a day."""
 
     name = "announcement"
     outbox = ANNOUNCEMENTS
@@ -40,17 +40,17 @@ class Announcements(Hands):
         reset_id, channel = item.key
         address = channels().get(channel)
         if address is None:
-            return Unwanted("the settings do not name this channel any more")
-        if time.monotonic() - _hung_at.get(channel, -LEFT_ALONE) < LEFT_ALONE:
-            return NotNow("the channel did not answer a minute ago")
+            return Unwanted("the settings no longer name this channel")
+        if time.monotonic() - _timed_out_at.get(channel, -REST_SECONDS) < REST_SECONDS:
+            return NotNow("the channel timed out within the last minute")
         with transaction() as session:
             title, body = _words(session, reset_id)
         try:
-            taken = within(SECONDS, partial(tell, address, title, body), "channel")
+            taken = within(SECONDS, partial(_send, address, title, body), "channel")
         except TookTooLongError as error:
-            _hung_at[channel] = time.monotonic()
-            return NotNow(f"no answer: {error}", unsure=True)
-        return Taken() if taken else NotNow("the channel did not take it")
+            _timed_out_at[channel] = time.monotonic()
+            return NotNow(str(error), unsure=True)
+        return Taken() if taken else NotNow("the channel did not accept it")
 
     def settle(self, session: Session, item: Item, answer: Answer) -> None:
         mine = is_this_try(ANNOUNCEMENTS, item)
@@ -65,16 +65,16 @@ class Announcements(Hands):
                 session.execute(update(Announcement).where(mine).values(error=why), execution_options=unset)
 
 
-def tell(address: str, title: str, body: str) -> bool:
-    """Send it to the channel. Gives whether it was taken."""
-    import apprise  # takes a third of a second, which no other task has use for
+def _send(address: str, title: str, body: str) -> bool:
+    """Send it to the channel. Returns whether the channel accepted it."""
+    import apprise  # takes a third of a second, so only where it is needed
 
     target = apprise.Apprise()
     return bool(target.add(address)) and bool(target.notify(title=title, body=body))
 
 
 def _words(session: Session, reset_id: UUID) -> tuple[str, str]:
-    """What came of the reset, and nothing of any one learner."""
+    """Returns the title and text: totals only, nothing about a single learner."""
     reset = session.get_one(Reset, reset_id)
     course = session.get_one(Course, reset.course_id)
     state = reset.state.value.replace("_", " ")

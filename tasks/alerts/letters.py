@@ -1,4 +1,4 @@
-"""What e-mails say: looked up at the moment of sending, in the user's language and time zone."""
+"""The text of e-mails: looked up when they are sent, in the user's language and time zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from tasks.links import course_link, reset_link, rule_link, settings_link, unsub
 from tasks.report import progress_of
 
 
-class NotAptError(Exception):
-    """Nothing of what the e-mail was to say is still wanted or true; the message says why."""
+class NotWantedError(Exception):
+    """Nothing that the e-mail would say is still wanted or true; the message says why."""
 
 
 class NoLetterError(Exception):
-    """No e-mail can be made of it, such as where the address is none; the message says why."""
+    """The e-mail cannot be written, for example because the address is invalid; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,19 @@ class Item:
 
 
 def write_letter(session: Session, mail: Mail) -> EmailMessage:
-    """The e-mail as it is to be sent now, without what is not apt any more. Raises `NotAptError`, `NoLetterError`."""
+    """Returns the e-mail to send now, without alerts that are no longer wanted.
+
+    Raises `NotWantedError`, `NoLetterError`.
+    """
     user, organization = session.execute(
         select(User, Organization).join(Organization).where(User.id == mail.user_id)
     ).one()
     found = _alerts(session, mail)
-    apt = [row for row in found if row.why_not is None]
-    if not apt:
-        raise NotAptError(found[0].why_not if found else "it carries no alert")
+    wanted = [row for row in found if row.why_not is None]
+    if not wanted:
+        raise NotWantedError(found[0].why_not if found else "it contains no alerts")
     tag, language = language_of(user.locale)
-    items = [_item(session, row, user, language) for row in apt]
+    items = [_item(session, row, user, language) for row in wanted]
     words = language.kinds[mail.kind]
     values: dict[str, Any] = {
         "tag": tag,
@@ -73,17 +76,17 @@ def write_letter(session: Session, mail: Mail) -> EmailMessage:
     subject = words.subject if len(items) == 1 else words.subject_of_many
     try:
         return _message(mail, user, subject.format(course=items[0].course, count=len(items)), values)
-    except (ValueError, MessageError, IndexError) as error:  # the email package finds many words for a bad address
-        raise NoLetterError(f"No e-mail can be made of it: {type(error).__name__}") from error
+    except (ValueError, MessageError, IndexError) as error:  # the email package raises any of these for a bad address
+        raise NoLetterError(f"the e-mail cannot be written: {type(error).__name__}") from error
 
 
 def message_id(mail: Mail) -> str:
-    """The same at every try, so that whoever gets it twice can tell."""
+    """Returns the same id at every attempt, so that duplicates can be recognized."""
     return f"<{mail.id}@{parseaddr(required('mail_from'))[1].rpartition('@')[2]}>"
 
 
 def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
-    """The mail's alerts, one a course, each with why it is not apt any more."""
+    """Returns the mail's newest alert per course, each with the reason why it is no longer wanted, or `None`."""
     not_theirs = Notification.kind.in_(ABOUT_ONES_OWN) & Enrolment.id.is_(None)
     why_not = case(*why_no_mail(Notification.course_id), (not_theirs, "the course is no longer assigned"))
     newest_last = (
@@ -127,7 +130,7 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
 
 
 def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
-    """What came of a reset, and nothing of any one learner."""
+    """Returns the result of a reset: totals only, nothing about a single learner."""
     progress = progress_of(session, reset.id)
     counts = {name: f"{getattr(progress, name):,}" for name in ("total", "cleared", "unchanged", "skipped", "failed")}
     lines = [language.reset.get(reset.state, str(reset.state))]
@@ -150,7 +153,7 @@ def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> Em
     message["Message-ID"] = message_id(mail)
     message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in answer
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
     message.set_content(_templates().get_template("letter.txt").render(values))
     message.add_alternative(_templates().get_template("letter.html").render(values), subtype="html")
     message["Content-Language"] = values["tag"]
@@ -161,7 +164,7 @@ def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> Em
 def _templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html"]),  # not in the text part, whose readers would see the entities
+        autoescape=select_autoescape(["html"]),  # the text part would show the entities
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,4 +1,4 @@
-"""E-mails: one after the other over one connection, at the rate that the mail provider allows."""
+"""E-mails: sent one by one over one connection, at the rate that the mail provider allows."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from config.settings import settings
 from models.mail import MAILS, Mail, MailState
 from models.outbox import Item, is_this_try
 from models.session import transaction
-from tasks.alerts.letters import NoLetterError, NotAptError, write_letter
+from tasks.alerts.letters import NoLetterError, NotWantedError, write_letter
 from tasks.alerts.smtp import MailServer
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.waits import OVER_A_DAY
 
 
-class Mails(Hands):
-    """The outbox of e-mails. A sent one is never sent again."""
+class Mails(Handler):
+    """The outbox of e-mails. A sent e-mail is never sent again."""
 
     name = "mail"
     outbox = MAILS
@@ -31,11 +31,11 @@ class Mails(Hands):
         return settings().smtp_host is not None
 
     @classmethod
-    def a_second(cls) -> float:
+    def per_second(cls) -> float:
         return settings().mail_per_second
 
     @classmethod
-    def a_second_each(cls) -> float | None:
+    def per_second_each(cls) -> float | None:
         return settings().mail_per_second_each
 
     @classmethod
@@ -49,10 +49,10 @@ class Mails(Hands):
         with transaction() as session:
             mail = session.get(Mail, item.key[0])
             if mail is None:
-                return Unwanted("it is there no more")
+                return Unwanted("it was deleted")
             try:
                 message = write_letter(session, mail)
-            except NotAptError as error:
+            except NotWantedError as error:
                 return Unwanted(str(error))
             except NoLetterError as error:
                 return Never(str(error))
@@ -61,7 +61,7 @@ class Mails(Hands):
     def close(self) -> None:
         self._server.hang_up()
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         self._server.cut_off()
 
     def settle(self, session: Session, item: Item, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""The mail server: one connection for many e-mails, and what its answers mean."""
+"""The mail server: one connection for many e-mails, and the meaning of its replies."""
 
 import contextlib
 import smtplib
@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 
 from config.settings import settings
 from tasks.outbox.answers import Answer, Never, NotNow, Taken
-from tasks.outbox.hands import AwayError
+from tasks.outbox.handler import AwayError
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
-SEVEN_BIT = SMTP.clone(cte_type="7bit")  # what every server takes
-DROPPED_IN_A_ROW = 3  # after which the server is taken to be away
+SEVEN_BIT = SMTP.clone(cte_type="7bit")  # which every server accepts
+DROPPED_IN_A_ROW = 3  # lost connections after which the server counts as down
 
 
 class MailServerAwayError(AwayError):
-    """The server does not answer, or does not let us in. It says nothing about any e-mail."""
+    """The server does not answer or refuses the sign-in. No e-mail has been attempted."""
 
 
 class MailServer:
-    """A connection to the mail server, made anew when it drops. Use it in a `with`."""
+    """A connection to the mail server, reopened when it drops. A context manager."""
 
     def __init__(self) -> None:
         self._smtp: smtplib.SMTP | None = None
@@ -41,19 +41,21 @@ class MailServer:
         self.hang_up()
 
     def ready(self) -> None:
-        """Be connected: to be called before each e-mail. Raises `MailServerAwayError`, also where the server takes
-        connections only to drop them."""
+        """Connect if necessary. Call it before each e-mail.
+
+        Raises `MailServerAwayError`, also if the server accepts connections only to drop them.
+        """
         if self._dropped >= DROPPED_IN_A_ROW:
-            raise MailServerAwayError("The connection was lost again and again")
+            raise MailServerAwayError("the connection was lost several times in a row")
         if self._smtp is None:
             self._connect()
 
     def hang_up(self) -> None:
-        """End the connection, as one does."""
+        """End the connection with QUIT."""
         self._hang_up(politely=True)
 
     def cut_off(self) -> None:
-        """Have whoever waits for the server wait no longer: to be called from another thread."""
+        """Shut the socket down, so that a thread that waits for the server fails at once."""
         connection = None if self._smtp is None else self._smtp.sock
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -62,8 +64,8 @@ class MailServer:
     def send(self, message: EmailMessage) -> Answer:
         """Hand over one e-mail.
 
-        An answer 4xx and a lost connection mean later, 5xx means never: but for the sender, who is the same for all, so
-        that a wrong setting must not fail every one of them for good.
+        A 4xx reply or a lost connection is `NotNow`, a 5xx reply `Never`. A refused sender is always `NotNow`: it is
+        the same for all e-mails, and a wrong setting must not fail them all for good.
         """
         assert self._smtp is not None, "call ready() first"
         handing_over = False
@@ -73,27 +75,27 @@ class MailServer:
                 handing_over = True
                 code, words = self._smtp.data(message.as_bytes(policy=SEVEN_BIT))
                 refused = None if code == 250 else _meaning(code, words)
-        except smtplib.SMTPDataError as error:  # before the message, so it has surely not been taken
+        except smtplib.SMTPDataError as error:  # before the message, so the server cannot have taken it
             refused = _meaning(error.smtp_code, error.smtp_error)
         except (smtplib.SMTPException, OSError) as error:
             self._hang_up(politely=False)
             self._dropped += 1
-            return NotNow(f"The connection was lost: {type(error).__name__}", unsure=handing_over)
+            return NotNow(f"the connection was lost: {type(error).__name__}", unsure=handing_over)
         self._dropped = 0
         if refused is not None:
             self._start_over()
         return refused or Taken()
 
     def _envelope(self, smtp: smtplib.SMTP, message: EmailMessage) -> Answer | None:
-        """Say from whom and for whom it is. Gives why it is not taken, or nothing."""
+        """Send the sender and the recipient. Returns why they are refused, or `None`."""
         code, words = smtp.mail(parseaddr(str(message["From"]))[1])
         if code != 250:
-            return NotNow(f"The sender was refused: {_reply(code, words)}")
+            return NotNow(f"the sender was refused: {_reply(code, words)}")
         code, words = smtp.rcpt(parseaddr(str(message["To"]))[1])
         return None if code in (250, 251) else _meaning(code, words)
 
     def _start_over(self) -> None:
-        """Have the server forget the e-mail that it did not take."""
+        """Send RSET after a refusal, so that the next e-mail starts clean."""
         assert self._smtp is not None
         try:
             self._smtp.rset()
@@ -101,27 +103,27 @@ class MailServer:
             self._hang_up(politely=False)
 
     def _connect(self) -> None:
-        told = settings()
-        assert told.smtp_host
+        config = settings()
+        assert config.smtp_host
         kind = partial(smtplib.SMTP_SSL, context=ssl.create_default_context())
         smtp: smtplib.SMTP | None = None
         try:
-            smtp = (kind if told.smtp_security == "tls" else smtplib.SMTP)(
-                host=told.smtp_host,
-                port=told.smtp_port or PORTS[told.smtp_security],
-                local_hostname=urlsplit(told.public_url).hostname,  # smtplib would ask the DNS for one
-                timeout=told.smtp_timeout_seconds,
+            smtp = (kind if config.smtp_security == "tls" else smtplib.SMTP)(
+                host=config.smtp_host,
+                port=config.smtp_port or PORTS[config.smtp_security],
+                local_hostname=urlsplit(config.public_url).hostname,  # smtplib would ask the DNS
+                timeout=config.smtp_timeout_seconds,
             )
             smtp.ehlo_or_helo_if_needed()
-            if told.smtp_security == "starttls":
+            if config.smtp_security == "starttls":
                 smtp.starttls(context=ssl.create_default_context())
                 smtp.ehlo()
-            if told.smtp_user:
-                smtp.login(told.smtp_user, told.smtp_password.get_secret_value() if told.smtp_password else "")
+            if config.smtp_user:
+                smtp.login(config.smtp_user, config.smtp_password.get_secret_value() if config.smtp_password else "")
         except (smtplib.SMTPException, OSError) as error:
             if smtp is not None:
                 smtp.close()
-            raise MailServerAwayError(_in_short(error)) from error
+            raise MailServerAwayError(_summary(error)) from error
         self._smtp = smtp
 
     def _hang_up(self, *, politely: bool) -> None:
@@ -142,8 +144,8 @@ def _reply(code: int, words: bytes | str) -> str:
     return f"{code} {' '.join(text.split())}"[:300]
 
 
-def _in_short(error: Exception) -> str:
-    """What went wrong; no more of it than a server's own words, since it is logged."""
+def _summary(error: Exception) -> str:
+    """Returns the server's reply, or the error, at a length fit for the log."""
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
     return f"{type(error).__name__}: {error}"[:300]

@@ -1,4 +1,4 @@
-"""The words of the e-mails, a language a table. Another language is another entry of `LANGUAGES`."""
+"""The texts of e-mails, one table per language. To add a language, add an entry to `LANGUAGES`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from models.notifications import NotificationKind
 
 @dataclass(frozen=True)
 class Words:
-    """What an e-mail of one kind says. `{course}`, `{count}`, `{organization}` are filled in."""
+    """The texts of one kind of e-mail. `{course}` and `{count}` are filled in."""
 
     subject: str  # for one course
     subject_of_many: str
@@ -20,9 +20,9 @@ class Words:
 
 @dataclass(frozen=True)
 class Language:
-    """A language: the words of each kind of e-mail, and of the lines that several have."""
+    """One language: the texts of each kind of e-mail, and the lines that several kinds share."""
 
-    name: str  # its own
+    name: str  # in the language itself
     greeting: str
     due: str
     begins: str
@@ -53,47 +53,47 @@ ENGLISH = Language(
     name="English",
     greeting="Hello {name},",
     due="Due on {day}",
-    begins="Begins again on {day}",
+    begins="Assigned again on {day}",
     reset={
-        "succeeded": "The reset is done; nobody failed.",
+        "succeeded": "Finished without failures.",
         "partly_failed": "Some learners could not be reset.",
         "failed": "No learner could be reset.",
-        "cancelled": "The reset was cancelled before its end.",
+        "cancelled": "The reset was cancelled.",
     },
     figures="{total} learners: {cleared} reset, {unchanged} had nothing to reset, {skipped} skipped, {failed} failed",
-    failures="What failed can be tried again on the reset's page.",
+    failures="Retry the failed learners on the reset's page.",
     why="Reason: {reason}",
-    waits="It does nothing until you decide.",
-    footer="You get this e-mail since you have an account at {organization}.",
-    unsubscribe="No more e-mails like this",
-    preferences="Choose what you are alerted about",
+    waits="Nothing is reset until you decide.",
+    footer="You receive this e-mail because you have an account at {organization}.",
+    unsubscribe="Unsubscribe",
+    preferences="Notification settings",
     kinds={
         NotificationKind.COURSE_ASSIGNED: Words(
             "{course} is assigned to you again",
             "{count} courses are assigned to you again",
-            "To be taken again",
-            "Your progress was reset. Please take the following again, from its beginning.",
+            "Please take it again",
+            "Your progress was reset. Please take the following again from the beginning.",
             "Open the course",
         ),
         NotificationKind.RESET_DIGEST: Words(
-            "Reset of {course}",
-            "{count} resets",
-            "The reset you asked for has ended",
-            "This is what came of it.",
+            "Reset of {course} finished",
+            "{count} resets finished",
+            "Your reset finished",
+            "Here is the result.",
             "Open the reset",
         ),
         NotificationKind.RETRAINING_AHEAD: Words(
-            "{course} will be due again",
-            "{count} courses will be due again",
-            "Retraining ahead",
-            "The following is going to be assigned to you again. Until then, what you have done still counts.",
+            "{course} will be assigned to you again",
+            "{count} courses will be assigned to you again",
+            "Upcoming retraining",
+            "The following will be assigned to you again. Until then, what you have completed stays valid.",
             "Open the course",
         ),
         NotificationKind.RULE_WAITS: Words(
-            "A retraining rule of {course} waits for you",
-            "{count} retraining rules wait for you",
-            "A retraining rule waits",
-            "A rule has come due that does not go on without you.",
+            "A retraining rule for {course} needs your decision",
+            "{count} retraining rules need your decision",
+            "Your decision is needed",
+            "Retraining is due, but the rule is on hold.",
             "Open the rule",
         ),
     },
@@ -104,22 +104,22 @@ GERMAN = Language(
     name="Deutsch",
     greeting="Guten Tag {name},",
     due="Fällig am {day}",
-    begins="Beginnt neu am {day}",
+    begins="Wird am {day} erneut zugewiesen",
     reset={
-        "succeeded": "Das Zurücksetzen ist abgeschlossen; bei niemandem ist es fehlgeschlagen.",
+        "succeeded": "Ohne Fehler abgeschlossen.",
         "partly_failed": "Einige Lernende konnten nicht zurückgesetzt werden.",
         "failed": "Niemand konnte zurückgesetzt werden.",
-        "cancelled": "Das Zurücksetzen wurde vor seinem Ende abgebrochen.",
+        "cancelled": "Das Zurücksetzen wurde abgebrochen.",
     },
     figures=(
         "{total} Lernende: {cleared} zurückgesetzt, bei {unchanged} gab es nichts zurückzusetzen, "
         "{skipped} ausgelassen, {failed} fehlgeschlagen"
     ),
-    failures="Was fehlschlug, lässt sich auf der Seite des Vorgangs erneut versuchen.",
+    failures="Auf der Seite des Vorgangs können Sie es für die Fehlgeschlagenen erneut versuchen.",
     why="Grund: {reason}",
-    waits="Sie tut nichts, bis Sie entscheiden.",
+    waits="Nichts wird zurückgesetzt, bis Sie entscheiden.",
     footer="Sie erhalten diese E-Mail, weil Sie ein Konto bei {organization} haben.",
-    unsubscribe="Keine solchen E-Mails mehr",
+    unsubscribe="E-Mails abbestellen",
     preferences="Benachrichtigungen einstellen",
     kinds={
         NotificationKind.COURSE_ASSIGNED: Words(
@@ -130,24 +130,24 @@ GERMAN = Language(
             "Kurs öffnen",
         ),
         NotificationKind.RESET_DIGEST: Words(
-            "Zurücksetzen von {course}",
-            "{count} Vorgänge",
-            "Das von Ihnen verlangte Zurücksetzen ist beendet",
-            "Das ist das Ergebnis.",
+            "Zurücksetzen von {course} beendet",
+            "{count} Vorgänge beendet",
+            "Das von Ihnen gestartete Zurücksetzen ist beendet",
+            "Hier ist das Ergebnis.",
             "Vorgang öffnen",
         ),
         NotificationKind.RETRAINING_AHEAD: Words(
-            "{course} wird wieder fällig",
-            "{count} Kurse werden wieder fällig",
+            "{course} wird Ihnen erneut zugewiesen",
+            "{count} Kurse werden Ihnen erneut zugewiesen",
             "Wiederholung steht bevor",
             "Folgendes wird Ihnen erneut zugewiesen. Bis dahin gilt, was Sie absolviert haben.",
             "Kurs öffnen",
         ),
         NotificationKind.RULE_WAITS: Words(
-            "Eine Wiederholungsregel von {course} wartet auf Sie",
-            "{count} Wiederholungsregeln warten auf Sie",
-            "Eine Wiederholungsregel wartet",
-            "Eine Regel ist fällig, die ohne Sie nicht weitergeht.",
+            "Eine Wiederholungsregel für {course} wartet auf Ihre Entscheidung",
+            "{count} Wiederholungsregeln warten auf Ihre Entscheidung",
+            "Ihre Entscheidung ist gefragt",
+            "Eine Wiederholung ist fällig, aber die Regel ist angehalten.",
             "Regel öffnen",
         ),
     },
@@ -158,6 +158,6 @@ LANGUAGES = {"en": ENGLISH, "de": GERMAN}
 
 
 def language_of(locale: str) -> tuple[str, Language]:
-    """The language for a BCP 47 tag such as `de-CH`, and its own tag; English where we have no words."""
+    """Returns the tag and the language for a BCP 47 tag such as `de-CH`; English if there is no such language."""
     tag = locale.replace("_", "-").partition("-")[0].lower()
     return (tag, LANGUAGES[tag]) if tag in LANGUAGES else ("en", ENGLISH)

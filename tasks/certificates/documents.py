@@ -1,6 +1,6 @@
-"""Make the documents of certificates that were issued, and put them into the storage.
+"""Create the PDF of each issued certificate and store it.
 
-Until one is there it is made for whoever asks, so a storage that is away keeps nobody from their certificate.
+Until it is stored, each download creates it, so certificates stay available while the storage is down.
 """
 
 import secrets
@@ -22,19 +22,19 @@ from models.session import changed_rows, transaction
 from models.training import Enrolment
 from tasks.certificates.pdf import certificate_pdf
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.waits import OVER_A_DAY
 
 
 @dataclass(frozen=True)
 class Stored(Taken):
-    """The document is in the storage, and to be deleted again unless it is kept."""
+    """The document is stored, and will be deleted again unless `_keep` keeps it."""
 
     key: str
 
 
-class Certificates(Hands):
-    """The outbox of documents to be made."""
+class Certificates(Handler):
+    """The outbox of documents to create."""
 
     name = "certificate"
     outbox = DOCUMENTS
@@ -48,15 +48,15 @@ class Certificates(Hands):
         with transaction() as session:
             facts = facts_of(session, item.key[0])
         if facts is None:
-            return Unwanted("the course was reset meanwhile")
+            return Unwanted("the course was reset")
         document = certificate_pdf(facts)
         key = f"{facts.organization.id}/{secrets.token_hex(20)}"
         with transaction() as session:
-            delete_later(session, key, KEPT)  # as for every object; see models/files/files.py
+            delete_later(session, key, KEPT)  # until kept, as every object; see models/files/files.py
         try:
             storage.write(key, [document])
         except StorageUnavailable as error:
-            return NotNow(f"the storage did not take it: {error.__cause__}")
+            return NotNow(f"the storage did not accept it: {error.__cause__}")
         return Stored(key)
 
     def settle(self, session: Session, item: Item, answer: Answer) -> None:
@@ -70,10 +70,10 @@ class Certificates(Hands):
 
 
 def _keep(session: Session, item: Item, key: str) -> None:
-    """Make the object the certificate's, if that still holds; or else have it deleted.
+    """Attach the object to the certificate if that still exists; otherwise have the object deleted.
 
-    The enrolment is held, as by whoever writes under a registration: a slice reads which objects go before it deletes
-    the rows that know them, and would miss one that came in between.
+    Locks the enrolment, like every write under a registration: a slice reads which objects to delete before it deletes
+    their rows, and would miss an object that was attached in between.
     """
     registration = item.key[0]
     held = session.scalar(select(Enrolment.id).where(Enrolment.registration == registration).with_for_update(read=True))
@@ -83,12 +83,12 @@ def _keep(session: Session, item: Item, key: str) -> None:
 
 
 def _note(session: Session, item: Item, **values: object) -> bool:
-    """Write it down, if the certificate still waits for this try. Gives whether it did."""
+    """Update the certificate if it still waits for this attempt. Returns whether it did."""
     return changed_rows(session, update(Certificate).where(is_this_try(DOCUMENTS, item)).values(**values)) == 1
 
 
 def document_of(facts: Facts) -> bytes:
-    """The certificate as a document: the one that was made, or else one made for this occasion."""
+    """Returns the stored PDF, or one created now if none can be read."""
     if facts.pdf_key:
         try:
             stored = storage.read(facts.pdf_key)

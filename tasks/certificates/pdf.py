@@ -1,4 +1,4 @@
-"""A certificate as a document: A4, landscape, with a QR code that leads to the page that says whether it holds."""
+"""A certificate as PDF: A4 landscape, with a QR code that opens the page that verifies it."""
 
 from pathlib import Path
 from typing import cast
@@ -12,15 +12,15 @@ from tasks.alerts.words import language_of
 from tasks.certificates.words import WORDS
 from tasks.links import verify_link
 
-FONTS = Path(__file__).parent / "fonts"  # those that every PDF reader has know only the letters of Western Europe
+FONTS = Path(__file__).parent / "fonts"  # the built-in fonts of PDF cover only Western European letters
 INK, QUIET, ACCENT = (22, 33, 31), (82, 97, 94), (11, 93, 91)
 WIDTH, HEIGHT, MARGIN = 297.0, 210.0, 30.0  # mm
-QR_SIZE = 32.0  # mm; a phone reads it from the paper at arm's length
-LINE = 1.25  # times the letters' height
+QR_SIZE = 32.0  # mm; a phone reads it from paper at arm's length
+LINE = 1.25  # line height, relative to the font size
 
 
 def certificate_pdf(facts: Facts) -> bytes:
-    """The document. The same facts give the same bytes."""
+    """Returns the PDF. Equal facts yield equal bytes."""
     tag, language = language_of(facts.user.locale)
     words = WORDS[tag]
     day = language.day(facts.issued_at.astimezone(zone_of(facts.user)).date())
@@ -44,7 +44,7 @@ def certificate_pdf(facts: Facts) -> bytes:
 
 
 class _Page(FPDF):
-    """One page, and what is drawn on it."""
+    """One page and its drawing operations."""
 
     def __init__(self) -> None:
         super().__init__(orientation="landscape", format="A4")
@@ -54,7 +54,7 @@ class _Page(FPDF):
         self.add_page()
 
     def frame(self) -> None:
-        """Two lines around it."""
+        """Draw a double frame."""
         self.set_draw_color(*ACCENT)
         for inset, width in ((10.0, 1.2), (13.0, 0.3)):
             self.set_line_width(width)
@@ -63,15 +63,15 @@ class _Page(FPDF):
     def centred(
         self, top: float, text: str, points: float, colour: tuple[int, int, int], *, bold: bool = False, lines: int = 2
     ) -> None:
-        """Words in the middle, `top` mm from above: as large as wished, or as fits into so many lines."""
+        """Write centred text, `top` mm from the top edge, in a smaller size if it needs more than `lines` lines."""
         text = " ".join(text.split())
         room = WIDTH - 2 * MARGIN
-        wished = points
+        preferred = points
         while points > 7:
             self.set_font("DejaVu", "B" if bold else "", points)
             needed = len(cast(list[str], self.multi_cell(room, text=text, align="C", dry_run=True, output="LINES")))
-            # Two lines take the room of one and a half at the size that was wished.
-            if needed == 1 or (needed <= lines and points <= wished * 0.75):
+            # Two smaller lines take the room of one and a half at the preferred size.
+            if needed == 1 or (needed <= lines and points <= preferred * 0.75):
                 break
             points -= 1
         self.set_text_color(*colour)
@@ -80,13 +80,13 @@ class _Page(FPDF):
         self.multi_cell(room, height, text=text, align="C")
 
     def qr_code(self, text: str, left: float, top: float) -> None:
-        """The code, drawn and not a picture: sharp at every size."""
+        """Draw the code as vectors, so that it is sharp at every size."""
         rows = [list(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=4)]
         size = QR_SIZE / len(rows)
         self.set_fill_color(0, 0, 0)
         for y, row in enumerate(rows):
             begin = None
-            for x, dark in enumerate([*row, 0]):  # neighbours as one: no hairlines between them
+            for x, dark in enumerate([*row, 0]):  # one rectangle per run of dark modules: no hairlines between them
                 if dark and begin is None:
                     begin = x
                 elif not dark and begin is not None:
@@ -94,7 +94,7 @@ class _Page(FPDF):
                     begin = None
 
     def beside_code(self, top: float, lines: list[str]) -> None:
-        """Small lines to the right of the code."""
+        """Write small lines to the right of the code, shrunk to fit."""
         for place, line in enumerate(lines):
             points = 10.0
             self.set_font("DejaVu", "", points)

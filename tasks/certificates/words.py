@@ -1,15 +1,15 @@
-"""The words on a certificate, a language a table. Another language is another entry of `WORDS`."""
+"""The texts of a certificate, one entry per language. To add a language, add an entry to `WORDS`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class CertificateWords:
-    """What stands on it."""
+    """The texts in one language."""
 
     title: str
     introduction: str  # before the learner's name
-    deed: str  # between the learner and the course
+    deed: str  # between the learner's name and the course
     issued: str
     serial: str
     verify: str

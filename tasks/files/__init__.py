@@ -1,1 +1,1 @@
-"""Learners' files that a reset or an erasure deletes from the storage."""
+"""Deletes learners' files from the storage after a reset or an erasure."""

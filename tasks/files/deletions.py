@@ -1,4 +1,4 @@
-"""Delete from the storage what is in the outbox of deletions; find what no row knows of."""
+"""Delete the objects in the outbox of deletions, and find objects that no row refers to."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from models.outbox import Item
 from models.records import Certificate
 from models.session import transaction
 from tasks.outbox.answers import Answer, NotNow, Taken
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.waits import EVER_MORE_RARELY
 
-BATCH = 1000  # as many as S3 deletes in one call
-SETTLED = timedelta(hours=1)  # younger objects are left alone: another program may be at it
+BATCH = 1000  # the maximum that S3 deletes in one call
+SETTLED = timedelta(hours=1)  # younger objects are left alone: their row may not be committed yet
 
 log = structlog.get_logger(__name__)
 
 
-class Deletions(Hands):
+class Deletions(Handler):
     """The outbox of objects to delete.
 
-    After the commit of whatever wanted them gone: it cannot be undone by this, nor wait for it. What cannot be deleted
-    is tried again, ever more rarely, until it is gone: it is somebody's, and was promised to be deleted.
+    Works after the commit of the reset or erasure, which neither waits for it nor fails with it. It never gives up:
+    the objects are personal data whose deletion was promised, so attempts continue at growing intervals.
     """
 
     name = "file_deletion"
@@ -60,7 +60,7 @@ class Deletions(Hands):
 
 @dataclass
 class Swept:
-    """What a sweep has found."""
+    """The result of a sweep."""
 
     seen: int = 0
     orphans: int = 0
@@ -69,10 +69,10 @@ class Swept:
 
 
 def sweep(*, delete: bool, progress: Callable[[Swept], None] = lambda _: None) -> Swept:
-    """Look through the whole storage for objects that no row knows of, and with `delete` delete them.
+    """Search the whole storage for objects that no row refers to, and with `delete` delete them.
 
-    There should be none: they come with a database that was restored from an older copy, or from outside. Memory does
-    not grow with their number. Raises `StorageUnavailable`.
+    Such objects appear when an older copy of the database is restored, or when another program writes to the storage.
+    Memory use does not grow with their number. Raises `StorageUnavailable`.
     """
     swept = Swept()
     before = datetime.now(UTC) - SETTLED

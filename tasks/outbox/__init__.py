@@ -1,13 +1,13 @@
-"""The outboxes: what leaves the house, after the commit of what it is about and at the pace of who takes it.
+"""Outboxes: everything that leaves the application, sent after the commit of its cause, at the receiver's pace.
 
-    answers     what comes of a try: taken, not now, never, unwanted
-    hands       what an outbox does with an item; mail, webhooks, certificates, announcements, deletions are such
-    turns       who is next: organizations in turn, each with its limits, and what rests after a failure
-    lane        take the next, try, settle: one after the other
-    total_time  the most that a try may take, whatever the other side does
-    run         all of them side by side in one process, for some seconds                            (Celery)
+    answers     the result of an attempt: taken, not now, never, unwanted
+    handler     the part that differs: mail, webhooks, certificates, announcements and file deletions each have one
+    turns       who is next: organizations take turns, each with its limits; a failing receiver rests
+    lane        take the next item, attempt it, settle it, repeat
+    total_time  a hard time limit for one attempt
+    run         all outboxes side by side in one process, for some seconds                           (Celery)
 
-Everything about an item is in its row: how often it was tried, when it is due again, what came of it. The next try's
-moment is committed before a try is made, and its outcome after it; in between no connection and no lock is held.
+All state of an item is in its row: its attempts, its next due time, its result. The next due time is committed before
+an attempt and the result after it; no connection and no lock is held in between.
 See `docs/decisions/0050-one-process-for-all-outboxes.md`.
 """

@@ -1,16 +1,16 @@
-"""What comes of a try."""
+"""The result of an attempt."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The other side took it, and answers for it from now on."""
+    """The receiver took it."""
 
 
 @dataclass(frozen=True)
 class NotNow:
-    """It did not, this time; another try may do. `unsure`: it may have taken it, without our having heard of it."""
+    """The attempt failed; the next one may succeed. `unsure`: the receiver may have taken it without our knowing."""
 
     why: str
     unsure: bool = False
@@ -18,14 +18,14 @@ class NotNow:
 
 @dataclass(frozen=True)
 class Never:
-    """It did not, and will not: refused for good, or given up."""
+    """Refused for good, or given up."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Unwanted:
-    """It was not tried: nobody wants it any more, or it is not true any more."""
+    """Not attempted: it is no longer wanted or no longer true."""
 
     why: str
 

@@ -1,4 +1,4 @@
-"""What is due in the outboxes. Due times are in the database; nothing here remembers any."""
+"""Start what is due in the outboxes. Due times are in the database only."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,8 +9,8 @@ from tasks.outbox.every import anything_is_due
 
 
 def send_due_outboxes(session: Session) -> None:
-    """Have worked off what is due. Called when a reset is settled, and by `recover`."""
-    # Alerts of a reset are sent by its end; those of none by this.
+    """Publish the messages that work off what is due. Called when a reset is settled, and by `recover`."""
+    # The end of a reset sends that reset's alerts; alerts without a reset start here.
     waits = Notification.reset_id.is_(None) & (Notification.state == NotificationState.PENDING)
     if session.scalars(select(select(1).where(waits).exists())).one():
         send_outbox(session, NOTIFY_LEARNERS)

@@ -1,4 +1,4 @@
-"""Every outbox there is."""
+"""The list of all outboxes."""
 
 from sqlalchemy.orm import Session
 
@@ -7,12 +7,12 @@ from tasks.alerts.announce import Announcements
 from tasks.alerts.mail import Mails
 from tasks.certificates.documents import Certificates
 from tasks.files.deletions import Deletions
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.webhooks.deliver import Deliveries
 
-OUTBOXES: tuple[type[Hands], ...] = (Mails, Deliveries, Certificates, Announcements, Deletions)
+OUTBOXES: tuple[type[Handler], ...] = (Mails, Deliveries, Certificates, Announcements, Deletions)
 
 
 def anything_is_due(session: Session) -> bool:
-    """Whether any of them has something to do."""
+    """Returns whether any outbox that is switched on has a due item."""
     return any(kind.is_on() and is_due(session, kind.outbox) for kind in OUTBOXES)

@@ -1,6 +1,6 @@
-"""All outboxes, side by side in one process for some seconds: each in threads of its own, since they only wait.
+"""Work off all outboxes for some seconds, each in its own threads, which mostly wait.
 
-One process in the whole installation is at it: whatever hangs, all others are free for alerts and resets.
+A lease keeps it to one process of the installation: if receivers hang, all others stay free for alerts and resets.
 """
 
 import threading
@@ -16,32 +16,32 @@ from models.session import in_words, transaction
 from tasks.app import app
 from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.outbox.every import OUTBOXES
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.lane import work_off
 from tasks.outbox.turns import Turns
 
-RUN_SECONDS = 15.0  # less than a worker that is told to stop has for what it has in hand
-LAST_SECONDS = 1.0  # for what is under way at the end; whoever waits longer settles by themself
+RUN_SECONDS = 15.0  # shorter than a stopping worker lets running tasks finish
+LAST_SECONDS = 1.0  # that the end waits for attempts under way; slower ones settle on their own
 LOOK_EVERY = 0.5
 LEASE = "outboxes"
-LEASE_SECONDS = 10.0  # after which another process takes over from one that was killed
+LEASE_SECONDS = 10.0  # until another process takes over from a killed one
 
 log = structlog.get_logger(__name__)
 
 
-@app.task(name=WORK_OUTBOXES, send_events=False)  # its runs would bury the jobs in Flower
+@app.task(name=WORK_OUTBOXES, send_events=False)  # its many runs would hide the resets in Flower
 def work_outboxes() -> None:
-    """Work on all that is due, for some seconds, unless another process is at it: that one finds it."""
+    """Work off what is due for some seconds, unless another process holds the lease."""
     holder = uuid4()
     if not _hold(holder):
         return
-    run = Run([Desk(kind) for kind in OUTBOXES])
+    run = Run([Lanes(kind) for kind in OUTBOXES])
     try:
         run.work(lambda: _hold(holder))
     finally:
         with transaction() as session:
             give_back(session, LEASE, holder)
-    # Asked only after it is given back: a message that came before that has ended by itself.
+    # Ask only after giving the lease back: a message that arrived while it was held ended without doing anything.
     if run.is_something_left():
         with transaction() as session:
             send_outbox(session, WORK_OUTBOXES)
@@ -53,26 +53,26 @@ def _hold(holder: UUID) -> bool:
 
 
 _lanes: dict[str, list[threading.Thread]] = {kind.name: [] for kind in OUTBOXES}
-"""Of this process, also those of an earlier run that still wait for an answer: they count as lanes."""
+"""The threads of this process by outbox, including those of earlier runs that still wait for an answer."""
 
 
-class Desk:
-    """One outbox in a run."""
+class Lanes:
+    """The lanes of one outbox in a run."""
 
-    def __init__(self, kind: type[Hands]) -> None:
+    def __init__(self, kind: type[Handler]) -> None:
         self.kind = kind
         self.turns = Turns(kind)
 
     def fill(self, over: Callable[[], bool], ended: Callable[[], object]) -> None:
-        """Have as many lanes at work as there is something to do for."""
-        room = self.kind.at_once() - len(self.lanes())
-        for _ in range(min(room, self.turns.left()) if room > 0 else 0):
+        """Start as many lanes as there is work and room for."""
+        room = self.kind.at_once() - len(self.running())
+        for _ in range(min(room, self.turns.free()) if room > 0 else 0):
             lane = threading.Thread(target=self._lane, args=(over, ended), daemon=True, name=self.kind.name)
             _lanes[self.kind.name].append(lane)
             lane.start()
 
-    def lanes(self) -> list[threading.Thread]:
-        """Those at work."""
+    def running(self) -> list[threading.Thread]:
+        """Returns the threads that are still running."""
         _lanes[self.kind.name] = [lane for lane in _lanes[self.kind.name] if lane.is_alive()]
         return _lanes[self.kind.name]
 
@@ -82,28 +82,28 @@ class Desk:
             work_off(self.kind, self.turns, over)
         except Exception as error:
             self.turns.away = True
-            log.exception("lane_failed", error=in_words(error), remedy="the next run goes on with it")
+            log.exception("lane_failed", error=in_words(error), remedy="the next run continues")
         finally:
             ended()
 
 
 class Run:
-    """All desks for some seconds."""
+    """All outboxes for some seconds."""
 
-    def __init__(self, desks: list[Desk]) -> None:
-        self._desks = desks
+    def __init__(self, outboxes: list[Lanes]) -> None:
+        self._outboxes = outboxes
         self._over = threading.Event()
-        self._ended = threading.Event()  # a lane has
+        self._ended = threading.Event()  # a lane has ended
 
     def work(self, still_mine: Callable[[], bool]) -> None:
-        """Keep every desk filled until nothing is due, the time is over, or another process has taken over."""
+        """Keep the lanes filled until nothing is due, time is up, or another process has taken over."""
         end = time.monotonic() + RUN_SECONDS
         try:
             while time.monotonic() < end and still_mine():
                 self._ended.clear()
-                for desk in self._desks:
-                    desk.fill(self._over.is_set, self._ended.set)
-                if not any(desk.lanes() for desk in self._desks):
+                for outbox in self._outboxes:
+                    outbox.fill(self._over.is_set, self._ended.set)
+                if not any(outbox.running() for outbox in self._outboxes):
                     return
                 self._ended.wait(LOOK_EVERY)
         finally:
@@ -111,10 +111,10 @@ class Run:
             self._wait_for_the_last()
 
     def is_something_left(self) -> bool:
-        """Whether something is due that another run could do at once."""
-        return any(desk.turns.left() for desk in self._desks)
+        """Returns whether another run would find something to do now."""
+        return any(outbox.turns.free() for outbox in self._outboxes)
 
     def _wait_for_the_last(self) -> None:
         end = time.monotonic() + LAST_SECONDS
-        for lane in [lane for desk in self._desks for lane in desk.lanes()]:
+        for lane in [lane for outbox in self._outboxes for lane in outbox.running()]:
             lane.join(max(0.0, end - time.monotonic()))

@@ -1,5 +1,5 @@
-"""The most that a call may take, whatever the other side does: libraries bound each wait, and an answer that comes in
-drops has any number of them."""
+"""A hard time limit for a call. The time-outs of libraries limit each read, and an answer that trickles in can have any
+number of reads."""
 
 import threading
 from collections import defaultdict
@@ -11,21 +11,24 @@ T = TypeVar("T")
 
 
 class TookTooLongError(Exception):
-    """It did not come back in time. It may yet: nobody hears of it then."""
+    """The call did not return in time. It may still finish; its result is then lost."""
 
 
-_left_behind: defaultdict[str, list[threading.Thread]] = defaultdict(list)
+_abandoned: defaultdict[str, list[threading.Thread]] = defaultdict(list)
 
 
 def within(seconds: float, call: Callable[[], T], name: str) -> T:
-    """What the call gives, or raises. Raises `TookTooLongError` when it does neither in time: its thread is left
-    behind, to end when the other side or the operating system lets it. `hanging(name)` counts those."""
-    given: list[T] = []
+    """Returns what the call returns, or raises what it raises. Raises `TookTooLongError` after the time limit.
+
+    The thread of a call that takes too long is abandoned: it ends when the other side or the operating system lets it.
+    `hanging(name)` counts such threads.
+    """
+    returned: list[T] = []
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            given.append(call())
+            returned.append(call())
         except BaseException as error:
             raised.append(error)
 
@@ -34,13 +37,13 @@ def within(seconds: float, call: Callable[[], T], name: str) -> T:
     thread.join(seconds)
     if raised:
         raise raised[0]
-    if not given:
-        _left_behind[name].append(thread)
-        raise TookTooLongError(f"it took longer than {seconds:.0f} seconds")
-    return given[0]
+    if not returned:
+        _abandoned[name].append(thread)
+        raise TookTooLongError(f"no answer within {seconds:.0f} seconds")
+    return returned[0]
 
 
 def hanging(name: str) -> int:
-    """How many calls of that name were left behind and have not ended yet."""
-    _left_behind[name] = [thread for thread in _left_behind[name] if thread.is_alive()]
-    return len(_left_behind[name])
+    """Returns how many abandoned calls with that name are still running."""
+    _abandoned[name] = [thread for thread in _abandoned[name] if thread.is_alive()]
+    return len(_abandoned[name])

@@ -1,4 +1,4 @@
-"""Who is next: organizations in turn, each with its limits, and what rests after a failure."""
+"""Who is next: organizations take turns, each with its limits; a failing receiver rests."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from typing import Any
 
 from models.outbox import Item, Turn, take, turns
 from models.session import transaction
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 
 
 class Turns:
-    """The turns of one outbox within a run. Shared by its lanes."""
+    """The turns of one outbox within a run, shared by its lanes."""
 
-    def __init__(self, hands: type[Hands]) -> None:
-        self._hands = hands
+    def __init__(self, handler: type[Handler]) -> None:
+        self._handler = handler
         self._lock = threading.Lock()
         self._round: list[Turn] = []
         self._busy: set[Any] = set()
@@ -23,51 +23,51 @@ class Turns:
         self._rests_until: defaultdict[Any, float] = defaultdict(float)
         self._next_at = 0.0
         self._next_at_of: defaultdict[Any, float] = defaultdict(float)
-        self.away = False  # nobody takes anything: it is left to a later run
+        self.away = False  # the receiver of all items is down: the rest is left to a later run
 
     def take_next(self, over: Callable[[], bool]) -> list[Item]:
-        """The next items, of whose turn it is, each taken for its try; none if nothing is due, or it is `over`.
+        """Take the next items for an attempt. Returns an empty list if nothing is due or `over` returns true.
 
-        Waits where a rate says so.
+        Waits for the rate limits.
         """
         while not over():
             with self._lock:
-                turns_now = self._whose_turn()
-                wait = self._until_allowed(turns_now)
-                items = self._take(turns_now) if not wait else []
-            if items or not turns_now:
+                candidates = self._candidates()
+                wait = self._until_allowed(candidates)
+                items = self._take(candidates) if not wait else []
+            if items or not candidates:
                 return items
             time.sleep(min(wait, 0.2))
         return []
 
     def done(self, items: Sequence[Item], *, well: bool, tried: bool = True) -> None:
-        """Say that these are over with, and whether it went well. What was not tried counts for no rate."""
+        """Release the turns of these items. If not `well`, they rest; if not `tried`, no rate limit counts them."""
         with self._lock:
             for turn in {item.turn for item in items}:
                 self._busy.discard(turn.key)
                 self._lanes_of[turn.organization] -= 1
                 if not well:
-                    self._rests_until[turn.key] = time.monotonic() + self._hands.rests
+                    self._rests_until[turn.key] = time.monotonic() + self._handler.rest_seconds
                 if not tried:
                     self._next_at = self._next_at_of[turn.organization] = 0.0
 
-    def left(self) -> int:
-        """Of how many turns something could be done now."""
-        if self.away or not self._hands.is_on():
+    def free(self) -> int:
+        """Returns how many turns have due items that could be attempted now."""
+        if self.away or not self._handler.is_on():
             return 0
         with self._lock:
             return len(self._free(self._due()))
 
     def _due(self) -> list[Turn]:
         with transaction() as session:
-            return turns(session, self._hands.outbox)
+            return turns(session, self._handler.outbox)
 
     def _free(self, found: Sequence[Turn]) -> list[Turn]:
         now = time.monotonic()
         return [turn for turn in found if turn.key not in self._busy and self._rests_until[turn.key] <= now]
 
-    def _whose_turn(self) -> list[Turn]:
-        """The rest of this round, or where none of it may go on, the next one."""
+    def _candidates(self) -> list[Turn]:
+        """Returns the rest of this round, or the next round if none of the rest may start now."""
         ready = self._with_room()
         if not self._allowed(ready):
             self._round = _in_turn(self._free(self._due()))
@@ -75,7 +75,7 @@ class Turns:
         return ready
 
     def _with_room(self) -> list[Turn]:
-        most = self._hands.at_once_each()
+        most = self._handler.at_once_each()
         return [turn for turn in self._free(self._round) if self._lanes_of[turn.organization] < most]
 
     def _allowed(self, ready: Sequence[Turn]) -> list[Turn]:
@@ -83,7 +83,7 @@ class Turns:
         return [turn for turn in ready if self._next_at_of[turn.organization] <= now]
 
     def _until_allowed(self, ready: Sequence[Turn]) -> float:
-        """Seconds until a rate allows one of these."""
+        """Returns the seconds until the rate limits allow one of these."""
         if not ready:
             return 0.0
         first = min(self._next_at_of[turn.organization] for turn in ready)
@@ -91,16 +91,16 @@ class Turns:
 
     def _take(self, ready: Sequence[Turn]) -> list[Item]:
         allowed = self._allowed(ready)
-        share = -(-self._hands.batch // max(1, len(allowed)))
+        share = -(-self._handler.batch // max(1, len(allowed)))
         items: list[Item] = []
         for turn in allowed:
             self._round.remove(turn)
             with transaction() as session:
-                theirs = take(session, self._hands.outbox, turn, self._hands.waits, share)
-            if theirs:
+                taken = take(session, self._handler.outbox, turn, self._handler.waits, share)
+            if taken:
                 self._note(turn)
-                items += theirs
-            if len(items) >= self._hands.batch:
+                items += taken
+            if len(items) >= self._handler.batch:
                 break
         return items
 
@@ -108,14 +108,14 @@ class Turns:
         now = time.monotonic()
         self._busy.add(turn.key)
         self._lanes_of[turn.organization] += 1
-        if rate := self._hands.a_second():
+        if rate := self._handler.per_second():
             self._next_at = now + 1 / rate
-        if rate := self._hands.a_second_each():
+        if rate := self._handler.per_second_each():
             self._next_at_of[turn.organization] = now + 1 / rate
 
 
 def _in_turn(found: Sequence[Turn]) -> list[Turn]:
-    """Each organization's first, then the second of those that have one, and so on."""
+    """Returns the first turn of each organization, then the second of each, and so on."""
     so_far: Counter[Any] = Counter()
     placed: list[tuple[int, Turn]] = []
     for turn in found:

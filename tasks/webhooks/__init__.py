@@ -1,4 +1,4 @@
-"""Webhooks: `commands` (open, enable, disable, delete, send again), `lookup`, and `deliver`, their outbox."""
+"""Webhooks: `commands` (open, enable, disable, delete, send again), `lookup`, and `deliver`, the outbox."""
 
 from tasks.webhooks.commands import (
     checked_address,

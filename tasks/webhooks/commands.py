@@ -1,6 +1,6 @@
-"""What is done to webhooks: each command checks the permission, writes, and leaves its line in the audit.
+"""Commands for webhook endpoints. Each checks the permission, writes, and adds a line to the audit log.
 
-An endpoint is named by its id and looked for in the actor's organization alone.
+An endpoint is named by its id and found only in the actor's organization.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ DISABLED = "the endpoint is disabled"
 
 
 def checked_address(text: str) -> Address:
-    """The address, if it may be written to as things stand. It is checked again at each delivery, since names move.
+    """Returns the parsed address if it is public. Each delivery checks it again, since DNS entries change.
 
-    Asks the name's servers, so not within a transaction. Raises `WebhookAddressRefused`.
+    Call it outside of a transaction: it asks the DNS. Raises `WebhookAddressRefused`.
     """
     address = address_of(text.strip())
     look_up(address)
@@ -34,7 +34,7 @@ def checked_address(text: str) -> Address:
 
 
 def open_endpoint(session: Session, actor: Actor, address: Address, events: Sequence[WebhookEvent]) -> WebhookEndpoint:
-    """Have the address told of these events from now on. Raises `Forbidden`, `WebhookEventsMissing`."""
+    """Send these events to the address from now on. Raises `Forbidden`, `WebhookEventsMissing`."""
     actor.must_have(Permission.COURSES)
     if not events:
         raise WebhookEventsMissing
@@ -45,7 +45,7 @@ def open_endpoint(session: Session, actor: Actor, address: Address, events: Sequ
 
 
 def delete_endpoint(session: Session, actor: Actor, endpoint_id: int) -> None:
-    """Delete it, and the log of its deliveries. Raises `Forbidden`, `WebhookUnknown`."""
+    """Delete the endpoint and the log of its deliveries. Raises `Forbidden`, `WebhookUnknown`."""
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
     audit.record(session, actor, "webhook.deleted", endpoint.id, endpoint.organization_id, url=endpoint.url)
     session.delete(endpoint)
@@ -53,14 +53,14 @@ def delete_endpoint(session: Session, actor: Actor, endpoint_id: int) -> None:
 
 
 def disable(session: Session, actor: Actor, endpoint_id: int) -> None:
-    """Send it nothing more, until it is enabled. Raises `Forbidden`, `WebhookUnknown`."""
+    """Stop sending to the endpoint until it is enabled again. Raises `Forbidden`, `WebhookUnknown`."""
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
     if endpoint.disabled_at is None:
         close(session, actor, endpoint, "an admin disabled it")
 
 
 def enable(session: Session, actor: Actor, endpoint_id: int) -> None:
-    """Tell it again of what happens from now on. Raises `Forbidden`, `WebhookUnknown`."""
+    """Send events to the endpoint again, from now on. Raises `Forbidden`, `WebhookUnknown`."""
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
     if endpoint.disabled_at is not None:
         endpoint.disabled_at = endpoint.disabled_why = None
@@ -68,18 +68,18 @@ def enable(session: Session, actor: Actor, endpoint_id: int) -> None:
 
 
 def renew_endpoint_secret(session: Session, actor: Actor, endpoint_id: int) -> None:
-    """Give it a new secret; the one before it is good for another day. Raises `Forbidden`, `WebhookUnknown`."""
+    """Give the endpoint a new secret; the old one stays valid for a day. Raises `Forbidden`, `WebhookUnknown`."""
     renew_secret(session, actor, find_endpoint(session, actor, endpoint_id, lock=True))
 
 
 def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUID) -> None:
-    """Send a message to the endpoint again, under its old id.
+    """Send a message to the endpoint again, with its original id.
 
-    Raises `Forbidden`, and `WebhookUnknown` also where there is no such message or the endpoint is disabled.
+    Raises `Forbidden`; `WebhookUnknown` also if there is no such message or the endpoint is disabled.
     """
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
-    mine = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.message_id == message_id)
-    anew = {
+    delivery = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.message_id == message_id)
+    pending = {
         "state": DeliveryState.PENDING,
         "attempts": 0,
         "next_try_at": func.now(),
@@ -87,7 +87,7 @@ def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUI
         "outcome": None,
     }
     if endpoint.disabled_at is not None or not changed_rows(
-        session, update(WebhookDelivery).where(mine).values(**anew)
+        session, update(WebhookDelivery).where(delivery).values(**pending)
     ):
         raise WebhookUnknown(f"message {message_id}")
     audit.record(session, actor, "webhook.replayed", message_id, endpoint.organization_id, endpoint=endpoint.id)
@@ -95,7 +95,7 @@ def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUI
 
 
 def close(session: Session, actor: Actor | str, endpoint: WebhookEndpoint, why: str) -> None:
-    """Disable the endpoint, which the caller holds; what waits for it fails, and can be sent again by hand."""
+    """Disable the endpoint, which the caller has locked. Pending deliveries fail and can be sent again by hand."""
     endpoint.disabled_at = session.scalars(select(func.now())).one()
     endpoint.disabled_why = why
     waiting = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.state == DeliveryState.PENDING)

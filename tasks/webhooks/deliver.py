@@ -1,4 +1,4 @@
-"""Deliver webhook messages: the endpoints side by side, the messages of each one after the other."""
+"""Deliver webhook messages: endpoints in parallel, the messages of one endpoint in order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from models.outbox import Item, is_this_try
 from models.session import transaction
 from models.webhooks import DELIVERIES, DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
-from tasks.outbox.hands import Hands
+from tasks.outbox.handler import Handler
 from tasks.outbox.waits import OVER_THREE_DAYS
 from tasks.webhooks import post as webhook_post
 from tasks.webhooks.commands import DISABLED, close
@@ -20,23 +20,23 @@ from tasks.webhooks.post import post
 
 @dataclass(frozen=True)
 class Delivered(Taken):
-    """It was taken."""
+    """The endpoint accepted the message."""
 
     words: str
 
 
 @dataclass(frozen=True)
 class Gone(Never):
-    """The endpoint wants no more messages."""
+    """The endpoint answered 410 Gone: it wants no more messages."""
 
 
-class Deliveries(Hands):
+class Deliveries(Handler):
     """The outbox of webhook messages."""
 
     name = "webhook"
     outbox = DELIVERIES
     waits = OVER_THREE_DAYS
-    rests = 10.0  # an endpoint that is not well gets one try a while, however many messages wait for it
+    rest_seconds = 10.0  # a failing endpoint gets one attempt in this time, however many messages wait
 
     @classmethod
     def at_once(cls) -> int:
@@ -56,7 +56,7 @@ class Deliveries(Hands):
             endpoint = session.get(WebhookEndpoint, endpoint_id)
             message = session.get(WebhookMessage, message_id)
             if endpoint is None or message is None:
-                return Unwanted("it was deleted meanwhile")
+                return Unwanted("the endpoint or the message was deleted")
             if endpoint.disabled_at is not None:
                 return Never(DISABLED)
             to = endpoint.url, endpoint.secrets(), message.number, message.body
@@ -67,7 +67,7 @@ class Deliveries(Hands):
 
     def settle(self, session: Session, item: Item, answer: Answer) -> None:
         endpoint = None
-        if isinstance(answer, Gone):  # held before its deliveries are, as by every command
+        if isinstance(answer, Gone):  # lock it before its deliveries, in the same order as every command
             endpoint = session.get(WebhookEndpoint, item.key[1], with_for_update=True)
         outcome: dict[str, Any]
         match answer:
@@ -86,4 +86,4 @@ class Deliveries(Hands):
             .execution_options(synchronize_session=False)
         )
         if endpoint is not None and endpoint.disabled_at is None:
-            close(session, "task:webhooks", endpoint, "it answered 410: it wants no more messages")
+            close(session, "task:webhooks", endpoint, "it answered 410 Gone")

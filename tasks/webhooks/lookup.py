@@ -1,4 +1,4 @@
-"""Webhooks as admins look at them."""
+"""Queries for the webhooks of an organization."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, Web
 
 
 def find_endpoint(session: Session, actor: Actor, endpoint_id: int, *, lock: bool = False) -> WebhookEndpoint:
-    """The endpoint, in the actor's organization. Raises `Forbidden`, `WebhookUnknown`."""
+    """Returns the endpoint of the actor's organization. Raises `Forbidden`, `WebhookUnknown`."""
     actor.must_have(Permission.COURSES)
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.id == endpoint_id, WebhookEndpoint.organization_id == actor.organization_id
@@ -25,7 +25,7 @@ def find_endpoint(session: Session, actor: Actor, endpoint_id: int, *, lock: boo
 
 
 def endpoints(session: Session, actor: Actor) -> Sequence[Row[Any]]:
-    """All of the organization's, each with how many messages wait for it. Raises `Forbidden`."""
+    """Returns the organization's endpoints, each with its number of pending messages. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
     waiting = (
         select(func.count())
@@ -42,12 +42,12 @@ def endpoints(session: Session, actor: Actor) -> Sequence[Row[Any]]:
 def deliveries(
     session: Session, endpoint: WebhookEndpoint, before: UUID | None, limit: int
 ) -> Sequence[Row[WebhookDelivery, WebhookMessage]]:
-    """What was sent to the endpoint or is to be, newest first, older than the message `before`."""
+    """Returns the endpoint's deliveries, newest first, starting after the message `before`."""
     query = (
         select(WebhookDelivery, WebhookMessage)
         .join(WebhookMessage, WebhookMessage.id == WebhookDelivery.message_id)
         .where(WebhookDelivery.endpoint_id == endpoint.id)
-        .order_by(WebhookDelivery.message_id.desc())  # their ids are made of the time
+        .order_by(WebhookDelivery.message_id.desc())  # the ids are UUIDv7, so this is by time
         .limit(limit)
     )
     if before is not None:

@@ -1,4 +1,4 @@
-"""One request of a webhook: signed, bounded in time, and to no address that is not for everybody."""
+"""One webhook request: signed, limited in time, and sent only to public addresses."""
 
 import asyncio
 import ipaddress
@@ -16,24 +16,24 @@ from config.settings import settings
 from models.refusals.webhooks import WebhookAddressRefused
 from tasks.outbox.total_time import TookTooLongError, within
 
-SECONDS = 15.0  # for all of it: an answer that comes in drops must not keep us
+SECONDS = 15.0  # for the whole request, however slowly the answer trickles in
 LOOK_UP_SECONDS = 5.0
-LONGEST_NAME = 253  # of the DNS
+LONGEST_NAME = 253  # in the DNS
 GONE = 410
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a request."""
+    """The result of a request."""
 
     taken: bool
     words: str
-    gone: bool = False  # it asked never to be written to again
+    gone: bool = False  # answered 410 Gone: send no more
 
 
 @dataclass(frozen=True)
 class Address:
-    """An address as it is written to: parsed once, so that what was checked is what is used."""
+    """A parsed address. It is parsed once, so that the address that was checked is the one that is used."""
 
     url: httpx.URL
 
@@ -44,53 +44,56 @@ class Address:
 
     @property
     def host(self) -> str:
-        """Its name in ASCII."""
+        """The host name in ASCII."""
         return self.url.raw_host.decode("ascii")
 
 
 def address_of(text: str) -> Address:
-    """The address that this is. The one function for what is entered and for what is written to.
+    """Returns the parsed address, both when an admin enters it and at each delivery.
 
-    Raises `WebhookAddressRefused` for what is none that we would write to, as far as can be seen by looking at it.
+    Raises `WebhookAddressRefused` if the text alone shows that the address is not allowed.
     """
     if not text.isprintable() or any(letter.isspace() for letter in text):
-        raise WebhookAddressRefused("A web address has no spaces and no invisible characters.")
+        raise WebhookAddressRefused("The address contains spaces or invisible characters.")
     try:
         address = Address(httpx.URL(text))
-        address.host.encode("idna")  # as the look-up will: httpx lets names pass that are none
+        address.host.encode("idna")  # as the look-up does: httpx accepts some invalid names
         port = address.port
     except (httpx.InvalidURL, ValueError):
-        raise WebhookAddressRefused("This is no web address.") from None
+        raise WebhookAddressRefused("This is not a web address.") from None
     schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
     if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
-        raise WebhookAddressRefused("A webhook's address must begin with https:// and a name.")
+        raise WebhookAddressRefused("A webhook address must begin with https:// and a host name.")
     if address.url.userinfo:
-        raise WebhookAddressRefused("A webhook's address must not contain a user or a password.")
+        raise WebhookAddressRefused("A webhook address must not contain a user name or a password.")
     return address
 
 
 def look_up(address: Address) -> str:
-    """The IP address to write to. Raises `WebhookAddressRefused` if the name has none, or any of its addresses is in a
-    private network."""
+    """Returns the IP address to connect to.
+
+    Raises `WebhookAddressRefused` if the host name has no address or any of its addresses is not public.
+    """
     call = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
     try:
         found = within(LOOK_UP_SECONDS, call, "look-up")
     except (OSError, UnicodeError, TookTooLongError):
-        raise WebhookAddressRefused("This name leads to no address.") from None
+        raise WebhookAddressRefused("This host name cannot be resolved.") from None
     addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
     if not settings().webhook_allow_private and not all(map(_is_public, addresses)):
-        raise WebhookAddressRefused("This address is in a private network.")
+        raise WebhookAddressRefused("This address is not public.")
     return addresses[0]
 
 
 def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
-    """Send a message. Whatever the other side does is told in the reply.
+    """Send a message. Returns the result; a failure of the receiver raises nothing.
 
-    Taken is what was answered with 2xx, within the time. A redirect is not followed: it may lead where we would not
-    go. The answer's body is not read. With two secrets it is signed with each: receivers take either.
+    Only a 2xx answer within the time limit counts as taken. Redirects are not followed, since they may lead to an
+    address that is not allowed. The answer's body is not read. With two secrets the message carries two signatures, of
+    which a receiver needs one.
     """
     if not secrets:
-        return Reply(False, "its secret cannot be read: a secret key is missing")
+        return Reply(False, "the endpoint's secret cannot be decrypted: a secret key is missing")
     end = time.monotonic() + SECONDS
     now = datetime.now(UTC)
     headers = {
@@ -102,8 +105,8 @@ def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
     }
     try:
         address = address_of(url)
-        there = look_up(address)  # each time anew, since names move
-        return asyncio.run(_post(address, there, headers, body, end - time.monotonic()))
+        ip = look_up(address)  # each time, since DNS entries change
+        return asyncio.run(_post(address, ip, headers, body, end - time.monotonic()))
     except WebhookAddressRefused as refusal:
         return Reply(False, str(refusal))
     except TimeoutError:
@@ -112,9 +115,9 @@ def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
         return Reply(False, f"the connection failed: {type(error).__name__}")
 
 
-async def _post(address: Address, there: str, headers: dict[str, str], body: str, seconds: float) -> Reply:
-    # To the address that was checked, and under the name that it has: a name that is looked up twice may have two.
-    url = address.url.copy_with(host=there, fragment=None)
+async def _post(address: Address, ip: str, headers: dict[str, str], body: str, seconds: float) -> Reply:
+    # Connect to the IP address that was checked: a second look-up of the name may return another.
+    url = address.url.copy_with(host=ip, fragment=None)
     headers |= {"Host": address.url.netloc.decode("ascii")}
     async with (
         asyncio.timeout(seconds),
@@ -127,7 +130,7 @@ async def _post(address: Address, there: str, headers: dict[str, str], body: str
 def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        # The forms in which IPv6 carries an IPv4 address: what counts is where they lead.
+        # IPv6 can wrap an IPv4 address: the inner one decides.
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
         if inner is not None:
             return inner.is_global and not inner.is_multicast

@@ -1,4 +1,4 @@
-"""The secrets of webhooks and of event sources: a new one for one of them, a new key for all."""
+"""Secrets of webhooks and event sources: renew one, or encrypt all with a new key."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from models.webhooks import WebhookEndpoint
 
 
 def renew_secret(session: Session, actor: Actor, of: WebhookEndpoint | EventSource) -> None:
-    """Make a new secret; the one before it is good for another day. Raises `Forbidden`."""
+    """Make a new secret; the old one stays valid for a day. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
     of.renew()
     what = "webhook" if isinstance(of, WebhookEndpoint) else "event_source"
@@ -21,7 +21,7 @@ def renew_secret(session: Session, actor: Actor, of: WebhookEndpoint | EventSour
 
 
 def seal_again(session: Session) -> tuple[int, int]:
-    """Encrypt every secret with the newest key. Gives how many were changed, and how many no key can read."""
+    """Encrypt every secret with the newest key. Returns how many were changed, and how many no key can decrypt."""
     changed = unreadable = 0
     for one in _all(session):
         try:
@@ -32,7 +32,7 @@ def seal_again(session: Session) -> tuple[int, int]:
 
 
 def under_former_keys(session: Session) -> int:
-    """How many secrets still need a former key, or one that is gone."""
+    """Returns how many secrets still need a former key, or a key that is missing."""
     return sum(not is_of_the_newest_key(one.sealed_secret) for one in _all(session))
 
 

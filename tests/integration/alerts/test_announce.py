@@ -58,7 +58,7 @@ def test_a_channel_that_is_away_is_tried_again_for_a_day_and_costs_the_reset_not
         recover()
         post.drain()
     assert rows("SELECT attempts, error FROM announcement WHERE given_up_at IS NOT NULL") == [
-        (8, "given up after 8 tries: the channel did not take it")
+        (8, "given up after 8 attempts: the channel did not accept it")
     ]
     run("UPDATE announcement SET next_try_at = now()")
     recover()

@@ -153,7 +153,7 @@ def test_the_digest_says_what_came_of_the_reset_and_comes_once(by_mail: Loopback
     fail_for(scene.enrolments()[0])
     reset = reset_all(scene, post)
     [digest] = by_mail.to("admin@acme.example")
-    assert digest.message["Subject"] == "Reset of Fire safety"
+    assert digest.message["Subject"] == "Reset of Fire safety finished"
     said = digest.part("plain")
     assert "Some learners could not be reset." in said
     assert "3 learners: 2 reset, 0 had nothing to reset, 0 skipped, 1 failed" in said
@@ -286,7 +286,7 @@ def test_tries_are_spread_over_a_day_and_then_it_is_given_up(by_mail: LoopbackMa
         assert work(Mails) == 1
     assert [abs(waited - wait) < 5 for waited, wait in zip(waits, WAITS, strict=True)] == [True] * len(WAITS)
     assert rows("SELECT state, attempts, reason FROM mail WHERE state <> 'sent'") == [
-        ("failed", 8, "given up after 8 tries: 452 4.2.2 mailbox full")
+        ("failed", 8, "given up after 8 attempts: 452 4.2.2 mailbox full")
     ]
 
 
@@ -468,10 +468,10 @@ def test_what_a_retraining_rule_has_to_say_reaches_inbox_and_email(by_mail: Loop
     assert {"recourse.notify", "recourse.work_outboxes"} <= {letter.task for letter in post.drain()}
     assert rows("SELECT DISTINCT state FROM notification") == [("sent",)]
     [sent] = by_mail.to(user.email)
-    assert sent.message["Subject"] == "Fire safety will be due again"
-    assert "Begins again on 2 March 2026" in sent.part("plain"), "it is already the next day in Zurich"
+    assert sent.message["Subject"] == "Fire safety will be assigned to you again"
+    assert "Assigned again on 2 March 2026" in sent.part("plain"), "it is already the next day in Zurich"
     [sent] = by_mail.to("admin@acme.example")
-    assert sent.message["Subject"] == "A retraining rule of Fire safety waits for you"
+    assert sent.message["Subject"] == "A retraining rule for Fire safety needs your decision"
     assert f"https://training.acme.example/rules/{rule}" in sent.part("plain")
 
 

@@ -386,7 +386,7 @@ def test_a_certificate_that_cannot_be_stored_is_given_up_after_a_day(scene: Scen
     assert work(Certificates) == 1
     [(due, attempts, error)] = rows("SELECT pdf_due_at, pdf_attempts, pdf_error FROM certificate")
     assert (due, attempts) == (None, 8)
-    assert error.startswith("given up after 8 tries: the storage did not take it")
+    assert error.startswith("given up after 8 attempts: the storage did not accept it")
     recover()
     assert post.take() == []
 

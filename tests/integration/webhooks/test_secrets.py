@@ -131,7 +131,7 @@ def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post
         for request in receiver.received:
             Webhook(well.secret()).verify(request.body, request.headers)
         outcomes = dict(rows("SELECT DISTINCT endpoint_id, outcome FROM webhook_delivery"))
-        assert outcomes[lost.id] == "its secret cannot be read: a secret key is missing"
+        assert outcomes[lost.id] == "the endpoint's secret cannot be decrypted: a secret key is missing"
         with pytest.raises(SignatureInvalid):
             report(source, theirs, "msg_1")
         shown = visitor(served, scene.admin.user_id).get(f"/webhooks/{lost.id}")
