@@ -2,9 +2,8 @@
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy import text
 
-from models.session import DBAPIError, engine, in_words
+from models.session import DBAPIError, check_database, in_words
 from web.proxies import comes_past_the_proxy
 
 router = APIRouter(include_in_schema=False)
@@ -20,8 +19,7 @@ async def alive() -> dict[str, str]:
 def ready() -> JSONResponse:
     """200 if requests can be served, else 503. The broker is not asked: without it resets are written down and wait."""
     try:
-        with engine().connect() as connection:
-            connection.execute(text("SELECT 1 FROM reset LIMIT 1"))
+        check_database()
     except DBAPIError as error:
         return JSONResponse({"status": "unavailable", "database": in_words(error)}, 503)
     told = {"status": "ok", "database": "ok"}

@@ -106,6 +106,14 @@ def opened_proposal(token: str) -> Proposal:
     return Proposal(UUID(found["id"]), found["organization_id"], terms, figures, found["again"])
 
 
+def opened_proposal_of(rule: Rule, token: str) -> Proposal:
+    """Returns the rule's proposal in a signed token. Raises `PlanInvalid` if it is for another rule."""
+    proposal = opened_proposal(token)
+    if proposal.id != rule.id:
+        raise PlanInvalid
+    return proposal
+
+
 def make_rule(session: Session, actor: Actor, *, proposal: str, confirm: str) -> Rule:
     """Make the rule that was proposed; the same proposal again gives the rule that it made.
 

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import ConfigDict, Field
 
 from models.access import Actor, Permission
-from models.directory import activities_of, course_of, training_of, user_of
+from models.directory import activities_of, assigned_course, course_of, training_of, user_of
 from models.people import User
-from models.refusals.training import CourseNotAssigned
 from models.session import Session
 from models.tokens import Scope
 from models.training import ActivityKind, EnrolmentState
@@ -146,11 +145,9 @@ def get_enrolment(user_id: UserId, code: CourseCode, actor: Learner, session: Da
     """One of these courses, with its registration and its activities."""
     user = _user(session, actor, user_id)
     course = course_of(session, actor.organization_id, code)
-    found = training_of(session, user, code)
-    if not found:
-        raise CourseNotAssigned(code, "this user")
+    line = assigned_course(session, user, code)
     activities = [ActivityAnswer.model_validate(one) for one in activities_of(session, course.id)]
-    return EnrolmentWithActivities.model_validate(asdict(found[0]) | {"activities": activities})
+    return EnrolmentWithActivities.model_validate(asdict(line) | {"activities": activities})
 
 
 @router.put(

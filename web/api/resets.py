@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.access import Actor, Permission
 from models.directory import course_of, user_of
-from models.refusals.resets import PlanInvalid
 from models.resets import ItemState, Reset, ResetState
 from models.session import Session
 from models.tokens import Scope
 from tasks.report import progress_of_each
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import items_of, reset_seen_by, resets_seen_by
-from tasks.reset.plan import opened
+from tasks.reset.plan import opened_for
 from tasks.reset.request import request_reset
 from tasks.reset.retry_failed import retry_failed
 from web.access import program_with
@@ -156,9 +155,7 @@ def request_reset_of_user(
 def _request(
     session: Session, actor: Actor, body: Confirmation, code: str, user_id: int | None = None
 ) -> tuple[int, Mapping[str, str], BaseModel]:
-    plan = opened(body.plan)
-    if plan.course_code != code or (user_id is not None and plan.user_ids != [user_id]):
-        raise PlanInvalid  # what is said in the address is part of the confirmation
+    opened_for(body.plan, code, user_id)  # the address is part of the confirmation
     reset = request_reset(session, actor, plan=body.plan, confirm=body.confirm, reason=body.reason)
     headers = {"Location": f"/v1/resets/{reset.id}", "Retry-After": str(WAIT_SECONDS)}
     return 202, headers, reset_answer.of(session, reset)

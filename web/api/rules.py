@@ -11,13 +11,20 @@ from pydantic import BaseModel
 
 from models.access import Actor, Permission
 from models.directory import course_of
-from models.refusals.resets import PlanInvalid
 from models.retraining import Rule
 from models.session import Session
 from models.tokens import Scope
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_seen_by
-from tasks.rules.proposals import confirm_again, make_rule, opened_proposal, pause, propose_again, propose_rule, rule_of
+from tasks.rules.proposals import (
+    confirm_again,
+    make_rule,
+    opened_proposal_of,
+    pause,
+    propose_again,
+    propose_rule,
+    rule_of,
+)
 from tasks.rules.proposals import remove as remove_for_good
 from tasks.rules.proposals import resume as resume_rule
 from tasks.rules.terms import Terms, terms_of
@@ -193,8 +200,7 @@ def propose_rule_again(rule_id: UUID, body: Caps, actor: Writer, session: Databa
 def confirm_rule(rule_id: UUID, body: Confirmation, actor: Writer, session: Database) -> RuleAnswer:
     """Confirm it for its audience as it is now. What waited goes on; whoever confirms it owns it."""
     rule = _seen(session, actor, rule_id)
-    if opened_proposal(body.proposal).id != rule.id:
-        raise PlanInvalid  # what is said in the address is part of the confirmation
+    opened_proposal_of(rule, body.proposal)  # the address is part of the confirmation
     return rule_answer(session, confirm_again(session, actor, proposal=body.proposal, confirm=body.confirm))
 
 

@@ -10,7 +10,7 @@ from models.access import Permission
 from models.analytics import completion_by_course
 from models.groups import groups_with_size
 from models.refusals.base import Refused
-from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
+from models.refusals.resets import ConfirmMismatch, PlanExpired
 from models.refusals.rules import BrakeHolds
 from models.retraining import RuleKind
 from models.session import Session
@@ -20,6 +20,7 @@ from tasks.rules.proposals import (
     confirm_again,
     make_rule,
     opened_proposal,
+    opened_proposal_of,
     propose_again,
     propose_rule,
     rule_of,
@@ -97,9 +98,7 @@ def confirm_rule(
 ) -> Response:
     """Confirm it again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
-    asked = opened_proposal(proposal)
-    if asked.id != rule.id:
-        raise PlanInvalid  # what is said in the address is part of the confirmation
+    asked = opened_proposal_of(rule, proposal)
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
