@@ -299,7 +299,7 @@ def test_a_body_of_another_type_is_refused(api: httpx.Client) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bodies.rules.IMPORT_LIMIT", 1_000_000)
+    monkeypatch.setattr("web.bodies.limits.IMPORT_LIMIT", 1_000_000)
     block = b"u@acme.example,User\n" * 30_000
 
     for content in (block * 3, iter([block] * 3)):  # the second says nothing of its length

@@ -134,7 +134,7 @@ def test_every_answer_has_an_example_that_is_one(served: str) -> None:
 
 
 def test_every_type_of_problem_that_is_documented_exists_and_is_explained(served: str) -> None:
-    from web.problems import EXPLAINED
+    from web.problems import KINDS
 
     documented = {
         code
@@ -144,7 +144,7 @@ def test_every_type_of_problem_that_is_documented_exists_and_is_explained(served
         if status >= "400"
         for code in answer["content"]["application/problem+json"]["examples"]
     }
-    codes = {kind.code for kind in Refused.__subclasses__()} | EXPLAINED.keys()
+    codes = {kind.code for kind in Refused.__subclasses__()} | KINDS.keys()
 
     assert documented <= codes
     with client_of(served) as client:

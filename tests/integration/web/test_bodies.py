@@ -131,9 +131,9 @@ def test_who_was_deactivated_while_it_came_is_refused(served: str, scene: Scene,
 def test_uploads_are_bounded_by_person_and_leave_the_others_theirs(
     served: str, scene: Scene, lines: list[Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from web.bodies.rules import UPLOADS  # imports tasks, which no test module may
+    from web.bodies.limits import UPLOADS  # imports tasks, which no test module may
 
-    monkeypatch.setattr("web.bodies.rules.UPLOAD_PATIENCE", 0.5)
+    monkeypatch.setattr("web.bodies.limits.UPLOAD_PATIENCE", 0.5)
     learners = scene.users()
     upload = f"/my/courses/{COURSE}/attempts/1"
     mine = cookie_of(served, learners[0].id) | {"Content-Type": FORM, "Content-Length": "40000000"}
@@ -266,7 +266,7 @@ def test_a_disk_that_is_full_is_said(served: str, scene: Scene, monkeypatch: pyt
     def full(**_: object) -> object:
         return os.fdopen(os.open("/dev/full", os.O_RDWR), "w+b", buffering=0)
 
-    monkeypatch.setattr("web.api.imports.TemporaryFile", full)
+    monkeypatch.setattr("web.api.import_files.TemporaryFile", full)
     answer = httpx.post(
         f"{served}/v1/imports/users",
         content=b"email,name\nu@x.example,U\n",
