@@ -1,5 +1,6 @@
 """The OpenAPI document: FastAPI's, with what it cannot know."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,7 +25,7 @@ TAGS = [
 
 DESCRIPTION = """Send a bearer token from `recourse token create`. Errors are problems (RFC 9457).
 Unknown fields and parameters are refused, and nothing is changed.
-Lists come in pages: follow the `Link` header with `rel="next"`."""
+Long lists come in pages: follow the `Link` header with `rel="next"`."""
 
 
 def describe(app: FastAPI) -> None:
@@ -48,14 +49,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
         servers=[{"url": "/"}],
     )
-    document["components"]["schemas"]["Problem"] = PROBLEM
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = PROBLEM
     for path in document["paths"].values():
         for operation in path.values():
+            operation["summary"] = _summary(operation["description"])
             _require_key(operation)
             for response in operation["responses"].values():
-                stream = response.get("content", {}).get("text/event-stream", {})
-                stream.pop("schema", None)  # FastAPI's, plain text; `itemSchema` describes the events
+                _describe_response(response, schemas)
     return document
+
+
+def _summary(description: str) -> str:
+    """Returns the beginning of a description. FastAPI takes the function's name."""
+    return re.split(r"[.:,;]", description, maxsplit=1)[0]
+
+
+def _describe_response(response: dict[str, Any], schemas: dict[str, Any]) -> None:
+    content = response.get("content", {})
+    content.get("text/event-stream", {}).pop("schema", None)  # FastAPI's, plain text; `itemSchema` has the events
+    reference = content.get("application/json", {}).get("schema", {}).get("$ref")
+    if reference and response["description"] == "Successful Response":
+        response["description"] = schemas[reference.rsplit("/", 1)[1]]["description"]
 
 
 def _require_key(operation: dict[str, Any]) -> None:

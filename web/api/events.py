@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
 from models.access import Actor, Permission
@@ -24,6 +24,8 @@ router = APIRouter(tags=["rules"], route_class=JsonRoute)
 
 Reporter = Annotated[Actor, Depends(program_with(Scope.EVENTS_WRITE, Permission.COURSES))]
 
+Source = Annotated[UUID, Path(description="The id of the event source")]
+
 PROBLEMS = ("course-unknown", "group-unknown", "forbidden", "reason-missing", "event-mismatch", "body-too-large")
 SIGNED_HEADERS = {
     "webhook-id": "The message's id; the same id again is the same event",
@@ -42,7 +44,7 @@ SIGNED_HEADERS = {
 def report(body: EventReport, actor: Reporter, session: Database, key: IdempotencyKey) -> ReportedEvent:
     """Report an event: the rules that wait for it become due.
 
-    The same key always means the same event; here, keys never expire.
+    The same key always means the same event: here, keys are kept for good.
     """
     event = report_event(session, actor, key=key, **body.model_dump())
     return _answer(session, event, body.course)
@@ -66,7 +68,7 @@ def report(body: EventReport, actor: Reporter, session: Database, key: Idempoten
         ],
     },
 )
-async def report_signed(source: UUID, request: Request) -> ReportedEvent:
+async def report_signed(source: Source, request: Request) -> ReportedEvent:
     """Report an event as a signed message (Standard Webhooks), without a token.
 
     `recourse events sources add` opens a source: its address and its secret.

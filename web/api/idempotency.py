@@ -21,7 +21,7 @@ KeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Chosen by you, such as a UUID. Repeat the request with the same key as often as you like: it is "
-        "done once. Without it, the answer is 400.",
+        "done once, and answered alike for a day. Without a key, the answer is 400.",
         examples=["incident-7731"],
     ),
 ]

@@ -1,7 +1,7 @@
 """Request a reset: confirm its plan."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -17,7 +17,7 @@ from web.access import program_with
 from web.api.idempotency import IdempotencyKey, once
 from web.api.json_route import JsonRoute
 from web.api.parameters import CourseCode, UserId
-from web.api.responses import RETRY_AFTER, TEXT, WAIT_SECONDS, Responses, problems
+from web.api.responses import ONCE, RETRY_AFTER, WAIT_SECONDS, Responses, problems
 from web.api.schemas.resets import ResetConfirmation, ResetDetails, details_of
 from web.database import Database
 
@@ -26,12 +26,12 @@ router = APIRouter(tags=["resets"], route_class=JsonRoute)
 Requester = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.COURSES, Permission.USERS))]
 UsersRequester = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.USERS))]
 
-HEADERS: dict[str, Any] = RETRY_AFTER | {
-    "Location": {"description": "The address of the reset", **TEXT},
-    "Idempotent-Replayed": {"description": "`true` if this answer repeats an earlier one", **TEXT},
-}
 ACCEPTED: Responses = {
-    202: {"model": ResetDetails, "description": "The reset is recorded, and its job sent", "headers": HEADERS}
+    202: {
+        "model": ResetDetails,
+        "description": "The reset is recorded and its job sent",
+        "headers": ONCE | RETRY_AFTER,
+    }
 }
 RESPONSES = ACCEPTED | problems(
     "course-unknown",

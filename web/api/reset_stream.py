@@ -18,6 +18,7 @@ from models.session import DBAPIError, transaction
 from models.tokens import Scope
 from tasks.reset.lookup import reset_seen_by
 from web.access import program_with
+from web.api.parameters import ResetId
 from web.api.responses import Responses, problems
 from web.api.schemas.resets import ResetDetails, details_of, version_of
 from web.places import Places
@@ -87,10 +88,15 @@ class _EventStream(StreamingResponse):
     responses=STREAM | problems("reset-unknown", "forbidden"),
 )
 async def watch_reset(
-    reset_id: UUID,
+    reset_id: ResetId,
     actor: Watcher,
     last_event_id: Annotated[
-        str, Header(max_length=200, description="The id of the last event received; browsers send it by themselves")
+        str,
+        Header(
+            alias="Last-Event-ID",
+            max_length=200,
+            description="The id of the last event received; browsers send it by themselves",
+        ),
     ] = "",
 ) -> Response:
     """Watch a reset live. The stream ends when the reset is done; after a reconnect, nothing is sent twice."""

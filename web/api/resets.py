@@ -17,6 +17,7 @@ from tasks.reset.retry_failed import retry_failed
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.paging import Page, page_of
+from web.api.parameters import ResetId
 from web.api.responses import PAGED, RETRY_AFTER, TEXT, WAIT_SECONDS, Responses, problems
 from web.api.schemas.base import NO_NUL
 from web.api.schemas.resets import (
@@ -34,12 +35,15 @@ router = APIRouter(tags=["resets"], route_class=JsonRoute)
 
 Reader = Annotated[Actor, Depends(program_with(Scope.RESETS_READ, Permission.COURSES, Permission.USERS))]
 Writer = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.COURSES, Permission.USERS))]
+IfNoneMatch = Annotated[
+    str, Header(alias="If-None-Match", max_length=2000, description="The `ETag` of an earlier answer")
+]
 
 FOUND: Responses = {
     200: {"headers": {"ETag": {"description": "Changes when anything but `seconds` does", **TEXT}, **RETRY_AFTER}},
     304: {"description": "Nothing has changed since `If-None-Match`"},
 }
-ACCEPTED: Responses = {202: {"description": "Recorded; the job is notified", "headers": RETRY_AFTER}}
+ACCEPTED: Responses = {202: {"description": "The request is recorded and the job notified", "headers": RETRY_AFTER}}
 
 
 @router.get(
@@ -82,10 +86,12 @@ def list_resets(
 )
 def get_reset(
     answer: Response,
-    reset_id: UUID,
+    reset_id: ResetId,
     actor: Reader,
     session: Database,
-    if_none_match: Annotated[str, Header(max_length=2000, description="The `ETag` of an earlier answer")] = "",
+    if_none_match: Annotated[
+        str, Header(alias="If-None-Match", max_length=2000, description="The `ETag` of an earlier answer")
+    ] = "",
 ) -> Any:
     """Get a reset: its state, its progress, what it removed. Poll it while `done` is false, or watch its events."""
     details = details_of(session, reset_seen_by(session, actor, reset_id))
@@ -106,7 +112,7 @@ def get_reset(
     responses=PAGED | problems("reset-unknown", "forbidden", "details-deleted"),
 )
 def list_learners(
-    reset_id: UUID,
+    reset_id: ResetId,
     actor: Reader,
     session: Database,
     page: Annotated[Page, page_of(int, items=100)],
@@ -126,7 +132,7 @@ def list_learners(
     response_model=ResetDetails,
     responses=ACCEPTED | problems("reset-unknown", "forbidden", "already-settled", "body-too-large"),
 )
-def cancel_reset(answer: Response, reset_id: UUID, actor: Writer, session: Database) -> ResetDetails:
+def cancel_reset(answer: Response, reset_id: ResetId, actor: Writer, session: Database) -> ResetDetails:
     """Cancel a reset. Learners already reset stay reset; no others are touched. Repeating it changes nothing."""
     reset = reset_seen_by(session, actor, reset_id)
     cancel(session, actor, reset)
@@ -141,7 +147,7 @@ def cancel_reset(answer: Response, reset_id: UUID, actor: Writer, session: Datab
     responses=ACCEPTED
     | problems("reset-unknown", "forbidden", "nothing-to-retry", "details-deleted", "not-yet-over", "body-too-large"),
 )
-def retry_failed_learners(answer: Response, reset_id: UUID, actor: Writer, session: Database) -> ResetDetails:
+def retry_failed_learners(answer: Response, reset_id: ResetId, actor: Writer, session: Database) -> ResetDetails:
     """Retry the learners whose reset failed, and no others."""
     reset = reset_seen_by(session, actor, reset_id)
     retry_failed(session, actor, reset)

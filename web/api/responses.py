@@ -22,6 +22,10 @@ Responses = dict[int | str, dict[str, Any]]
 
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before you poll the reset", **TEXT}}
+ONCE = {
+    "Location": {"description": "The address of what was created", **TEXT},
+    "Idempotent-Replayed": {"description": "`true` if this answer repeats an earlier one", **TEXT},
+}
 PAGED: Responses = {
     200: {"headers": {"Link": {"description": 'The next page, `<…>; rel="next"`, if there is one', **TEXT}}}
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -16,7 +15,8 @@ from tasks.rules.terms import Terms
 from web.access import program_with
 from web.api.idempotency import IdempotencyKey, once
 from web.api.json_route import JsonRoute
-from web.api.responses import Responses, problems
+from web.api.parameters import RuleId
+from web.api.responses import ONCE, Responses, problems
 from web.api.schemas.rules import (
     RuleCaps,
     RuleConfirmation,
@@ -42,7 +42,9 @@ TERMS_PROBLEMS = (
     "reason-missing",
 )
 CONFIRM_PROBLEMS = ("forbidden", "plan-invalid", "plan-expired", "confirm-mismatch", "body-too-large")
-CREATED: Responses = {201: {"model": RuleDetails, "description": "The rule is in force and resets without asking"}}
+CREATED: Responses = {
+    201: {"model": RuleDetails, "description": "The rule is in force and resets without asking", "headers": ONCE}
+}
 
 
 @router.post(
@@ -92,7 +94,7 @@ def create(
     response_model=RuleProposal,
     responses=problems("rule-unknown", "forbidden", "rule-not-so", "body-too-large"),
 )
-def propose_rule_again(rule_id: UUID, body: RuleCaps, actor: Writer, session: Database) -> RuleProposal:
+def propose_rule_again(rule_id: RuleId, body: RuleCaps, actor: Writer, session: Database) -> RuleProposal:
     """Propose an existing rule again, with new caps if you like: see what it would do now. Changes nothing."""
     rule = rule_of(session, actor.organization_id, rule_id)
     return proposal_of(session, actor, propose_again(session, actor, rule, **body.model_dump()))
@@ -104,7 +106,7 @@ def propose_rule_again(rule_id: UUID, body: RuleCaps, actor: Writer, session: Da
     response_model=RuleDetails,
     responses=problems("rule-unknown", *CONFIRM_PROBLEMS, "rule-not-so", "brake-holds"),
 )
-def confirm_rule(rule_id: UUID, body: RuleConfirmation, actor: Writer, session: Database) -> RuleDetails:
+def confirm_rule(rule_id: RuleId, body: RuleConfirmation, actor: Writer, session: Database) -> RuleDetails:
     """Confirm a rule for its present audience. You become its owner, and its waiting occurrences continue."""
     rule = rule_of(session, actor.organization_id, rule_id)
     opened_proposal_of(rule, body.proposal)  # the address is part of the confirmation

@@ -17,6 +17,7 @@ from tasks.rules.terms import terms_of
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.paging import Page, page_of
+from web.api.parameters import RuleId
 from web.api.responses import PAGED, Responses, problems
 from web.api.schemas.rules import (
     RuleDetails,
@@ -46,7 +47,7 @@ def list_rules(actor: Reader, session: Database) -> RuleList:
 
 
 @router.get("/rules/{rule_id:uuid}", operation_id="getRule", response_model=RuleDetails, responses=FOUND)
-def get_rule(rule_id: UUID, actor: Reader, session: Database) -> RuleDetails:
+def get_rule(rule_id: RuleId, actor: Reader, session: Database) -> RuleDetails:
     """Get a rule."""
     return details_of(session, rule_of(session, actor.organization_id, rule_id))
 
@@ -57,8 +58,8 @@ def get_rule(rule_id: UUID, actor: Reader, session: Database) -> RuleDetails:
     response_model=UpcomingOccurrenceList,
     responses=FOUND,
 )
-def dry_run_rule(rule_id: UUID, actor: Reader, session: Database) -> UpcomingOccurrenceList:
-    """List the next 12 due times, and whom each would reset as of now. Changes nothing."""
+def dry_run_rule(rule_id: RuleId, actor: Reader, session: Database) -> UpcomingOccurrenceList:
+    """List the next 12 due times, each with the learners it would reset as of now. Changes nothing."""
     rule = rule_of(session, actor.organization_id, rule_id)
     return UpcomingOccurrenceList(items=upcoming_of(session, rule.organization_id, terms_of(session, rule)))
 
@@ -70,7 +71,7 @@ def dry_run_rule(rule_id: UUID, actor: Reader, session: Database) -> UpcomingOcc
     responses=PAGED | FOUND,
 )
 def list_occurrences(
-    rule_id: UUID, actor: Reader, session: Database, page: Annotated[Page, page_of(datetime, UUID, str, str)]
+    rule_id: RuleId, actor: Reader, session: Database, page: Annotated[Page, page_of(datetime, UUID, str, str)]
 ) -> RuleOccurrencesList:
     """List the rule's past and waiting occurrences with their results, latest first."""
     rule = rule_of(session, actor.organization_id, rule_id)
@@ -79,13 +80,13 @@ def list_occurrences(
 
 
 @router.post("/rules/{rule_id:uuid}:pause", operation_id="pauseRule", response_model=RuleDetails, responses=MOVED)
-def pause_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleDetails:
+def pause_rule(rule_id: RuleId, actor: Writer, session: Database) -> RuleDetails:
     """Pause a rule: what comes due meanwhile is skipped. Repeating it changes nothing."""
     return _moved(session, actor, rule_id, pause)
 
 
 @router.post("/rules/{rule_id:uuid}:resume", operation_id="resumeRule", response_model=RuleDetails, responses=MOVED)
-def resume_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleDetails:
+def resume_rule(rule_id: RuleId, actor: Writer, session: Database) -> RuleDetails:
     """Resume a paused rule from now on. Repeating it changes nothing."""
     return _moved(session, actor, rule_id, resume)
 
@@ -96,7 +97,7 @@ def resume_rule(rule_id: UUID, actor: Writer, session: Database) -> RuleDetails:
     status_code=204,
     responses=REMOVED | problems("rule-unknown", "forbidden", "body-too-large"),
 )
-def remove_rule(rule_id: UUID, actor: Writer, session: Database) -> Response:
+def remove_rule(rule_id: RuleId, actor: Writer, session: Database) -> Response:
     """Remove a rule for good. Repeating it changes nothing."""
     remove(session, actor, rule_of(session, actor.organization_id, rule_id))
     return Response(status_code=204)

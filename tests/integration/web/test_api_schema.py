@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document: what it says of itself is so, whatever it is sent."""
+"""The API conforms to its own OpenAPI document, whatever it is sent."""
 
 import json
 import os
@@ -31,15 +31,15 @@ CHECKS = (
     "allow_header_conformance",
     "ignored_auth",
 )
-# SCHEMATHESIS=long goes on for minutes, through every value that the document says is the first or the last.
+# SCHEMATHESIS=long runs for minutes and tries every boundary value of the document.
 LONG = os.environ.get("SCHEMATHESIS") == "long"
 EXAMPLES, PHASES = ("60", "examples,coverage,fuzzing") if LONG else ("6", "examples,fuzzing")
 
 
-def test_nothing_breaks_and_every_answer_is_documented(
+def test_no_request_breaks_the_api_and_every_answer_is_documented(
     served: str, post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.api.reset_stream.LONGEST_SECONDS", 0.0)  # nobody works on the resets that are made here
+    monkeypatch.setattr("web.api.reset_stream.LONGEST_SECONDS", 0.0)  # no worker runs these resets
     scene = make_scene()
     over = scene.request(audience="completed")
     post.drain()
@@ -83,7 +83,7 @@ def document(base: str) -> dict[str, Any]:
     return dict(httpx.get(f"{base}/v1/openapi.json").json())
 
 
-def test_the_document_tells_programs_all_they_need(served: str) -> None:
+def test_the_document_describes_every_operation_in_full(served: str) -> None:
     said = document(served)
     operations = [operation for path in said["paths"].values() for operation in path.values()]
 
@@ -114,7 +114,7 @@ def test_the_document_tells_programs_all_they_need(served: str) -> None:
     assert all(parameter["required"] for parameter in keyed)
 
 
-def test_every_answer_has_an_example_that_is_one(served: str) -> None:
+def test_every_answer_has_a_valid_and_complete_example(served: str) -> None:
     said = document(served)
     named = {
         media["schema"]["$ref"]
@@ -133,7 +133,7 @@ def test_every_answer_has_an_example_that_is_one(served: str) -> None:
         assert example.keys() == schema["properties"].keys()
 
 
-def test_every_type_of_problem_that_is_documented_exists_and_is_explained(served: str) -> None:
+def test_every_documented_problem_type_exists_and_has_a_page(served: str) -> None:
     from web.problems import KINDS
 
     documented = {

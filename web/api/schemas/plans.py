@@ -48,7 +48,7 @@ class Exclusion(Answer):
     """Learners of the audience whom the reset would leave out."""
 
     reason: str
-    learners: int
+    learners: int = Field(description="How many")
 
 
 class ResetPlan(Answer):
@@ -82,14 +82,14 @@ class ResetPlan(Answer):
     audience: Audience
     group: str | None = Field(description="The group's code")
     reason: str
-    due_in_days: int | None
-    notify: bool
-    start_at: datetime | None
+    due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
+    notify: bool = Field(description="Whether learners will be alerted")
+    start_at: datetime | None = Field(description="The earliest start; at once if null")
     learners: int = Field(description="Learners in the reset, including those with nothing to remove")
     removed: Removed = Field(description="Rows to delete, by record kind")
     alerts: int = Field(description="Alerts to send")
     about: bool = Field(description="Whether `removed` and `alerts` are estimates, as for large courses")
-    excluded: list[Exclusion]
+    excluded: list[Exclusion] = Field(description="Learners left out, by reason")
     sample: list[str] = Field(description="The names of a few of the learners", examples=[["Ada Abebe", "Ben Castro"]])
 
 

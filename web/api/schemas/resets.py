@@ -60,7 +60,7 @@ class ResetSummary(Answer):
     requester: str = Field(description="The name of the user or program that requested it")
     requested_at: datetime
     start_at: datetime
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(description="Null until the reset has ended")
 
 
 class ResetDetails(ResetSummary):
@@ -83,11 +83,11 @@ class ResetDetails(ResetSummary):
     done: bool = Field(description="Whether it is final: the reset has ended and its alerts are sent")
     removed: Removed = Field(description="Rows deleted, by record kind")
     notified: int = Field(description="Alerts sent to learners")
-    seconds: float = Field(description="From `start_at` to the end of the reset, or until now")
-    due_in_days: int | None
-    notify: bool
+    seconds: float = Field(description="Seconds from `start_at` to the end of the reset, or until now")
+    due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
+    notify: bool = Field(description="Whether learners are alerted")
     cancelled: bool = Field(description="Whether someone cancelled it")
-    error: str | None
+    error: str | None = Field(description="Why the whole reset failed")
 
 
 class ResetList(Answer):

@@ -86,7 +86,7 @@ class RuleTerms(Terms):
 
 
 class RuleTermsInForce(Terms):
-    """What a rule does."""
+    """What a rule does, as confirmed."""
 
     model_config = ConfigDict(json_schema_extra=_described)
 
@@ -96,6 +96,7 @@ class RuleFigures(Figures):
 
     reach: int = Field(description="Everyone the rule can ever reset: the learners assigned, or those in the group")
     learners: int = Field(description="Those of them in the audience now")
+    completions: int = Field(description="Those of them who have completed the course")
     alerts: int = Field(description="Alerts to send")
     removed: dict[str, int] = Field(description="Rows to delete, by record kind")
 
