@@ -1,4 +1,4 @@
-"""Plan a reset: see what it would do, and get the token without which there is none."""
+"""Plan a reset: see what it would do, and get the token that its request needs."""
 
 from typing import Annotated
 

@@ -84,8 +84,8 @@ def document(base: str) -> dict[str, Any]:
 
 
 def test_the_document_describes_every_operation_in_full(served: str) -> None:
-    said = document(served)
-    operations = [operation for path in said["paths"].values() for operation in path.values()]
+    found = document(served)
+    operations = [operation for path in found["paths"].values() for operation in path.values()]
 
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     for operation in operations:
@@ -101,9 +101,9 @@ def test_the_document_describes_every_operation_in_full(served: str) -> None:
         for media in operation.get("requestBody", {}).get("content", {}).values():
             schema = media["schema"]
             if "$ref" in schema:
-                schema = said["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+                schema = found["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
             assert "example" in media or schema["examples"]
-    assert said["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert found["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     keyed = [
         parameter
         for operation in operations
@@ -115,10 +115,10 @@ def test_the_document_describes_every_operation_in_full(served: str) -> None:
 
 
 def test_every_answer_has_a_valid_and_complete_example(served: str) -> None:
-    said = document(served)
+    found = document(served)
     named = {
         media["schema"]["$ref"]
-        for path in said["paths"].values()
+        for path in found["paths"].values()
         for operation in path.values()
         for status, answer in operation["responses"].items()
         for kind, media in answer.get("content", {}).items()
@@ -127,9 +127,9 @@ def test_every_answer_has_a_valid_and_complete_example(served: str) -> None:
     assert len(named) > 10
 
     for reference in named:
-        schema = said["components"]["schemas"][reference.rsplit("/", 1)[1]]
+        schema = found["components"]["schemas"][reference.rsplit("/", 1)[1]]
         (example,) = schema["examples"]
-        jsonschema.validate(example, schema | {"components": said["components"]})
+        jsonschema.validate(example, schema | {"components": found["components"]})
         assert example.keys() == schema["properties"].keys()
 
 

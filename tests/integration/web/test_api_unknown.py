@@ -104,16 +104,16 @@ def test_a_completion_refuses_a_body(api: Api) -> None:
 def test_every_import_refuses_unknown_columns(api: Api, kind: str) -> None:
     known = {"users": ["email", "name"], "courses": ["code", "title"], "enrolments": ["course", "email"]}[kind]
     csv = ",".join([*known, "progress"]) + "\n" + ",".join(["a@b.example"] * 3) + "\n"
-    said = api.client.post(f"/v1/imports/{kind}", content=csv, headers={"Content-Type": "text/csv"})
-    assert (said.status_code, said.json()["type"]) == (422, "/problems/import-invalid")
-    assert "'progress' is no column" in said.json()["detail"]
+    refused = api.client.post(f"/v1/imports/{kind}", content=csv, headers={"Content-Type": "text/csv"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/import-invalid")
+    assert "'progress' is no column" in refused.json()["detail"]
     lines = json.dumps(dict.fromkeys([*known, "progress"], "a@b.example")) + "\n"
-    said = api.client.post(f"/v1/imports/{kind}", content=lines, headers={"Content-Type": "application/x-ndjson"})
-    assert (said.status_code, "progress: there is no such column" in said.json()["detail"]) == (422, True)
+    refused = api.client.post(f"/v1/imports/{kind}", content=lines, headers={"Content-Type": "application/x-ndjson"})
+    assert (refused.status_code, "progress: there is no such column" in refused.json()["detail"]) == (422, True)
 
 
 def test_an_import_refuses_unknown_keys_of_an_activity(api: Api) -> None:
     activity = {"reference": "intro", "kind": ActivityKind.LESSON, "title": "Introduction", "minutes": "20"}
     line = json.dumps({"code": "NEW-1", "title": "New", "activities": [activity]}) + "\n"
-    said = api.client.post("/v1/imports/courses", content=line, headers={"Content-Type": "application/x-ndjson"})
-    assert (said.status_code, "minutes: there is no such column" in said.json()["detail"]) == (422, True)
+    refused = api.client.post("/v1/imports/courses", content=line, headers={"Content-Type": "application/x-ndjson"})
+    assert (refused.status_code, "minutes: there is no such column" in refused.json()["detail"]) == (422, True)

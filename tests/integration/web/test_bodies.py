@@ -120,8 +120,8 @@ def test_a_chunked_body_has_the_same_limit(served: str, scene: Scene) -> None:
 def test_a_user_deactivated_while_the_body_arrives_is_refused(served: str, scene: Scene, lines: list[Line]) -> None:
     user = make_user(scene.organization.id, "slow@acme.example", *scene.admin.permissions)
     csv = b"email,name\nnew@acme.example,New\n"
-    told = bearer(user.id) | {"Content-Type": "text/csv", "Content-Length": str(len(csv))}
-    line = Line(served, "POST", "/v1/imports/users", told, csv[:10])
+    headers = bearer(user.id) | {"Content-Type": "text/csv", "Content-Length": str(len(csv))}
+    line = Line(served, "POST", "/v1/imports/users", headers, csv[:10])
     lines.append(line)
     time.sleep(0.5)
     run('UPDATE "user" SET active = false WHERE id = :id', id=user.id)

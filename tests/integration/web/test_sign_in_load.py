@@ -222,12 +222,12 @@ def test_an_address_named_by_an_untrusted_proxy_is_ignored_with_a_warning(scene:
     try:
         assert "proxy" not in web.get("/readyz").json()
         statuses = [attempt(web.url, email, "wrong", f"198.51.100.{n}").status_code for n in range(10)]
-        told = web.get("/readyz").json()
+        ready = web.get("/readyz").json()
         found = what_doctor_says(web.url)
     finally:
         web.stop()
     assert statuses == [401] * 8 + [429] * 2, "each with a forged address"
-    assert told["proxy"] == "not trusted"
+    assert ready["proxy"] == "not trusted"
     assert found.ok is False
     assert "add it to RECOURSE_TRUSTED_PROXIES" in found.remedy
     assert web.log.read_text().count("forwarded_by_untrusted") == 1
