@@ -5,8 +5,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from web.api.idempotency import KEY_LENGTH
+from web.api.schemas.base import Answer, Body
 from web.api.schemas.problem import PROBLEM
 
 TAGS = [
@@ -51,6 +53,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas["Problem"] = PROBLEM
+    for kind in (*_kinds_of(Body), *_kinds_of(Answer)):
+        extra = kind.model_config.get("json_schema_extra")
+        if kind.__name__ in schemas and isinstance(extra, dict):
+            schemas[kind.__name__] |= extra  # again: FastAPI drops the nulls of examples
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = _summary(operation["description"])
@@ -58,6 +64,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for response in operation["responses"].values():
                 _describe_response(response, schemas)
     return document
+
+
+def _kinds_of(base: type[BaseModel]) -> list[type[BaseModel]]:
+    return [each for kind in base.__subclasses__() for each in (kind, *_kinds_of(kind))]
 
 
 def _summary(description: str) -> str:

@@ -17,15 +17,9 @@ from web.api.idempotency import IdempotencyKey, once
 from web.api.json_route import JsonRoute
 from web.api.parameters import RuleId
 from web.api.responses import ONCE, Responses, problems
-from web.api.schemas.rules import (
-    RuleCaps,
-    RuleConfirmation,
-    RuleDetails,
-    RuleProposal,
-    RuleTerms,
-    details_of,
-    proposal_of,
-)
+from web.api.schemas.rule_proposals import RuleCaps, RuleConfirmation, RuleProposal, proposal_of
+from web.api.schemas.rule_terms import RuleTerms
+from web.api.schemas.rules import RuleDetails, details_of
 from web.database import Database
 
 router = APIRouter(tags=["rules"], route_class=JsonRoute)

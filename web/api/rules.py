@@ -19,15 +19,13 @@ from web.api.json_route import JsonRoute
 from web.api.paging import Page, page_of
 from web.api.parameters import RuleId
 from web.api.responses import PAGED, Responses, problems
-from web.api.schemas.rules import (
-    RuleDetails,
-    RuleList,
+from web.api.schemas.rule_occurrences import (
     RuleOccurrences,
     RuleOccurrencesList,
     UpcomingOccurrenceList,
-    details_of,
     upcoming_of,
 )
+from web.api.schemas.rules import RuleDetails, RuleList, details_of
 from web.database import Database
 
 router = APIRouter(tags=["rules"], route_class=JsonRoute)
