@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models.people import Organization, User
 from models.records import Certificate
 from models.refusals.people import UserUnknown
-from models.refusals.training import CourseUnknown
+from models.refusals.training import CourseNotAssigned, CourseUnknown
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
 
 
@@ -142,6 +142,17 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
     if code is not None:
         query = query.where(Course.code == code)
     return [TrainingLine(*row) for row in session.execute(query)]
+
+
+def assigned_course(session: Session, user: User, code: str, *, whom: str = "this user") -> TrainingLine:
+    """Returns the course with this code as assigned to the user, whom a refusal calls `whom`.
+
+    Raises `CourseUnknown`, `CourseNotAssigned`.
+    """
+    found = training_of(session, user, code)
+    if not found:
+        raise CourseNotAssigned(course_of(session, user.organization_id, code).code, whom)
+    return found[0]
 
 
 def activities_of(session: Session, course_id: int) -> list[Activity]:

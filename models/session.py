@@ -7,7 +7,7 @@ from typing import cast
 
 import psycopg
 import structlog
-from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine
+from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ __all__ = [
     "Session",
     "after_commit",
     "changed_rows",
+    "check_database",
     "engine",
     "forget_engine",
     "in_words",
@@ -60,6 +61,12 @@ def forget_engine(*, close: bool = True) -> None:
     if engine.cache_info().currsize:
         engine().dispose(close=close)
     engine.cache_clear()
+
+
+def check_database() -> None:
+    """Query one of the product's tables. Raises `DBAPIError` if the server or the table cannot be reached."""
+    with engine().connect() as connection:
+        connection.execute(text("SELECT 1 FROM reset LIMIT 1"))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ LONGEST = 30.0  # seconds that an answer may take
 def serving() -> Iterator[str]:
     """The web app on a free port, in a thread of this process: it has this test's settings. Gives its base URL."""
     from web.app import create_app  # imports tasks, which no test module may
-    from web.shutdown import ending
+    from web.shutdown import shutdown
 
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
@@ -39,7 +39,7 @@ def serving() -> Iterator[str]:
         assert server.started, "the web app did not start"
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        ending.begun = True  # what a signal would do, which comes to the main thread alone
+        shutdown.begun = True  # as a signal would, which only the main thread can handle
         server.should_exit = True
         thread.join(15)
         listener.close()

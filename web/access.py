@@ -1,4 +1,4 @@
-"""Who asks: a signed-in person by their browser's cookie, or a program by its bearer token."""
+"""Who sends a request: a signed-in person by a browser's cookie, or a program by its bearer token."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
-from config.settings import settings
 from models.access import Actor, Permission, actor_for
 from models.inbox import unread
 from models.people import User
@@ -16,14 +15,17 @@ from models.refusals.access import ScopeMissing, TokenInvalid
 from models.session import transaction
 from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
+from web.cookies import delete_cookie, host_cookie, set_cookie
 
 GUARDS: dict[Callable[..., Any], Callable[[Request], Actor]] = {}
-"""The dependencies below that decide who asks, with what decides the same from the head of a request alone: before its
-body is read, see `web.bodies`."""
+"""The dependencies below, each with a function that decides the same from a request's head alone, before its body is
+read; see `web.bodies`."""
+
+_SESSION = "recourse"
 
 
 class NotSignedInError(Exception):
-    """A page was asked for by nobody that we know. The answer leads to the sign-in page."""
+    """A page was requested without a session. The answer leads to the sign-in page."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +38,30 @@ class SignedIn:
     unread: int  # alerts in their inbox
 
     def may(self, permission: Permission) -> bool:
-        """Whether they have the permission: what they may not do is not offered to them."""
+        """Returns whether they have the permission: pages offer nothing that would be refused."""
         return permission in self.actor.permissions
 
 
 def cookie_name() -> str:
-    """The session cookie's name; behind https one that a browser takes from this host alone, and encrypted."""
-    return "__Host-recourse" if _is_https() else "recourse"
+    """Returns the name of the session cookie."""
+    return host_cookie(_SESSION)
 
 
 def give_cookie(answer: Response, token: str) -> None:
     """Have the browser keep the session's token."""
-    answer.set_cookie(
-        cookie_name(),
-        token,
-        max_age=int(SESSION_LONGEST.total_seconds()),
-        secure=_is_https(),
-        httponly=True,
-        samesite="lax",
-    )
+    set_cookie(answer, _SESSION, token, SESSION_LONGEST)
 
 
 def take_cookie(answer: Response) -> None:
     """Have the browser forget the session's token."""
-    answer.delete_cookie(cookie_name(), secure=_is_https(), httponly=True, samesite="lax")
+    delete_cookie(answer, _SESSION)
 
 
 def signed_in(request: Request) -> SignedIn:
-    """A dependency: the signed-in person. It raises `NotSignedInError`.
+    """A dependency: the signed-in person. Raises `NotSignedInError`.
 
-    In a transaction of its own that is over before the endpoint begins: a request that waits for a thread must hold no
-    connection, and one that takes its time must not hold the session's row, on which the person's other pages wait.
+    Its transaction ends before the endpoint begins: a request that waits for a thread holds no connection, and a slow
+    one does not lock the session's row, for which the person's other pages would wait.
     """
     token = request.cookies.get(cookie_name(), "")
     with transaction() as session:
@@ -83,7 +78,7 @@ Person = Annotated[SignedIn, Depends(signed_in, scope="function")]
 
 
 def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
-    """A dependency: the signed-in person, who has at least one of these permissions. It raises `Forbidden`."""
+    """Returns a dependency: the signed-in person, with at least one of these permissions. It raises `Forbidden`."""
 
     def check(person: Person) -> SignedIn:
         person.actor.must_have_one_of(*permissions)
@@ -104,25 +99,31 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def program(credentials: Credentials) -> Actor:
-    """A dependency: for whom a bearer token speaks, whatever its scopes. It raises `TokenInvalid`."""
+    """A dependency: the actor of a bearer token with any scope. Raises `TokenInvalid`."""
     return _actor(credentials, None)
 
 
 GUARDS[program] = lambda request: _actor(_credentials_of(request), None)
 
 
-def program_with(scope: Scope) -> Callable[..., Actor]:
-    """A dependency: for whom a bearer token with this scope speaks. It raises `TokenInvalid`, `ScopeMissing`."""
+def program_with(scope: Scope, *permissions: Permission) -> Callable[..., Actor]:
+    """Returns a dependency: the actor of a bearer token with this scope, and with at least one of these permissions.
+
+    It raises `TokenInvalid`, `ScopeMissing`, `Forbidden`.
+    """
 
     def check(credentials: Credentials) -> Actor:
-        return _actor(credentials, scope)
+        actor = _actor(credentials, scope)
+        if permissions:
+            actor.must_have_one_of(*permissions)
+        return actor
 
-    GUARDS[check] = lambda request: program_of(request, scope)
+    GUARDS[check] = lambda request: check(_credentials_of(request))
     return check
 
 
 def program_of(request: Request, scope: Scope) -> Actor:
-    """The same, for who looks at the request itself. Raises `TokenInvalid`, `ScopeMissing`."""
+    """Returns the actor of the request's bearer token. Raises `TokenInvalid`, `ScopeMissing`."""
     return _actor(_credentials_of(request), scope)
 
 
@@ -132,7 +133,7 @@ def _credentials_of(request: Request) -> HTTPAuthorizationCredentials | None:
 
 
 def _actor(credentials: HTTPAuthorizationCredentials | None, scope: Scope | None) -> Actor:
-    """In a transaction of its own, as with a person."""
+    """In a transaction of its own, as in `signed_in`."""
     with transaction() as session:
         bearer = bearer_of(session, credentials.credentials) if credentials else None
         if bearer is None:
@@ -140,7 +141,3 @@ def _actor(credentials: HTTPAuthorizationCredentials | None, scope: Scope | None
         if scope is not None and scope not in bearer.scopes:
             raise ScopeMissing(scope)
         return actor_for(bearer.user)
-
-
-def _is_https() -> bool:
-    return settings().public_url.startswith("https://")

@@ -19,36 +19,36 @@ from tasks.app import app as celery
 from tasks.at_start import check_record_kinds
 from tasks.tracing import start_tracing, stop_tracing
 from web import api, health, metrics, pages
-from web.api.imports import RUN_AT_ONCE
+from web.api.import_files import RUN_AT_ONCE
 from web.bodies import spool
 from web.bodies.doors import Doors
 from web.bodies.reception import Reception
 from web.csrf import genuine
 from web.first_start import tell_the_way_in
 from web.headers import SecurityHeaders
-from web.problems import tell_problems
+from web.problems import handle_problems
 from web.proxies import ForwardedBy
-from web.shutdown import told_of_the_end
+from web.shutdown import noting_signals
 from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
 
 log = structlog.get_logger(__name__)
 
-BROKER_PATIENCE = 2.0  # seconds
+BROKER_SECONDS = 2.0  # a request waits this long for the broker
 
 
 def create_app() -> FastAPI:
-    """The application, with everything that is served."""
+    """Returns the application with all its endpoints."""
     app = FastAPI(
         title="Recourse",
         summary="Resets the progress of training courses.",
         version="1",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # both would load their scripts from elsewhere
+        docs_url=None,  # both load their scripts from another host
         redoc_url=None,
         lifespan=_lifespan,
     )
-    tell_problems(app)
+    handle_problems(app)
     doors = Doors()
     doors.add(api.ROUTERS, prefix="/v1")
     doors.add([*pages.ROUTERS, *pages.OPEN_ROUTERS])
@@ -60,7 +60,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     for router in api.ROUTERS:
-        app.include_router(router, prefix="/v1", dependencies=[Depends(api.nothing_unknown)])
+        app.include_router(router, prefix="/v1", dependencies=[Depends(api.refuse_unknown_parameters)])
     api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)
@@ -73,32 +73,32 @@ def create_app() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     configure_logging()
-    logging.getLogger("uvicorn").handlers.clear()  # or it would write lines of its own form
+    logging.getLogger("uvicorn").handlers.clear()  # its lines would have another format
     logging.getLogger("uvicorn").propagate = True
     try:
         check_record_kinds()
     except RecordKindUnfitError as error:
         log.critical("record_kind_unfit", says=str(error))
         raise
-    # A person waits for the answer, and `recover` sends again what could not be sent.
-    celery.conf.broker_transport_options["socket_timeout"] = BROKER_PATIENCE
-    # More threads than connections would only wait for each other; imports have some of their own.
+    # A person is waiting, and `recover` sends again what cannot be sent now.
+    celery.conf.broker_transport_options["socket_timeout"] = BROKER_SECONDS
+    # Threads beyond the number of connections would only wait; imports have threads of their own.
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS - RUN_AT_ONCE
     start_tracing("recourse-web")
-    with suppress(DBAPIError), transaction() as session:  # where it is away, the sign-in page tells it later
+    with suppress(DBAPIError), transaction() as session:  # without a database, the sign-in page does it later
         tell_the_way_in(app, session)
-    with told_of_the_end(), spool.in_use():
+    with noting_signals(), spool.in_use():
         yield
     stop_tracing()
     forget_engine()
 
 
 class _Static(StaticFiles):
-    """Files whose address changes with their content."""
+    """Static files, cached for good: their addresses change with their content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)
-        if scope["query_string"].decode("latin-1") == mark_of(path):  # and of another version's file, nothing is kept
+        if scope["query_string"].decode("latin-1") == mark_of(path):  # a file of another version is not cached
             answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 

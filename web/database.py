@@ -13,6 +13,5 @@ def _transaction() -> Iterator[Session]:
         yield session
 
 
-# Ends with the endpoint's function and not after the answer: what is said to be done is committed, and what was refused
-# is rolled back.
+# It ends with the endpoint's function, before the answer is sent: an answer never reports what is not committed.
 Database = Annotated[Session, Depends(_transaction, scope="function")]

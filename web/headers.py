@@ -1,4 +1,4 @@
-"""What every answer carries so that browsers do not let it be misused."""
+"""The security headers of every answer."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +21,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds these headers, and keeps answers out of shared caches unless the answer says otherwise itself."""
+    """Middleware that adds these headers, and `no-store` to answers that have no `Cache-Control` of their own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,30 +1,28 @@
-"""Whether the web app is alive, and whether it can do its work: for whoever starts, restarts and balances it."""
+"""Liveness and readiness, for process managers and load balancers."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy import text
 
-from models.session import DBAPIError, engine, in_words
-from web.proxies import comes_past_the_proxy
+from models.session import DBAPIError, check_database, in_words
+from web.proxies import is_proxy_untrusted
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
-    """200 while the process answers, also where all its threads are at work: what is away, a restart would not mend."""
+    """200 while the process answers, even with all its threads busy. A missing database is no reason to restart it."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 def ready() -> JSONResponse:
-    """200 if requests can be served, else 503. The broker is not asked: without it resets are written down and wait."""
+    """200 if requests can be served, else 503. The broker does not count: without it, resets are recorded and wait."""
     try:
-        with engine().connect() as connection:
-            connection.execute(text("SELECT 1 FROM reset LIMIT 1"))
+        check_database()
     except DBAPIError as error:
         return JSONResponse({"status": "unavailable", "database": in_words(error)}, 503)
-    told = {"status": "ok", "database": "ok"}
-    if comes_past_the_proxy():
-        told["proxy"] = "not trusted"  # for `recourse doctor`; the log says which
-    return JSONResponse(told)
+    status = {"status": "ok", "database": "ok"}
+    if is_proxy_untrusted():
+        status["proxy"] = "not trusted"  # for `recourse doctor`; the log names the proxy
+    return JSONResponse(status)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from models.access import Actor
-from web.problems import EXPLAINED, Problem
+from web.problems import Problem
 
 AGAIN_SECONDS = 30
 
@@ -75,17 +75,16 @@ class Places:
 
     def _must_be_free(self, actor: Actor) -> None:
         if self._of_people[actor.name] >= self._person:
-            raise self._refusal(429, "too-many-requests", f"You have {self._person} {self._what} open already")
+            raise self._refusal("too-many-requests", f"You have {self._person} {self._what} open already")
         if self._of_organizations[actor.organization_id] >= self._organization:
             words = f"Your organization has {self._organization} {self._what} open already"
-            raise self._refusal(429, "too-many-requests", words)
+            raise self._refusal("too-many-requests", words)
         if self.in_use >= self._total:
-            raise self._refusal(503, "busy", f"All {self._total} places for {self._what} are taken")
+            raise self._refusal("busy", f"All {self._total} places for {self._what} are taken")
 
-    def _refusal(self, status: int, code: str, why: str) -> Problem:
-        assert code in EXPLAINED
+    def _refusal(self, code: str, why: str) -> Problem:
         words = f"{why}. Nothing was changed. Try again in a moment."
-        return Problem(status, code, words, headers={"Retry-After": str(AGAIN_SECONDS)})
+        return Problem(code, words, headers={"Retry-After": str(AGAIN_SECONDS)})
 
 
 def _one_less(counts: Counter[Any], of: Any) -> None:

@@ -1,4 +1,4 @@
-"""Who a request comes from, behind a proxy: what a trusted one says, and nobody else."""
+"""The client behind a proxy, as named by trusted proxies alone."""
 
 import time
 
@@ -10,17 +10,17 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 log = structlog.get_logger(__name__)
 
 FORWARDED = "x-forwarded-for"
-SAID_EVERY = 3600.0  # seconds
+WARN_SECONDS = 3600.0  # between two warnings
 
 
 class ForwardedBy:
-    """Puts the client that a trusted proxy names in place of the proxy.
+    """Middleware that replaces the address of a trusted proxy by that of the client it names.
 
-    An address that is named by anybody else is not believed, and this is said: most likely it is the installation's
-    own proxy, and all who come through it count as one to the throttle of sign-ins.
+    Addresses named by anyone else are ignored, with a warning: most likely it is the installation's own proxy, and all
+    its clients count as one when sign-ins are throttled.
     """
 
-    not_trusted_at: float | None = None  # when such a one came last, on the monotonic clock
+    untrusted_at: float | None = None  # the last time, on the monotonic clock
 
     def __init__(self, app: ASGIApp, trusted: list[str]) -> None:
         self._app = app
@@ -30,18 +30,18 @@ class ForwardedBy:
         if scope["type"] == "http" and FORWARDED in Headers(scope=scope):
             peer = scope["client"][0] if scope.get("client") else ""
             if peer not in self._resolve.trusted_hosts:
-                self._say(peer)
+                self._warn(peer)
         await self._resolve(scope, receive, send)  # type: ignore[arg-type]
 
-    def _say(self, peer: str) -> None:
-        now, last = time.monotonic(), ForwardedBy.not_trusted_at
-        ForwardedBy.not_trusted_at = now
-        if last is None or now - last > SAID_EVERY:
-            remedy = "If it is your proxy, add it to RECOURSE_TRUSTED_PROXIES. If not, let nobody past the proxy."
+    def _warn(self, peer: str) -> None:
+        now, last = time.monotonic(), ForwardedBy.untrusted_at
+        ForwardedBy.untrusted_at = now
+        if last is None or now - last > WARN_SECONDS:
+            remedy = "If it is your proxy, add it to RECOURSE_TRUSTED_PROXIES. If not, block direct connections."
             log.warning("forwarded_by_untrusted", peer=peer, remedy=remedy)
 
 
-def comes_past_the_proxy() -> bool:
-    """Whether an address was named within the last hour by somebody who is not trusted to."""
-    last = ForwardedBy.not_trusted_at
-    return last is not None and time.monotonic() - last < SAID_EVERY
+def is_proxy_untrusted() -> bool:
+    """Returns whether an untrusted peer named a client's address within the last hour."""
+    last = ForwardedBy.untrusted_at
+    return last is not None and time.monotonic() - last < WARN_SECONDS

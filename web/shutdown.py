@@ -1,4 +1,4 @@
-"""The end of the server, for answers that would go on for ever: it waits for them, and tells them nothing itself."""
+"""Whether the server is shutting down, for endless answers: uvicorn waits for them, but does not notify them."""
 
 import signal
 import threading
@@ -9,26 +9,26 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Ending:
-    """Whether the server is about to end."""
+class Shutdown:
+    """Whether the server is shutting down."""
 
     begun = False
 
 
-ending = Ending()
+shutdown = Shutdown()
 
 
 @contextmanager
-def told_of_the_end() -> Iterator[None]:
-    """In the scope, a signal to end is noted, and then goes on to whoever minds it: the server itself."""
-    ending.begun = False
-    if threading.current_thread() is not threading.main_thread():  # signals come to the main thread alone
+def noting_signals() -> Iterator[None]:
+    """Within the scope, note a signal to stop, then pass it on to the server's own handler."""
+    shutdown.begun = False
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def note(number: int, frame: FrameType | None) -> None:
-        ending.begun = True
+        shutdown.begun = True
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

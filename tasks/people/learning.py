@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 from models import audit, learning
 from models.access import Actor, Permission
 from models.coursework import Step, steps_of
+from models.directory import user_of
 from models.files.files import StoredFile, attach
 from models.files.uploads import Upload, receive
+from models.people import User
 from models.records import (
     AssignmentSubmission,
     Certificate,
@@ -38,6 +40,16 @@ class Completed:
 
     completed_at: datetime
     certificate: str | None  # its serial
+
+
+def learner_seen_by(session: Session, actor: Actor, user_id: int) -> User:
+    """Returns the user whose courses the actor asks for: themselves, or anyone if the actor is an admin.
+
+    Raises `Forbidden`, `UserUnknown`.
+    """
+    if user_id != actor.user_id:
+        actor.must_have_one_of(Permission.COURSES, Permission.USERS)
+    return user_of(session, actor.organization_id, user_id)
 
 
 def may_complete(steps: Sequence[Step]) -> bool:

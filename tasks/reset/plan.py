@@ -164,6 +164,14 @@ def opened(token: str) -> Plan:
     )
 
 
+def opened_for(token: str, course: str, user_id: int | None = None) -> Plan:
+    """Returns the plan in a token. Raises `PlanInvalid` if it is for another course or, if given, another user."""
+    plan = opened(token)
+    if plan.course_code != course or (user_id is not None and plan.user_ids != [user_id]):
+        raise PlanInvalid
+    return plan
+
+
 def expired(plan: Plan) -> bool:
     """Whether the plan is too old to be confirmed."""
     return datetime.now(UTC) > plan.expires_at

@@ -84,6 +84,14 @@ def opened_proposal(token: str) -> Proposal:
     return Proposal(UUID(found["id"]), found["organization_id"], terms, figures, found["again"])
 
 
+def opened_proposal_of(rule: Rule, token: str) -> Proposal:
+    """Returns the rule's proposal in a signed token. Raises `PlanInvalid` if it is for another rule."""
+    proposal = opened_proposal(token)
+    if proposal.id != rule.id:
+        raise PlanInvalid
+    return proposal
+
+
 def check_room(session: Session, organization_id: int, *, hold: bool = False) -> None:
     """Raises `RuleInvalid` if the organization has as many rules as it may have: each rule adds work to every tick.
 

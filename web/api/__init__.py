@@ -1,24 +1,51 @@
-"""The HTTP API, `/v1`: a file a noun."""
+"""The HTTP API, `/v1`: an endpoint file a noun, its bodies and answers in `schemas`.
+
+Beside the endpoints:
+
+    document             the OpenAPI document
+    responses            problems and headers, as endpoints document them
+    parameters           parameters of several endpoints
+    paging               lists in pages
+    idempotency          requests that are done once
+    json_route           bodies that are not JSON
+    unknown_parameters   query parameters that do not exist
+"""
 
 from fastapi import APIRouter
 
-from web.api import analytics, groups, imports, learning, me, plans, resets, rules, users
-from web.api import events as reported_events
-from web.api import reset_stream as events
+from web.api import (
+    analytics,
+    enrolments,
+    events,
+    groups,
+    imports,
+    learning,
+    me,
+    plans,
+    reset_requests,
+    reset_stream,
+    resets,
+    rule_proposals,
+    rules,
+    users,
+)
 from web.api.document import describe
-from web.api.unknown import nothing_unknown
+from web.api.unknown_parameters import refuse_unknown_parameters
 
-__all__ = ["ROUTERS", "describe", "nothing_unknown"]
+__all__ = ["ROUTERS", "describe", "refuse_unknown_parameters"]
 
 ROUTERS: list[APIRouter] = [
     plans.router,
+    reset_requests.router,
     resets.router,
-    events.router,
+    reset_stream.router,
+    enrolments.router,
     learning.router,
     imports.router,
     analytics.router,
+    rule_proposals.router,
     rules.router,
-    reported_events.router,
+    events.router,
     groups.router,
     users.router,
     me.router,

@@ -1,81 +1,51 @@
-"""Events that make retraining rules due: reported by a program with a token, or by a system that signs."""
+"""Report events that make retraining rules due: with a token, or as a signed message without one."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import ConfigDict, Field
 
 from models.access import Actor, Permission
-from models.directory import course_of
-from models.events import Event, EventKind
-from models.refusals.requests import IdempotencyKeyMissing
+from models.events import Event
 from models.session import Session, transaction
 from models.tokens import Scope
 from models.training import Course
 from tasks.rules.event_sources import report_by_webhook
 from tasks.rules.events import report_event, rules_of
 from web.access import program_with
-from web.api.body import JsonRoute
-from web.api.document import problems
-from web.api.fields import KEY_LENGTH, NO_NUL, Answer, Body, IdempotencyKey
+from web.api.idempotency import IdempotencyKey
+from web.api.json_route import JsonRoute
+from web.api.responses import problems
+from web.api.schemas.events import EventReport, ReportedEvent
 from web.database import Database
 
 router = APIRouter(tags=["rules"], route_class=JsonRoute)
 
-Reporter = Annotated[Actor, Depends(program_with(Scope.EVENTS_WRITE))]
-Short = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+Reporter = Annotated[Actor, Depends(program_with(Scope.EVENTS_WRITE, Permission.COURSES))]
 
+Source = Annotated[UUID, Path(description="The id of the event source")]
 
-class Reported(Body):
-    """Something that happened."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"kind": "incident", "course": "SAFETY-101", "reason": "press 4", "group": "bern-2"}]
-        }
-    )
-
-    kind: EventKind
-    course: Short = Field(description="The course that is about it")
-    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
-    group: Short | None = Field(None, description="The code of a group, if it is about that group alone")
-
-
-class EventAnswer(Answer):
-    """An event as it was written down."""
-
-    id: int
-    kind: EventKind
-    course: str
-    reason: str
-    reported_at: datetime
-    rules_due: int = Field(description="Rules that it made due")
+PROBLEMS = ("course-unknown", "group-unknown", "forbidden", "reason-missing", "event-mismatch", "body-too-large")
+SIGNED_HEADERS = {
+    "webhook-id": "The message's id; the same id again is the same event",
+    "webhook-timestamp": "Seconds since 1970, at most five minutes off",
+    "webhook-signature": "`v1,` and the signature, as Standard Webhooks defines it",
+}
 
 
 @router.post(
     "/events",
     operation_id="reportEvent",
     status_code=202,
-    response_model=EventAnswer,
-    responses=problems(
-        "course-unknown",
-        "group-unknown",
-        "forbidden",
-        "reason-missing",
-        "event-mismatch",
-        "idempotency-key-missing",
-        "body-too-large",
-    ),
+    response_model=ReportedEvent,
+    responses=problems(*PROBLEMS, "idempotency-key-missing"),
 )
-def report(body: Reported, actor: Reporter, session: Database, key: IdempotencyKey = None) -> EventAnswer:
-    """Report an event: the rules that wait for it become due. The same key again is the same event, for good."""
-    if key is None or not 1 <= len(key) <= KEY_LENGTH or not all("!" <= letter <= "~" for letter in key):
-        raise IdempotencyKeyMissing
-    actor.must_have(Permission.COURSES)
-    course_of(session, actor.organization_id, body.course)
+def report(body: EventReport, actor: Reporter, session: Database, key: IdempotencyKey) -> ReportedEvent:
+    """Report an event: the rules that wait for it become due.
+
+    The same key always means the same event: here, keys are kept for good.
+    """
     event = report_event(session, actor, key=key, **body.model_dump())
     return _answer(session, event, body.course)
 
@@ -84,48 +54,37 @@ def report(body: Reported, actor: Reporter, session: Database, key: IdempotencyK
     "/hooks/{source}",
     operation_id="reportEventSigned",
     status_code=202,
-    response_model=EventAnswer,
-    responses=problems(
-        "signature-invalid",
-        "event-invalid",
-        "course-unknown",
-        "group-unknown",
-        "user-unknown",
-        "forbidden",
-        "reason-missing",
-        "event-mismatch",
-        "body-too-large",
-    ),
+    response_model=ReportedEvent,
+    responses=problems(*PROBLEMS, "signature-invalid", "event-invalid", "user-unknown"),
     openapi_extra={
         "security": [],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Reported"}}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/EventReport"}}},
         },
         "parameters": [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": words}
-            for name, words in {
-                "webhook-id": "The message's id; the same id again is the same event",
-                "webhook-timestamp": "Seconds since 1970, at most five minutes off",
-                "webhook-signature": "`v1,` and the signature, as Standard Webhooks says",
-            }.items()
+            for name, words in SIGNED_HEADERS.items()
         ],
     },
 )
-async def report_signed(source: UUID, request: Request) -> EventAnswer:
-    """The same, by a system whose source was opened with `recourse events sources add`: signed, and without a token."""
+async def report_signed(source: Source, request: Request) -> ReportedEvent:
+    """Report an event as a signed message (Standard Webhooks), without a token.
+
+    `recourse events sources add` opens a source: its address and its secret.
+    """
     body = await request.body()
     return await run_in_threadpool(_report_signed, source, dict(request.headers), body)
 
 
-def _report_signed(source: UUID, headers: dict[str, str], body: bytes) -> EventAnswer:
+def _report_signed(source: UUID, headers: dict[str, str], body: bytes) -> ReportedEvent:
     with transaction() as session:
         event = report_by_webhook(session, source, headers, body)
         return _answer(session, event, session.get_one(Course, event.course_id).code)
 
 
-def _answer(session: Session, event: Event, course: str) -> EventAnswer:
-    return EventAnswer(
+def _answer(session: Session, event: Event, course: str) -> ReportedEvent:
+    return ReportedEvent(
         id=event.id,
         kind=event.kind,
         course=course,

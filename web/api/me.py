@@ -1,4 +1,4 @@
-"""For whom a token speaks: what a program asks first."""
+"""The user of a token."""
 
 from typing import Annotated
 
@@ -7,29 +7,19 @@ from fastapi import APIRouter, Depends
 from models.access import Actor
 from models.people import Organization, User
 from web.access import program
-from web.api.document import problems
-from web.api.fields import Answer
+from web.api.responses import problems
+from web.api.schemas.users import TokenUser
 from web.database import Database
 
 router = APIRouter(tags=["me"])
 
 
-class Me(Answer):
-    """The user whose token it is."""
-
-    user_id: int
-    name: str
-    email: str
-    organization: str
-    permissions: list[str]
-
-
-@router.get("/me", operation_id="whoAmI", response_model=Me, responses=problems())
-def who_am_i(actor: Annotated[Actor, Depends(program)], session: Database) -> Me:
-    """The user whose token it is, with any scope."""
+@router.get("/me", operation_id="whoAmI", response_model=TokenUser, responses=problems())
+def who_am_i(actor: Annotated[Actor, Depends(program)], session: Database) -> TokenUser:
+    """Get the user in whose name the token acts. Any scope will do."""
     user = session.get_one(User, actor.user_id)
     organization = session.get_one(Organization, actor.organization_id)
-    return Me(
+    return TokenUser(
         user_id=user.id,
         name=user.name,
         email=user.email,

@@ -1,10 +1,11 @@
-"""The bodies of requests, and what keeps them from filling memory, disk and time.
+"""Request bodies, and what keeps them from filling memory, disk and time.
 
-    doors       which address asks for whom, as its dependencies say
-    reception   who sends a body is known before the first byte of it is read
-    rules       what a body may hold, and how many are read at once
-    pace        how slowly it may come
-    spool       the folder in which large ones wait, and how full it may be
+    doors      who may use each address, from its dependencies
+    reception  the sender is known before the first byte is read
+    limits     how large a body may be, and how many are read at once
+    pace       how slowly it may arrive
+    spool      the folder where large bodies are kept, and how full it may be
+    cut_off    forms whose file is too large
 
-Whatever is refused here is refused before anything is done. Nothing here holds a database connection while it waits.
+Bodies are refused before anything is done. No database connection is held while waiting.
 """

@@ -1,4 +1,4 @@
-"""Which address asks for whom."""
+"""Who may use each address."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ Guard = Callable[[Request], Actor]
 
 @dataclass(frozen=True)
 class Door:
-    """An address with its methods, and who guards it. Without a guard it is open to everybody."""
+    """An address with its methods and guards. Without guards it is open to everyone."""
 
     pattern: Pattern[str]
     methods: frozenset[str]
     guards: tuple[Guard, ...]
 
     def ask(self, request: Request) -> Actor | None:
-        """Who wants in; none where nobody asks. Raises what the guards raise."""
+        """Returns who sends the request, `None` at an open door. Raises what the guards raise."""
         actor = None
         for guard in self.guards:
             actor = guard(request)
@@ -32,13 +32,13 @@ class Door:
 
 
 class Doors:
-    """All addresses of some routers. They are read from the routes' own dependencies, so that no list can differ."""
+    """The addresses of some routers. Their guards come from the routes' own dependencies: there is no second list."""
 
     def __init__(self) -> None:
         self._all: list[Door] = []
 
     def add(self, routers: Iterable[APIRouter], prefix: str = "") -> None:
-        """Note the routers' addresses, in the order in which they are looked for."""
+        """Add the routers' addresses; earlier ones match first."""
         for router in routers:
             for route in router.routes:
                 if isinstance(route, APIRoute):
@@ -47,7 +47,7 @@ class Doors:
                     self._all.append(Door(pattern, frozenset(route.methods or ()), guards))
 
     def of(self, method: str, path: str) -> Door | None:
-        """The door that this request comes to; none where there is none."""
+        """Returns the door of this address, `None` if there is no such address."""
         return next((door for door in self._all if method in door.methods and door.pattern.match(path)), None)
 
 

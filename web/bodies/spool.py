@@ -1,6 +1,6 @@
-"""The folder in which large bodies wait until they are whole, and how full it may be.
+"""The folder where large bodies are kept until they are whole, and how full it may be.
 
-Its files have no names (they are deleted as they are made), so that nothing is left of a process that was killed.
+Its files have no names (they are deleted as soon as they are created), so a killed process leaves none behind.
 """
 
 import tempfile
@@ -13,19 +13,21 @@ from config.settings import settings
 from web.problems import Problem
 
 MEGABYTE = 1_000_000
-FULL = "There is no room for this file at the moment. Nothing was changed. Try again in a few minutes."
+FULL = "The server has no room for this file at the moment. Nothing was changed. Try again in a few minutes."
 
 
 class Spool:
-    """How much each organization has in the folder. To be used by the event loop alone."""
+    """How much of the folder each organization uses. For the event loop alone."""
 
     def __init__(self) -> None:
         self._bytes: Counter[int] = Counter()
 
     @contextmanager
     def share(self, organization_id: int) -> Iterator[Callable[[int], None]]:
-        """What a body takes for the time of the scope: to be told how many bytes it has. Raises `Problem` when the
-        folder is full, or half of it is this organization's."""
+        """Yields a function to call with a body's size as it grows; its share is freed at the end of the scope.
+
+        The function raises `Problem` if the folder would be full, or more than half of it this organization's.
+        """
         had = 0
 
         def grow(to: int) -> None:
@@ -33,7 +35,7 @@ class Spool:
             limit = settings().spool_limit_mb * MEGABYTE
             more = to - had
             if more and (self._bytes.total() + more > limit or self._bytes[organization_id] + more > limit // 2):
-                raise no_room()
+                raise Problem("busy", FULL, headers={"Retry-After": "60"})
             self._bytes[organization_id] += more
             had = to
 
@@ -47,8 +49,8 @@ class Spool:
 
 @contextmanager
 def in_use() -> Iterator[None]:
-    """Have the process's temporary files go to the folder, those of the form parser too. They would fill a container's
-    memory in `/tmp`."""
+    """Have the process's temporary files, the form parser's included, go to the folder. In a container, `/tmp` may be
+    memory."""
     before = tempfile.tempdir
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     tempfile.tempdir = str(folder())
@@ -59,10 +61,5 @@ def in_use() -> Iterator[None]:
 
 
 def folder() -> Path:
-    """Where it is."""
+    """Returns the folder's path."""
     return settings().spool_folder or settings().home.absolute() / "spool"
-
-
-def no_room() -> Problem:
-    """What is said when the folder holds as much as it may. A full disk says so itself, with 507."""
-    return Problem(503, "busy", FULL, headers={"Retry-After": "60"})

@@ -20,7 +20,7 @@ from tasks.people.sign_in import Attempt, begin_sign_in
 from web.access import Person, SignedIn, give_cookie
 from web.database import Database
 from web.hashing import in_turn
-from web.problems import again_after
+from web.problems import retry_after
 from web.source import remember, source_of
 from web.templating import page
 
@@ -95,7 +95,7 @@ def _show(
         request,
         "my_settings.html",
         status=error.status if error else 200,
-        headers=again_after(error) if error else None,
+        headers=retry_after(error) if error else None,
         sessions=sessions_of(session, person.user.id),
         zones=ZONES,
         done=done,

@@ -12,13 +12,13 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from config.settings import settings
 from models.coursework import steps_of
-from models.directory import TrainingLine, course_of, training_of
+from models.directory import TrainingLine, assigned_course, course_of, training_of
 from models.files.files import open_file
 from models.files.types import TYPES
 from models.people import User
 from models.refusals.base import Refused
 from models.refusals.files import FileTooLarge
-from models.refusals.training import CourseNotAssigned, StaleRegistration
+from models.refusals.training import StaleRegistration
 from models.session import Session, transaction
 from models.training import EnrolmentState
 from tasks.people.learning import complete, hand_in, hand_in_file, may_complete, record_progress, write_post
@@ -193,10 +193,7 @@ def download(file_id: Number, person: Person) -> Response:
 
 def _mine(session: Session, user: User, code: str) -> TrainingLine:
     """The course as it is assigned to the user. Raises `CourseNotAssigned`, `CourseUnknown`."""
-    found = training_of(session, user, code)
-    if not found:
-        raise CourseNotAssigned(course_of(session, user.organization_id, code).code, "you")
-    return found[0]
+    return assigned_course(session, user, code, whom="you")
 
 
 def _must_be_mine(session: Session, user: User, code: str, registration: UUID) -> None:

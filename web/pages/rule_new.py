@@ -10,13 +10,13 @@ from models.access import Permission
 from models.analytics import completion_by_course
 from models.groups import groups_with_size
 from models.refusals.base import Refused
-from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
+from models.refusals.resets import ConfirmMismatch, PlanExpired
 from models.refusals.rules import BrakeHolds
 from models.retraining import RuleKind, rule_of
 from models.session import Session
 from tasks.rules.dry_run import dry_run
 from tasks.rules.lifecycle import confirm_again, make_rule
-from tasks.rules.proposals import Proposal, opened_proposal, propose_again, propose_rule
+from tasks.rules.proposals import Proposal, opened_proposal, opened_proposal_of, propose_again, propose_rule
 from tasks.rules.terms import EVENTS
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
@@ -90,9 +90,7 @@ def confirm_rule(
 ) -> Response:
     """Confirm it again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
-    asked = opened_proposal(proposal)
-    if asked.id != rule.id:
-        raise PlanInvalid  # what is said in the address is part of the confirmation
+    asked = opened_proposal_of(rule, proposal)
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:

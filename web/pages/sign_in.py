@@ -18,7 +18,7 @@ from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.first_start import tell_the_way_in
 from web.hashing import in_turn
-from web.problems import again_after
+from web.problems import retry_after
 from web.source import remember, source_of
 from web.templating import page
 
@@ -65,7 +65,7 @@ def _again(request: Request, refusal: Refused, where: str, organization: str, em
         request,
         "sign_in.html",
         status=refusal.status,
-        headers=again_after(refusal),
+        headers=retry_after(refusal),
         next=where,
         organization=organization,
         only=only,

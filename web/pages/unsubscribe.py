@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from models.session import transaction
 from tasks.links import unsubscribing
 from tasks.people.preferences import unsubscribe as end_mails
-from web.problems import EXPLAINED, Problem
+from web.problems import Problem
 from web.templating import page
 
 router = APIRouter()
@@ -34,5 +34,5 @@ def unsubscribe(request: Request, token: str) -> Response:
 def _user_id(token: str) -> int:
     user_id = unsubscribing(token)
     if user_id is None:
-        raise Problem(404, "not-found", f"{EXPLAINED['not-found']} Take the link as it stands in the e-mail.")
+        raise Problem("not-found", "This link is not valid. Copy it from the e-mail exactly as it is.")
     return user_id

@@ -1,4 +1,4 @@
-"""Bulk imports: all of a file or nothing, and what is wrong with it by line."""
+"""Bulk imports: the whole file or nothing, with errors by line."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def user(email: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def test_users_are_added_and_changed_and_what_is_not_said_stays(api: httpx.Client, scene: Scene) -> None:
+def test_users_are_added_and_changed_and_missing_values_stay(api: httpx.Client, scene: Scene) -> None:
     first = send(api, "users", "email,name,locale\nnew@acme.example,Nia New,de-CH\nLEARNER-1@acme.example,Changed,\n")
 
     assert counts(first) == {"users": (2, 1, 1, 0)}
@@ -84,7 +84,7 @@ def test_users_are_added_and_changed_and_what_is_not_said_stays(api: httpx.Clien
     assert len(audited) == 2
 
 
-def test_a_spreadsheets_file_is_read_as_it_comes(api: httpx.Client) -> None:
+def test_a_file_from_a_spreadsheet_is_read(api: httpx.Client) -> None:
     written = b'\xef\xbb\xbfname,email\r\n"Ng, ""Kim""\r\nJr",kim@acme.example\r\n Lee , lee@acme.example \r\n'
 
     assert counts(send(api, "users", written, "text/csv; charset=utf-8")) == {"users": (2, 2, 0, 0)}
@@ -93,7 +93,7 @@ def test_a_spreadsheets_file_is_read_as_it_comes(api: httpx.Client) -> None:
     assert user("lee@acme.example")[0] == "Lee"
 
 
-def test_every_wrong_line_is_told_and_nothing_is_imported(api: httpx.Client) -> None:
+def test_every_invalid_line_is_reported_and_nothing_is_imported(api: httpx.Client) -> None:
     answer = send(
         api,
         "users",
@@ -127,7 +127,7 @@ def test_every_wrong_line_is_told_and_nothing_is_imported(api: httpx.Client) -> 
     assert ask("SELECT count(*) FROM audit WHERE action LIKE '%imported'") == 0
 
 
-def test_a_hundred_errors_are_told_and_the_rest_counted(api: httpx.Client) -> None:
+def test_a_hundred_errors_are_listed_and_the_rest_counted(api: httpx.Client) -> None:
     wrong = "".join("bad,Bad\n" for _ in range(150)) + "".join("same@acme.example,S\n" for _ in range(101))
 
     answer = send(api, "users", "email,name\n" + wrong)
@@ -158,7 +158,7 @@ ODD_FILES: list[tuple[str | bytes, Form, int, str]] = [
 ]
 
 
-def test_odd_files_are_refused_and_never_break_anything(scene: Scene) -> None:
+def test_malformed_files_are_refused_and_break_nothing(scene: Scene) -> None:
     for content, form, line, detail in ODD_FILES:
         file = io.BytesIO(content.encode() if isinstance(content, str) else content)
         with pytest.raises(ImportInvalid) as refused, transaction() as session:
@@ -200,7 +200,7 @@ def test_courses_come_with_their_activities(api: httpx.Client, scene: Scene) -> 
     assert ask("SELECT count(*) FROM activity a JOIN course c ON c.id = course_id WHERE code = 'SAFE-1'") == 3
 
 
-def test_what_is_wrong_with_courses_is_told_by_line(api: httpx.Client) -> None:
+def test_errors_in_courses_are_reported_by_line(api: httpx.Client) -> None:
     answer = send(
         api,
         "courses",
@@ -230,7 +230,7 @@ def test_what_is_wrong_with_courses_is_told_by_line(api: httpx.Client) -> None:
     assert [line for line, _ in errors(nested)] == [1, 1]
 
 
-def test_enrolments_are_made_changed_taken_back_and_made_again(api: httpx.Client, scene: Scene) -> None:
+def test_courses_are_assigned_changed_unassigned_and_assigned_again(api: httpx.Client, scene: Scene) -> None:
     run("""INSERT INTO "user" (organization_id, email, name) VALUES (:id, 'new@acme.example', 'New')""",
         id=scene.organization.id)  # fmt: skip
     known = scene.enrolments()[0]
@@ -247,18 +247,18 @@ def test_enrolments_are_made_changed_taken_back_and_made_again(api: httpx.Client
     assert counts(send(api, "enrolments", back, NDJSON)) == {"enrolments": (1, 0, 1, 0)}
     assert counts(send(api, "enrolments", back, NDJSON)) == {"enrolments": (1, 0, 0, 1)}
     assert ask("SELECT unassigned_at IS NOT NULL FROM enrolment WHERE id = :id", id=known.id)
-    # A file that does not say leaves it so
+    # A file without `assigned` leaves it unassigned
     for silent in (f"course,email\n{COURSE},{email}\n", f"course,email,assigned\n{COURSE},{email},\n"):
         assert counts(send(api, "enrolments", silent)) == {"enrolments": (1, 0, 0, 1)}
     assert ask("SELECT unassigned_at IS NOT NULL FROM enrolment WHERE id = :id", id=known.id)
-    # … and one that says so assigns it again
+    # … and one with it assigns the course again
     again = send(api, "enrolments", f"course,email,assigned\n{COURSE},{email},true\n")
     assert counts(again) == {"enrolments": (1, 0, 1, 0)}
     (now,) = rows("SELECT registration, state, progress, unassigned_at FROM enrolment WHERE id = :id", id=known.id)
     assert now == (known.registration, known.state, known.progress, None)
 
 
-def test_what_is_wrong_with_enrolments_is_told_by_line(api: httpx.Client) -> None:
+def test_errors_in_enrolments_are_reported_by_line(api: httpx.Client) -> None:
     make_scene("globex")
     answer = send(
         api,
@@ -292,17 +292,17 @@ def test_an_import_leaves_other_organizations_alone(api: httpx.Client) -> None:
     assert ask("SELECT title FROM course WHERE id = :id", id=other.course.id) == "Fire safety"
 
 
-def test_a_body_of_another_type_is_refused(api: httpx.Client) -> None:
+def test_a_body_of_another_media_type_is_refused(api: httpx.Client) -> None:
     for kind in ("", "application/json", "text/csv; charset=latin-1"):
         answer = send(api, "users", "email,name\n", kind)
         assert (answer.status_code, answer.json()["type"]) == (415, "/problems/media-type-unsupported")
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bodies.rules.IMPORT_LIMIT", 1_000_000)
+    monkeypatch.setattr("web.bodies.limits.IMPORT_LIMIT", 1_000_000)
     block = b"u@acme.example,User\n" * 30_000
 
-    for content in (block * 3, iter([block] * 3)):  # the second says nothing of its length
+    for content in (block * 3, iter([block] * 3)):  # the second does not declare its length
         answer = api.post("/v1/imports/users", content=content, headers={"Content-Type": CSV})
         assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
 
@@ -322,11 +322,11 @@ def test_memory_does_not_grow_with_the_file(scene: Scene, tmp_path: Path) -> Non
         tracemalloc.stop()
         return peak
 
-    most_memory(10)  # what is loaded once
+    most_memory(10)  # loads what is loaded once
     assert most_memory(40_000) < most_memory(2_000) + 2_000_000
 
 
-def test_two_imports_at_once_do_not_wait_in_a_ring(api: httpx.Client) -> None:
+def test_two_imports_at_once_do_not_deadlock(api: httpx.Client) -> None:
     lines = [f"u{number}@acme.example,U" for number in range(3000)]
     answers: list[httpx.Response] = []
 
@@ -343,7 +343,7 @@ def test_two_imports_at_once_do_not_wait_in_a_ring(api: httpx.Client) -> None:
     assert sum(answer.json()["counts"]["users"]["new"] for answer in answers) == 3000
 
 
-def test_the_command_line_imports_a_file_too(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_imports_a_file(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from cli.main import app as commands
 
     good, bad = tmp_path / "users.csv", tmp_path / "bad.ndjson"

@@ -1,4 +1,4 @@
-"""Resets through the HTTP API: plan, confirm, follow, stop, try again; each request done once."""
+"""Resets through the HTTP API: plan, confirm, follow, cancel, retry; each request done once."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def scene(database: str) -> Scene:
 
 @pytest.fixture
 def api(scene: Scene, served: str) -> Iterator[httpx.Client]:
-    """A program with a token of the admin's."""
+    """A program with the admin's token."""
     assert scene.admin.user_id is not None
     with client_of(served, token_for(scene.admin.user_id)) as client:
         yield client
@@ -62,7 +62,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["type"].removeprefix("/problems/")
 
 
-def test_a_plan_says_what_would_go_and_changes_nothing(api: httpx.Client, scene: Scene) -> None:
+def test_a_plan_shows_what_would_be_removed_and_changes_nothing(api: httpx.Client, scene: Scene) -> None:
     planned = plan(api, due_in_days=30)
 
     seen = scene.preview()
@@ -78,18 +78,18 @@ def test_a_plan_says_what_would_go_and_changes_nothing(api: httpx.Client, scene:
     assert ask("SELECT count(*) FROM reset") == 0
 
 
-def test_a_plan_says_who_is_left_out(api: httpx.Client, scene: Scene, post: Post) -> None:
+def test_a_plan_shows_who_is_left_out(api: httpx.Client, scene: Scene, post: Post) -> None:
     users = scene.users()[:3]
     scene.request(audience="users", users=[user.id for user in users])
     coordinator = post.take()[0]
-    post.deliver(coordinator)  # the ledger is written; nobody is cleared yet
+    post.deliver(coordinator)  # the ledger is written; no learner is cleared yet
 
     planned = plan(api)
 
     assert planned["excluded"] == [{"reason": "another reset of this learner is still open", "learners": 3}]
 
 
-def test_a_confirmed_plan_is_a_reset_that_runs(api: httpx.Client, post: Post) -> None:
+def test_a_confirmed_plan_runs_as_a_reset(api: httpx.Client, post: Post) -> None:
     planned = plan(api, due_in_days=30)
 
     answer = confirm(api, planned)
@@ -140,7 +140,7 @@ def test_a_group_is_reset(api: httpx.Client, scene: Scene, post: Post) -> None:
     assert problem(api.post(PLANS, json={"audience": "group"})) == (422, "audience-invalid")
 
 
-def test_a_plan_is_good_only_at_the_address_it_is_for(api: httpx.Client, scene: Scene) -> None:
+def test_a_plan_is_valid_only_at_its_own_address(api: httpx.Client, scene: Scene) -> None:
     one, other = scene.users()[:2]
     planned = plan(api, f"/v1/users/{one.id}/courses/{COURSE}/reset-plans")
 
@@ -152,7 +152,7 @@ def test_a_plan_is_good_only_at_the_address_it_is_for(api: httpx.Client, scene: 
     assert ask("SELECT count(*) FROM reset") == 0
 
 
-def test_a_reset_can_begin_later(api: httpx.Client, post: Post) -> None:
+def test_a_reset_can_start_later(api: httpx.Client, post: Post) -> None:
     later = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
 
     answer = confirm(api, plan(api, start_at=later.isoformat()))
@@ -171,7 +171,7 @@ def test_the_reason_may_come_with_the_request_instead(api: httpx.Client) -> None
     assert answer.json()["reason"] == "incident 7731"
 
 
-def test_what_is_refused_is_told_as_a_problem(api: httpx.Client) -> None:
+def test_refusals_are_answered_as_problems(api: httpx.Client) -> None:
     planned = plan(api)
     assert problem(confirm(api, planned, confirm="FIRE")) == (422, "confirm-mismatch")
     assert problem(confirm(api, planned | {"plan": planned["plan"] + "x"})) == (422, "plan-invalid")
@@ -186,7 +186,7 @@ def test_what_is_refused_is_told_as_a_problem(api: httpx.Client) -> None:
     refused = api.delete(RESETS)
     assert problem(refused) == (405, "method-not-allowed")
     assert refused.headers["allow"] == "POST"
-    assert api.patch("/v1/rules").headers["allow"] == "GET, POST"  # each of them a route of its own
+    assert api.patch("/v1/rules").headers["allow"] == "GET, POST"  # two separate routes
 
 
 def test_an_old_plan_is_refused(api: httpx.Client) -> None:
@@ -221,7 +221,7 @@ ODD_BODIES = [
 ]
 
 
-def test_odd_bodies_are_refused_and_never_break_anything(api: httpx.Client) -> None:
+def test_malformed_bodies_are_refused_and_break_nothing(api: httpx.Client) -> None:
     for body in ODD_BODIES:
         answer = api.post(PLANS, content=body.encode("latin-1"), headers={"Content-Type": "application/json"})
         assert problem(answer) in ((422, "request-invalid"), (422, "start-at-invalid")), body[:100]
@@ -238,7 +238,7 @@ ODD_ADDRESSES = [
 ]
 
 
-def test_odd_addresses_are_refused_and_never_break_anything(api: httpx.Client) -> None:
+def test_malformed_addresses_are_refused_and_break_nothing(api: httpx.Client) -> None:
     for path in ODD_ADDRESSES:
         assert problem(api.get(path)) == (422, "request-invalid"), path
     for path in ("/v1/resets/not-a-uuid", "/v1/resets/%00", "/v1/resets/not-a-uuid/items"):
@@ -251,7 +251,7 @@ ODD_PATHS = [
 ]
 
 
-def test_odd_ids_of_users_and_courses_are_refused(api: httpx.Client) -> None:
+def test_malformed_ids_of_users_and_courses_are_refused(api: httpx.Client) -> None:
     for path in ODD_PATHS:
         assert problem(api.post(f"/v1/{path}/reset-plans", json={})) == (422, "request-invalid"), path
 
@@ -259,7 +259,7 @@ def test_odd_ids_of_users_and_courses_are_refused(api: httpx.Client) -> None:
 def test_a_large_body_is_refused(api: httpx.Client) -> None:
     body = json.dumps({"reason": "x" * 2_000_000}).encode()
 
-    for content in (body, iter([body])):  # the second says nothing of its length
+    for content in (body, iter([body])):  # the second does not declare its length
         answer = api.post(PLANS, content=content, headers={"Content-Type": "application/json"})
         assert problem(answer) == (413, "body-too-large")
 
@@ -274,10 +274,10 @@ def test_a_request_without_a_key_is_refused(api: httpx.Client) -> None:
     assert ask("SELECT count(*) FROM reset") == 0
 
 
-def test_the_same_request_again_gets_the_same_answer_and_makes_no_second_reset(api: httpx.Client, post: Post) -> None:
+def test_a_repeated_request_gets_the_same_answer_and_makes_no_second_reset(api: httpx.Client, post: Post) -> None:
     planned = plan(api)
     first = confirm(api, planned)
-    post.drain()  # it is over by the time that it is asked again
+    post.drain()  # it has ended by the time that it is asked again
 
     second = confirm(api, planned)
 
@@ -288,7 +288,7 @@ def test_the_same_request_again_gets_the_same_answer_and_makes_no_second_reset(a
     assert ask("SELECT count(*) FROM reset") == 1
 
 
-def test_another_request_with_the_same_key_is_refused(api: httpx.Client) -> None:
+def test_a_different_request_with_the_same_key_is_refused(api: httpx.Client) -> None:
     assert confirm(api, plan(api)).status_code == 202
 
     other = confirm(api, plan(api))
@@ -309,14 +309,14 @@ def test_two_users_may_choose_the_same_key(api: httpx.Client, scene: Scene, serv
     assert answer.status_code == 202
 
 
-def test_a_refused_request_may_be_put_right_under_its_key(api: httpx.Client) -> None:
+def test_a_refused_request_can_be_corrected_under_its_key(api: httpx.Client) -> None:
     planned = plan(api)
     assert problem(confirm(api, planned, confirm="FIRE")) == (422, "confirm-mismatch")
 
     assert confirm(api, planned).status_code == 202
 
 
-def test_while_a_request_is_worked_on_the_same_key_is_told_so(api: httpx.Client, scene: Scene) -> None:
+def test_a_request_repeated_while_the_first_is_processed_is_refused(api: httpx.Client, scene: Scene) -> None:
     planned = plan(api)
     with transaction() as session:  # as the first request does
         held = f"idempotency {scene.admin.user_id} incident-7731"
@@ -327,7 +327,7 @@ def test_while_a_request_is_worked_on_the_same_key_is_told_so(api: httpx.Client,
     assert confirm(api, planned).status_code == 202
 
 
-def test_however_often_a_request_is_sent_at_once_there_is_one_reset(api: httpx.Client) -> None:
+def test_simultaneous_repetitions_make_one_reset(api: httpx.Client) -> None:
     planned = plan(api)
     with ThreadPoolExecutor(10) as senders:
         answers = list(senders.map(lambda _: confirm(api, planned), range(20)))
@@ -339,7 +339,7 @@ def test_however_often_a_request_is_sent_at_once_there_is_one_reset(api: httpx.C
     assert ask("SELECT count(*) FROM audit WHERE action = 'reset.requested'") == 1
 
 
-def test_what_has_not_changed_is_not_sent_again(api: httpx.Client, post: Post) -> None:
+def test_an_unchanged_reset_is_not_sent_again(api: httpx.Client, post: Post) -> None:
     where = confirm(api, plan(api)).headers["location"]
     tag = api.get(where).headers["etag"]
     assert tag.startswith('W/"')
@@ -353,7 +353,7 @@ def test_what_has_not_changed_is_not_sent_again(api: httpx.Client, post: Post) -
     assert changed.headers["etag"] != tag
 
 
-def test_resets_are_listed_a_page_at_a_time(api: httpx.Client, scene: Scene, post: Post) -> None:
+def test_resets_are_listed_in_pages(api: httpx.Client, scene: Scene, post: Post) -> None:
     users = scene.users()
     made = [scene.request(audience="users", users=[user.id]) for user in users[:5]]
     post.drain()
@@ -374,7 +374,7 @@ def test_resets_are_listed_a_page_at_a_time(api: httpx.Client, scene: Scene, pos
     assert finished["progress"]["total"] == 1
 
 
-def test_failed_learners_are_listed_and_tried_again(api: httpx.Client, scene: Scene, post: Post) -> None:
+def test_failed_learners_are_listed_and_retried(api: httpx.Client, scene: Scene, post: Post) -> None:
     failing = scene.enrolments()[:3]
     for enrolment in failing:
         fail_for(enrolment)
@@ -399,7 +399,7 @@ def test_failed_learners_are_listed_and_tried_again(api: httpx.Client, scene: Sc
     assert problem(api.post(f"{where}:retry-failed")) == (409, "nothing-to-retry")
 
 
-def test_a_reset_is_cancelled_once_and_for_all(api: httpx.Client, post: Post) -> None:
+def test_a_reset_is_cancelled_for_good(api: httpx.Client, post: Post) -> None:
     where = confirm(api, plan(api)).headers["location"]
 
     answers = [api.post(f"{where}:cancel") for _ in range(2)]
@@ -411,7 +411,7 @@ def test_a_reset_is_cancelled_once_and_for_all(api: httpx.Client, post: Post) ->
 
 
 def events(answer: httpx.Response) -> Iterator[dict[str, str]]:
-    """The events of a stream, as a browser would take them."""
+    """Yields the events of a stream, parsed as in a browser."""
     event: dict[str, str] = {}
     for line in answer.iter_lines():
         if line and not line.startswith(":"):
@@ -422,7 +422,7 @@ def events(answer: httpx.Response) -> Iterator[dict[str, str]]:
             event = {}
 
 
-def test_a_reset_is_followed_live_to_its_end(api: httpx.Client, post: Post) -> None:
+def test_a_reset_is_watched_live_to_its_end(api: httpx.Client, post: Post) -> None:
     where = confirm(api, plan(api)).headers["location"]
     with api.stream("GET", f"{where}/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -436,7 +436,7 @@ def test_a_reset_is_followed_live_to_its_end(api: httpx.Client, post: Post) -> N
     assert json.loads(last["data"]) | {"seconds": 0} == api.get(where).json() | {"seconds": 0}
 
 
-def test_what_was_seen_is_not_sent_again(api: httpx.Client, post: Post) -> None:
+def test_a_stream_repeats_no_event_after_a_reconnect(api: httpx.Client, post: Post) -> None:
     where = confirm(api, plan(api)).headers["location"]
     with api.stream("GET", f"{where}/events") as answer:
         seen = next(events(answer))
@@ -448,10 +448,10 @@ def test_what_was_seen_is_not_sent_again(api: httpx.Client, post: Post) -> None:
     assert seen["id"] not in {event["id"] for event in rest}
     assert rest[-1]["event"] == "done"
     known = api.get(f"{where}/events", headers={"Last-Event-ID": rest[-1]["id"]})
-    assert known.status_code == 204  # a browser then stops coming again
+    assert known.status_code == 204  # which stops a browser from reconnecting
 
 
-def test_a_stream_that_nobody_reads_any_more_is_closed(api: httpx.Client) -> None:
+def test_a_stream_without_a_reader_is_closed(api: httpx.Client) -> None:
     from web.api.reset_stream import STREAMS
 
     where = confirm(api, plan(api)).headers["location"]
@@ -462,7 +462,7 @@ def test_a_stream_that_nobody_reads_any_more_is_closed(api: httpx.Client) -> Non
     until(lambda: STREAMS.in_use == 0, 5)
 
 
-def test_there_are_only_so_many_streams(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_streams_is_limited(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.api.reset_stream.STREAMS._total", 1)
     where = confirm(api, plan(api)).headers["location"]
     with api.stream("GET", f"{where}/events") as answer:
@@ -474,7 +474,7 @@ def test_there_are_only_so_many_streams(api: httpx.Client, monkeypatch: pytest.M
     assert refused.headers["retry-after"] == "30"
 
 
-def test_a_stream_ends_when_the_server_is_told_to(scene: Scene, post: Post) -> None:
+def test_a_stream_ends_when_the_server_shuts_down(scene: Scene, post: Post) -> None:
     assert scene.admin.user_id is not None
     token, reset = token_for(scene.admin.user_id, Scope.RESETS_READ), scene.request()
     server = subprocess.Popen(
@@ -490,15 +490,15 @@ def test_a_stream_ends_when_the_server_is_told_to(scene: Scene, post: Post) -> N
             stream = events(answer)
             next(stream)
             server.send_signal(signal.SIGTERM)
-            assert list(stream) == []  # it ends as a stream does, and is not cut
+            assert list(stream) == []  # it ends properly and is not cut
         server.wait(5)
     finally:
         server.kill()
         server.communicate()
 
 
-def test_a_token_that_was_just_used_makes_no_request_wait(api: httpx.Client) -> None:
-    with transaction() as session:  # a long request of the same token
+def test_a_token_in_use_delays_no_other_request(api: httpx.Client) -> None:
+    with transaction() as session:  # a long request with the same token
         run("UPDATE api_token SET used_at = NULL")
         session.execute(text("SELECT 1 FROM api_token FOR UPDATE"))
         assert api.get("/v1/resets", timeout=3).status_code == 200

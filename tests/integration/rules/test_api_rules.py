@@ -1,4 +1,4 @@
-"""Retraining rules through the HTTP API, and events that are reported by whoever can sign."""
+"""Retraining rules through the HTTP API, and signed events."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -89,7 +89,7 @@ def test_the_same_key_makes_one_rule(client: httpx.Client) -> None:
         (CALENDAR | {"surprise": 1}, "request-invalid"),
     ],
 )
-def test_terms_that_cannot_be_are_refused(client: httpx.Client, terms: dict[str, object], problem: str) -> None:
+def test_invalid_terms_are_refused(client: httpx.Client, terms: dict[str, object], problem: str) -> None:
     answer = propose(client, **terms)
     assert answer.status_code in (404, 422)
     assert answer.json()["type"] == f"/problems/{problem}"
@@ -110,7 +110,7 @@ def test_an_event_makes_its_rules_due_once_however_often_it_is_reported(client: 
     assert rows("SELECT reason, state FROM reset") == [("incident: press 4, hand injury", "succeeded")]
 
 
-def test_the_history_of_a_rule_comes_a_page_at_a_time(client: httpx.Client, post: Post) -> None:
+def test_the_history_of_a_rule_comes_in_pages(client: httpx.Client, post: Post) -> None:
     rule = make(client, kind="event")
     for number in range(3):
         body = {"kind": "incident", "course": COURSE, "reason": f"{number}"}
@@ -126,7 +126,7 @@ def test_the_history_of_a_rule_comes_a_page_at_a_time(client: httpx.Client, post
     assert [one["due_at"] for one in seen] == sorted((one["due_at"] for one in seen), reverse=True)
 
 
-def test_a_group_is_made_filled_and_reset(client: httpx.Client, scene: Scene) -> None:
+def test_a_group_is_created_filled_and_reset(client: httpx.Client, scene: Scene) -> None:
     assert client.put("/v1/groups/bern-2", json={"name": "Bern"}).json() == {
         "code": "bern-2",
         "name": "Bern",
@@ -165,10 +165,10 @@ def signed(secret: str, body: str = BODY, number: str = "msg_1", at: datetime | 
     }
 
 
-def test_a_system_that_signs_reports_an_event_once(served: str, client: httpx.Client, source: tuple[UUID, str]) -> None:
+def test_a_signed_event_is_reported_once(served: str, client: httpx.Client, source: tuple[UUID, str]) -> None:
     make(client, kind="event")
     number, secret = source
-    for _ in range(2):  # a message that is sent again, by whomever, is no second event
+    for _ in range(2):  # a repeated message is no second event
         answer = httpx.post(f"{served}/v1/hooks/{number}", content=BODY, headers=signed(secret))
         assert answer.status_code == 202, answer.text
         assert answer.json()["rules_due"] == 1
@@ -176,7 +176,7 @@ def test_a_system_that_signs_reports_an_event_once(served: str, client: httpx.Cl
     assert secret not in str(rows("SELECT * FROM event_source"))
 
 
-def test_what_is_not_signed_as_it_should_be_is_refused(
+def test_a_wrongly_signed_event_is_refused(
     served: str, scene: Scene, source: tuple[UUID, str], subtests: pytest.Subtests
 ) -> None:
     number, secret = source
@@ -227,14 +227,12 @@ def test_a_group_of_another_organization_is_unknown(client: httpx.Client, served
         ({"kind": "once", "recurrence": None, "starts": "9999-12-31T23:59:59"}, "recurrence-invalid"),
     ],
 )
-def test_a_rule_beyond_the_calendar_is_a_problem_and_no_fault(
-    client: httpx.Client, terms: dict[str, object], code: str
-) -> None:
+def test_a_rule_outside_of_the_calendar_is_refused(client: httpx.Client, terms: dict[str, object], code: str) -> None:
     refused = propose(client, **CALENDAR | terms)
     assert (refused.status_code, refused.json()["type"]) == (422, f"/problems/{code}")
 
 
-def test_an_organization_has_so_many_rules_and_no_more(
+def test_the_number_of_an_organizations_rules_is_limited(
     client: httpx.Client, set_up: Callable[..., None], scene: Scene
 ) -> None:
     set_up(most_rules=2)
@@ -242,11 +240,11 @@ def test_an_organization_has_so_many_rules_and_no_more(
     waiting = propose(client, **CALENDAR).json()["proposal"]
     make_second = {"proposal": propose(client, **CALENDAR).json()["proposal"], "confirm": COURSE}
     assert client.post("/v1/rules", json=make_second, headers={"Idempotency-Key": "2"}).status_code == 201
-    # Neither is a third one proposed, nor one made that was proposed in time
+    # Neither can a third be proposed, nor one created that was proposed before
     refused = propose(client, **CALENDAR)
     assert refused.json()["detail"] == "Your organization has 2 rules; the limit is 2. Remove one first."
     late = {"proposal": waiting, "confirm": COURSE}
     assert client.post("/v1/rules", json=late, headers={"Idempotency-Key": "3"}).status_code == 422
-    # … until one is removed; and another organization has its own
+    # … until one is removed
     assert client.delete(f"/v1/rules/{first}").status_code == 204
     assert client.post("/v1/rules", json=late, headers={"Idempotency-Key": "4"}).status_code == 201

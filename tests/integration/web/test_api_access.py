@@ -1,4 +1,4 @@
-"""Who may do what through the HTTP API: every route for every role; and organizations, which are kept apart."""
+"""Permissions in the HTTP API: every route for every role, and organizations kept apart."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ ROLES = ("nobody", "no scope", "stranger", "learner", "people", "manager", "admi
 
 @dataclass(frozen=True)
 class Route:
-    """A route, what is sent to it, and the statuses by role."""
+    """A route, a request to it, and the statuses by role."""
 
     scope: Scope | None
     expected: dict[str, int]
@@ -38,7 +38,7 @@ class Route:
 def by_role(
     stranger: int, learner: int, people: int, manager: int, admin: int, *, no_scope: int = 403
 ) -> dict[str, int]:
-    """`stranger` is the admin of another organization, who names what is not theirs; `people` has the permission
+    """`stranger` is the admin of another organization, who uses ids of this one; `people` has the permission
     *Platform management: Users* alone, `manager` *Training: Manage courses* alone."""
     return dict(zip(ROLES, (401, no_scope, stranger, learner, people, manager, admin), strict=True))
 
@@ -62,9 +62,9 @@ TABLE: dict[tuple[str, str], Route] = {
     ("GET", "/v1/resets/{reset_id}"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("GET", "/v1/resets/{reset_id}/items"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("GET", "/v1/resets/{reset_id}/events"): Route(R, by_role(404, 403, 403, 200, 200)),
-    ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it is over
+    ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it has ended
     ("POST", "/v1/resets/{reset_id}:retry-failed"): Route(W, by_role(404, 403, 403, 409, 409)),
-    ("POST", "/v1/users/{user_id}/erase"): Route(  # with an address that is not theirs
+    ("POST", "/v1/users/{user_id}/erase"): Route(  # with another address
         PEOPLE, by_role(404, 403, 422, 403, 422), json={"confirm": "somebody@else.example"}
     ),
     ("GET", "/v1/users/{user_id}/courses"): Route(LEARN, by_role(404, 200, 200, 200, 200)),
@@ -78,7 +78,7 @@ TABLE: dict[tuple[str, str], Route] = {
     ("POST", UNDER + "/activities/{discussion}/posts"): Route(
         LEARN, by_role(409, 201, 409, 201, 201), json={"body": "What I took from it."}
     ),
-    ("PUT", UNDER + "/completion"): Route(LEARN, by_role(409, 422, 409, 200, 200)),  # not all is done yet
+    ("PUT", UNDER + "/completion"): Route(LEARN, by_role(409, 422, 409, 200, 200)),  # not finished yet
     ("POST", "/v1/imports/users"): Route(
         PEOPLE, by_role(200, 403, 200, 403, 200), content="email,name\nnew@acme.example,New\n"
     ),
@@ -109,7 +109,7 @@ TABLE: dict[tuple[str, str], Route] = {
         by_role(404, 403, 403, 202, 202),
         json={"course": "{code}", "kind": "incident", "reason": "press 4"},
     ),
-    ("POST", "/v1/hooks/{source}"): Route(None, dict.fromkeys(ROLES, 401), json={"kind": "incident"}),  # not signed
+    ("POST", "/v1/hooks/{source}"): Route(None, dict.fromkeys(ROLES, 401), json={"kind": "incident"}),  # unsigned
     ("GET", "/v1/groups"): Route(PEOPLE, by_role(200, 403, 200, 200, 200)),
     ("PUT", "/v1/groups/{group}"): Route(PEOPLE, by_role(200, 403, 200, 403, 200), json={"name": "Bern, shift 2"}),
     ("POST", "/v1/groups/{group}/members"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"join": MEMBERS}),
@@ -206,7 +206,7 @@ def setting(served: str, post: Post) -> Setting:
 
 
 def routes() -> set[tuple[str, str]]:
-    """Every method and path of the API, with the names that the table has for activities."""
+    """Returns every method and path of the API."""
     from web import api
 
     return {
@@ -238,7 +238,7 @@ def test_every_route_answers_every_role_as_the_table_says(setting: Setting) -> N
     }
 
 
-def test_what_is_another_organizations_is_answered_as_what_never_was(setting: Setting) -> None:
+def test_objects_of_another_organization_are_answered_as_if_they_did_not_exist(setting: Setting) -> None:
     for (method, path), route in TABLE.items():
         if "{" not in path:
             continue
@@ -246,19 +246,19 @@ def test_what_is_another_organizations_is_answered_as_what_never_was(setting: Se
             setting.ask("stranger", method, path, route, names) for names in (setting.known, setting.unknown)
         )
         assert theirs.status_code == nobodys.status_code, (method, path)
-        if (method, path) != ("PUT", "/v1/groups/{group}"):  # which makes one of their own
+        if (method, path) != ("PUT", "/v1/groups/{group}"):  # creates a group of their own
             same = ("type", "title", "status")
             assert [theirs.json()[name] for name in same] == [nobodys.json()[name] for name in same], (method, path)
 
 
-def test_a_list_holds_nothing_of_another_organization(setting: Setting) -> None:
+def test_a_list_contains_nothing_of_another_organization(setting: Setting) -> None:
     with client_of(setting.base, token_for(setting.users["stranger"])) as client:
         assert client.get("/v1/resets").json() == {"items": []}
         courses = client.get("/v1/analytics/courses").json()["items"]
         assert all(course["course"].startswith("OTHER-") for course in courses)
 
 
-def test_a_token_that_is_odd_old_or_revoked_is_refused(setting: Setting) -> None:
+def test_a_malformed_expired_or_revoked_token_is_refused(setting: Setting) -> None:
     admin = setting.users["admin"]
     expired, revoked, of_nobody = token_for(admin), token_for(admin), token_for(setting.users["manager"])
     run("UPDATE api_token SET expires_at = now() - interval '1 second' WHERE id = (SELECT max(id) - 2 FROM api_token)")
@@ -273,7 +273,7 @@ def test_a_token_that_is_odd_old_or_revoked_is_refused(setting: Setting) -> None
     assert basic.status_code == 401
 
 
-def test_a_browsers_cookie_is_no_bearer_token(setting: Setting) -> None:
+def test_a_session_cookie_is_not_a_bearer_token(setting: Setting) -> None:
     from models.people import User
     from models.session import transaction
     from models.sign_in import begin_session
@@ -284,7 +284,7 @@ def test_a_browsers_cookie_is_no_bearer_token(setting: Setting) -> None:
     assert httpx.get(f"{setting.base}/v1/me", cookies={"recourse": token}).status_code == 401
 
 
-def test_a_token_says_whose_it_is(setting: Setting) -> None:
+def test_a_token_names_its_user(setting: Setting) -> None:
     with client_of(setting.base, token_for(setting.users["manager"], R)) as client:
         assert client.get("/v1/me").json() == {
             "user_id": setting.users["manager"],
@@ -356,7 +356,7 @@ def test_a_grader_gives_scores(setting: Setting) -> None:
             assert refused.status_code == (201 if odd == "1e-400" else 422), odd
 
 
-def test_analytics_come_a_page_at_a_time_and_whole_as_csv(setting: Setting) -> None:
+def test_analytics_come_in_pages_or_whole_as_csv(setting: Setting) -> None:
     scene = setting.scene
     do_everything(scene.enrolments()[3])
     run('UPDATE "user" SET name = \'=HYPERLINK("x")\' WHERE id = :id', id=scene.enrolments()[3].user_id)

@@ -1,16 +1,16 @@
-"""The web app's health, for whoever starts and balances it."""
+"""The web app's health, for process managers and load balancers."""
 
 import httpx
 
 from tests.scenes import run
 
 
-def test_it_says_that_it_is_alive_and_ready(served: str) -> None:
+def test_the_web_app_is_alive_and_ready(served: str) -> None:
     assert httpx.get(f"{served}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{served}/readyz").json() == {"status": "ok", "database": "ok"}
 
 
-def test_it_is_alive_but_not_ready_while_the_tables_are_not_there(served: str) -> None:
+def test_without_its_tables_the_web_app_is_alive_but_not_ready(served: str) -> None:
     run("ALTER TABLE reset RENAME TO reset_gone")
 
     answer = httpx.get(f"{served}/readyz")

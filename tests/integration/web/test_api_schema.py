@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document: what it says of itself is so, whatever it is sent."""
+"""The API conforms to its own OpenAPI document, whatever it is sent."""
 
 import json
 import os
@@ -32,15 +32,15 @@ CHECKS = (
     "allow_header_conformance",
     "ignored_auth",
 )
-# SCHEMATHESIS=long goes on for minutes, through every value that the document says is the first or the last.
+# SCHEMATHESIS=long runs for minutes and tries every boundary value of the document.
 LONG = os.environ.get("SCHEMATHESIS") == "long"
 EXAMPLES, PHASES = ("60", "examples,coverage,fuzzing") if LONG else ("6", "examples,fuzzing")
 
 
-def test_nothing_breaks_and_every_answer_is_documented(
+def test_no_request_breaks_the_api_and_every_answer_is_documented(
     served: str, post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.api.reset_stream.LONGEST_SECONDS", 0.0)  # nobody works on the resets that are made here
+    monkeypatch.setattr("web.api.reset_stream.LONGEST_SECONDS", 0.0)  # no worker runs these resets
     scene = make_scene()
     over = scene.request(audience="completed")
     post.drain()
@@ -84,9 +84,9 @@ def document(base: str) -> dict[str, Any]:
     return dict(httpx.get(f"{base}/v1/openapi.json").json())
 
 
-def test_the_document_tells_programs_all_they_need(served: str) -> None:
-    said = document(served)
-    operations = [operation for path in said["paths"].values() for operation in path.values()]
+def test_the_document_describes_every_operation_in_full(served: str) -> None:
+    found = document(served)
+    operations = [operation for path in found["paths"].values() for operation in path.values()]
 
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     for operation in operations:
@@ -102,9 +102,9 @@ def test_the_document_tells_programs_all_they_need(served: str) -> None:
         for media in operation.get("requestBody", {}).get("content", {}).values():
             schema = media["schema"]
             if "$ref" in schema:
-                schema = said["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+                schema = found["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
             assert "example" in media or schema["examples"]
-    assert said["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert found["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     keyed = [
         parameter
         for operation in operations
@@ -115,11 +115,11 @@ def test_the_document_tells_programs_all_they_need(served: str) -> None:
     assert all(parameter["required"] for parameter in keyed)
 
 
-def test_every_answer_has_an_example_that_is_one(served: str) -> None:
-    said = document(served)
+def test_every_answer_has_a_valid_and_complete_example(served: str) -> None:
+    found = document(served)
     named = {
         media["schema"]["$ref"]
-        for path in said["paths"].values()
+        for path in found["paths"].values()
         for operation in path.values()
         for status, answer in operation["responses"].items()
         for kind, media in answer.get("content", {}).items()
@@ -128,14 +128,14 @@ def test_every_answer_has_an_example_that_is_one(served: str) -> None:
     assert len(named) > 10
 
     for reference in named:
-        schema = said["components"]["schemas"][reference.rsplit("/", 1)[1]]
+        schema = found["components"]["schemas"][reference.rsplit("/", 1)[1]]
         (example,) = schema["examples"]
-        jsonschema.validate(example, schema | {"components": said["components"]})
+        jsonschema.validate(example, schema | {"components": found["components"]})
         assert example.keys() == schema["properties"].keys()
 
 
-def test_every_type_of_problem_that_is_documented_exists_and_is_explained(served: str) -> None:
-    from web.problems import EXPLAINED
+def test_every_documented_problem_type_exists_and_has_a_page(served: str) -> None:
+    from web.problems import KINDS
 
     documented = {
         code
@@ -145,7 +145,7 @@ def test_every_type_of_problem_that_is_documented_exists_and_is_explained(served
         if status >= "400"
         for code in answer["content"]["application/problem+json"]["examples"]
     }
-    codes = {kind.code for kind in Refused.__subclasses__()} | EXPLAINED.keys()
+    codes = {kind.code for kind in Refused.__subclasses__()} | KINDS.keys()
 
     assert documented <= codes
     with client_of(served) as client:

@@ -1,4 +1,4 @@
-"""What the API does not know is refused: every field of every body and every query parameter, on every route."""
+"""The API refuses whatever it does not know: fields and query parameters, on every route."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def api(served: str) -> Iterator[Api]:
 
 
 def objects_in(api: Api, schema: dict[str, Any], seen: set[str]) -> Iterator[dict[str, Any]]:
-    """Every object that the schema allows, at any depth."""
+    """Yields every object of the schema, at any depth."""
     if not schema or schema.get("$ref") in seen:
         return
     if "$ref" in schema:
@@ -57,7 +57,7 @@ def objects_in(api: Api, schema: dict[str, Any], seen: set[str]) -> Iterator[dic
         yield from objects_in(api, part, seen)
 
 
-def test_no_route_passes_over_a_query_parameter(api: Api, subtests: pytest.Subtests) -> None:
+def test_every_route_refuses_unknown_query_parameters(api: Api, subtests: pytest.Subtests) -> None:
     for method, path, operation in api.operations():
         with subtests.test(method=method, path=path):
             refused = api.send(method, path, params={"limti": "1"})
@@ -67,17 +67,17 @@ def test_no_route_passes_over_a_query_parameter(api: Api, subtests: pytest.Subte
             assert all(name in refused.json()["detail"] for name in known)
 
 
-def test_no_route_passes_over_a_field_of_its_body(api: Api, subtests: pytest.Subtests) -> None:
+def test_every_route_refuses_unknown_fields(api: Api, subtests: pytest.Subtests) -> None:
     for method, path, operation in api.operations():
         content = operation.get("requestBody", {}).get("content", {})
         if method == "GET" or "text/csv" in content:
-            continue  # has none, and below
+            continue  # without a body, and tested below
         with subtests.test(method=method, path=path):
             schema = api.resolved(content["application/json"]["schema"]) if content else {}
             example = schema["examples"][0] if schema else {}
             refused = api.send(method, path, json=example | {"completed_at": "2020-01-01"})
             if operation["operationId"] == "reportEventSigned":
-                assert refused.status_code == 401  # nothing is looked at before the signature
+                assert refused.status_code == 401  # the signature is checked first
             else:
                 assert (refused.status_code, refused.json()["type"]) == (422, "/problems/request-invalid")
                 at = "body.completed_at" if schema else "body"
@@ -90,7 +90,7 @@ def put(api: Api, address: str, body: str) -> int:
     return api.client.put(address, content=body, headers={"Content-Type": "application/json"}).status_code
 
 
-def test_a_date_of_completion_is_not_passed_over(api: Api) -> None:
+def test_a_completion_refuses_a_body(api: Api) -> None:
     registration = ask("SELECT registration FROM enrolment LIMIT 1")
     address = f"/v1/registrations/{registration}/completion"
     for body in ('{"completed_at": "2020-01-01T00:00:00Z"}', "[]", "null", "now", '{"a": 1}'):
@@ -101,19 +101,19 @@ def test_a_date_of_completion_is_not_passed_over(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["users", "courses", "enrolments"])
-def test_no_import_passes_over_a_column(api: Api, kind: str) -> None:
+def test_every_import_refuses_unknown_columns(api: Api, kind: str) -> None:
     known = {"users": ["email", "name"], "courses": ["code", "title"], "enrolments": ["course", "email"]}[kind]
     csv = ",".join([*known, "progress"]) + "\n" + ",".join(["a@b.example"] * 3) + "\n"
-    said = api.client.post(f"/v1/imports/{kind}", content=csv, headers={"Content-Type": "text/csv"})
-    assert (said.status_code, said.json()["type"]) == (422, "/problems/import-invalid")
-    assert "'progress' is not a column" in said.json()["detail"]
+    refused = api.client.post(f"/v1/imports/{kind}", content=csv, headers={"Content-Type": "text/csv"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/import-invalid")
+    assert "'progress' is not a column" in refused.json()["detail"]
     lines = json.dumps(dict.fromkeys([*known, "progress"], "a@b.example")) + "\n"
-    said = api.client.post(f"/v1/imports/{kind}", content=lines, headers={"Content-Type": "application/x-ndjson"})
-    assert (said.status_code, "progress: there is no such column" in said.json()["detail"]) == (422, True)
+    refused = api.client.post(f"/v1/imports/{kind}", content=lines, headers={"Content-Type": "application/x-ndjson"})
+    assert (refused.status_code, "progress: there is no such column" in refused.json()["detail"]) == (422, True)
 
 
-def test_an_import_passes_over_nothing_within_an_activity(api: Api) -> None:
+def test_an_import_refuses_unknown_keys_of_an_activity(api: Api) -> None:
     activity = {"reference": "intro", "kind": ActivityKind.LESSON, "title": "Introduction", "minutes": "20"}
     line = json.dumps({"code": "NEW-1", "title": "New", "activities": [activity]}) + "\n"
-    said = api.client.post("/v1/imports/courses", content=line, headers={"Content-Type": "application/x-ndjson"})
-    assert (said.status_code, "minutes: there is no such column" in said.json()["detail"]) == (422, True)
+    refused = api.client.post("/v1/imports/courses", content=line, headers={"Content-Type": "application/x-ndjson"})
+    assert (refused.status_code, "minutes: there is no such column" in refused.json()["detail"]) == (422, True)

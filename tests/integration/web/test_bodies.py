@@ -1,4 +1,4 @@
-"""Who may, is decided before a body is read; and no body fills memory or disk."""
+"""The sender is checked before a body is read, and no body fills memory or disk."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ def bearer(user_id: int | None) -> dict[str, str]:
 
 
 def waiting_bytes() -> int:
-    """What this process has in temporary files, which have no names."""
+    """Returns the size of this process's temporary files, which have no names."""
     found = 0
     for one in Path("/proc/self/fd").iterdir():
         try:
@@ -58,7 +58,7 @@ def blocks(megabytes: int) -> Iterator[bytes]:
     return (b"x" * 100_000 for _ in range(megabytes * 10))
 
 
-def test_an_upload_of_nobody_is_refused_before_it_is_read(served: str, scene: Scene, lines: list[Line]) -> None:
+def test_an_upload_without_a_session_is_refused_before_it_is_read(served: str, scene: Scene, lines: list[Line]) -> None:
     before = waiting_bytes()
     upload = f"/my/courses/{COURSE}/attempts/1"
     for headers, status in (
@@ -69,15 +69,17 @@ def test_an_upload_of_nobody_is_refused_before_it_is_read(served: str, scene: Sc
         for length in ({"Content-Length": "49000000"}, {"Transfer-Encoding": "chunked"}):
             line = Line(served, "POST", upload, headers | length | {"Content-Type": FORM})
             lines.append(line)
-            assert line.answer(5)[0] == status, "on its head alone"
+            assert line.answer(5)[0] == status, "refused on its head alone"
             sender = threading.Thread(target=line.send, args=[blocks(20)], daemon=True)
             sender.start()
     time.sleep(1)
     assert waiting_bytes() - before < 100_000
 
 
-def test_every_address_asks_who_sends_before_it_reads(served: str, scene: Scene, subtests: pytest.Subtests) -> None:
-    """But for those that anybody may send something to."""
+def test_every_address_checks_the_sender_before_it_reads_the_body(
+    served: str, scene: Scene, subtests: pytest.Subtests
+) -> None:
+    """Except those open to everyone."""
     open_to_all = {"/sign-in", "/first-start", "/unsubscribe/{token}", "/v1/hooks/{source}"}
     values = {"code": COURSE, "activity_id": 1, "user_id": 1, "file_id": 1, "endpoint_id": 1, "serial": "x"}
     values |= {name: str(uuid4()) for name in ("reset_id", "rule_id", "message_id", "registration", "token", "source")}
@@ -99,14 +101,14 @@ def test_every_address_asks_who_sends_before_it_reads(served: str, scene: Scene,
                 line.close()
 
 
-def test_what_anybody_may_send_is_small(served: str, scene: Scene) -> None:
+def test_bodies_from_unknown_senders_are_small(served: str, scene: Scene) -> None:
     for path, kind in (("/sign-in", URLENCODED), (f"/v1/hooks/{uuid4()}", "application/json")):
         for content in (b"x" * 33_000, iter([b"x" * 1_000] * 33)):
             answer = httpx.post(served + path, content=content, headers={"Content-Type": kind})
             assert (answer.status_code, "larger than the 32 KB" in answer.text) == (413, True)
 
 
-def test_a_body_that_is_chunked_is_held_to_its_limit_too(served: str, scene: Scene) -> None:
+def test_a_chunked_body_has_the_same_limit(served: str, scene: Scene) -> None:
     for path, headers in (
         ("/my/settings", cookie_of(served, scene.admin.user_id) | {"Content-Type": URLENCODED}),
         (f"/v1/courses/{COURSE}/reset-plans", bearer(scene.admin.user_id) | {"Content-Type": "application/json"}),
@@ -115,11 +117,11 @@ def test_a_body_that_is_chunked_is_held_to_its_limit_too(served: str, scene: Sce
         assert (answer.status_code, "larger than the 1 MB" in answer.text) == (413, True), answer.text
 
 
-def test_who_was_deactivated_while_it_came_is_refused(served: str, scene: Scene, lines: list[Line]) -> None:
+def test_a_user_deactivated_while_the_body_arrives_is_refused(served: str, scene: Scene, lines: list[Line]) -> None:
     user = make_user(scene.organization.id, "slow@acme.example", *scene.admin.permissions)
     csv = b"email,name\nnew@acme.example,New\n"
-    told = bearer(user.id) | {"Content-Type": "text/csv", "Content-Length": str(len(csv))}
-    line = Line(served, "POST", "/v1/imports/users", told, csv[:10])
+    headers = bearer(user.id) | {"Content-Type": "text/csv", "Content-Length": str(len(csv))}
+    line = Line(served, "POST", "/v1/imports/users", headers, csv[:10])
     lines.append(line)
     time.sleep(0.5)
     run('UPDATE "user" SET active = false WHERE id = :id', id=user.id)
@@ -128,12 +130,12 @@ def test_who_was_deactivated_while_it_came_is_refused(served: str, scene: Scene,
     assert ask("SELECT count(*) FROM \"user\" WHERE email = 'new@acme.example'") == 0
 
 
-def test_uploads_are_bounded_by_person_and_leave_the_others_theirs(
+def test_one_persons_uploads_are_limited_and_do_not_block_others(
     served: str, scene: Scene, lines: list[Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from web.bodies.rules import UPLOADS  # imports tasks, which no test module may
+    from web.bodies.limits import UPLOADS  # imports tasks, which test modules must not
 
-    monkeypatch.setattr("web.bodies.rules.UPLOAD_PATIENCE", 0.5)
+    monkeypatch.setattr("web.bodies.limits.UPLOAD_PATIENCE", 0.5)
     learners = scene.users()
     upload = f"/my/courses/{COURSE}/attempts/1"
     mine = cookie_of(served, learners[0].id) | {"Content-Type": FORM, "Content-Length": "40000000"}
@@ -160,7 +162,7 @@ def test_uploads_are_bounded_by_person_and_leave_the_others_theirs(
     assert ask("SELECT count(*) FROM stored_file WHERE filename = 'a.txt'") == 1
 
 
-def test_the_folder_of_waiting_bodies_is_bounded_and_one_organization_has_half(
+def test_the_spool_is_limited_and_one_organization_gets_at_most_half(
     served: str, scene: Scene, lines: list[Line], set_up: Callable[..., None]
 ) -> None:
     set_up(spool_limit_mb=100)
@@ -186,7 +188,9 @@ def test_the_folder_of_waiting_bodies_is_bounded_and_one_organization_has_half(
     until(lambda: waiting_bytes() - before < 1_000_000, 20)
 
 
-def test_bodies_wait_in_the_folder_that_is_set(served: str, scene: Scene, lines: list[Line], tmp_path: Path) -> None:
+def test_bodies_are_spooled_in_the_configured_folder(
+    served: str, scene: Scene, lines: list[Line], tmp_path: Path
+) -> None:
     mine = bearer(scene.admin.user_id) | {"Content-Type": "text/csv", "Content-Length": "40000000"}
     lines.append(Line(served, "POST", "/v1/imports/users", mine, b"email,name\n"))
     lines[0].send(blocks(5))
@@ -208,7 +212,7 @@ def test_bodies_wait_in_the_folder_that_is_set(served: str, scene: Scene, lines:
     assert all(one.startswith(f"{tmp_path}/spool/") for one in folders())
 
 
-def test_one_organizations_imports_leave_the_others_theirs(served: str, scene: Scene, lines: list[Line]) -> None:
+def test_one_organizations_imports_do_not_block_others(served: str, scene: Scene, lines: list[Line]) -> None:
     other = make_scene("globex", learners=1)
     mine = bearer(scene.admin.user_id) | {"Content-Type": "text/csv"}
     begun = mine | {"Content-Length": "1000"}
@@ -227,8 +231,8 @@ def test_one_organizations_imports_leave_the_others_theirs(served: str, scene: S
     assert theirs.status_code == 200
 
 
-def test_imports_that_run_leave_connections_for_pages(served: str, scene: Scene) -> None:
-    """Each waits for a lock that is held here, with a connection of its own."""
+def test_running_imports_leave_connections_for_pages(served: str, scene: Scene) -> None:
+    """Each waits for a lock held here, on a connection of its own."""
     from sqlalchemy import text
 
     from models.session import transaction
@@ -260,13 +264,12 @@ def test_imports_that_run_leave_connections_for_pages(served: str, scene: Scene)
     assert done == [200] * 6
 
 
-def test_a_disk_that_is_full_is_said(served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`/dev/full` is one."""
+def test_a_full_disk_is_reported(served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def full(**_: object) -> object:
         return os.fdopen(os.open("/dev/full", os.O_RDWR), "w+b", buffering=0)
 
-    monkeypatch.setattr("web.api.imports.TemporaryFile", full)
+    monkeypatch.setattr("web.api.import_files.TemporaryFile", full)
     answer = httpx.post(
         f"{served}/v1/imports/users",
         content=b"email,name\nu@x.example,U\n",

@@ -1,4 +1,4 @@
-"""Many who sign in at once, and many who come from one address."""
+"""Many sign-ins at once, and many from one address."""
 
 import time
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def web(scene: Scene, tmp_path: Path) -> Iterator[WebApp]:
 
 
 def memory(app: WebApp) -> float:
-    """What the process has of real memory, in MB."""
+    """Returns the process's resident memory in MB."""
     status = Path(f"/proc/{app.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
@@ -50,7 +50,7 @@ def give_password(user: User) -> str:
 def attempt(
     base: str, email: str, password: str, address: str = "", client: httpx.Client | None = None
 ) -> httpx.Response:
-    """An attempt to sign in, in a new browser or in this one, through a proxy that says where it comes from."""
+    """Try to sign in, in a new browser or this one, through a proxy that names the client's address."""
     headers = {"X-Forwarded-For": address} if address else {}
     with client or httpx.Client() as browser:
         browser.headers = httpx.Headers(headers)
@@ -59,13 +59,13 @@ def attempt(
 
 
 def browser_of(base: str, email: str, address: str = "") -> dict[str, str]:
-    """The cookies of a browser in which somebody has signed in and out again."""
+    """Returns the cookies of a browser in which a user signed in and out again."""
     answer = attempt(base, email, PASSWORD, address)
     assert answer.status_code == 303, answer.text
     return {name: value for name, value in answer.cookies.items() if name != "recourse"}
 
 
-def test_many_sign_ins_at_once_take_little_memory_and_no_page_waits_for_them(web: WebApp, scene: Scene) -> None:
+def test_many_sign_ins_at_once_take_little_memory_and_delay_no_page(web: WebApp, scene: Scene) -> None:
     mine = give_password(scene.users()[0])
     browser_of(web.url, mine)
     web.get("/verify/x")
@@ -85,12 +85,12 @@ def test_many_sign_ins_at_once_take_little_memory_and_no_page_waits_for_them(web
 
     print(f"memory {before:.0f} MB, at most {peak:.0f} MB; slowest page {slowest:.2f} s; {sorted(set(statuses))}")  # noqa: T201
     assert set(statuses) <= {401, 503}
-    assert statuses.count(401) >= AT_ONCE // 8, "as many as a busy machine can look at in time"
+    assert statuses.count(401) >= AT_ONCE // 8, "as many as a busy machine can check in time"
     assert peak - before < MORE_MEMORY
     assert slowest < 5
 
 
-def test_who_cannot_be_looked_at_in_time_is_told_when_to_come_again(
+def test_a_sign_in_that_waits_too_long_is_told_when_to_try_again(
     served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from models import passwords
@@ -105,11 +105,11 @@ def test_who_cannot_be_looked_at_in_time_is_told_when_to_come_again(
             passwords._turns.release()
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert "Too many people are signing in at once" in refused.text
-    assert ask("SELECT count(*) FROM sign_in_failure") == 0, "it was no failure of theirs"
+    assert ask("SELECT count(*) FROM sign_in_failure") == 0, "it does not count as a failure"
     assert attempt(served, email, PASSWORD).status_code == 303
 
 
-def test_what_is_hashed_holds_no_connection(served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashing_a_password_holds_no_connection(served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     from models import passwords
 
     email = give_password(scene.users()[0])
@@ -119,7 +119,7 @@ def test_what_is_hashed_holds_no_connection(served: str, scene: Scene, monkeypat
     with ThreadPoolExecutor(20) as people:
         waiting = [people.submit(attempt, served, email, PASSWORD, f"198.51.100.{n}") for n in range(20)]
         try:
-            until(lambda: ask("SELECT count(*) FROM sign_in_failure") >= 8)  # so many have got as far as the hashing
+            until(lambda: ask("SELECT count(*) FROM sign_in_failure") >= 8)  # these wait for the hashing
             until(lambda: ask(in_hand) == 0, 10)
             page = httpx.get(f"{served}/sign-in", timeout=10).status_code
         finally:
@@ -129,9 +129,7 @@ def test_what_is_hashed_holds_no_connection(served: str, scene: Scene, monkeypat
     assert page == 200
 
 
-def test_an_account_that_was_changed_while_its_password_was_hashed_is_not_signed_in_to(
-    database: str, scene: Scene
-) -> None:
+def test_an_account_changed_while_its_password_is_hashed_is_not_signed_in(database: str, scene: Scene) -> None:
     from models.refusals.sign_in import SignInFailed
     from models.sign_in import claim_of, prove, proved_user
 
@@ -158,10 +156,10 @@ def fail(base: str, times: int, address: str, email: str = "") -> list[int]:
         )
 
 
-def test_forty_wrong_passwords_from_one_address_lock_out_neither_other_addresses_nor_who_was_here_before(
+def test_forty_wrong_passwords_from_one_address_lock_out_neither_other_addresses_nor_known_browsers(
     served: str, scene: Scene
 ) -> None:
-    # Given a proxy on this machine, and two people who share an address with somebody who guesses
+    # Given a proxy on this machine, and two people who share an address with an attacker
     known, new = (give_password(user) for user in scene.users()[:2])
     cookies = browser_of(served, known, "203.0.113.7")
 
@@ -171,12 +169,12 @@ def test_forty_wrong_passwords_from_one_address_lock_out_neither_other_addresses
     elsewhere = attempt(served, new, PASSWORD, "203.0.113.8")
     assert elsewhere.status_code == 303, "another address"
     here = attempt(served, known, PASSWORD, "203.0.113.7", httpx.Client(cookies=cookies))
-    assert here.status_code == 303, "a browser that was signed in to before"
+    assert here.status_code == 303, "a known browser"
     run("UPDATE sign_in_failure SET at = at - interval '16 minutes'")
     assert attempt(served, new, PASSWORD, "203.0.113.7").status_code == 303
 
 
-def test_who_guesses_an_account_does_not_lock_out_its_owner(served: str, scene: Scene) -> None:
+def test_guessing_a_password_does_not_lock_out_the_accounts_owner(served: str, scene: Scene) -> None:
     email = give_password(scene.users()[0])
     cookies = browser_of(served, email, "203.0.113.7")
 
@@ -189,19 +187,21 @@ def test_who_guesses_an_account_does_not_lock_out_its_owner(served: str, scene: 
     assert owner.status_code == 303
 
 
-def test_a_known_browser_guesses_no_more_than_others(served: str, scene: Scene) -> None:
+def test_a_known_browser_has_no_more_attempts_than_others(served: str, scene: Scene) -> None:
     email, other = (give_password(user) for user in scene.users()[:2])
     cookies = browser_of(served, email)
     statuses = [attempt(served, email, "wrong", client=httpx.Client(cookies=cookies)).status_code for _ in range(9)]
     assert statuses == [401] * 8 + [429]
     fail(served, 8, "", other)
-    assert attempt(served, other, PASSWORD, client=httpx.Client(cookies=cookies)).status_code == 429, "it knows one"
+    assert attempt(served, other, PASSWORD, client=httpx.Client(cookies=cookies)).status_code == 429, (
+        "the mark is for one account"
+    )
     forged = {"recourse-known": cookies["recourse-known"][:-2] + "xx"}
     assert attempt(served, email, "wrong", client=httpx.Client(cookies=forged)).status_code == 401
     assert ask("SELECT count(*) FROM sign_in_failure WHERE address LIKE 'browser %'") == 8
 
 
-def test_addresses_of_one_customer_count_as_one(served: str, scene: Scene) -> None:
+def test_ipv6_addresses_of_one_customer_count_as_one(served: str, scene: Scene) -> None:
     email = give_password(scene.users()[0])
     for n in range(8):
         attempt(served, email, "wrong", f"2001:db8:1:2:{n}::{n}")
@@ -210,31 +210,31 @@ def test_addresses_of_one_customer_count_as_one(served: str, scene: Scene) -> No
 
 
 def what_doctor_says(url: str) -> Any:
-    from cli.checks import Places, examine  # imports tasks, which no test module may
+    from cli.checks import Places, examine  # imports tasks, which test modules must not
 
     (found,) = examine(Places(web=url, flower=None), ["web app"])
     return found
 
 
-def test_an_address_that_somebody_else_names_is_not_believed_and_this_is_said(scene: Scene, tmp_path: Path) -> None:
+def test_an_address_named_by_an_untrusted_proxy_is_ignored_with_a_warning(scene: Scene, tmp_path: Path) -> None:
     email = give_password(scene.users()[0])
     web = WebApp(PROJECT, tmp_path, trusted_proxies="192.0.2.0/24", log_level="WARNING")
     try:
         assert "proxy" not in web.get("/readyz").json()
         statuses = [attempt(web.url, email, "wrong", f"198.51.100.{n}").status_code for n in range(10)]
-        told = web.get("/readyz").json()
+        ready = web.get("/readyz").json()
         found = what_doctor_says(web.url)
     finally:
         web.stop()
-    assert statuses == [401] * 8 + [429] * 2, "each forged an address of its own"
-    assert told["proxy"] == "not trusted"
+    assert statuses == [401] * 8 + [429] * 2, "each with a forged address"
+    assert ready["proxy"] == "not trusted"
     assert found.ok is False
     assert "add it to RECOURSE_TRUSTED_PROXIES" in found.remedy
     assert web.log.read_text().count("forwarded_by_untrusted") == 1
     assert '"peer": "127.0.0.1"' in web.log.read_text()
 
 
-def test_what_a_client_says_to_a_trusted_proxy_is_not_believed_either(served: str, scene: Scene) -> None:
+def test_an_address_that_a_client_names_to_a_trusted_proxy_is_ignored(served: str, scene: Scene) -> None:
     email = give_password(scene.users()[0])
     for n in range(8):
         attempt(served, email, "wrong", f"198.51.100.{n}, 203.0.113.7")  # the proxy adds the last

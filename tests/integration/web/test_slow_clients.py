@@ -1,4 +1,4 @@
-"""Whoever reads or sends slowly holds up nobody else."""
+"""Slow clients delay no others."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from tests.sockets import Line
 from tests.web import client_of, token_for, visitor
 
 MANY = 24  # more than a process has connections
-QUICK = 5.0  # seconds; otherwise the answer comes after 30, or never
+QUICK = 5.0  # seconds; a blocked answer takes 30, or forever
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def by_token(scene: Scene) -> dict[str, str]:
 
 
 def make_large(scene: Scene, learners: int) -> None:
-    """More learners in the course, with names so long that no buffer holds the file."""
+    """Add learners to the course, with names so long that no buffer holds the file."""
     run(
         'INSERT INTO "user" (organization_id, email, name) SELECT :organization, '
         "'many-' || n || '@acme.example', lpad(n::text, 6, '0') || repeat(' Anna', 60) FROM generate_series(1, :n) n",
@@ -51,7 +51,7 @@ def make_large(scene: Scene, learners: int) -> None:
 
 
 def nobody_holds_a_connection() -> bool:
-    """Whether no transaction is open for longer than work in it takes."""
+    """Returns whether no transaction is idle for more than a second."""
     found = ask(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE state LIKE 'idle in transaction%' AND state_change < clock_timestamp() - interval '1 second'"
@@ -78,22 +78,20 @@ def lines() -> Iterator[list[Line]]:
 @pytest.mark.parametrize(
     "path", [f"/training/analytics/{COURSE}/users.csv", f"/v1/analytics/courses/{COURSE}/users?format=csv"]
 )
-def test_tables_that_are_read_slowly_hold_no_connection(
-    served: str, scene: Scene, lines: list[Line], path: str
-) -> None:
+def test_slowly_read_tables_hold_no_connection(served: str, scene: Scene, lines: list[Line], path: str) -> None:
     make_large(scene, 20_000)
     who = by_token(scene) if path.startswith("/v1") else signed_in(scene, served)
 
     for _ in range(MANY):
         lines.append(Line(served, "GET", path, who))
         assert "text/csv" in lines[-1].answer()[1]
-    time.sleep(3)  # all buffers are full
+    time.sleep(3)  # until all buffers are full
 
     assert nobody_holds_a_connection()
     assert_others_are_served(served)
 
 
-def test_a_table_has_each_who_stays_once_whatever_happens_to_others(
+def test_a_table_lists_everyone_who_stays_once_whatever_happens_to_others(
     served: str, scene: Scene, lines: list[Line]
 ) -> None:
     make_large(scene, 20_000)
@@ -104,7 +102,7 @@ def test_a_table_has_each_who_stays_once_whatever_happens_to_others(
     )
     lines[0].answer()
     time.sleep(1)
-    # While it is read: some come, some go, and some are removed
+    # While it is read, some users join and some leave
     run("UPDATE enrolment SET unassigned_at = now() WHERE user_id % 7 = 0")
     run(
         "INSERT INTO \"user\" (organization_id, email, name) SELECT organization_id, email || 'x', name "
@@ -128,7 +126,7 @@ def test_a_table_has_each_who_stays_once_whatever_happens_to_others(
     }
     assert len(found) == len(set(found))
     assert stayed <= set(found)
-    assert 17_000 < len(stayed) < len(found) < 20_000, "some had gone before they were read"
+    assert 17_000 < len(stayed) < len(found) < 20_000, "some left before they were read"
 
 
 def test_memory_does_not_grow_with_the_table(served: str, scene: Scene) -> None:
@@ -146,13 +144,13 @@ def test_memory_does_not_grow_with_the_table(served: str, scene: Scene) -> None:
         tracemalloc.stop()
         return peak
 
-    most()  # what is loaded at the first use is no part of it
+    most()  # loads what is loaded at the first use
     assert most() < 6_000_000
 
 
 @pytest.fixture
 def hung_storage(set_up: Callable[..., None]) -> Iterator[None]:
-    """An S3 server that takes every request and answers none."""
+    """An S3 server that accepts every request and answers none."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     held: list[socket.socket] = []
 
@@ -181,7 +179,7 @@ def hung_storage(set_up: Callable[..., None]) -> Iterator[None]:
     thread.join()
 
 
-def test_downloads_from_a_storage_that_hangs_hold_no_connection(served: str, scene: Scene, hung_storage: None) -> None:
+def test_downloads_from_a_hanging_storage_hold_no_connection(served: str, scene: Scene, hung_storage: None) -> None:
     run(
         "INSERT INTO stored_file (registration, activity_id, attempt, key, filename, content_type, size, sha256) "
         "SELECT registration, (SELECT min(id) FROM activity), 1, 'x/y', 'a.txt', 'text/plain', 5, '' FROM enrolment "
@@ -196,7 +194,7 @@ def test_downloads_from_a_storage_that_hangs_hold_no_connection(served: str, sce
     assert free
 
 
-def test_bodies_that_are_sent_slowly_hold_no_connection_and_no_place_of_others(
+def test_slowly_sent_bodies_hold_no_connection_and_block_no_others(
     served: str, scene: Scene, lines: list[Line]
 ) -> None:
     who = by_token(scene) | {"Content-Type": "application/json", "Content-Length": "1000"}
@@ -212,7 +210,7 @@ def test_bodies_that_are_sent_slowly_hold_no_connection_and_no_place_of_others(
     assert (answer.status_code, time.monotonic() - began < QUICK) == (201, True), answer.text
 
 
-def test_a_body_that_does_not_come_is_given_up(
+def test_a_body_that_does_not_arrive_is_given_up(
     served: str, scene: Scene, lines: list[Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.bodies.pace.GRACE_SECONDS", 1.0)
@@ -225,7 +223,7 @@ def test_a_body_that_does_not_come_is_given_up(
         assert lines[-1].answer(5)[0] == 408
 
 
-def test_what_an_event_stream_waits_for_holds_no_connection(served: str, scene: Scene, lines: list[Line]) -> None:
+def test_a_waiting_event_stream_holds_no_connection(served: str, scene: Scene, lines: list[Line]) -> None:
     reset, who = scene.request(), by_token(scene)
     for _ in range(20):
         lines.append(Line(served, "GET", f"/v1/resets/{reset}/events", who))
@@ -236,7 +234,7 @@ def test_what_an_event_stream_waits_for_holds_no_connection(served: str, scene: 
     assert_others_are_served(served)
 
 
-def test_one_persons_streams_leave_the_others_theirs(served: str, scene: Scene, lines: list[Line]) -> None:
+def test_one_persons_streams_do_not_block_others(served: str, scene: Scene, lines: list[Line]) -> None:
     from web.api.reset_stream import STREAMS
 
     reset, who = scene.request(), by_token(scene)

@@ -1,4 +1,4 @@
-"""Who gets at which page: every page for every kind of visitor, and what guards the way in."""
+"""Permissions of pages: every page for every kind of visitor; sessions and forms."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def scene(served: str) -> Scene:
 
 
 def sign_in(base: str, user: User, password: str = PASSWORD, slug: str = "acme") -> httpx.Client:
-    """A browser without scripts, signed in. The cookie's absence tells that it was refused."""
+    """Returns a browser without scripts that has tried to sign in; without a cookie, it was refused."""
     client = httpx.Client(base_url=base, follow_redirects=False, timeout=30)
     token = csrf_of(client.get("/sign-in").text)
     form = {"csrf": token, "organization": slug, "email": user.email, "password": password}
@@ -76,7 +76,7 @@ def visitors(served: str, scene: Scene, post: Post) -> Iterator[Visitors]:
 
 
 ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
-    # 303 leads nobody to the sign-in page. Another organization's things are as unknown as things that never were.
+    # 303 leads to the sign-in page. Objects of another organization do not exist.
     ("GET", "/"): (303, 303, 303, 303, 303),
     ("GET", "/first-start"): (404, 404, 404, 404, 404),  # there is an organization
     ("POST", "/first-start"): (404, 404, 404, 404, 404),
@@ -93,7 +93,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/my/courses/{code}/attempts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/posts/{activity_id}"): (303, 409, 404, 404, 404),
     ("POST", "/my/courses/{code}/completion"): (303, 409, 404, 404, 404),
-    ("GET", "/my/courses/{code}/lessons/{activity_id}"): (303, 303, 303, 303, 303),  # what is there says the course
+    ("GET", "/my/courses/{code}/lessons/{activity_id}"): (303, 303, 303, 303, 303),  # the course page says what exists
     ("GET", "/my/courses/{code}/attempts/{activity_id}"): (303, 303, 303, 303, 303),
     ("GET", "/my/courses/{code}/posts/{activity_id}"): (303, 303, 303, 303, 303),
     ("GET", "/my/courses/{code}/completion"): (303, 303, 303, 303, 303),
@@ -102,7 +102,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/users"): (303, 403, 403, 200, 200),
     ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
     ("POST", "/users/{user_id}/erase"): (303, 403, 403, 422, 404),
-    ("GET", "/users/{user_id}/qualifications"): (303, 403, 403, 303, 303),  # and there it is unknown
+    ("GET", "/users/{user_id}/qualifications"): (303, 403, 403, 303, 303),  # whose target does not exist
     ("GET", "/users/{user_id}/qualifications/training"): (303, 403, 403, 200, 404),
     ("GET", "/users/{user_id}/courses/{code}/reset"): (303, 403, 403, 200, 404),
     ("POST", "/users/{user_id}/courses/{code}/reset"): (303, 403, 403, 422, 404),
@@ -134,7 +134,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("GET", "/rules"): (303, 403, 200, 200, 200),
     ("GET", "/rules/new"): (303, 403, 200, 200, 200),
-    ("POST", "/rules/new"): (303, 403, 422, 422, 422),  # nothing is said in the form
+    ("POST", "/rules/new"): (303, 403, 422, 422, 422),  # an empty form
     ("POST", "/rules"): (303, 403, 422, 422, 422),
     ("GET", "/rules/{rule_id}"): (303, 403, 200, 200, 404),
     ("GET", "/rules/{rule_id}/confirm"): (303, 403, 200, 200, 404),
@@ -152,9 +152,9 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
     ("GET", "/healthz"): (200, 200, 200, 200, 200),
     ("GET", "/readyz"): (200, 200, 200, 200, 200),
-    ("GET", "/metrics"): (200, 200, 200, 200, 200),  # on this machine
+    ("GET", "/metrics"): (200, 200, 200, 200, 200),  # from this machine
 }
-ELSEWHERE = {("POST", "/sign-in")}  # has tests of its own, below
+ELSEWHERE = {("POST", "/sign-in")}  # tested below
 ONLY_OURS = "FIRE-ONLY-HERE"
 
 
@@ -207,7 +207,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
                     assert answer.headers["location"].startswith("/sign-in")
 
 
-def test_what_is_another_organizations_looks_like_what_never_was(visitors: Visitors) -> None:
+def test_objects_of_another_organization_look_as_if_they_did_not_exist(visitors: Visitors) -> None:
     client = visitors.clients["foreign admin"]
     for theirs, nobodys in (
         (f"/resets/{visitors.reset}", f"/resets/{uuid4()}"),
@@ -217,7 +217,7 @@ def test_what_is_another_organizations_looks_like_what_never_was(visitors: Visit
         assert answers[0] == answers[1]
 
 
-def test_the_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(
+def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(
     served: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = give_password(scene.users()[0])
@@ -249,7 +249,7 @@ def test_signing_in_gives_a_new_session_and_ends_the_old(served: str, scene: Sce
     assert ask("SELECT count(*) FROM web_session") == 1
 
 
-def test_wrong_sign_ins_are_told_alike_and_slowed_down(served: str, scene: Scene) -> None:
+def test_failed_sign_ins_all_look_alike_and_are_throttled(served: str, scene: Scene) -> None:
     user = give_password(scene.users()[0])
     wrong = sign_in(served, user, "not the password").last  # type: ignore[attr-defined]
     unknown = sign_in(served, User(email="who@acme.example")).last  # type: ignore[attr-defined]
@@ -261,13 +261,13 @@ def test_wrong_sign_ins_are_told_alike_and_slowed_down(served: str, scene: Scene
     assert throttled.last.status_code == 429  # type: ignore[attr-defined]
     assert "15 minutes" in throttled.last.text  # type: ignore[attr-defined]
     assert "recourse" not in throttled.cookies
-    # Another account is not held up by that, and the time passes.
+    # Another account is not throttled, and the throttle ends.
     assert "recourse" in sign_in(served, give_password(scene.users()[1])).cookies
     run("UPDATE sign_in_failure SET at = at - interval '16 minutes'")
     assert "recourse" in sign_in(served, user).cookies
 
 
-def test_a_deactivated_user_is_out_at_once(served: str, scene: Scene) -> None:
+def test_a_deactivated_user_is_signed_out_at_once(served: str, scene: Scene) -> None:
     user = give_password(scene.users()[0])
     client = sign_in(served, user)
     run('UPDATE "user" SET active = false WHERE id = :id', id=user.id)
@@ -275,7 +275,7 @@ def test_a_deactivated_user_is_out_at_once(served: str, scene: Scene) -> None:
     assert "recourse" not in sign_in(served, user).cookies
 
 
-def test_a_session_ends_when_it_idles_or_is_a_week_old(served: str, scene: Scene) -> None:
+def test_a_session_ends_when_idle_or_a_week_old(served: str, scene: Scene) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
     assert client.get("/my/training").status_code == 200
     run("UPDATE web_session SET seen_at = now() - interval '9 hours'")
@@ -295,7 +295,7 @@ def test_many_requests_at_once_are_all_answered(served: str, scene: Scene) -> No
         assert set(people.map(ask_for, ["/my/training"] * 95 + ["/healthz"] * 5)) == {200}
 
 
-def test_guesses_that_come_at_once_are_all_counted(served: str, scene: Scene) -> None:
+def test_simultaneous_guesses_are_all_counted(served: str, scene: Scene) -> None:
     user = give_password(scene.users()[0])
     with ThreadPoolExecutor(20) as guessers:
         answers = list(guessers.map(lambda _: sign_in(served, user, "not it").last.status_code, range(20)))  # type: ignore[attr-defined]
@@ -303,14 +303,14 @@ def test_guesses_that_come_at_once_are_all_counted(served: str, scene: Scene) ->
     assert answers.count(429) == 12
 
 
-def test_an_unknown_time_zone_is_taken_for_utc(served: str, scene: Scene) -> None:
+def test_an_unknown_time_zone_counts_as_utc(served: str, scene: Scene) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
     run("UPDATE \"user\" SET time_zone = 'Mars/Base'")
     for path in ("/my/training", "/my/inbox", "/my/settings"):
         assert client.get(path).status_code == 200
 
 
-def test_a_session_that_is_over_leads_back_to_where_one_was(served: str, scene: Scene) -> None:
+def test_an_expired_session_leads_back_to_the_same_page(served: str, scene: Scene) -> None:
     client = httpx.Client(base_url=served)
     assert client.get("/my/inbox?after=x").headers["location"] == "/sign-in?next=/my/inbox%3Fafter%3Dx"
     posted = client.post(
@@ -321,7 +321,7 @@ def test_a_session_that_is_over_leads_back_to_where_one_was(served: str, scene: 
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/sign-in?next=/resets/x")
 
 
-def test_an_error_that_nobody_foresaw_has_its_guards_too_and_says_nothing_of_anyone(
+def test_an_unexpected_error_has_security_headers_and_no_personal_data(
     served: str, scene: Scene, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
@@ -364,7 +364,7 @@ def test_signing_out_everywhere_ends_all_sessions_and_so_does_a_new_password(ser
         {"Origin": "null"},
     ],
 )
-def test_a_form_of_another_site_is_refused_even_with_its_token(
+def test_a_form_from_another_site_is_refused_even_with_a_valid_token(
     served: str, scene: Scene, headers: dict[str, str]
 ) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
@@ -382,7 +382,7 @@ def test_a_form_without_the_sessions_own_token_is_refused(served: str, scene: Sc
     assert mine.post("/my/settings", content=b"").status_code == 403
 
 
-def test_a_link_to_the_sign_in_page_leads_to_no_other_site(served: str, scene: Scene) -> None:
+def test_signing_in_never_redirects_to_another_site(served: str, scene: Scene) -> None:
     user = give_password(scene.users()[0])
     for where in ("https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)"):
         client = httpx.Client(base_url=served)
@@ -391,7 +391,7 @@ def test_a_link_to_the_sign_in_page_leads_to_no_other_site(served: str, scene: S
         assert answer.headers["location"] == "/"
 
 
-def test_every_answer_has_its_guards(served: str, scene: Scene, subtests: pytest.Subtests) -> None:
+def test_every_answer_has_security_headers(served: str, scene: Scene, subtests: pytest.Subtests) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
     for path in ("/my/training", "/sign-in", "/no-such-page", "/static/recourse.css", "/healthz"):
         with subtests.test(path=path):
@@ -411,8 +411,8 @@ def test_a_form_that_is_too_large_is_refused(served: str, scene: Scene, set_up: 
     attempt, file = f"/my/courses/{COURSE}/attempts/1", {"file": ("a.txt", b"x" * 2_100_000)}
     for path, sent, limit in (
         ("/my/settings", {"data": form}, "1 MB"),
-        ("/sign-in", {"data": form}, "32 KB"),  # which anybody may send
-        (attempt, {"data": form}, "1 MB"),  # which is held in memory
+        ("/sign-in", {"data": form}, "32 KB"),  # open to everyone
+        (attempt, {"data": form}, "1 MB"),  # held in memory
         (attempt, {"files": file, "data": {"csrf": form["csrf"], "registration": str(uuid4())}}, "1 MB"),
     ):
         answer = client.post(path, **sent)
@@ -420,7 +420,7 @@ def test_a_form_that_is_too_large_is_refused(served: str, scene: Scene, set_up: 
         assert re.search(f"larger than (the )?{limit}", answer.text), answer.text
 
 
-def test_odd_input_is_no_error_of_ours(visitors: Visitors, subtests: pytest.Subtests) -> None:
+def test_malformed_input_is_no_server_error(visitors: Visitors, subtests: pytest.Subtests) -> None:
     admin = visitors.clients["admin"]
     for path in (
         "/users/99999999999999999999999",

@@ -1,20 +1,20 @@
-"""What an address does not know is refused, and not passed over: a filter with a typing error would else give all."""
+"""Refuse unknown query parameters: a filter with a typing error would otherwise match everything."""
 
 from fastapi import Request
 
 from web.problems import Problem
 
 
-def nothing_unknown(request: Request) -> None:
-    """A dependency of all of the API: every query parameter is one that the document has. It raises `Problem`."""
+def refuse_unknown_parameters(request: Request) -> None:
+    """A dependency of every endpoint. Raises `Problem` for a query parameter that the document does not have."""
     if not request.query_params:
         return
     known = _parameters_of(request)
     if unknown := sorted(set(request.query_params) - known):
-        there_are = f"There are {', '.join(sorted(known))}." if known else "It takes none."
-        words = f"This address has no parameter {unknown[0]!r}. {there_are} Nothing was changed."
+        choice = f"Use {', '.join(sorted(known))}." if known else "It has none."
+        words = f"This address has no parameter {unknown[0]!r}. {choice} Nothing was changed."
         errors = [{"at": f"query.{name}", "detail": "there is no such parameter"} for name in unknown]
-        raise Problem(422, "request-invalid", words, errors=errors)
+        raise Problem("request-invalid", words, errors=errors)
 
 
 def _parameters_of(request: Request) -> set[str]:

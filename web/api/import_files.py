@@ -1,0 +1,69 @@
+"""Receive an import's file and run the import."""
+
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, cast
+
+import anyio
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from models.session import transaction
+from models.tokens import Scope
+from tasks.imports import Form, Import, Imported
+from web.access import program_of
+from web.bodies.spool import folder
+from web.problems import Problem
+
+WRITE_BYTES = 1024 * 1024
+RUN_AT_ONCE = 4  # each holds a thread and a connection for minutes; further files wait on the disk
+FORMS = {
+    "text/csv": Form.CSV,
+    "application/x-ndjson": Form.NDJSON,
+    "application/ndjson": Form.NDJSON,
+    "application/jsonl": Form.NDJSON,
+}
+CHARSETS = ("utf-8", "utf8", "us-ascii")
+
+_threads = anyio.CapacityLimiter(RUN_AT_ONCE)
+
+
+async def run_import(request: Request, run: Import) -> Imported:
+    """Receive the whole file, then run the import: a slow client holds no connection.
+
+    Raises `Problem`, `TokenInvalid`, `ScopeMissing`, and what the import raises.
+    """
+    form = _form(request.headers.get("content-type", ""))
+    with TemporaryFile(dir=folder()) as file:
+        try:
+            await _receive(request, file)
+        except ClientDisconnect:
+            words = "The file did not arrive in full. Nothing was imported. Send it again."
+            raise Problem("request-invalid", words) from None
+
+        def work() -> Imported:
+            file.seek(0)
+            actor = program_of(request, Scope.PEOPLE_WRITE)  # again: the file may have taken long to arrive
+            with transaction() as session:
+                return run(session, actor, cast("BinaryIO", file), form)
+
+        return await anyio.to_thread.run_sync(work, limiter=_threads)
+
+
+async def _receive(request: Request, file: IO[bytes]) -> None:
+    gathered = bytearray()
+    async for block in request.stream():
+        gathered += block
+        if len(gathered) >= WRITE_BYTES:  # a thread for each block of a few kilobytes costs more than the writing
+            await anyio.to_thread.run_sync(file.write, bytes(gathered))
+            gathered.clear()
+    await anyio.to_thread.run_sync(file.write, bytes(gathered))
+    await anyio.to_thread.run_sync(file.flush)
+
+
+def _form(content_type: str) -> Form:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [one.removeprefix("charset=").strip('"') for one in parameters if one.startswith("charset=")]
+    if media_type not in FORMS or any(one not in CHARSETS for one in charsets):
+        words = "This address does not accept this media type. Send text/csv or application/x-ndjson, in UTF-8."
+        raise Problem("media-type-unsupported", words)
+    return FORMS[media_type]

@@ -1,0 +1,16 @@
+"""The parameters of several endpoints."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+
+from web.api.schemas.base import NO_NUL
+from web.numbers import BIGGEST
+
+CourseCode = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=NO_NUL, description="The course code", examples=["SAFETY-101"])
+]
+ResetId = Annotated[UUID, Path(description="The reset's id")]
+RuleId = Annotated[UUID, Path(description="The rule's id")]
+UserId = Annotated[int, Path(ge=1, le=BIGGEST, description="The user's id", examples=[42])]

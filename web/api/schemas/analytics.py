@@ -1,0 +1,74 @@
+"""Course completion."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from models.training import EnrolmentState
+from web.api.schemas.base import Answer, example
+
+
+class CourseFigures(Answer):
+    """How many learners a course has, by state."""
+
+    course: str = Field(validation_alias="code", description="The course code", examples=["SAFETY-101"])
+    title: str
+    assigned: int = Field(description="All learners the course is assigned to")
+    in_progress: int
+    completed: int
+    rate: float = Field(description="`completed` divided by `assigned`, 0 to 1")
+
+
+class CourseFiguresList(Answer):
+    """Courses by code."""
+
+    model_config = example(
+        {
+            "items": [
+                {
+                    "course": "SAFETY-101",
+                    "title": "Working safely at height",
+                    "assigned": 120,
+                    "in_progress": 20,
+                    "completed": 90,
+                    "rate": 0.75,
+                }
+            ]
+        }
+    )
+
+    items: list[CourseFigures]
+
+
+class UserFigures(Answer):
+    """A user's progress in a course."""
+
+    user_id: int
+    name: str
+    email: str
+    state: EnrolmentState
+    progress: int = Field(description="Percent")
+    completed_at: datetime | None
+    due_at: datetime | None
+
+
+class UserFiguresList(Answer):
+    """Users by name."""
+
+    model_config = example(
+        {
+            "items": [
+                {
+                    "user_id": 42,
+                    "name": "Ada Abebe",
+                    "email": "ada@acme.example",
+                    "state": "in_progress",
+                    "progress": 40,
+                    "completed_at": None,
+                    "due_at": "2027-03-02T12:00:00Z",
+                }
+            ]
+        }
+    )
+
+    items: list[UserFigures]

@@ -1,0 +1,51 @@
+"""Groups."""
+
+from pydantic import Field
+
+from web.api.schemas.base import NO_NUL, Answer, Body, Email, example
+
+GROUP = {"code": "bern-2", "name": "Bern, shift 2", "members": 14}
+
+
+class GroupRequest(Body):
+    """A group to create."""
+
+    model_config = example({"name": "Bern, shift 2"})
+
+    name: str = Field(min_length=1, max_length=200, pattern=NO_NUL)
+
+
+class GroupDetails(Answer):
+    """A group and its size."""
+
+    model_config = example(GROUP)
+
+    code: str
+    name: str
+    members: int = Field(description="The number of members")
+
+
+class GroupList(Answer):
+    """Groups."""
+
+    model_config = example({"items": [GROUP]})
+
+    items: list[GroupDetails]
+
+
+class MembershipRequest(Body):
+    """Users to add to a group and to remove from it, by e-mail address."""
+
+    model_config = example({"join": ["kim@acme.example"], "leave": []})
+
+    join: list[Email] = Field([], max_length=1000)
+    leave: list[Email] = Field([], max_length=1000)
+
+
+class MembershipChange(Answer):
+    """How many users were added and removed; others already were as requested."""
+
+    model_config = example({"joined": 1, "left": 0})
+
+    joined: int
+    left: int

@@ -1,0 +1,116 @@
+"""Reset plans."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from models.resets import Audience
+from tasks.reset.impact import Preview
+from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS
+from web.api.schemas.base import NO_NUL, Answer, Body, Course, Flag, GroupCode, Id, Moment, example
+
+Reason = Annotated[
+    str, Field(max_length=2000, pattern=NO_NUL, description="Kept in the audit; required in the plan or in the request")
+]
+Removed = Annotated[dict[str, int], Field(examples=[{"lesson_progress": 1180, "completion": 118}])]
+
+
+class UserResetPlanRequest(Body):
+    """The options of a reset for one user."""
+
+    model_config = example({"reason": "incident 7731", "due_in_days": 30})
+
+    reason: Reason = ""
+    due_in_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DUE_IN_DAYS)] | None = Field(
+        None, description="Days from the reset to the new due date; without it there is no due date"
+    )
+    notify: Flag = Field(True, description="Whether to alert learners that the course is assigned again")
+    start_at: Moment | None = Field(None, description="The earliest start, within the next 365 days")
+
+
+class CourseResetPlanRequest(UserResetPlanRequest):
+    """The audience and the options of a reset."""
+
+    model_config = example({"audience": "assigned", "reason": "yearly recertification", "due_in_days": 30})
+
+    audience: Audience = Field(
+        Audience.ASSIGNED,
+        description="Everyone assigned, those who completed the course, named users, or a group",
+    )
+    user_ids: list[Id] | None = Field(
+        None, min_length=1, max_length=MOST_NAMED_USERS, description="Required with the audience `users`"
+    )
+    group: GroupCode | None = Field(None, description="The group's code; required with the audience `group`")
+
+
+class Exclusion(Answer):
+    """Learners of the audience whom the reset would leave out."""
+
+    reason: str
+    learners: int = Field(description="How many")
+
+
+class ResetPlan(Answer):
+    """What a reset would do now, and the plan to confirm."""
+
+    model_config = example(
+        {
+            "plan": "eyJpZCI6IjAxYTIwZDA5…",
+            "expires_at": "2027-01-31T12:15:00Z",
+            "confirm": "SAFETY-101",
+            "course": "SAFETY-101",
+            "audience": "completed",
+            "group": None,
+            "reason": "incident 7731",
+            "due_in_days": 30,
+            "notify": True,
+            "start_at": None,
+            "learners": 90,
+            "removed": {"lesson_progress": 360, "completion": 90, "certificate": 90},
+            "alerts": 81,
+            "about": False,
+            "excluded": [{"reason": "another reset of this learner is still open", "learners": 3}],
+            "sample": ["Ada Abebe", "Ben Castro"],
+        }
+    )
+
+    plan: str = Field(description="The signed plan, to send with the reset request")
+    expires_at: datetime = Field(description="The plan can be confirmed until then")
+    confirm: str = Field(description="What to send as confirmation: the course code")
+    course: Course
+    audience: Audience
+    group: str | None = Field(description="The group's code")
+    reason: str
+    due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
+    notify: bool = Field(description="Whether learners will be alerted")
+    start_at: datetime | None = Field(description="The earliest start; at once if null")
+    learners: int = Field(description="Learners in the reset, including those with nothing to remove")
+    removed: Removed = Field(description="Rows to delete, by record kind")
+    alerts: int = Field(description="Alerts to send")
+    about: bool = Field(description="Whether `removed` and `alerts` are estimates, as for large courses")
+    excluded: list[Exclusion] = Field(description="Learners left out, by reason")
+    sample: list[str] = Field(description="The names of a few of the learners", examples=[["Ada Abebe", "Ben Castro"]])
+
+
+def plan_of(preview: Preview, group: str | None) -> ResetPlan:
+    """Returns the preview as an answer."""
+    plan = preview.plan
+    return ResetPlan(
+        plan=preview.token,
+        expires_at=plan.expires_at,
+        confirm=plan.course_code,
+        course=plan.course_code,
+        audience=plan.audience,
+        group=group,
+        reason=plan.reason,
+        due_in_days=plan.due_in_days,
+        notify=plan.notify,
+        start_at=plan.start_at,
+        learners=preview.learners,
+        removed=preview.removed,
+        alerts=preview.alerts,
+        about=preview.about,
+        excluded=[Exclusion(reason=reason, learners=count) for reason, count in preview.excluded.items()],
+        sample=preview.sample,
+    )

@@ -1,0 +1,159 @@
+"""Resets and their learners."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from models.resets import Audience, ItemState, Reset, ResetState
+from models.session import Session
+from tasks.report import Progress, report
+from tasks.reset.lookup import ResetLine, line_of
+from web.api.schemas.base import Answer, Body, ConfirmCourse, Course, Token, example
+from web.api.schemas.plans import Reason, Removed
+
+RESET: dict[str, Any] = {
+    "id": "01a20d09-79f6-7b0b-b11a-f6143785020d",
+    "course": "SAFETY-101",
+    "audience": "completed",
+    "state": "running",
+    "progress": {"total": 90, "cleared": 49, "unchanged": 0, "skipped": 0, "failed": 0},
+    "reason": "incident 7731",
+    "requester": "Alex Admin",
+    "requested_at": "2027-01-31T12:00:00Z",
+    "start_at": "2027-01-31T12:00:00Z",
+    "finished_at": None,
+}
+
+
+class ResetConfirmation(Body):
+    """A plan and its confirmation."""
+
+    model_config = example({"plan": "eyJpZCI6…", "confirm": "SAFETY-101"})
+
+    plan: Token = Field(description="`plan` from the plan's answer")
+    confirm: ConfirmCourse
+    reason: Reason = ""
+
+
+class ResetProgress(Answer):
+    """The number of learners by outcome."""
+
+    total: int
+    cleared: int = Field(description="Reset")
+    unchanged: int = Field(description="Had nothing to reset")
+    skipped: int = Field(description="Not reset; the learner's `reason` says why")
+    failed: int = Field(description="Not reset because of an error; the learner's `reason` says which")
+
+
+class ResetSummary(Answer):
+    """A reset and its progress."""
+
+    id: UUID
+    course: Course
+    audience: Audience
+    state: ResetState
+    progress: ResetProgress
+    reason: str
+    requester: str = Field(description="The name of the user or program that requested it")
+    requested_at: datetime
+    start_at: datetime
+    finished_at: datetime | None = Field(description="Null until the reset has ended")
+
+
+class ResetDetails(ResetSummary):
+    """Everything about a reset except its learners."""
+
+    model_config = example(
+        RESET
+        | {
+            "done": False,
+            "removed": {"lesson_progress": 196, "completion": 49, "certificate": 49},
+            "notified": 0,
+            "seconds": 3.21,
+            "due_in_days": 30,
+            "notify": True,
+            "cancelled": False,
+            "error": None,
+        }
+    )
+
+    done: bool = Field(description="Whether it is final: the reset has ended and its alerts are sent")
+    removed: Removed = Field(description="Rows deleted, by record kind")
+    notified: int = Field(description="Alerts sent to learners")
+    seconds: float = Field(description="Seconds from `start_at` to the end of the reset, or until now")
+    due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
+    notify: bool = Field(description="Whether learners are alerted")
+    cancelled: bool = Field(description="Whether someone cancelled it")
+    error: str | None = Field(description="Why the whole reset failed")
+
+
+class ResetList(Answer):
+    """Resets, latest first."""
+
+    model_config = example({"items": [RESET]})
+
+    items: list[ResetSummary]
+
+
+class ResetLearner(Answer):
+    """A learner's outcome."""
+
+    user_id: int
+    name: str
+    email: str
+    state: ItemState
+    reason: str | None = Field(description="Why the learner was skipped, or what failed")
+
+
+class ResetLearnerList(Answer):
+    """Learners of a reset."""
+
+    model_config = example(
+        {
+            "items": [
+                {"user_id": 42, "name": "Ada Abebe", "email": "ada@acme.example", "state": "cleared", "reason": None},
+                {
+                    "user_id": 43,
+                    "name": "Ben Castro",
+                    "email": "ben@acme.example",
+                    "state": "skipped",
+                    "reason": "the course is no longer assigned",
+                },
+            ]
+        }
+    )
+
+    items: list[ResetLearner]
+
+
+def summary_of(line: ResetLine, progress: Progress) -> ResetSummary:
+    """Returns a reset as an item of a list."""
+    return ResetSummary.model_validate(_common(line) | {"progress": ResetProgress.model_validate(progress)})
+
+
+def details_of(session: Session, reset: Reset) -> ResetDetails:
+    """Returns a reset with all details."""
+    return ResetDetails.model_validate(
+        _common(line_of(session, reset))
+        | report(session, reset)
+        | {
+            "due_in_days": reset.due_in_days,
+            "notify": reset.notify,
+            "cancelled": reset.cancel_requested_at is not None,
+            "error": reset.error,
+        }
+    )
+
+
+def version_of(details: ResetDetails) -> str:
+    """Returns a hash that changes when anything but `seconds` does."""
+    return hashlib.sha256(details.model_dump_json(exclude={"seconds"}).encode()).hexdigest()[:20]
+
+
+def _common(line: ResetLine) -> dict[str, object]:
+    names = ("id", "audience", "state", "reason", "requested_at", "start_at", "finished_at")
+    same = {name: getattr(line.reset, name) for name in names}
+    return same | {"course": line.course_code, "requester": line.requester}
