@@ -4,7 +4,7 @@ import getpass
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.people import Organization, User
@@ -41,9 +41,7 @@ class Actor:
 
 def acting_user(session: Session, organization: Organization, email: str) -> Actor:
     """The user with this address in the organization, as an actor. Raises `UserUnknown`."""
-    user = session.scalar(
-        select(User).where(User.organization_id == organization.id, func.lower(User.email) == email.lower())
-    )
+    user = session.scalar(select(User).where(User.organization_id == organization.id, User.has_address(email)))
     if user is None or not user.active:
         raise UserUnknown(email)
     return actor_for(user)

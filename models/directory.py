@@ -82,8 +82,7 @@ def user_of(session: Session, organization_id: int, user_id: int) -> User:
 
 def user_by_address(session: Session, organization_id: int, email: str) -> User:
     """The organization's user with this address, whose case does not count. Raises `UserUnknown`."""
-    address = func.lower(User.email) == email.lower()
-    user = session.scalar(select(User).where(User.organization_id == organization_id, address))
+    user = session.scalar(select(User).where(User.organization_id == organization_id, User.has_address(email)))
     if user is None:
         raise UserUnknown(email)
     return user

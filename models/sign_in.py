@@ -123,7 +123,7 @@ def claim_of(session: Session, slug: str, email: str) -> Claim:
         select(User.id, Credential.password_hash)
         .join(Organization, Organization.id == User.organization_id)
         .join(Credential, Credential.user_id == User.id)
-        .where(Organization.slug == slug, func.lower(User.email) == email.lower(), User.active)
+        .where(Organization.slug == slug, User.has_address(email), User.active)
     ).one_or_none()
     return Claim(*found) if found else Claim(None, None)
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES, name_on_the_broker
-from config.links import reset_page
+from config.links import reset_link
 from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
@@ -69,7 +69,7 @@ def send_coordinator(session: Session, reset: Reset) -> None:
         lambda: app.send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
-            argsrepr=reset_page(reset_id),  # there are no arguments, and Flower's page has no other place for it
+            argsrepr=reset_link(reset_id),  # there are no arguments, and Flower's page has no other place for it
             kwargsrepr=str({"course": course_code, "reset": reset_id}),
             task_id=task_id,
             root_id=task_id,

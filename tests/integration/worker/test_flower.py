@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
-from config.links import flower_row, flower_tasks, reset_page
+from config.links import flower_row, flower_tasks, reset_link
 from tasks.app import app
 from tests.conftest import PROJECT
 from tests.flowers import PASSWORD, USER, Flower
@@ -282,7 +282,7 @@ def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
     details = page.locator(".detail-list")
     expect(details).to_contain_text(re.compile(r"[\d,]+ of 2,000 learners"))
     expect(details).to_contain_text(COURSE)
-    expect(details).to_contain_text(str(reset_page(reset)))
+    expect(details).to_contain_text(str(reset_link(reset)))
     # Then the list of tasks has it as one row, and so has a search
     page.goto(f"{flower.url}/tasks?name=recourse.reset_course")
     row = page.locator("#tasks-table tbody tr")
