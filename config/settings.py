@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         [], description="Channels that are told of each reset, as Apprise URLs in a JSON list"
     )
 
-    # After how many days each kind of what is only ever added is deleted; 0 keeps it. See `models/retention.py`.
+    # Days after which rows are deleted; 0 keeps them for good. See `models/retention/periods.py`.
     keep_ledger_days: Days = Field(
         730, description="Of each learner in a reset; its figures stay. From the reset's end"
     )

@@ -52,7 +52,7 @@ def keep_answer(
     headers: Mapping[str, str],
     body: dict[str, Any],
 ) -> None:
-    """Keep what the request is being answered; `models/retention.py` says for how long."""
+    """Store the answer for repeats of this request, for `keep_answers_days`."""
     session.add(
         StoredAnswer(user_id=user_id, key=key, fingerprint=fingerprint, status=status, headers=dict(headers), body=body)
     )

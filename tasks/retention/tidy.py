@@ -13,7 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import tallies
-from models.retention import RETENTIONS, Retention, forget, keep_figures
+from models.retention.by_age import Retention, forget
+from models.retention.periods import RETENTIONS
+from models.retention.resets import keep_figures
 from models.session import in_words, transaction
 from tasks.app import app
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from models import metadata
 from models.records import record_kinds
 from models.refusals.resets import DetailsDeleted
-from models.retention import KEPT, RETENTIONS, WITH_ANOTHER
+from models.retention.periods import KEPT, RETENTIONS, WITH_ANOTHER
 from tasks.app import app
 from tests.integration.worker.test_metrics import figures
 from tests.post import Post
@@ -193,7 +193,7 @@ def test_results_tokens_answers_events_and_due_times_go_by_age(post: Post) -> No
 
 
 def test_every_table_says_how_long_it_is_kept_or_why() -> None:
-    """A table that nobody thought of grows for ever: list it in models/retention.py."""
+    """A table that is in no list grows for ever: add it to models/retention/periods.py."""
     by_age = {retention.table for retention in RETENTIONS}
     of_learners = {kind.__tablename__ for kind in record_kinds()}
     said = [*by_age, *WITH_ANOTHER, *KEPT, *of_learners]
