@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from config.settings import signing_keys
 from models.base import Base
 from models.people import User
-from models.sign_in import hash_of
+from models.token_hash import hash_of
 
 PREFIX = "rcs_"  # so that a token that leaked into a log or a repository is recognised
 

@@ -16,8 +16,9 @@ from models.retention.by_age import Before, Retention, by_age
 from models.retention.resets import delete_ledgers, delete_resets
 from models.retention.results import OLDEST_RESULT, delete_results
 from models.retraining import Occurrence, OccurrenceState
-from models.sign_in import FAILURE_WINDOW, SESSION_IDLE, SignInFailure, WebSession
+from models.sign_in_failures import FAILURE_WINDOW, SignInFailure
 from models.tokens import ENDED_AT, ApiToken
+from models.web_sessions import SESSION_IDLE, WebSession
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookMessage
 
 

@@ -26,9 +26,9 @@ from models.people import Organization, User
 from models.resets import Reset, ResetState
 from models.retraining import Rule, RuleState
 from models.session import changed_rows, transaction
-from models.sign_in import WebSession
 from models.tokens import ApiToken
 from models.training import Course, Enrolment
+from models.web_sessions import WebSession
 from tasks.people.erase import erase_now
 from tasks.reset.clear_learners import delete_records, start_afresh
 from tasks.retention.journal import read_all

@@ -23,8 +23,10 @@ from models.preferences import AlertLevel
 from models.refusals.access import Forbidden
 from models.refusals.people import EraseMismatch, NotOneself
 from models.session import transaction
-from models.sign_in import Source, begin_attempt, begin_session, set_password
+from models.sign_in import set_password
+from models.sign_in_failures import Source, begin_attempt
 from models.training import Activity, ActivityKind, Enrolment
+from models.web_sessions import begin_session
 from models.webhooks import WebhookEvent, open_endpoint, tell
 from tasks.people.erase import erase
 from tasks.people.preferences import set_level

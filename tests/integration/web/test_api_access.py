@@ -275,7 +275,7 @@ def test_a_token_that_is_odd_old_or_revoked_is_refused(setting: Setting) -> None
 def test_a_browsers_cookie_is_no_bearer_token(setting: Setting) -> None:
     from models.people import User
     from models.session import transaction
-    from models.sign_in import begin_session
+    from models.web_sessions import begin_session
 
     with transaction() as session:
         token = begin_session(session, session.get_one(User, setting.users["admin"]), "test")
