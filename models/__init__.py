@@ -28,6 +28,7 @@ from models import (
     tokens,
     training,
     web_sessions,
+    webhook_messages,
     webhooks,
 )
 from models.base import Base
@@ -61,6 +62,7 @@ __all__ = [
     "tokens",
     "training",
     "web_sessions",
+    "webhook_messages",
     "webhooks",
 ]
 

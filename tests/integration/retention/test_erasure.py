@@ -27,7 +27,8 @@ from models.sign_in import set_password
 from models.sign_in_failures import Source, begin_attempt
 from models.training import Activity, ActivityKind, Enrolment
 from models.web_sessions import begin_session
-from models.webhooks import WebhookEvent, open_endpoint, tell
+from models.webhook_messages import tell
+from models.webhooks import WebhookEvent, open_endpoint
 from tasks.people.erase import erase
 from tasks.people.preferences import set_level
 from tasks.rules.event_sources import open_source
