@@ -48,7 +48,7 @@ def in_all_of_it(scene: Scene, post: Post, base: str) -> Iterator[Looked]:
     of which are asked every second."""
     from cli.checks import Places, examine  # these import tasks, which no test module may
     from tasks.reset.reset_course import mark_reported
-    from worker.beat import schedule_ticks, show_itself
+    from worker.beat import report_alive, schedule_ticks
 
     schedule_ticks(app)
     halted = scene.request(audience="users", users=[user.id for user in scene.users()[:50]])
@@ -69,7 +69,7 @@ def in_all_of_it(scene: Scene, post: Post, base: str) -> Iterator[Looked]:
         with seen.at("mark_reported"):
             mark_reported(str(halted))
         with seen.at("beat"):
-            show_itself()
+            report_alive()
         with seen.at("metrics"):
             generate_latest(registry)
         with seen.at("doctor"):
