@@ -45,7 +45,7 @@ def celery_settings() -> dict[str, Any]:
         "event_queue_prefix": name_on_the_broker("events"),
         "task_ignore_result": True,  # results are in the ledger; only the coordinator stores one
         # No "task_track_started": if a message arrives twice, STARTED would overwrite the stored failure of its run.
-        # And a task would need the database before its own code can handle an outage. Flower learns of the start by event.
+        # And a task would need the database before its own code can handle an outage. Flower gets an event instead.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,  # task_acks_late alone acknowledges the message of a killed child process
         "task_time_limit": hard_limit,
