@@ -2,15 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import structlog
-from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Engine,
+    UpdateBase,
+    create_engine,
+    func,
+    inspect,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from config.database import app_connection
 from config.settings import required
@@ -30,6 +42,7 @@ __all__ = [
     "is_lock_timeout",
     "is_unstorable",
     "savepoint",
+    "touch",
     "transaction",
 ]
 
@@ -107,6 +120,17 @@ def changed_rows(session: Session, statement: UpdateBase) -> int:
     """Run an INSERT, UPDATE or DELETE. Returns how many rows it changed. Does not refresh loaded objects."""
     result = session.execute(statement, execution_options={"synchronize_session": False, "preserve_rowcount": True})
     return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+def touch(session: Session, moment: InstrumentedAttribute[Any], row: ColumnElement[bool]) -> None:
+    """Set the moment of the row to now, if it is more than a minute old and no other transaction is doing the same."""
+    (key,) = inspect(moment.class_).primary_key
+    old = (
+        select(key)
+        .where(row, or_(moment.is_(None), moment < func.now() - timedelta(minutes=1)))
+        .with_for_update(skip_locked=True)
+    )
+    changed_rows(session, update(moment.class_).where(key.in_(old)).values({moment.key: func.now()}))
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from config.settings import signing_keys
 from models.base import Base
 from models.people import User
+from models.session import touch
 from models.token_hash import hash_of
 
 PREFIX = "rcs_"  # makes leaked tokens recognizable in logs and repositories
@@ -49,7 +50,7 @@ class ApiToken(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # to the minute; shows which tokens are in use
 
 
 ENDED_AT = func.least(ApiToken.revoked_at, ApiToken.expires_at)
@@ -105,21 +106,7 @@ def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
     ).one_or_none()
     if found is None:
         return None
-    # Shows which tokens are in use. At most once a minute, and never waiting for another request with the token.
-    idle = (
-        select(ApiToken.id)
-        .where(
-            ApiToken.id == found.ApiToken.id,
-            or_(ApiToken.used_at.is_(None), ApiToken.used_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 1)),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    session.execute(
-        update(ApiToken)
-        .where(ApiToken.id.in_(idle))
-        .values(used_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+    touch(session, ApiToken.used_at, ApiToken.id == found.ApiToken.id)
     return Application(found.ApiToken, found.User)
 
 

@@ -3,11 +3,12 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, delete, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
 from models.people import User
+from models.session import touch
 from models.token_hash import hash_of
 
 SESSION_IDLE = timedelta(hours=8)
@@ -43,18 +44,7 @@ def user_of_session(session: Session, token: str) -> User | None:
         .where(WebSession.token_hash == hash_of(token), User.active, ~_is_over())
     )
     if user is not None:
-        # At most once a minute, and never waiting for another request of the same browser.
-        stale = (
-            select(WebSession.token_hash)
-            .where(WebSession.token_hash == hash_of(token), WebSession.seen_at < func.now() - timedelta(minutes=1))
-            .with_for_update(skip_locked=True)
-        )
-        session.execute(
-            update(WebSession)
-            .where(WebSession.token_hash.in_(stale))
-            .values(seen_at=func.now())
-            .execution_options(synchronize_session=False)
-        )
+        touch(session, WebSession.seen_at, WebSession.token_hash == hash_of(token))
     return user
 
 

@@ -51,7 +51,7 @@ def receive(organization_id: int, filename: str, content: BinaryIO | Iterable[by
     if not head:
         raise FileTypeRefused("This file is empty.", allowed())
     if not looks_like(kind, head):
-        raise FileTypeRefused(f"The extension of this file says {kind.name}, but its content does not match.", allowed())
+        raise FileTypeRefused(f"Its extension says that this file is a {kind.name}, but it is not.", allowed())
     key = f"{organization_id}/{secrets.token_hex(20)}"
     with transaction() as session:
         delete_later(session, key, KEPT)

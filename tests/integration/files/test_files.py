@@ -146,9 +146,9 @@ def test_a_file_of_a_practical_assessment_is_kept_with_its_attempt(database: str
         ("setup.exe", b"MZ", "Files of this type are not accepted"),
         ("page.html", b"<script>alert(1)</script>", "Files of this type are not accepted"),
         ("report", PDF, "Files of this type are not accepted"),
-        ("report.pdf", b"MZ\x90\0 a program", "The extension of this file says PDF, but its content does not match"),
-        ("notes.txt", b"\x7fELF\x02", "The extension of this file says text, but its content does not match"),
-        ("photo.png", b"\x89PNG", "The extension of this file says PNG picture, but its content does not match"),
+        ("report.pdf", b"MZ\x90\0 a program", "Its extension says that this file is a PDF, but it is not"),
+        ("notes.txt", b"\x7fELF\x02", "Its extension says that this file is a text file, but it is not"),
+        ("photo.png", b"\x89PNG", "Its extension says that this file is a PNG picture, but it is not"),
         ("report.pdf", b"", "This file is empty"),
     ],
 )
