@@ -1,4 +1,4 @@
-"""What runs by the clock, or is asked every second, reads what is open or due, and not all that there has ever been."""
+"""Periodic tasks and frequent queries read open or due rows only, however large the tables are."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ BATCH = 100  # rows that are tidied at once: as small beside these tables as the
 
 @pytest.fixture
 def scene(served: str, set_up: Callable[..., None]) -> Scene:
-    """An installation of some years, in which something is due everywhere."""
+    """An installation with years of data, in which something is due everywhere."""
     set_up(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", mail_from="training@example.org")
     return years(RESETS, EACH, learners=100)
 
