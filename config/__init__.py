@@ -1,1 +1,1 @@
-"""How this installation is set up: the settings, and what Celery and the logs take from them."""
+"""The settings of this installation, and the configuration of Celery, Flower and the logs that follows from them."""

@@ -1,7 +1,7 @@
-"""What Flower is told: `celery -A worker flower --conf=config/flower.py`.
+"""Flower's configuration: `celery -A worker flower --conf=config/flower.py`.
 
-Flower runs this file and takes the names below that are options of its own. It is for operators: put it behind a proxy
-or bind it to a private address, since its `/metrics` and `/healthcheck` answer without sign-in.
+Flower runs this file and reads the names below as its options. Put Flower behind a proxy or bind it to a private
+address: its `/metrics` and `/healthcheck` need no sign-in.
 """
 
 from config.settings import required, settings
@@ -9,16 +9,16 @@ from config.settings import required, settings
 address = settings().flower_address
 port = settings().flower_port
 basic_auth = [f"{settings().flower_user}:{required('flower_password')}"]
-cookie_secret = required("secret_key")  # or every restart signs everybody out
-read_only = True  # what is to be stopped is stopped in the database; a task that Flower revokes just comes again
+cookie_secret = required("secret_key")  # otherwise, every restart signs everyone out
+read_only = True  # cancel resets in the web app: `recover` would send a task that Flower revokes again
 
-persistent = True  # a job is found again after a restart
+persistent = True  # keeps tasks across restarts
 db = str(settings().home.absolute() / "flower")
-state_save_interval = 10_000  # milliseconds; without it the state is saved only by an orderly end
+state_save_interval = 10_000  # milliseconds; without it, only an orderly shutdown saves the state
 max_tasks = settings().flower_max_tasks
-max_workers = 500  # each `recourse` command's own worker is one
+max_workers = 500  # a `recourse` command may start its own worker
 purge_offline_workers = 24 * 3600  # seconds
-inspect_timeout = 3000.0  # milliseconds; a worker in the middle of a ledger takes its time to answer
+inspect_timeout = 3000.0  # milliseconds; a worker that is writing a ledger answers slowly
 
-# One line tells what, for which course or learners, how far and since when; the name alone is the same on every line.
+# Arguments and results tell the lines apart: all slices have the same name.
 tasks_columns = "name,kwargs,state,result,started,runtime,worker"

@@ -1,25 +1,66 @@
-"""Addresses that lead from one of our pages to another: the web pages, and Flower."""
+"""Links to our pages: in the web app, and in Flower."""
 
 from urllib.parse import quote
 
-from config.settings import settings
+from itsdangerous import BadData, URLSafeSerializer
+
+from config.settings import settings, signing_keys
 
 
-def reset_page(reset_id: object) -> str:
-    """The reset's page in the web app."""
+def course_link(code: str) -> str:
+    """Returns the page where a learner takes the course."""
+    return f"{settings().public_url}/my/courses/{quote(code, safe='')}"
+
+
+def reset_link(reset_id: object) -> str:
+    """Returns the page where an administrator follows the reset."""
     return f"{settings().public_url}/resets/{reset_id}"
 
 
+def rule_link(rule_id: object) -> str:
+    """Returns the page of a retraining rule."""
+    return f"{settings().public_url}/rules/{rule_id}"
+
+
+def verify_link(serial: str) -> str:
+    """Returns the public page that says whether a certificate is valid."""
+    return f"{settings().public_url}/verify/{quote(serial, safe='')}"
+
+
+def settings_link() -> str:
+    """Returns the page where users choose their alerts."""
+    return f"{settings().public_url}/my/alerts"
+
+
+def unsubscribe_link(user_id: int) -> str:
+    """Returns the page where the user turns off e-mail without signing in: the signed link proves who they are, and
+    opens nothing else."""
+    return f"{settings().public_url}/unsubscribe/{_unsubscribe_signer().dumps(user_id)}"
+
+
+def unsubscribing(token: str) -> int | None:
+    """Returns the id of the user whose unsubscribe link ends in this token, `None` if we did not sign it."""
+    try:
+        return int(_unsubscribe_signer().loads(token))
+    except BadData:
+        return None
+
+
 def flower_row(task_id: object) -> str | None:
-    """The page in Flower of the run with this task id, which is `Reset.task_id`; none where Flower is not known."""
-    return _below(settings().flower_url, f"/task/{task_id}")
+    """Returns Flower's page of the run with this task id (`Reset.task_id`), `None` if Flower's address is not set."""
+    return _in_flower(f"/task/{task_id}")
 
 
 def flower_tasks(reset_id: object) -> str | None:
-    """All that Flower knows of the reset: its runs, their slices and alerts. It survives Flower's restarts."""
-    # Of a search Flower takes only a name from its address; what follows the name is searched for as well.
-    return _below(settings().flower_url, f"/tasks?name={quote(f'recourse. kwargs:reset={reset_id}', safe='')}")
+    """Returns Flower's list of the reset's runs, slices and alerts, `None` if Flower's address is not set."""
+    # Flower takes only `name` from the address, but searches for all words in it.
+    return _in_flower(f"/tasks?name={quote(f'recourse. kwargs:reset={reset_id}', safe='')}")
 
 
-def _below(address: str | None, path: str) -> str | None:
+def _in_flower(path: str) -> str | None:
+    address = settings().flower_url
     return None if address is None else address + path
+
+
+def _unsubscribe_signer() -> URLSafeSerializer:
+    return URLSafeSerializer(signing_keys(), salt="recourse.unsubscribe")

@@ -1,20 +1,14 @@
-"""How logs look: one JSON object a line, with an event name that does not change and the ids it is about."""
+"""Logging: one JSON object per line, with a fixed event name and the ids it is about."""
 
-import ast
 import logging
 import re
 import sys
-from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
 
 from config.misspelled import misspelled
 from config.settings import settings
-
-# What Celery says of a message, by the first word after the task's name and id; of an end it says which.
-_OF_A_TASK = {"received": "task_received", "succeeded": "task_succeeded", "retry": "task_retried"}
-
 
 _ROW_VALUES = re.compile(r"^((?:DETAIL|CONTEXT)): .*$", re.MULTILINE)
 
@@ -33,6 +27,7 @@ def configure_logging() -> None:
         cache_logger_on_first_use=True,
     )
     handler = _ToStderr()
+    handler.addFilter(_is_not_about_a_task)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _name_the_event],
@@ -47,21 +42,27 @@ def configure_logging() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings().log_level)
-    # Beat would log each of its ticks, and a worker each message that it takes from the broker.
-    logging.getLogger("celery.beat").setLevel(max(logging.WARNING, root.level))
-    for words in misspelled():
-        structlog.get_logger(__name__).warning("setting_unknown", detail=words)
+    # At INFO, beat logs every tick, and a worker repeats what worker/task_log.py logs.
+    for noisy in ("celery.beat", "celery.worker.request"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    for sentence in misspelled():
+        structlog.get_logger(__name__).warning("setting_unknown", detail=sentence)
+
+
+def _is_not_about_a_task(record: logging.LogRecord) -> bool:
+    """Drop Celery's lines about single tasks, which carry `data`: worker/task_log.py logs them as events."""
+    return not isinstance(getattr(record, "data", None), dict)
 
 
 def _without_values(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """What PostgreSQL says of a failed row may be about people: its values do not go into a log."""
-    if isinstance(said := line.get("exception"), str):
-        line["exception"] = _ROW_VALUES.sub(r"\1: …", said)
+    """Remove row values from PostgreSQL's messages: they may be personal data."""
+    if isinstance(traceback := line.get("exception"), str):
+        line["exception"] = _ROW_VALUES.sub(r"\1: …", traceback)
     return line
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
-    """Writes to what is standard error at the moment, which may be exchanged under a process."""
+    """Writes to the current `sys.stderr`, even if it is replaced after the handler was made."""
 
     @property
     def stream(self) -> TextIO:
@@ -69,30 +70,11 @@ class _ToStderr(logging.StreamHandler[TextIO]):
 
     @stream.setter
     def stream(self, _: TextIO) -> None:
-        """What the base class sets is not kept."""
+        """Ignore the stream that the base class sets."""
 
 
 def _name_the_event(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Give a library's line an event name that can be searched for; its own words go to `message`.
-
-    Of what Celery says about a task's message, the words are taken apart: which task, which id, which reset.
-    """
+    """Use the logger's name as the event name of a library's line, and keep its text as `message`."""
     record: logging.LogRecord = line["_record"]
-    words, line["event"] = line["event"], record.name.replace(".", "_")
-    known = getattr(record, "data", None)
-    if not isinstance(known, dict) or not words.startswith(named := f"Task {known.get('name')}[{known.get('id')}] "):
-        line["message"] = words
-        return line
-    line["event"] = _OF_A_TASK.get(words.removeprefix(named).partition(" ")[0].rstrip(":"), "task_ended")
-    line.update({"task": known["name"], "task_id": known["id"]})
-    line.update({name: known[name] for name in ("runtime", "description", "exc") if known.get(name) is not None})
-    if "reset" not in line:
-        line.update(_reset_of(known.get("kwargs")))
+    line["message"], line["event"] = line["event"], record.name.replace(".", "_")
     return line
-
-
-def _reset_of(shown_arguments: object) -> dict[str, str]:
-    """The reset that a message is about: what we show of the arguments of each says it."""
-    with suppress(ValueError, SyntaxError, TypeError, KeyError):
-        return {"reset": ast.literal_eval(str(shown_arguments))["reset"]}
-    return {}

@@ -1,6 +1,6 @@
-"""What is known: people, courses, what learners leave in them, and the resets with their ledger.
+"""The tables, their constraints, and the queries.
 
-`metadata` holds every table; those of a team's own record kinds once `records.record_kinds()` was called.
+`metadata` holds every table. Those of a team's own record kinds join it once `records.record_kinds()` is called.
 """
 
 from models import (
@@ -23,9 +23,12 @@ from models import (
     resets,
     retraining,
     sign_in,
+    sign_in_failures,
     tallies,
     tokens,
     training,
+    web_sessions,
+    webhook_messages,
     webhooks,
 )
 from models.base import Base
@@ -54,9 +57,12 @@ __all__ = [
     "resets",
     "retraining",
     "sign_in",
+    "sign_in_failures",
     "tallies",
     "tokens",
     "training",
+    "web_sessions",
+    "webhook_messages",
     "webhooks",
 ]
 

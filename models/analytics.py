@@ -13,7 +13,7 @@ from models.training import Course, Enrolment, EnrolmentState
 
 @dataclass(frozen=True)
 class CourseCompletion:
-    """One course: how many it is assigned to, and how far they are. Deactivated users count until unassigned."""
+    """The numbers of one course. Deactivated users count until the course is unassigned."""
 
     code: str
     title: str
@@ -23,13 +23,13 @@ class CourseCompletion:
 
     @property
     def rate(self) -> float:
-        """Completed of assigned, 0 to 1."""
+        """Share of assigned users who completed the course, 0 to 1."""
         return self.completed / self.assigned if self.assigned else 0.0
 
 
 @dataclass(frozen=True)
 class UserCompletion:
-    """One user of one course."""
+    """One user in one course."""
 
     user_id: int
     name: str
@@ -48,9 +48,9 @@ def completion_by_course(
     after: str | None = None,
     limit: int | None = None,
 ) -> list[CourseCompletion]:
-    """Every course of the organization, or the one with this code, by code.
+    """Returns the organization's courses in order of code, or only the course with this code.
 
-    From after `after`, the code of the last one seen, and `limit` of them at most.
+    The page begins after the code `after` and holds up to `limit` courses.
     """
     query = (
         select(
@@ -76,9 +76,9 @@ def completion_by_course(
 def completion_by_user(
     session: Session, course: Course, *, after: tuple[str, int] | None = None, limit: int | None = None
 ) -> Iterator[UserCompletion]:
-    """The users that the course is assigned to, by name; streamed, since a course may have any number.
+    """Yields the users the course is assigned to, in order of name. Streamed, since a course may have any number.
 
-    From after `after`, the name and id of the last one seen, and `limit` of them at most.
+    The page begins after the name and id `after` and holds up to `limit` users.
     """
     query = (
         select(
@@ -92,7 +92,7 @@ def completion_by_user(
         )
         .join(User, User.id == Enrolment.user_id)
         .where(
-            User.organization_id == course.organization_id,  # what the index begins with that has them in this order
+            User.organization_id == course.organization_id,  # for the index that has this order
             Enrolment.course_id == course.id,
             Enrolment.unassigned_at.is_(None),
         )

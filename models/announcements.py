@@ -1,4 +1,4 @@
-"""Announcements of resets to the channels of the settings: an outbox, worked off by `tasks/alerts/announce.py`."""
+"""Announcements of resets in chat channels: an outbox that `tasks/alerts/announce.py` works off."""
 
 import hashlib
 from datetime import datetime
@@ -14,7 +14,7 @@ from models.outbox import Outbox
 
 
 class Announcement(Base):
-    """That a channel is still to be told of a reset's end. The row goes when it was, and stays if given up."""
+    """A channel still to be notified that a reset ended. The row is deleted once it is, and kept if given up."""
 
     __tablename__ = "announcement"
     __table_args__ = (
@@ -22,11 +22,11 @@ class Announcement(Base):
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
-    organization_id: Mapped[int]  # the reset's, copied: organizations take turns
-    channel: Mapped[str] = mapped_column(primary_key=True)  # see `channels`; its address is a secret
+    organization_id: Mapped[int]  # the reset's: organizations take turns
+    channel: Mapped[str] = mapped_column(primary_key=True)  # a key of `channels()`; the address is a secret
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    error: Mapped[str | None]  # of the last try
+    error: Mapped[str | None]  # of the last attempt
     given_up_at: Mapped[datetime | None]
 
 
@@ -41,12 +41,12 @@ ANNOUNCEMENTS = Outbox(
 
 
 def channels() -> dict[str, str]:
-    """The addresses of the channels in the settings, each under a name that tells nothing of it."""
+    """Returns the addresses of the channels in the settings, each under its hash."""
     urls = [url.get_secret_value() for url in settings().announce_urls]
     return {hashlib.sha256(url.encode()).hexdigest()[:16]: url for url in urls}
 
 
 def announce_later(session: Session, organization_id: int, reset_id: UUID) -> None:
-    """Have every channel told of the reset once the session's transaction is committed."""
+    """Queue an announcement of the reset for every channel."""
     if names := [{"reset_id": reset_id, "organization_id": organization_id, "channel": name} for name in channels()]:
         session.execute(insert(Announcement).values(names).on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""What all tables have in common."""
+"""The base class and column types of all tables."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from sqlalchemy.types import UserDefinedType
 
 
 class _Postgres(UserDefinedType[str]):
-    """A type of PostgreSQL's that SQLAlchemy does not know; its values are text here."""
+    """A PostgreSQL type that SQLAlchemy does not know; in Python, its values are strings."""
 
     render_bind_cast = True
     name: ClassVar[str]
@@ -20,29 +20,29 @@ class _Postgres(UserDefinedType[str]):
     def get_col_spec(self, **_: Any) -> str:
         return self.name
 
-    def literal_processor(self, dialect: Any) -> Any:  # noqa: ARG002 - its name is SQLAlchemy's
+    def literal_processor(self, dialect: Any) -> Any:  # noqa: ARG002 - SQLAlchemy passes it by name
         return lambda value: f"'{value}'::{self.name}"
 
 
 class Xid8(_Postgres):
-    """The number of a transaction. Unlike a row's `xmin` it never wraps around."""
+    """The id of a transaction. Unlike a row's `xmin`, it never wraps around."""
 
     cache_ok = True
     name = "XID8"
 
 
 class PgSnapshot(_Postgres):
-    """Which transactions a statement could see: `xmin:xmax:those under way`."""
+    """The transactions that a statement could see: `xmin:xmax:xip_list`."""
 
     cache_ok = True
     name = "PG_SNAPSHOT"
 
 
-ischema_names |= {"xid8": Xid8, "pg_snapshot": PgSnapshot}  # as Alembic reads them back
+ischema_names |= {"xid8": Xid8, "pg_snapshot": PgSnapshot}  # for Alembic, which reads them back
 
 
 class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can change it and an error can be told by it."""
+    """Names every constraint, so that migrations can change it and errors identify it."""
 
     metadata = MetaData(
         naming_convention={
@@ -63,9 +63,9 @@ class Base(DeclarativeBase):
 
 
 def one_of(states: type[StrEnum], name: str) -> Enum:
-    """A text column that holds a value of `states`, held to it by a CHECK called `name`.
+    """Returns the type of a text column with the values of `states`, enforced by a CHECK called `name`.
 
-    Text rather than a PostgreSQL enum: a migration can then change the values inside its transaction.
+    It is not a PostgreSQL enum, so that migrations can change the values in a transaction.
     """
     return Enum(
         states,

@@ -1,4 +1,4 @@
-"""Whether a certificate holds, for whoever asks; and what stands on one."""
+"""Certificates: what is printed on them, and whether a serial is valid."""
 
 import hashlib
 import re
@@ -33,8 +33,8 @@ SERIAL_LENGTH = 20
 
 
 class SupersededSerial(Base):
-    """That a certificate of this serial does not hold any more. Only the serial's hash is kept, and nothing of whose it
-    was, of what, or since when: who has the paper can ask, and nobody can read a list."""
+    """The serial of a certificate that is no longer valid. Only its hash is stored, without user, course or date:
+    anyone with the paper can ask, but no one can read a list."""
 
     __tablename__ = "superseded_serial"
 
@@ -43,7 +43,7 @@ class SupersededSerial(Base):
 
 @dataclass(frozen=True)
 class Facts:
-    """What stands on a certificate."""
+    """What is printed on a certificate."""
 
     serial: str
     issued_at: datetime
@@ -54,28 +54,28 @@ class Facts:
 
 
 def facts_of(session: Session, registration: UUID) -> Facts | None:
-    """The certificate of a registration; none if it has none."""
+    """Returns the certificate of a registration, `None` if it has none."""
     return _facts(session, registration=registration)
 
 
 def holds(session: Session, serial: str) -> Facts | None:
-    """The certificate of this serial, however it was typed, if it holds."""
+    """Returns the valid certificate with this serial, as typed by a person, `None` if there is none."""
     found = (_facts(session, serial=plain) for plain in plain_serials(serial))
     return next((facts for facts in found if facts), None)
 
 
 def is_superseded(session: Session, serial: str) -> bool:
-    """Whether there was a certificate of this serial, which a reset has ended."""
+    """Returns whether a reset invalidated a certificate with this serial."""
     hashes = [hashlib.sha256(plain.encode()).digest() for plain in plain_serials(serial)]
     mine = select(SupersededSerial).where(SupersededSerial.serial_hash.in_(hashes))
     return session.scalars(select(mine.exists())).one()
 
 
 def plain_serials(serial: str) -> list[str]:
-    """A serial as it is kept, from how people type it: the likeliest first.
+    """Returns the serials that a person may have meant, likeliest first.
 
-    Ours are letters and digits in groups of five, so any other character is one that somebody put between them, and I
-    and 1, which ours do not have, were an L. One that came from elsewhere is kept as it came.
+    Ours are letters and digits in groups of five, without I and 1: other characters are separators, and I or 1 stands
+    for L. Imported serials may have any form.
     """
     typed = "".join(unicodedata.normalize("NFKC", serial).split()).upper()
     letters = re.sub(r"[\W_]", "", typed).translate(MISREAD)
@@ -84,30 +84,30 @@ def plain_serials(serial: str) -> list[str]:
 
 
 def new_serial() -> str:
-    """A certificate's serial: 20 characters that cannot be guessed, in groups of five."""
+    """Returns a new random serial: 20 characters in groups of five."""
     return in_groups("".join(secrets.choice(ALPHABET) for _ in range(SERIAL_LENGTH)))
 
 
 def in_groups(letters: str) -> str:
-    """The characters of a serial of ours, as it is kept and printed."""
+    """Returns the characters of a serial in the form in which it is stored and printed."""
     return "-".join(letters[start : start + 5] for start in range(0, len(letters), 5))
 
 
 def hashes_under(registrations: list[UUID]) -> Select[bytes]:
-    """The hashes of the serials of these registrations' certificates."""
+    """Returns the query for the serials' hashes of these registrations' certificates."""
     return select(func.sha256(func.convert_to(Certificate.serial, "UTF8"))).where(
         Certificate.registration == any_(literal(registrations, ARRAY(Uuid())))
     )
 
 
 def supersede(session: Session, registrations: list[UUID]) -> None:
-    """Remember that the certificates of these registrations hold no more. To be called before their rows are deleted,
+    """Store that the certificates of these registrations are no longer valid. Call it before their rows are deleted,
     in the same transaction."""
     _keep(session, hashes_under(registrations))
 
 
 def supersede_again(session: Session, hashes: list[bytes]) -> None:
-    """Remember it of certificates that may not be known here any more."""
+    """Store it for certificates whose rows may be missing."""
     _keep(session, select(func.unnest(literal(hashes, ARRAY(LargeBinary)))))
 
 

@@ -1,4 +1,4 @@
-"""What a learner has done in a course so far, activity by activity, as the learner sees it."""
+"""A learner's work in a course, activity by activity, as the learner sees it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from models.people import User
 from models.records import AssignmentSubmission, DiscussionPost, LessonProgress, PracticalAssessment
 from models.training import Activity, ActivityKind, Enrolment
 
-POSTS_SHOWN = 50  # of a discussion, the latest
+POSTS_SHOWN = 50  # the latest of a discussion
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Attempt:
     """One attempt at an assessment or an assignment."""
 
     number: int
-    score: Decimal | None  # 0 to 100; none while it is not marked
+    score: Decimal | None  # 0 to 100; `None` until it is marked
     at: datetime
     body: str
     files: Sequence[StoredFile]
@@ -31,7 +31,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Post:
-    """What somebody wrote in a discussion."""
+    """A post in a discussion."""
 
     author: str
     mine: bool
@@ -41,7 +41,7 @@ class Post:
 
 @dataclass
 class Step:
-    """An activity, and what the learner did in it."""
+    """An activity and the learner's work in it."""
 
     activity: Activity
     done: bool = False
@@ -51,9 +51,9 @@ class Step:
 
 
 def steps_of(session: Session, course_id: int, registration: UUID) -> list[Step]:
-    """The course's activities in their order, with what was done under this registration.
+    """Returns the course's activities in order, with the work under this registration.
 
-    A discussion shows the latest posts of everyone who takes the course.
+    A discussion has the latest posts of everyone who takes the course.
     """
     steps = {activity.id: Step(activity) for activity in activities_of(session, course_id)}
     for lesson in session.scalars(select(LessonProgress).where(LessonProgress.registration == registration)):

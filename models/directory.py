@@ -1,4 +1,4 @@
-"""The users and courses of an organization, as people look them up."""
+"""Lookups of an organization's users and courses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class UserLine:
 
 @dataclass(frozen=True)
 class TrainingLine:
-    """A course that is assigned to a user."""
+    """A course assigned to a user."""
 
     registration: UUID
     code: str
@@ -45,9 +45,9 @@ class TrainingLine:
 def users_of(
     session: Session, organization_id: int, *, search: str = "", after: tuple[str, int] | None = None, limit: int
 ) -> list[UserLine]:
-    """The organization's users by name, from after `after`, the name and id of the last one seen.
+    """Returns up to `limit` users of the organization in order of name, after the name and id `after`.
 
-    `search` is a part of the name or the address.
+    `search` is part of the name or the address.
     """
     conditions: list[ColumnElement[bool]] = [User.organization_id == organization_id]
     if search:
@@ -74,7 +74,7 @@ def users_of(
 
 
 def user_of(session: Session, organization_id: int, user_id: int) -> User:
-    """The organization's user with this id. Raises `UserUnknown`."""
+    """Returns the organization's user with this id. Raises `UserUnknown`."""
     user = session.get(User, user_id)
     if user is None or user.organization_id != organization_id:
         raise UserUnknown(str(user_id))
@@ -82,9 +82,8 @@ def user_of(session: Session, organization_id: int, user_id: int) -> User:
 
 
 def user_by_address(session: Session, organization_id: int, email: str) -> User:
-    """The organization's user with this address, whose case does not count. Raises `UserUnknown`."""
-    address = func.lower(User.email) == email.lower()
-    user = session.scalar(select(User).where(User.organization_id == organization_id, address))
+    """Returns the organization's user with this address, in any case. Raises `UserUnknown`."""
+    user = session.scalar(select(User).where(User.organization_id == organization_id, User.has_address(email)))
     if user is None:
         raise UserUnknown(email)
     return user
@@ -103,7 +102,7 @@ def users_by_address(session: Session, organization_id: int, emails: Iterable[st
 
 
 def course_of(session: Session, organization_id: int, code: str) -> Course:
-    """The organization's course with this code. Raises `CourseUnknown`."""
+    """Returns the organization's course with this code. Raises `CourseUnknown`."""
     course = session.scalar(select(Course).where(Course.organization_id == organization_id, Course.code == code))
     if course is None:
         raise CourseUnknown(code)
@@ -117,7 +116,7 @@ def organizations_with_course(session: Session, code: str) -> list[Organization]
 
 
 def training_of(session: Session, user: User, code: str | None = None) -> list[TrainingLine]:
-    """The courses that are assigned to the user, by title; or the one with this code."""
+    """Returns the courses assigned to the user, in order of title, or only the one with this code."""
     query = (
         select(
             Enrolment.registration,
@@ -156,12 +155,12 @@ def assigned_course(session: Session, user: User, code: str, *, whom: str = "thi
 
 
 def activities_of(session: Session, course_id: int) -> list[Activity]:
-    """The course's activities in their order."""
+    """Returns the course's activities in order."""
     return list(session.scalars(select(Activity).where(Activity.course_id == course_id).order_by(Activity.id)))
 
 
 def activity_counts(session: Session, course_id: int) -> dict[ActivityKind, int]:
-    """How many activities of each kind the course has."""
+    """Returns the number of activities of each kind in the course."""
     query = select(Activity.kind, func.count()).where(Activity.course_id == course_id).group_by(Activity.kind)
     found = {kind: count for kind, count in session.execute(query)}  # noqa: C416 - a row is no tuple to mypy
     return {kind: found[kind] for kind in ActivityKind if kind in found}

@@ -1,4 +1,4 @@
-"""A disk that is full, told apart from whatever else goes wrong: somebody has to free some space, and where."""
+"""Recognizing a full disk among other errors, so that someone knows where to free space."""
 
 import errno
 import os
@@ -12,18 +12,18 @@ from sqlalchemy.exc import DBAPIError
 from models.refusals.files import StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-_SAID = ("os error 28)", "os error 122)")  # how the library of the storage says the same
+_STORAGE_FULL = ("os error 28)", "os error 122)")  # in messages of the storage library
 _MEGABYTE = """
 CREATE TEMPORARY TABLE recourse_probe ON COMMIT DROP AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)
 """
 
 
 def full_disk(error: BaseException) -> str | None:
-    """Which disk is full, in words that follow “is”; none if something else went wrong."""
+    """Returns which disk is full, as words that follow “is”; `None` if the error is another one."""
     for one in _causes(error):
         driver = one.orig if isinstance(one, DBAPIError) else one
         refused = isinstance(driver, psycopg.OperationalError) and os.strerror(errno.ENOSPC) in str(driver)
-        if isinstance(driver, psycopg.errors.DiskFull) or refused:  # the driver gives no code to a refused connection
+        if isinstance(driver, psycopg.errors.DiskFull) or refused:  # a refused connection has no error code
             return "the database's"
         if isinstance(one, StorageFull):
             return "that of the storage of files"
@@ -39,8 +39,8 @@ def write_a_megabyte(connection: Connection) -> None:
 
 
 def is_storage_full(error: BaseException) -> bool:
-    """Whether the storage says that its disk is full, or the quota used up."""
-    return getattr(error, "errno", None) in FULL or any(words in str(error) for words in _SAID)
+    """Returns whether the storage reports a full disk or an exceeded quota."""
+    return getattr(error, "errno", None) in FULL or any(words in str(error) for words in _STORAGE_FULL)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

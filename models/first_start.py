@@ -1,4 +1,4 @@
-"""The tokens that let somebody make the first organization of an empty installation."""
+"""The tokens that allow creating the first organization of an empty installation."""
 
 from datetime import datetime, timedelta
 
@@ -11,9 +11,9 @@ LIFETIME = timedelta(hours=24)
 
 
 class FirstStartToken(Base):
-    """A token that a web process has written to its log; only its hash is kept.
+    """A token that a web process has written to its log; only its hash is stored.
 
-    Each process has one of its own, as none can know another's. All end with the first organization.
+    Each process has its own. All of them end with the first organization.
     """
 
     __tablename__ = "first_start_token"

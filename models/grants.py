@@ -1,4 +1,4 @@
-"""What the role of the application may do: enough for its work, and nothing to the audit but add to it and read it."""
+"""The privileges of the application's role: what its work needs. In the audit, it can only add and read."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from models.base import Base
 from models.versions import VERSION_TABLE
 
 USUAL = "SELECT, INSERT, UPDATE, DELETE"
-# Tables of which less is enough.
+# Tables that need fewer privileges.
 LESS = {
-    "audit": "SELECT, INSERT",  # what is old goes by forget_audit_before, which keeps the last 90 days
+    "audit": "SELECT, INSERT",  # forget_audit_before deletes old entries, and keeps the last 90 days
     VERSION_TABLE: "SELECT",
 }
 CELERY_TABLES = ("celery_taskmeta", "celery_tasksetmeta")
@@ -19,11 +19,11 @@ FUNCTIONS = ("forget_audit_before(timestamptz, integer)", "forget_person_in_audi
 
 
 class RoleUnfitError(Exception):
-    """The role cannot be one of few rights. Its words say why, and what to do."""
+    """The role cannot be limited to these privileges. The message says why, and what to do."""
 
 
 def grants(connection: Connection, role: str) -> list[str]:
-    """The statements that give the role what it needs, and take from it what it may have had besides."""
+    """Returns the statements that grant the role what it needs, and revoke everything else."""
     quoted = connection.dialect.identifier_preparer.quote
     schema, to = quoted(str(connection.scalar(text("SELECT current_schema()")))), quoted(role)
     tables = [*(table.name for table in Base.metadata.sorted_tables), *CELERY_TABLES, VERSION_TABLE]
@@ -43,20 +43,18 @@ def grants(connection: Connection, role: str) -> list[str]:
 
 
 def check_role(connection: Connection, role: str) -> None:
-    """Raises `RoleUnfitError` for a role that there is not, or that could do everything whatever is granted to it."""
-    asked = text("""
+    """Raise `RoleUnfitError` if the role does not exist, or has all privileges whatever is granted to it."""
+    query = text("""
         SELECT rolsuper, EXISTS (
             SELECT FROM pg_class
             WHERE relname = 'audit' AND relnamespace = current_schema()::regnamespace
               AND pg_has_role(pg_roles.oid, relowner, 'MEMBER'))
         FROM pg_roles WHERE rolname = :role
     """)
-    found = connection.execute(asked, {"role": role}).one_or_none()
+    found = connection.execute(query, {"role": role}).one_or_none()
     if found is None:
-        raise RoleUnfitError(f"There is no role {role}. Make it first: CREATE ROLE {role} LOGIN PASSWORD '…'.")
+        raise RoleUnfitError(f"There is no role {role}. Create it first: CREATE ROLE {role} LOGIN PASSWORD '…'.")
     if found[0]:
-        raise RoleUnfitError(
-            f"The role {role} is a superuser, and may do everything whatever it is granted. Name another."
-        )
+        raise RoleUnfitError(f"The role {role} is a superuser, so grants cannot limit it. Choose another role.")
     if found[1]:
-        raise RoleUnfitError(f"The role {role} owns the tables, and may do everything with them. Name another.")
+        raise RoleUnfitError(f"The role {role} owns the tables, so grants cannot limit it. Choose another role.")

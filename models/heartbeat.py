@@ -1,4 +1,4 @@
-"""Signs of life of what cannot be asked: beat takes no questions, so it leaves the time here."""
+"""Signs of life of processes that answer no questions, such as beat."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ BEAT = "beat"
 
 
 class Heartbeat(Base):
-    """When a part of the installation last showed itself."""
+    """The last sign of life of a part of the installation."""
 
     __tablename__ = "heartbeat"
 
@@ -21,7 +21,7 @@ class Heartbeat(Base):
 
 
 def leave_heartbeat(session: Session, part: str) -> None:
-    """Note that the part is alive at this moment."""
+    """Store that the part is alive now."""
     alive = insert(Heartbeat).values(part=part)
     session.execute(alive.on_conflict_do_update(index_elements=[Heartbeat.part], set_={"at": func.now()}))
 

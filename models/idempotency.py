@@ -1,7 +1,7 @@
-"""Idempotency keys: a request that is sent twice gets one answer, and does its work once.
+"""Idempotency keys: a repeated request gets the first answer, and its work is done once.
 
-After the draft *The Idempotency-Key HTTP Header Field* of the IETF's httpapi group. The key is written in the same
-transaction as what the request does, so there is never the one without the other.
+As in the IETF draft *The Idempotency-Key HTTP Header Field*. The key is stored in the transaction of the work
+that the request does, so that one never exists without the other.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from models.refusals.requests import IdempotencyInProgress, IdempotencyMismatch
 
 
 class StoredAnswer(Base):
-    """What a request with a key was answered."""
+    """The answer to a request with a key."""
 
     __tablename__ = "stored_answer"
     __table_args__ = (Index(None, "created_at"),)
@@ -31,8 +31,10 @@ class StoredAnswer(Base):
 
 
 def earlier_answer(session: Session, user_id: int, key: str, fingerprint: str) -> StoredAnswer | None:
-    """What this user's request with this key was answered before; none if it is new, and then the key is theirs until
-    the transaction ends. Raises `IdempotencyInProgress`, `IdempotencyMismatch`."""
+    """Returns the earlier answer to this request, `None` if the key is new.
+
+    A new key is locked until the transaction ends. Raises `IdempotencyInProgress`, `IdempotencyMismatch`.
+    """
     mine = func.pg_try_advisory_xact_lock(func.hashtextextended(f"idempotency {user_id} {key}", 0))
     if not session.scalars(select(mine)).one():
         raise IdempotencyInProgress
@@ -52,7 +54,7 @@ def keep_answer(
     headers: Mapping[str, str],
     body: dict[str, Any],
 ) -> None:
-    """Keep what the request is being answered; `models/retention.py` says for how long."""
+    """Store the answer for repeats of this request, for `keep_answers_days`."""
     session.add(
         StoredAnswer(user_id=user_id, key=key, fingerprint=fingerprint, status=status, headers=dict(headers), body=body)
     )

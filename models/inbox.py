@@ -1,4 +1,4 @@
-"""A user's inbox: the alerts that reached them."""
+"""A user's inbox: the alerts they received."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +21,13 @@ class Alert:
     course_code: str
     course_title: str
     reset_id: UUID | None
-    reset_state: ResetState | None  # as it is now
+    reset_state: ResetState | None  # its current state
     sent_at: datetime | None
     read_at: datetime | None
 
 
 def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit: int) -> list[Alert]:
-    """The user's alerts, latest first, from before the one with the id `before`."""
+    """Returns up to `limit` alerts of the user, latest first, that are older than the alert `before`."""
     query = (
         select(
             Notification.id,
@@ -51,7 +51,7 @@ def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit
 
 
 def unread(session: Session, user_id: int) -> int:
-    """How many alerts the user has not read."""
+    """Returns how many alerts the user has not read."""
     return session.scalars(
         select(func.count()).where(
             Notification.user_id == user_id,

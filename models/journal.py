@@ -1,7 +1,7 @@
-"""A journal of what must not come back with an old backup: an outbox, which
-`tasks/retention/journal.py` brings into the storage.
+"""The journal of what an old backup must not bring back: an outbox that `tasks/retention/journal.py` writes to the
+storage.
 
-It says that registrations ended (their learners were reset, or erased) and that people were erased: by ids alone.
+It records, by id only, which registrations ended (by a reset or an erasure) and which people were erased.
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ from models.people import User
 
 
 class JournalEntry(Base):
-    """What is to be written into the journal. The row goes when it was."""
+    """An entry to be written to the storage. The row is deleted once it is."""
 
     __tablename__ = "journal_entry"
 
@@ -28,9 +28,9 @@ class JournalEntry(Base):
 
 
 def note_ended(session: Session, registrations: list[UUID]) -> None:
-    """Note that these registrations ended, and their certificates with them: nothing of it may come back.
+    """Record that these registrations and their certificates ended.
 
-    To be called before their records are deleted, in the same transaction.
+    Call it before their records are deleted, in the same transaction.
     """
     if registrations:
         superseded = [digest.hex() for digest in session.scalars(hashes_under(registrations))]
@@ -39,21 +39,21 @@ def note_ended(session: Session, registrations: list[UUID]) -> None:
 
 
 def note_erased(session: Session, user: User) -> None:
-    """Note that the user was erased. With the moment they were made: after a restore, another may get the same id."""
+    """Record that the user was erased. The creation time is added because ids can be reused after a restore."""
     session.add(JournalEntry(said={"erased": [user.id, user.created_at.isoformat()]}))
 
 
 def first_entries(session: Session, most: int) -> list[tuple[int, dict[str, Any]]]:
-    """The first entries that are to be written, each with its number."""
+    """Returns up to `most` entries, oldest first, each with its number."""
     query = select(JournalEntry.id, JournalEntry.said).order_by(JournalEntry.id).limit(most)
     return [(number, said) for number, said in session.execute(query)]
 
 
 def forget_entries(session: Session, numbers: list[int]) -> None:
-    """Drop entries that are written."""
+    """Delete entries that have been written."""
     session.execute(delete(JournalEntry).where(JournalEntry.id == any_(literal(numbers, ARRAY(BigInteger)))))
 
 
 def same_person(user: User | None, made_at: str) -> bool:
-    """Whether the user is the one whom an entry means."""
+    """Returns whether an entry that names this creation time means this user."""
     return user is not None and user.created_at == datetime.fromisoformat(made_at)

@@ -1,9 +1,7 @@
-"""The rows that learners' work is kept in: progress, submissions, posts, completion, each under its registration.
+"""Writing learners' work: progress, submissions, posts and completion, each under its registration.
 
-Who may write them, and when, is for `tasks.people.learning` to say.
-
-A write holds the enrolment's row from the check of the registration to its commit, and a reset takes the same lock. So
-a write either is complete before the reset, and is cleared by it, or finds its registration gone and is refused.
+`tasks.people.learning` checks who may write. A write locks the enrolment's row before it checks the registration, and a
+reset takes the same lock. So a write is either committed before the reset and cleared by it, or refused as stale.
 """
 
 from decimal import Decimal
@@ -36,7 +34,7 @@ ACTIVITY_RECORDS: dict[
 
 
 def record_progress(session: Session, registration: UUID, activity_id: int, percent: Decimal | int) -> LessonProgress:
-    """Set how much of a lesson is done, 0 to 100 percent; a lower figure than the stored one does not lower it.
+    """Set the progress of a lesson, 0 to 100 percent. Progress never goes down.
 
     Raises `StaleRegistration`, `ActivityUnknown`.
     """
@@ -65,15 +63,15 @@ def submit(
     body: str = "",
     score: Decimal | int | None = None,
 ) -> AssignmentSubmission | PracticalAssessment:
-    """Hand in an assignment, or record the result of a practical assessment: whichever the activity is.
+    """Hand in an assignment, or record the result of a practical assessment, depending on the activity.
 
-    Each call is a further attempt. `score` is 0 to 100, or none while it is not marked.
+    Each call is another attempt. `score` is 0 to 100, `None` until it is marked.
     Raises `StaleRegistration`, `ActivityUnknown`.
     """
     enrolment = current(session, registration)
     activity = _activity(session, enrolment, activity_id, ActivityKind.ASSIGNMENT, ActivityKind.PRACTICAL_ASSESSMENT)
     table = AssignmentSubmission if activity.kind == ActivityKind.ASSIGNMENT else PracticalAssessment
-    # The lock on the enrolment makes this count safe: no other attempt of this learner is under way.
+    # The lock on the enrolment makes this count safe.
     attempts = session.scalar(
         select(func.count()).where(table.registration == registration, table.activity_id == activity_id)
     )
@@ -86,7 +84,7 @@ def submit(
 
 
 def post(session: Session, registration: UUID, activity_id: int, body: str) -> DiscussionPost:
-    """Write in a discussion. Raises `StaleRegistration`, `ActivityUnknown`."""
+    """Post in a discussion. Raises `StaleRegistration`, `ActivityUnknown`."""
     enrolment = current(session, registration)
     _activity(session, enrolment, activity_id, ActivityKind.DISCUSSION)
     row = DiscussionPost(registration=registration, activity_id=activity_id, body=body)
@@ -96,9 +94,9 @@ def post(session: Session, registration: UUID, activity_id: int, body: str) -> D
 
 
 def complete(session: Session, registration: UUID) -> Completion:
-    """Complete the course; where it has certificates on, a certificate with a new serial is issued.
+    """Complete the course, and issue a certificate if the course has them on.
 
-    Completing what is completed changes nothing and returns the completion there is. Raises `StaleRegistration`.
+    A completed course stays as it is. Returns the completion. Raises `StaleRegistration`.
     """
     enrolment = current(session, registration)
     completion = session.get(Completion, registration)
@@ -122,7 +120,7 @@ def complete(session: Session, registration: UUID) -> Completion:
 
 
 def current(session: Session, registration: UUID) -> Enrolment:
-    """The enrolment whose registration this is, held until the commit. Raises `StaleRegistration`."""
+    """Returns the enrolment with this registration, locked until the commit. Raises `StaleRegistration`."""
     enrolment = session.scalar(
         select(Enrolment)
         .where(Enrolment.registration == registration, Enrolment.unassigned_at.is_(None))
@@ -142,7 +140,7 @@ def _activity(session: Session, enrolment: Enrolment, activity_id: int, *kinds: 
 
 
 def _advance(session: Session, enrolment: Enrolment) -> None:
-    """Bring the enrolment's progress up to its records: the share of activities begun or, for lessons, finished."""
+    """Update the enrolment's progress: the share of activities that were begun or, for lessons, finished."""
     session.flush()
     if enrolment.state == EnrolmentState.COMPLETED:
         return
@@ -162,6 +160,6 @@ def _advance(session: Session, enrolment: Enrolment) -> None:
         // func.greatest(1, select(func.count()).where(Activity.course_id == enrolment.course_id).scalar_subquery())
     )
     enrolment.state = EnrolmentState.IN_PROGRESS
-    # Only completing makes it 100 %: that is the moment with a date and, perhaps, a certificate.
+    # Only `complete` sets 100, with a date and perhaps a certificate.
     enrolment.progress = min(99, session.scalars(share).one())
     session.flush()

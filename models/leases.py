@@ -1,8 +1,7 @@
-"""Leases: of what one process at a time is to do, who does it and until when.
+"""Leases: which process does the work that only one should do at a time, and until when.
 
-A row and no advisory lock: it is held over many transactions on any connections, also through a pooler, and it ends by
-itself when its holder dies. It keeps the work in one place and no more: what two must not do at once is held to that by
-the rows that they work on.
+A row instead of an advisory lock: it spans transactions and connections, also through a pooler, and expires if its
+holder dies. It only saves double work; the rows themselves must prevent double results.
 """
 
 from datetime import datetime
@@ -16,7 +15,7 @@ from models.base import Base
 
 
 class Lease(Base):
-    """That someone is at it."""
+    """A process's claim to a kind of work."""
 
     __tablename__ = "lease"
 
@@ -26,7 +25,7 @@ class Lease(Base):
 
 
 def hold(session: Session, name: str, holder: UUID, seconds: float) -> bool:
-    """Take the lease for so long from now, or hold it longer. Gives whether it is the holder's."""
+    """Take or extend the lease for this many seconds from now. Returns whether the holder has it."""
     row = insert(Lease).values(
         name=name, holder=holder, until=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     )
@@ -40,5 +39,5 @@ def hold(session: Session, name: str, holder: UUID, seconds: float) -> bool:
 
 
 def give_back(session: Session, name: str, holder: UUID) -> None:
-    """Let others have it at once."""
+    """End the lease, so that others can take it at once."""
     session.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))

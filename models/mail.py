@@ -1,4 +1,4 @@
-"""E-mails: each with its state, its tries and the moment of the next one, and the alerts that it carries."""
+"""E-mails: their state, attempts, next attempt, and the alerts they carry."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +24,16 @@ from models.outbox import Outbox
 
 
 class MailState(StrEnum):
-    """What became of an e-mail."""
+    """The state of an e-mail."""
 
-    PENDING = "pending"  # to be sent at `next_try_at`
-    SENT = "sent"  # the mail server took it; it is never sent again
-    SUPPRESSED = "suppressed"  # not wanted or not apt any more at the time of sending; `reason` says why
-    FAILED = "failed"  # refused for good, or given up; `reason` says why
+    PENDING = "pending"  # due at `next_try_at`
+    SENT = "sent"  # the mail server accepted it; it is never sent again
+    SUPPRESSED = "suppressed"  # no longer wanted or relevant when it was due; `reason` says why
+    FAILED = "failed"  # rejected or given up; `reason` says why
 
 
 class Mail(Base):
-    """An e-mail to one user. Whom it goes to and what it says is looked up when it is sent, and not kept."""
+    """An e-mail to one user. Its address and text are made when it is sent, and not stored."""
 
     __tablename__ = "mail"
     __table_args__ = (
@@ -57,15 +57,15 @@ class Mail(Base):
     user_id: Mapped[int]
     organization_id: Mapped[int]  # the user's: organizations take turns
     kind: Mapped[NotificationKind] = mapped_column(one_of(NotificationKind, "kind"))
-    bundle: Mapped[str]  # until the first try, alerts of the same bundle join it
+    bundle: Mapped[str]  # until the first attempt, alerts of the same bundle join it
     state: Mapped[MailState] = mapped_column(one_of(MailState, "state"), server_default=MailState.PENDING.value)
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     next_try_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(server_default="0")
-    begun_at: Mapped[datetime | None]  # of a try whose outcome is not known (yet)
-    unsure: Mapped[int] = mapped_column(server_default="0")  # tries without the server's word: a repeat is possible
-    error: Mapped[str | None]  # of the last try
+    begun_at: Mapped[datetime | None]  # start of an attempt without a known outcome
+    unsure: Mapped[int] = mapped_column(server_default="0")  # attempts without a known outcome, so a repeat is possible
+    error: Mapped[str | None]  # of the last attempt
     sent_at: Mapped[datetime | None]
 
 
@@ -78,14 +78,14 @@ MAILS = Outbox(
     given_up=Mail.state == literal_column("'failed'"),
     begun={
         "begun_at": func.now(),
-        # Whoever tried it before did not live to say what came of it.
+        # The process of the previous attempt died before it stored the outcome.
         "unsure": Mail.unsure + case((Mail.begun_at.is_not(None), 1), else_=0),
     },
 )
 
 
 class MailAlert(Base):
-    """Which e-mail an alert is in: one at most."""
+    """The e-mail that carries an alert, at most one."""
 
     __tablename__ = "mail_alert"
     __table_args__ = (Index(None, "mail_id"),)
@@ -96,21 +96,21 @@ class MailAlert(Base):
 
 @dataclass(frozen=True)
 class MailFigures:
-    """The e-mails of one reset, counted."""
+    """The number of a reset's e-mails in each state."""
 
     pending: int
-    retried: int  # of the pending ones, those that were tried in vain
+    retried: int  # pending after a failed attempt
     sent: int
     suppressed: int
     failed: int
-    maybe_repeated: int  # sent, after a try whose outcome nobody knows: it may have come twice, with one Message-ID
+    maybe_repeated: int  # sent after an attempt without a known outcome: may have arrived twice, with one Message-ID
 
 
 NO_MAILS = MailFigures(0, 0, 0, 0, 0, 0)
 
 
 def mails_of(session: Session, reset_id: UUID) -> MailFigures:
-    """What became of the e-mails that carry the reset's alerts. None of it changes anything about the reset."""
+    """Returns the numbers of the e-mails that carry the reset's alerts. They do not affect the reset's state."""
     mine = (
         select(MailAlert.mail_id)
         .join(Notification, Notification.id == MailAlert.notification_id)

@@ -1,9 +1,7 @@
-"""What all outboxes have in common as tables: who has something due, the next item, and whether a row still waits for
-the try that it was taken for.
+"""The queries that all outboxes share: whose turn it is, the next items, and whether an item is still the same attempt.
 
-Each outbox declares an `Outbox` beside its table, with an index on `(turn, due_at)` of the rows that wait. Whose turn
-it is, is found by stepping through that index, so it costs a look-up for each turn and not for each row: a million
-e-mails of one organization are one step.
+Each outbox declares an `Outbox` beside its table, and a partial index on `(turn, due_at)` of the waiting rows. Turns
+are found by stepping through that index, with one lookup per turn: a million e-mails of one organization are one step.
 """
 
 from collections.abc import Mapping
@@ -20,7 +18,7 @@ from models.base import Base
 
 @dataclass(frozen=True)
 class Turn:
-    """Someone of whom something is due: by `key` the next item is found, and organizations take turns."""
+    """A value of the outbox's `turn` column with due items, and the organization it belongs to."""
 
     key: Any
     organization: Any
@@ -28,7 +26,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Item:
-    """An item that was taken for its so-manieth try: the key of its row, and when it will be due again."""
+    """An item taken for an attempt: its primary key, the attempt number, and when the next attempt is due."""
 
     key: tuple[Any, ...]
     turn: Turn
@@ -38,22 +36,22 @@ class Item:
 
 @dataclass(frozen=True)
 class Outbox:
-    """The table of an outbox, and the columns by which it is worked off."""
+    """The table of an outbox, and the columns that describe its queue."""
 
     table: type[Base]
     turn: InstrumentedAttribute[Any]
     due_at: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
     attempts: InstrumentedAttribute[int]
     waiting: ColumnElement[bool]
-    """As the index has it, in literals: of a condition with parameters PostgreSQL cannot tell that it is the same."""
+    """The condition of the partial index, with literals: PostgreSQL does not match one with parameters."""
     given_up: ColumnElement[bool] | None = None
-    """Which rows were tried in vain and are tried no more; none where there is no end."""
+    """The rows that are given up, `None` if attempts never end."""
     organization: ColumnElement[Any] | None = None
-    """Whose a row is, where that is not the `turn` itself."""
+    """The organization of a row, if it is not the `turn` itself."""
     then_by: tuple[InstrumentedAttribute[Any], ...] = ()
-    """Which comes first of what is due at one moment. The index has it too: thousands may be."""
+    """The order of items that are due at the same time, as in the index."""
     begun: Mapping[str, Any] = field(default_factory=dict)
-    """What else is written when a try begins."""
+    """Further columns that are set when an attempt begins."""
 
     @property
     def key(self) -> tuple[Column[Any], ...]:
@@ -62,24 +60,24 @@ class Outbox:
 
 
 def turns(session: Session, outbox: Outbox) -> list[Turn]:
-    """All of whom something is due, in the order of their keys."""
+    """Returns the turns with due items, in order of their keys."""
     return [Turn(*row) for row in session.execute(turns_query(outbox))]
 
 
 def turns_query(outbox: Outbox) -> Select[Any]:
-    """The query of `turns`."""
+    """Returns the query of `turns`."""
     found = _due(outbox)
     organization = found.c.organization if outbox.organization is not None else found.c.turn
     return select(found.c.turn, organization.label("organization")).order_by(found.c.turn)
 
 
 def is_due(session: Session, outbox: Outbox) -> bool:
-    """Whether anything is."""
+    """Returns whether any item is due."""
     return session.scalar(select(_due(outbox).c.turn).limit(1)) is not None
 
 
 def _due(outbox: Outbox) -> Any:
-    """The turns of which something is due, by a loose index scan: PostgreSQL has none of its own for this."""
+    """Returns the turns with due items, by a loose index scan, which PostgreSQL does not do by itself here."""
     turn, waiting = outbox.turn, outbox.waiting
     step = select(turn.label("turn")).where(waiting).order_by(turn).limit(1).cte("step", recursive=True)
     after = select(turn).where(waiting, turn > step.c.turn).order_by(turn).limit(1).scalar_subquery()
@@ -107,16 +105,16 @@ def _due(outbox: Outbox) -> Any:
 
 
 def take(session: Session, outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int = 1) -> list[Item]:
-    """Take the next items of the turn for a try: counted, and with the moment of the next one, by `waits` (seconds).
+    """Take up to `most` due items of the turn: count the attempt, and set the next one by `waits` (seconds).
 
-    To be committed before the try is made: whoever dies of it leaves nothing to clear up.
+    Commit this before the attempt, so that a process that dies leaves nothing to clean up.
     """
     statement = take_query(outbox, turn, waits, most).execution_options(synchronize_session=False)
     return [Item(tuple(row[2:]), turn, row[0], row[1]) for row in session.execute(statement)]
 
 
 def take_query(outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int) -> ReturningUpdate[Any]:
-    """The statement of `take`."""
+    """Returns the statement of `take`."""
     key = outbox.key
     due = (
         select(*key)
@@ -141,9 +139,9 @@ def take_query(outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int) ->
 
 
 def is_this_try(outbox: Outbox, item: Item) -> ColumnElement[bool]:
-    """The condition that a row is this item's, and nobody has taken or changed it since.
+    """Returns the condition that a row is this item, and was not taken or changed since.
 
-    The moment tells it too, and not the number of the try alone: that may begin anew.
+    It compares the due time too, because the attempt number can start again.
     """
     same_key = (column == value for column, value in zip(outbox.key, item.key, strict=True))
     return and_(outbox.waiting, *same_key, outbox.attempts == item.attempt, outbox.due_at == item.due_again_at)

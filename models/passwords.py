@@ -1,5 +1,5 @@
-"""Passwords as Argon2id hashes. Each takes 64 MiB and a tenth of a second of processor time, which is what makes
-guessing dear; so only few are worked on at once, and whoever wants one holds no database connection meanwhile."""
+"""Argon2id hashes of passwords. Each takes 64 MiB and a tenth of a second of processor time, which slows down guessing.
+So only a few are computed at a time, and callers hold no database connection meanwhile."""
 
 import secrets
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from pwdlib import PasswordHash
 
 from models.refusals.sign_in import PasswordTooShort, SignInBusy
 
-SHORTEST = 12  # NIST SP 800-63B asks for 8 at the least, and for no other rule
-AT_ONCE = 2  # in a process: 128 MiB. More would gain nothing, since one hash uses several cores
-PATIENCE = 20.0  # seconds to wait for one's turn
+SHORTEST = 12  # NIST SP 800-63B requires at least 8, and no other rule
+AT_ONCE = 2  # per process: 128 MiB. More would be no faster, since one hash uses several cores
+PATIENCE = 20.0  # longest wait for a turn, in seconds
 
 T = TypeVar("T")
 
@@ -21,16 +21,16 @@ _turns = BoundedSemaphore(AT_ONCE)
 
 
 def hash_of(password: str) -> str:
-    """The hash to keep of a new password. Raises `PasswordTooShort`, `SignInBusy`."""
+    """Returns the hash of a new password. Raises `PasswordTooShort`, `SignInBusy`."""
     if len(password) < SHORTEST:
         raise PasswordTooShort(SHORTEST)
     return _in_turn(lambda: _hasher().hash(password))
 
 
 def verified(password: str, stored: str | None) -> tuple[bool, str | None]:
-    """Whether the password is that of the hash, and a better hash where the library has raised its costs since.
+    """Returns whether the password matches the hash, and a better hash if the library has raised its costs since.
 
-    Without a hash it takes as long, so that time does not tell which accounts there are. Raises `SignInBusy`.
+    Without a hash, it takes the same time, so that response times do not reveal accounts. Raises `SignInBusy`.
     """
     return _in_turn(lambda: _hasher().verify_and_update(password, stored or _nobodys_hash()))
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Identity, Index, UniqueConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
@@ -13,7 +13,7 @@ from models.refusals.organizations import OrganizationUnknown
 
 
 class Organization(Base):
-    """A customer. Nothing of one is ever reachable from another."""
+    """A customer. No organization can see or change another's data."""
 
     __tablename__ = "organization"
 
@@ -27,9 +27,9 @@ class User(Base):
 
     __tablename__ = "user"
     __table_args__ = (
-        UniqueConstraint("id", "organization_id"),  # what composite foreign keys refer to
+        UniqueConstraint("id", "organization_id"),  # for composite foreign keys
         Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
-        Index(None, "organization_id", "name", "id"),  # the order of every list of users
+        Index(None, "organization_id", "name", "id"),  # lists of users have this order
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
 
@@ -39,16 +39,21 @@ class User(Base):
     name: Mapped[str]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
-    mail_on: Mapped[bool] = mapped_column(server_default=text("true"))  # alerts by e-mail too
+    mail_on: Mapped[bool] = mapped_column(server_default=text("true"))  # send alerts by e-mail too
     locale: Mapped[str] = mapped_column(server_default="en")  # a BCP 47 tag, such as de-CH
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    erased_at: Mapped[datetime | None]  # the row stays, for what refers to it, and says nothing of anybody
+    erased_at: Mapped[datetime | None]  # the row stays for foreign keys, without personal data
+
+    @classmethod
+    def has_address(cls, email: str) -> ColumnElement[bool]:
+        """Returns the condition that a user has this e-mail address, whatever its case; an index serves it."""
+        return func.lower(cls.email) == email.lower()
 
 
 def only_organization(session: Session) -> Organization | None:
-    """The organization, where there is but one."""
+    """Returns the installation's organization, `None` if there are several or none."""
     found = session.scalars(select(Organization).limit(2)).all()
     return found[0] if len(found) == 1 else None
 
@@ -78,7 +83,7 @@ def organizations_with_user(session: Session, email: str) -> list[Organization]:
 
 
 def zone_of(user: User) -> ZoneInfo:
-    """The user's time zone; UTC where it is none that this machine knows."""
+    """Returns the user's time zone; UTC if this machine does not know it."""
     try:
         return ZoneInfo(user.time_zone)
     except (ZoneInfoNotFoundError, ValueError):

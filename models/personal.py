@@ -1,7 +1,7 @@
-"""Where the name or the address of a person may stand in words that others typed: what an erasure looks through.
+"""The columns that may contain a person's name or address, for their erasure.
 
-What is theirs is deleted by `tasks/people/erase.py`. Every other column of text or JSON is in one of the lists below;
-a test fails for one that is in none.
+`tasks/people/erase.py` deletes the person's own rows. Every column of text or JSON is in one of the lists below; a test
+fails for one that is not.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ Column = InstrumentedAttribute[Any]
 
 
 def pseudonym_of(user_id: int) -> str:
-    """What stands in the place of an erased person."""
+    """Returns the name that replaces an erased person's name and address."""
     return f"erased-{user_id}"
 
 
 def _of(kind: Any, organization_id: int) -> ColumnElement[bool]:
-    """That a row is the organization's: what is another's is never looked at."""
+    """Returns the condition that a row belongs to the organization; other rows are never searched."""
     if kind is WebhookDelivery:
         mine = select(WebhookMessage.id).where(WebhookMessage.organization_id == organization_id)
         return WebhookDelivery.message_id.in_(mine)
@@ -56,6 +56,7 @@ SEARCHED: tuple[Column, ...] = (
     WebhookMessage.data,
     WebhookDelivery.outcome,
 )
+"""Columns with text that others typed, in which an erasure replaces the name and address."""
 
 THEIR_OWN = {
     "user": ("email", "name", "locale", "time_zone"),
@@ -70,7 +71,7 @@ THEIR_OWN = {
     "stored_answer": ("key",),
     "audit": ("details",),  # by a function of the database
 }
-"""Columns of rows that are the person's, which an erasure deletes or overwrites."""
+"""Columns of the person's own rows, which an erasure deletes or overwrites."""
 
 OF_NOBODY = {
     "organization": ("slug", "name"),
@@ -78,9 +79,9 @@ OF_NOBODY = {
     "activity": ("reference", "title"),
     "user_group": ("code",),
     "audit": ("actor", "action", "subject"),  # ids
-    "reset": ("requester", "error", "figures", "traceparent"),  # an id; our words; figures
+    "reset": ("requester", "error", "figures", "traceparent"),  # an id; our text; totals
     "reset_slice": ("removed",),
-    "reset_item": ("reason",),  # our words
+    "reset_item": ("reason",),  # our text
     "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),
     "occurrence": ("reason",),
     "training_event": ("reporter",),
@@ -97,12 +98,14 @@ OF_NOBODY = {
     "heartbeat": ("part",),
     "tally": ("name",),
 }
-"""Columns of what the product writes itself, and the names that an organization gives to its own things."""
+"""Columns that the product writes itself, and names that an organization gives to its own objects."""
 
 
 def forget_in_words(session: Session, user: User) -> int:
-    """Put the pseudonym in the place of the person's name and address in all that was typed in their organization, and
-    in the audit's details. Gives how many rows were changed. To be called while the row still has both."""
+    """Replace the person's name and address in text typed in their organization, and in the audit's details.
+
+    Call it while the user's row still has both. Returns how many rows changed.
+    """
     changed = session.scalars(select(func.forget_person_in_audit(user.id, pseudonym_of(user.id)))).one()
     for statement in _statements(user):
         changed += changed_rows(session, statement)
@@ -110,7 +113,7 @@ def forget_in_words(session: Session, user: User) -> int:
 
 
 def forget_in_results(session: Session, user: User) -> None:
-    """Drop the results of Celery tasks that hold the person's address."""
+    """Delete results of Celery tasks that contain the person's address."""
     if session.scalar(select(func.to_regclass("celery_taskmeta"))) is None:
         return
     names = ("result", "args", "kwargs")

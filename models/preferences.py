@@ -1,4 +1,4 @@
-"""How users want to be alerted: of all courses at once in `User`, and course by course here."""
+"""Users' choices of alerts for single courses. `User` has the choices for all courses."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,13 +14,13 @@ from models.training import Course, Enrolment
 class AlertLevel(StrEnum):
     """How a user is alerted about one course."""
 
-    ALL = "all"  # by inbox and e-mail: so it is without a row
+    ALL = "all"  # by inbox and e-mail; the default without a row
     INBOX = "inbox"  # no e-mail
     NONE = "none"
 
 
 class AlertPreference(Base):
-    """A user's wish for one course."""
+    """A user's choice for one course."""
 
     __tablename__ = "alert_preference"
     __table_args__ = (Index(None, "course_id"),)
@@ -32,7 +32,7 @@ class AlertPreference(Base):
 
 @dataclass(frozen=True)
 class CourseLevel:
-    """A course of a user's, and what they want to be told of it."""
+    """A course of a user, and their choice for it."""
 
     id: int
     code: str
@@ -41,7 +41,7 @@ class CourseLevel:
 
 
 def level_is(level: AlertLevel, course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that the `User` of the query has this wish for the course."""
+    """Returns the condition that the `User` of the query has chosen this level for the course."""
     return (
         select(AlertPreference)
         .where(
@@ -55,7 +55,7 @@ def level_is(level: AlertLevel, course_id: InstrumentedAttribute[int] | ColumnEl
 
 
 def why_no_alert(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> list[tuple[ColumnElement[bool], str]]:
-    """Why the `User` of the query gets no alert about the course, as the pairs of a CASE."""
+    """Returns the reasons why the `User` of the query gets no alert about the course, as the pairs of a CASE."""
     return [
         (~User.active, "the user is deactivated"),
         (~User.notifications_on, "the user's notifications are off"),
@@ -64,7 +64,7 @@ def why_no_alert(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> 
 
 
 def why_no_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> list[tuple[ColumnElement[bool], str]]:
-    """Why they get none by e-mail."""
+    """Returns the reasons why the `User` of the query gets no e-mail about the course, as the pairs of a CASE."""
     return [
         *why_no_alert(course_id),
         (~User.mail_on, "the user wants no e-mail"),
@@ -73,17 +73,17 @@ def why_no_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> l
 
 
 def wants_alert(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that the `User` of the query gets alerts about the course."""
+    """Returns the condition that the `User` of the query gets alerts about the course."""
     return case(*((condition, False) for condition, _ in why_no_alert(course_id)), else_=True)
 
 
 def wants_mail(course_id: InstrumentedAttribute[int] | ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that they get them by e-mail too."""
+    """Returns the condition that the `User` of the query gets e-mails about the course."""
     return case(*((condition, False) for condition, _ in why_no_mail(course_id)), else_=True)
 
 
 def alert_levels_of(session: Session, user_id: int) -> list[CourseLevel]:
-    """The courses assigned to the user, by title, with what they want to be told of each."""
+    """Returns the courses assigned to the user, in order of title, with their choice for each."""
     query = (
         select(Course.id, Course.code, Course.title, func.coalesce(AlertPreference.level, AlertLevel.ALL.value))
         .join(Enrolment, Enrolment.course_id == Course.id)

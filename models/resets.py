@@ -104,7 +104,7 @@ class Reset(Base):
             "task_id",
             postgresql_where=text("finished_at IS NOT NULL AND reported_at IS NULL"),
         ),
-        # What `models/retention.py` and `models/tallies.py` have still to do; each small once they have done it.
+        # What `models/retention/resets.py` and `models/tallies.py` have still to do; each small once they have done it.
         Index(
             "ix_reset_in_full",
             "finished_at",

@@ -1,6 +1,6 @@
-"""Secrets that are kept encrypted: whoever reads the database, or a backup, cannot sign with them.
+"""Signing secrets, encrypted in the database: with a copy of it alone, no one can sign.
 
-They are encrypted with a key made from `secret_key`; what a former key has encrypted can still be read.
+The encryption key is derived from `secret_key`. Secrets encrypted with a former key can still be read.
 """
 
 import base64
@@ -15,28 +15,28 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from config.settings import signing_keys
 
-KEPT = timedelta(days=1)  # how long the secret before is good, beside a new one
+KEPT = timedelta(days=1)  # how long the former secret stays valid beside a new one
 
 log = structlog.get_logger(__name__)
 
 
 class SecretUnreadableError(Exception):
-    """It was encrypted with a key that is not set any more."""
+    """The secret was encrypted with a key that is no longer set."""
 
     def __init__(self) -> None:
         super().__init__(
-            "This secret was encrypted with a secret key that is not set. Put that key into RECOURSE_OLD_SECRET_KEYS, "
-            "or make a new secret."
+            "This secret was encrypted with a secret key that is not set. Add that key to RECOURSE_OLD_SECRET_KEYS, "
+            "or create a new secret."
         )
 
 
 def seal(secret: str) -> str:
-    """The secret, encrypted with the newest key."""
+    """Returns the secret, encrypted with the newest key."""
     return _keys().encrypt(secret.encode()).decode()
 
 
 def opened(sealed: str) -> str:
-    """What was sealed, by whichever key. Raises `SecretUnreadableError`."""
+    """Returns a secret that was encrypted with any accepted key. Raises `SecretUnreadableError`."""
     try:
         return _keys().decrypt(sealed).decode()
     except InvalidToken:
@@ -44,7 +44,7 @@ def opened(sealed: str) -> str:
 
 
 def is_of_the_newest_key(sealed: str) -> bool:
-    """Whether it is readable without the former keys."""
+    """Returns whether the secret can be read without the former keys."""
     try:
         _cipher(signing_keys()[-1]).decrypt(sealed)
     except InvalidToken:
@@ -61,23 +61,23 @@ def _cipher(key: str) -> Fernet:
 
 
 def new_secret() -> str:
-    """A signing secret in the form of Standard Webhooks."""
+    """Returns a new signing secret in the format of Standard Webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 class HasSecret:
-    """A table whose rows have a signing secret each, and for a day the one before it."""
+    """A table whose rows have a signing secret, and for a day after a change the former one."""
 
     sealed_secret: Mapped[str] = mapped_column(default=lambda: seal(new_secret()))
-    former_secret: Mapped[str | None]  # sealed, too
+    former_secret: Mapped[str | None]  # also sealed
     former_until: Mapped[datetime | None]
 
     def secret(self) -> str:
-        """The secret. Raises `SecretUnreadableError`."""
+        """Returns the secret. Raises `SecretUnreadableError`."""
         return opened(self.sealed_secret)
 
     def secrets(self) -> list[str]:
-        """Those that are good now, the newest first; none where the key is gone, which the log says."""
+        """Returns the valid secrets, newest first. Logs an unreadable secret, and returns an empty list."""
         former = self.former_until is not None and self.former_until > datetime.now(UTC)
         sealed = [self.sealed_secret, *([self.former_secret] if self.former_secret and former else [])]
         try:
@@ -87,13 +87,15 @@ class HasSecret:
             return []
 
     def renew(self) -> None:
-        """Make a new secret; the one before it is good for another day."""
+        """Replace the secret; the former one stays valid for a day."""
         self.former_secret, self.former_until = self.sealed_secret, datetime.now(UTC) + KEPT
         self.sealed_secret = seal(new_secret())
 
     def seal_again(self) -> bool:
-        """Encrypt what a former key has encrypted with the newest. Gives whether that was so. Raises
-        `SecretUnreadableError`."""
+        """Encrypt secrets of former keys with the newest one. Returns whether there were any.
+
+        Raises `SecretUnreadableError`.
+        """
         changed = False
         for name in ("sealed_secret", "former_secret"):
             sealed = getattr(self, name)

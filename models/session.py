@@ -1,21 +1,34 @@
-"""Talking to PostgreSQL: one transaction per scope, and messages only after its commit."""
+"""Database sessions: one transaction per scope, and messages only after its commit."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import structlog
-from sqlalchemy import CursorResult, Engine, UpdateBase, create_engine, text
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Engine,
+    UpdateBase,
+    create_engine,
+    func,
+    inspect,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from config.database import app_connection
 from config.settings import required
 
-# `Session` and the errors are for the web app and the commands, which import nothing of SQLAlchemy themselves.
+# The web app and the command line import `Session` and the errors here, and nothing from SQLAlchemy.
 __all__ = [
     "MOST_CONNECTIONS",
     "DBAPIError",
@@ -31,25 +44,26 @@ __all__ = [
     "is_lock_timeout",
     "is_unstorable",
     "savepoint",
+    "touch",
     "transaction",
 ]
 
 log = structlog.get_logger(__name__)
 
-MOST_CONNECTIONS = 15  # of one process
+MOST_CONNECTIONS = 15  # per process
 _KEPT_OPEN = 5
 
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    """The engine of this process, made at its first use.
+    """Returns the engine of this process, created at first use.
 
-    A connection must not be shared with a forked child: the worker calls `forget_engine` after each fork.
+    Forked processes must not share connections: the worker calls `forget_engine` after each fork.
     """
     return create_engine(
         required("database_url"),
         pool_pre_ping=True,
-        hide_parameters=True,  # an error is logged and stored, and the parameters may be about people
+        hide_parameters=True,  # errors are logged and stored, and parameters may be personal data
         pool_size=_KEPT_OPEN,
         max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
         connect_args=app_connection(),
@@ -57,7 +71,7 @@ def engine() -> Engine:
 
 
 def forget_engine(*, close: bool = True) -> None:
-    """Drop the engine; the next use makes a new one. `close=False` leaves connections of a parent process alone."""
+    """Drop the engine; the next use creates another. `close=False` leaves the connections to a parent process."""
     if engine.cache_info().currsize:
         engine().dispose(close=close)
     engine.cache_clear()
@@ -71,9 +85,9 @@ def check_database() -> None:
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """A session whose work is committed at the end of the scope, or rolled back whole if the scope raises.
+    """Provide a session that is committed at the end of the scope, or rolled back if the scope raises.
 
-    What was handed to `after_commit` runs once the commit is done, and is dropped with a rollback.
+    Calls passed to `after_commit` run after the commit, and are dropped with a rollback.
     """
     with Session(engine(), expire_on_commit=False) as session:
         with session.begin():
@@ -84,7 +98,7 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def savepoint(session: Session) -> Iterator[None]:
-    """A part of the transaction that is undone by itself if it raises, with the messages that it would have sent."""
+    """Roll back only this part of the transaction, and drop its messages, if the scope raises."""
     messages = len(session.info.get("after_commit", []))
     try:
         with session.begin_nested():
@@ -95,10 +109,10 @@ def savepoint(session: Session) -> Iterator[None]:
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:
-    """Have `call` run when the session's transaction is committed.
+    """Run `call` once the session's transaction is committed.
 
-    For messages: one that is sent earlier may arrive before the rows it speaks of. A call that raises is logged and
-    left: the rows are the truth, and `recover` sends again what they say is open.
+    For messages: sent earlier, one could arrive before its rows. A call that raises is only logged, since `recover`
+    sends again what the rows say is open.
     """
 
     def guarded() -> None:
@@ -111,32 +125,43 @@ def after_commit(session: Session, call: Callable[[], object]) -> None:
 
 
 def changed_rows(session: Session, statement: UpdateBase) -> int:
-    """Run an INSERT, UPDATE or DELETE and give the number of rows it changed; loaded objects are not refreshed."""
+    """Run an INSERT, UPDATE or DELETE. Returns how many rows it changed. Does not refresh loaded objects."""
     result = session.execute(statement, execution_options={"synchronize_session": False, "preserve_rowcount": True})
     return cast("CursorResult[tuple[()]]", result).rowcount
 
 
+def touch(session: Session, moment: InstrumentedAttribute[Any], row: ColumnElement[bool]) -> None:
+    """Set the moment of the row to now, if it is more than a minute old and no other transaction is doing the same."""
+    (key,) = inspect(moment.class_).primary_key
+    old = (
+        select(key)
+        .where(row, or_(moment.is_(None), moment < func.now() - timedelta(minutes=1)))
+        .with_for_update(skip_locked=True)
+    )
+    changed_rows(session, update(moment.class_).where(key.in_(old)).values({moment.key: func.now()}))
+
+
 def is_lock_timeout(error: DBAPIError) -> bool:
-    """Whether somebody else held the row for longer than we wait."""
+    """Returns whether another session held the lock for longer than `lock_timeout_seconds`."""
     return isinstance(error.orig, psycopg.errors.LockNotAvailable)
 
 
 def is_connection_lost(error: Exception) -> bool:
-    """Whether there is no connection to the database (any more): nobody's fault whose work it was."""
+    """Returns whether the connection to the database failed or was lost, rather than the work itself."""
     if not isinstance(error, DBAPIError):
         return False
-    # What the server itself says has a code; without one it said nothing, unless the driver refused to send a value.
-    said_nothing = getattr(error.orig, "sqlstate", None) is None and not isinstance(error.orig, psycopg.DataError)
-    return error.connection_invalidated or said_nothing
+    # Errors of the server have a code. One without a code is a lost connection, or a value that the driver refused.
+    no_answer = getattr(error.orig, "sqlstate", None) is None and not isinstance(error.orig, psycopg.DataError)
+    return error.connection_invalidated or no_answer
 
 
 def is_unstorable(error: DBAPIError) -> bool:
-    """Whether a value was refused for what it is: a character that text cannot hold, a number beyond its column."""
+    """Returns whether a value does not fit its column: a character that text cannot hold, or a number out of range."""
     return isinstance(error.orig, psycopg.DataError)
 
 
 def in_words(error: Exception) -> str:
-    """An error as it may be kept and shown: what went wrong, without the values of the rows it went wrong with."""
+    """Returns the error as text that may be stored and shown, without values of rows."""
     driver = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(driver, psycopg.Error):
         return f"{type(driver).__name__}: {driver.diag.message_primary or 'the connection was lost'}"

@@ -1,7 +1,7 @@
-"""Totals that are kept, so that nobody has to count them again: what settled resets amount to, and what was deleted.
+"""Stored totals of settled resets and of deleted rows.
 
-A reset is counted once it is settled, some time after its end; until then whoever wants a total counts it too. So a
-total is the tally and what is not counted yet, which is little, however many resets there have ever been.
+A settled reset is added to the tallies some time after its end. Until then, it is counted with each query: a total is
+its tally plus the resets that are not in it yet, which are few, however many resets there are.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ LEARNERS = (ResetSlice.cleared, ResetSlice.unchanged, ResetSlice.skipped, ResetS
 
 
 class Tally(Base):
-    """A total, by its name: `resets/succeeded`, `learners/cleared`, `recoveries`, `deleted/notification`."""
+    """A named total: `resets/succeeded`, `learners/cleared`, `recoveries`, `deleted/notification`."""
 
     __tablename__ = "tally"
 
@@ -28,7 +28,7 @@ class Tally(Base):
 
 
 def add(session: Session, figures: dict[str, int]) -> None:
-    """Add to the totals, in the order of their names: nobody waits in a ring."""
+    """Add to the totals, in order of their names to avoid deadlocks."""
     names = sorted(name for name, figure in figures.items() if figure)
     if not names:
         return
@@ -45,13 +45,13 @@ def add(session: Session, figures: dict[str, int]) -> None:
 
 
 def totals(session: Session) -> dict[str, int]:
-    """All totals up to this moment: the tallies, and what they do not have yet."""
+    """Returns all current totals: the tallies, plus the resets that are not in them yet."""
     kept = {name: total for name, total in session.execute(select(Tally.name, Tally.total))}  # noqa: C416 - a row
     return dict(Counter(kept) + Counter(_figures(session, ~Reset.counted)))
 
 
 def count_settled(session: Session, most: int) -> int:
-    """Count resets that are settled and were not counted. Gives how many: up to `most`."""
+    """Add up to `most` settled resets to the tallies. Returns how many."""
     found = list(
         session.scalars(
             select(Reset.id)
@@ -70,7 +70,7 @@ def count_settled(session: Session, most: int) -> int:
 
 
 def count_no_more(session: Session, reset: Reset) -> None:
-    """Take a reset that is about to go on out of the tallies again. It is held by the session's transaction."""
+    """Subtract a reset that is about to continue from the tallies. Its row must be locked by this transaction."""
     if reset.counted:
         figures = _figures(session, Reset.id == reset.id)
         add(session, {name: -figure for name, figure in figures.items()})
@@ -91,10 +91,10 @@ def _figures(session: Session, which: Any) -> dict[str, int]:
 
 
 def of_state(state: ResetState) -> str:
-    """The name of the total of resets in this state."""
+    """Returns the name of the total of resets in this state."""
     return f"resets/{state.value}"
 
 
 def of_deleted(table: str) -> str:
-    """The name of the total of rows that were deleted from this table by their age."""
+    """Returns the name of the total of rows deleted from this table by age."""
     return f"deleted/{table}"

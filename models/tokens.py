@@ -1,4 +1,4 @@
-"""Bearer tokens, with which programs use the HTTP API in a user's name."""
+"""API tokens: programs use the HTTP API and send messages in the name of a user."""
 
 import hashlib
 import hmac
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from config.settings import signing_keys
 from models.base import Base
 from models.people import User
-from models.sign_in import hash_of
+from models.session import touch
+from models.token_hash import hash_of
 
-PREFIX = "rcs_"  # so that a token that leaked into a log or a repository is recognised
+PREFIX = "rcs_"  # makes leaked tokens recognizable in logs and repositories
 
 
 class Scope(StrEnum):
-    """What a token may be used for; beyond that, it can do what its user can."""
+    """What a token may be used for, within the permissions of its user."""
 
     RESETS_READ = "resets:read"
     RESETS_WRITE = "resets:write"
@@ -33,7 +34,7 @@ class Scope(StrEnum):
 
 
 class ApiToken(Base):
-    """A token of a user's; only its hash is kept."""
+    """A token of a user; only its hash is stored."""
 
     __tablename__ = "api_token"
     __table_args__ = (
@@ -44,21 +45,21 @@ class ApiToken(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    name: Mapped[str]  # what it is for
+    name: Mapped[str]  # its purpose
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # to the minute; shows which tokens are in use
 
 
 ENDED_AT = func.least(ApiToken.revoked_at, ApiToken.expires_at)
-"""When a token ended, or is to; none if it goes on until it is revoked."""
+"""When a token ended or will end, NULL if it is valid until it is revoked."""
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whom a token speaks for, and what for."""
+    """The user of a token, and its scopes."""
 
     user: User
     scopes: frozenset[str]
@@ -66,27 +67,29 @@ class Bearer:
 
 @dataclass(frozen=True)
 class Application:
-    """A token by which an application is known that sends messages, and the user in whose name it does."""
+    """A valid token, and the user in whose name its application sends messages."""
 
     token: ApiToken
     user: User
 
 
 def message_secrets(token: ApiToken) -> list[str]:
-    """Return the secrets that messages may be signed with in the token's name, the newest first: one for each secret
-    key. They are in no table, so whoever reads a backup cannot sign with what is in it."""
+    """Returns the secrets that may sign messages for the token, newest first: one for each secret key.
+
+    They are derived and not stored, so that no one can sign with a copy of the database.
+    """
     about = b"recourse.message\0" + token.token_hash
     return ["rcm_" + hmac.digest(key.encode(), about, hashlib.sha256).hex() for key in reversed(signing_keys())]
 
 
 def bearer_of(session: Session, text: str) -> Bearer | None:
-    """Whom this token speaks for; none if it is unknown, revoked, expired, or its user is deactivated."""
+    """Returns the user of a token, `None` if it is unknown, revoked or expired, or its user is deactivated."""
     found = _usable(session, ApiToken.token_hash == hash_of(text))
     return None if found is None else Bearer(found.user, frozenset(found.token.scopes))
 
 
 def usable_token(session: Session, token_id: int) -> Application | None:
-    """The token with this id; none where `bearer_of` would give none."""
+    """Returns the token with this id, `None` if it is not valid, as in `bearer_of`."""
     return _usable(session, ApiToken.id == token_id)
 
 
@@ -103,27 +106,12 @@ def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
     ).one_or_none()
     if found is None:
         return None
-    # So that a token that nobody uses any more can be told; once a minute is enough, and no request waits for another
-    # one of the same token.
-    idle = (
-        select(ApiToken.id)
-        .where(
-            ApiToken.id == found.ApiToken.id,
-            or_(ApiToken.used_at.is_(None), ApiToken.used_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 1)),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    session.execute(
-        update(ApiToken)
-        .where(ApiToken.id.in_(idle))
-        .values(used_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+    touch(session, ApiToken.used_at, ApiToken.id == found.ApiToken.id)
     return Application(found.ApiToken, found.User)
 
 
 def tokens_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[ApiToken, str]]:
-    """The tokens of these organizations, the oldest first, each with its user's address."""
+    """Returns the tokens of these organizations, oldest first, each with its user's address."""
     query = (
         select(ApiToken, User.email)
         .join(User, User.id == ApiToken.user_id)

@@ -1,4 +1,4 @@
-"""Which version the tables in the database have, and whether they are ours at all."""
+"""The schema version of the database, and whether its tables are ours."""
 
 from sqlalchemy import Connection, Inspector, inspect, text
 from sqlalchemy.exc import ProgrammingError
@@ -6,19 +6,19 @@ from sqlalchemy.exc import ProgrammingError
 from models.base import Base
 
 VERSION_TABLE = "recourse_version"
-# What Alembic calls it if nobody says otherwise: ours until 0005, and any other application's.
+# Alembic's default, which we used until 0005 and other applications still use.
 USUAL_TABLE = "alembic_version"
 _OURS_BY_THE_USUAL_NAME = {"0001", "0002", "0003", "0004", "0005"}
 
 
 class DatabaseUnfitError(Exception):
-    """The database cannot be used as it is. Its words say why, and what to do."""
+    """The database cannot be used as it is. The message says why, and what to do."""
 
 
 def current_version(connection: Connection) -> str | None:
-    """The migration that our tables are at; none where there are no tables of ours.
+    """Returns the migration that our tables are at, `None` if there are no tables of ours.
 
-    Raises `DatabaseUnfitError` where this role may not see it.
+    Raises `DatabaseUnfitError` if this role may not read it.
     """
     if not (table := version_table(connection)):
         return None
@@ -41,31 +41,31 @@ def server_version(connection: Connection) -> tuple[int, str]:
 
 
 def version_table(connection: Connection) -> str | None:
-    """The table that has the version; none where there are no tables of ours."""
-    there = inspect(connection)
-    if there.has_table(VERSION_TABLE):
+    """Returns the name of our version table, `None` if there are no tables of ours."""
+    found = inspect(connection)
+    if found.has_table(VERSION_TABLE):
         return VERSION_TABLE
-    return USUAL_TABLE if _usual_table_is_ours(connection, there) else None
+    return USUAL_TABLE if _usual_table_is_ours(connection, found) else None
 
 
-def _usual_table_is_ours(connection: Connection, there: Inspector) -> bool:
-    # Somebody else's first migration may be called 0001, too, but has no ledger of resets beside it.
-    if not there.has_table(USUAL_TABLE) or not there.has_table("reset_item"):
+def _usual_table_is_ours(connection: Connection, found: Inspector) -> bool:
+    # Another application's migrations may also be called 0001, but it has no table of reset items.
+    if not found.has_table(USUAL_TABLE) or not found.has_table("reset_item"):
         return False
     return set(connection.scalars(text(f"SELECT version_num FROM {USUAL_TABLE}"))) <= _OURS_BY_THE_USUAL_NAME  # noqa: S608
 
 
 def stranger(connection: Connection, *, schema_was_chosen: bool) -> str | None:
-    """A sentence about another application whose tables are where ours would be made; none where there is room.
+    """Returns a sentence about another application in our schema, `None` if there is room for our tables.
 
-    Its own version table is no hindrance where somebody has chosen this very schema; tables of our names are.
+    In a schema that was chosen by a setting, only tables with our names are a problem, and not its version table.
     """
     if version_table(connection):
         return None
-    there = inspect(connection)
+    found = inspect(connection)
     schema = connection.scalar(text("SELECT current_schema()"))
-    taken = sorted({table.name for table in Base.metadata.tables.values()} & set(there.get_table_names(schema)))
-    alembics = there.has_table(USUAL_TABLE, schema)
+    taken = sorted({table.name for table in Base.metadata.tables.values()} & set(found.get_table_names(schema)))
+    alembics = found.has_table(USUAL_TABLE, schema)
     if not taken and (schema_was_chosen or not alembics):
         return None
     signs = []
@@ -77,5 +77,5 @@ def stranger(connection: Connection, *, schema_was_chosen: bool) -> str | None:
     other = "recourse" if schema != "recourse" else "recourse_tables"
     return (
         f"The schema {schema} of this database belongs to another application: {' and '.join(signs)}. Give Recourse "
-        f"a schema to itself: set RECOURSE_DATABASE_SCHEMA={other}, and run `recourse database upgrade`."
+        f"its own schema: set RECOURSE_DATABASE_SCHEMA={other}, and run `recourse database upgrade`."
     )

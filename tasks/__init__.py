@@ -1,30 +1,35 @@
-"""Every command of the product: it checks the permission, writes, and audits.
+"""The commands of Recourse. Each checks the permission, writes, and audits.
 
-    reset.plan, reset.impact    a preview: what a reset would remove, as a signed plan           (functions)
-    reset.request               the one door: plan, typed course code, reason -> a Reset row     (function)
-    reset.reset_course          the coordinator: writes the ledger, sends slices, settles        (Celery)
-    reset.clear_learners        clears one slice of learners in one transaction                  (Celery)
-    alerts.notify               puts the alerts into the inboxes                                 (Celery)
-    outbox.run                  sends what leaves the house: mail, webhooks, files, documents    (Celery)
-    rules.retrain               the tick that starts what is due by rule, through the same door  (Celery)
-    recover                     the tick that sends again what is open and nobody works on       (Celery)
+How a reset runs (* is a Celery task):
+
+    reset.plan              count what a reset would remove, and sign the preview as a plan
+    reset.request           the only way to start: plan, typed course code and reason become a `Reset` row
+    reset.reset_course    * write the ledger, send the first slices; called again, settle the reset
+    reset.clear_learners  * clear one slice of learners in one transaction, and send the next slice
+    alerts.notify         * put the alerts into inboxes, and queue the e-mails
+    outbox.run            * send what is queued: e-mails, webhooks, announcements, certificates, file deletions
+
+What keeps it going, every few seconds:
+
+    rules.retrain         * start the resets that retraining rules make due, also through `reset.request`
+    recover               * send again what the ledger says is open and no one is working on
+
+PostgreSQL is the truth, Redis a doorbell: any message may be lost, repeated, late or out of order.
 
 The rooms:
 
-    reset/         the job: plan, request, ledger, slices, end; cancel, retry, look up
+    reset/         plan, request, ledger, slices, cancel, retry, look up
     rules/         retraining rules: terms, due times, brakes, events
     alerts/        alerts, and the e-mails and chat messages that carry them
     webhooks/      endpoints, their secrets, and deliveries
     certificates/  certificates as PDF
-    files/         learners' files that are to be deleted
-    outbox/        the one pattern of all outboxes: take next, try, settle, back off
+    files/         deletion of learners' files from the storage
+    outbox/        the pattern that everything leaving the installation shares: take next, try, settle, back off
     imports/       users, courses, enrolments and records from files
-    people/        users, passwords, tokens, groups, sign-in, what learners write, erasure
-    retention/     what goes by age; what a restored backup must not bring back
+    people/        users, groups, passwords, tokens, sign-in, learners' own work, erasure
+    retention/     deletion by age, the journal, and the work after a restored backup
 
-Beside the rooms: `app`, `base`, `messages`, `delivery`, `tracing` and `at_start` are how Celery is used;
-`signed_messages` is the door for other applications; `report` says how far a reset is; `links` are addresses of pages;
-`sample` makes up data for the demo, the tests and the benchmarks.
-
-Postgres is the truth and Redis a doorbell: any message may be lost, doubled, late or out of order.
+Around Celery: `app` and `base` define it, `messages` sends, `signed_messages` accepts requests from other
+applications, `delivery` and `tracing` are what workers add, and `at_start` checks before anything runs. `report` says
+how far a reset is. `sample` makes up data for the demo, the tests and the benchmarks.
 """

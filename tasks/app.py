@@ -18,5 +18,5 @@ TASK_MODULES = (
 )
 
 app = Celery("recourse", task_cls="tasks.base:Step", include=TASK_MODULES)
-# A function, so that the settings are read when they are first needed and not when this module is imported.
+# A function, so that the settings are read at first use and not when this module is imported.
 app.add_defaults(celery_settings)

@@ -1,4 +1,4 @@
-"""What every process looks at when it starts: a record kind that is wrong shows itself here, and not in a reset."""
+"""Checks when a process starts, so that a wrong record kind is found here and not during a reset."""
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -11,11 +11,11 @@ log = structlog.get_logger(__name__)
 
 
 def check_record_kinds() -> None:
-    """Raises `RecordKindUnfitError`. A database that does not answer, or has no tables yet, is not waited for."""
+    """Raise `RecordKindUnfitError` if a record kind is wrong. Skips the tables if the database is away or empty."""
     check_declarations()
     try:
         with engine().connect() as connection:
             if version_table(connection):
                 check_tables(connection)
     except DBAPIError as error:
-        log.warning("record_kinds_not_compared", error=in_words(error), remedy="recourse doctor does it")
+        log.warning("record_kinds_not_compared", error=in_words(error), remedy="run `recourse doctor`")

@@ -1,4 +1,4 @@
-"""The class of all our tasks."""
+"""The base class of our tasks."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -18,22 +18,24 @@ _AUTORETRY = {
 
 
 class UnknownTaskOptionError(TypeError):
-    """A task is declared with an option that Celery does not have. Celery itself would say nothing."""
+    """A task is declared with an option that Celery does not have, which Celery itself would ignore."""
 
 
 class Step(Task):
-    """A task with a name of its own and with options that exist.
+    """A task with an explicit name and valid options.
 
-    Tasks are declared with `name="recourse.…"`: a name made from the function's would change on the wire when the
-    function is renamed. Arguments are ids, so that nothing personal is in the broker, in Flower or in the logs.
+    Declare tasks with `name="recourse.…"`: a name derived from the function would change on the wire if the function
+    is renamed. Arguments are ids, so that the broker, Flower and the logs hold no personal data.
     """
 
     abstract = True
-    Request = "tasks.delivery:Delivery"  # its name, since only a worker needs it
+    Request = "tasks.delivery:Delivery"  # by name: only workers import it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if vars(cls).get("abstract") or str(cls.name).startswith("celery."):  # Celery makes its own from this class
+        if vars(cls).get("abstract") or str(cls.name).startswith(
+            "celery."
+        ):  # Celery derives its own tasks from this class
             return
         if not str(cls.name).startswith("recourse."):
             raise UnknownTaskOptionError(f"task {cls.name!r}: give it a name that begins with `recourse.`")

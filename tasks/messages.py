@@ -1,6 +1,6 @@
-"""The messages: what is sent through the broker, to which queue, and what Flower shows of it.
+"""The messages that go through the broker: their queues, and what Flower shows of them.
 
-Task ids are derived from the reset's, so a message that is sent twice is one row in Flower, not two.
+Task ids are derived from the reset's, so that a message that is sent twice is one row in Flower.
 """
 
 import time
@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES, name_on_the_broker
-from config.links import reset_page
+from config.links import reset_link
 from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
@@ -30,22 +30,18 @@ CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 WORK_OUTBOXES = "recourse.work_outboxes"
 
-
 QUIET_SECONDS = 10.0
 
 
 class _Quiet:
-    """Until when no progress is shown, since Redis was away when it was last tried."""
+    """Pauses progress events after Redis was away."""
 
-    until = 0.0
-
-
-_quiet = _Quiet()
+    until = 0.0  # on the monotonic clock
 
 
 @dataclass(frozen=True)
 class SliceToSend:
-    """What a slice's message and its line in Flower need."""
+    """What a slice's message needs, and its line in Flower."""
 
     number: int
     position: int
@@ -53,13 +49,13 @@ class SliceToSend:
 
     @property
     def range(self) -> str:
-        """Its learners by their place in the run: `1-500`, or `7` for a slice of one."""
+        """The positions of its learners in the run: `1-500`, or `7` for a slice of one."""
         last = self.position + self.learners - 1
         return f"{self.position}" if last == self.position else f"{self.position}-{last}"
 
 
 def send_coordinator(session: Session, reset: Reset) -> None:
-    """Have `reset_course` look at the reset once the session's transaction is committed."""
+    """Send the coordinator `reset_course` once the session's transaction is committed."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
     course_code = session.get_one(Course, reset.course_id).code
     queue = queue_of_coordinator(reset)
@@ -69,11 +65,11 @@ def send_coordinator(session: Session, reset: Reset) -> None:
         lambda: app.send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
-            argsrepr=reset_page(reset_id),  # there are no arguments, and Flower's page has no other place for it
+            argsrepr=reset_link(reset_id),  # there are no arguments, so that Flower can show the link
             kwargsrepr=str({"course": course_code, "reset": reset_id}),
             task_id=task_id,
             root_id=task_id,
-            # It is also sent from slices, its own children; Celery would make the slice its parent: a loop.
+            # Slices, its own children, also send it. Celery would make the slice its parent, which is a loop.
             headers={"parent_id": None},
             add_to_parent=False,
             ignore_result=False,
@@ -83,12 +79,12 @@ def send_coordinator(session: Session, reset: Reset) -> None:
 
 
 def queue_of_coordinator(reset: Reset) -> str:
-    """Where the coordinator's messages go."""
+    """Returns the queue for the coordinator's messages."""
     return INTERACTIVE if reset.audience == Audience.USERS else BULK
 
 
 def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, interactive: bool) -> None:
-    """Have the slices cleared once the session's transaction is committed."""
+    """Send the slices once the session's transaction is committed."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
 
     def send() -> None:
@@ -110,7 +106,7 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
 
 
 def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None:
-    """Publish after the commit, as a part of the trace that the reset's request belongs to."""
+    """Publish after the commit, within the trace of the reset's request."""
     traceparent = reset.traceparent
 
     def in_its_trace() -> None:
@@ -121,24 +117,24 @@ def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None
 
 
 def show_progress(reset: Reset, progress: Progress) -> None:
-    """Have Flower show the progress on the reset's row. That Redis is away is no reason to stop."""
-    if time.monotonic() < _quiet.until:
+    """Show the progress on the reset's row in Flower. Does nothing while Redis is away."""
+    if time.monotonic() < _Quiet.until:
         return
     try:
-        # In the worker's own name, or Flower would list a worker that does not exist.
+        # With another name, Flower would list a worker that does not exist.
         hostname = current_task.request.hostname if current_task else None
         with app.events.default_dispatcher(hostname) as dispatcher:
-            # Of a task's fields Flower shows only those it knows, and `result` is the one for words.
+            # Flower shows only the fields it knows; `result` can hold text.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
     except OperationalError as error:
-        # The reset's row is locked meanwhile, and each try waits for seconds.
-        _quiet.until = time.monotonic() + QUIET_SECONDS
+        # Each attempt takes seconds, and the reset's row is locked meanwhile.
+        _Quiet.until = time.monotonic() + QUIET_SECONDS
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))
 
 
 def send_notify(session: Session, reset: Reset, *, expires: float | None = None) -> None:
-    """Have the reset's alerts sent once the session's transaction is committed; nobody need read the message later
-    than `expires` seconds from now."""
+    """Send `notify` for the reset once the session's transaction is committed. The message expires after `expires`
+    seconds."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
     _send(
         session,
@@ -159,7 +155,7 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None)
 
 
 def messages_waiting() -> dict[str, int]:
-    """How many messages wait in each queue, those apart that a worker has taken. Raises `OperationalError`."""
+    """Returns how many messages wait in each queue, without those a worker has taken. Raises `OperationalError`."""
     with app.connection_for_read() as connection:
         return {queue: _waiting(connection, name_on_the_broker(queue)) for queue in QUEUES}
 
@@ -168,14 +164,14 @@ def _waiting(connection: Any, queue: str) -> int:
     try:
         with connection.channel() as channel:
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except connection.channel_errors:  # there is no such queue: nothing was ever sent to it, or on Redis, all was taken
+    except connection.channel_errors:  # no such queue: nothing was sent yet, or on Redis, the queue is empty
         return 0
 
 
 def send_outbox(session: Session, task: str) -> None:
-    """Have the outboxes, or the alerts of no reset, worked off once the session's transaction is committed.
+    """Send a task that works off outboxes, or alerts without a reset, once the session's transaction is committed.
 
-    What is due is in the database: nothing is said here, and a message that comes twice, late or never does no harm.
+    The message carries nothing, since the database knows what is due. A repeated, late or lost one does no harm.
     """
-    expires = max(1.0, settings().recover_every_seconds)  # the next tick sends another
+    expires = max(1.0, settings().recover_every_seconds)  # the next `recover` sends another
     after_commit(session, lambda: app.send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))

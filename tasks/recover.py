@@ -1,4 +1,4 @@
-"""Recover: send again what the ledger says is open and nobody is working on."""
+"""Send again what the ledger says is open and no one is working on."""
 
 from datetime import timedelta
 
@@ -17,19 +17,18 @@ from tasks.messages import messages_waiting, queue_of_coordinator, send_coordina
 from tasks.outbox.due import send_due_outboxes
 from tasks.reset.window import LEARNERS_ONE_BY_ONE
 
-MOST_AT_ONCE = 100  # resets a run; the rest are found by the next
-RAREST = 128  # what was sent in vain is sent again ever more rarely, up to so many times the first wait
+MOST_AT_ONCE = 100  # resets per run; the next run finds the rest
+RAREST = 128  # waits double after each unanswered message, up to this many times the first wait
 
 log = structlog.get_logger(__name__)
 
 
 @app.task(name="recourse.recover", send_events=False)  # ticks would bury the jobs in Flower
 def recover() -> None:
-    """Call the coordinator of every reset that has come to a halt, `notify` where alerts were left, and what works off
-    an outbox of which something is due.
+    """Send the coordinator of every halted reset, `notify` for alerts that were left, and the tasks of due outboxes.
 
-    Runs every few seconds by beat. A tick that is lost or doubled makes no difference: it holds no state, and all that
-    it sends may arrive any number of times.
+    Beat sends it every few seconds. Lost or repeated ticks do no harm: it keeps no state, and everything it sends may
+    arrive any number of times.
     """
     waiting = _waiting()
     with transaction() as session:
@@ -42,7 +41,7 @@ def recover() -> None:
                 log.warning("reset_recovered", reset=str(reset.id), state=reset.state.value)
                 reset.recoveries += 1
             _note_sent(session, reset)
-            # Without an end: Celery would store of a message that came too late that the task was revoked.
+            # Without an expiry: Celery would store REVOKED as the result of a late message.
             send_coordinator(session, reset)
         for reset in _with_alerts_left(session, waiting):
             if waiting[NOTIFY]:
@@ -58,7 +57,7 @@ def recover() -> None:
 def _waiting() -> dict[str, int]:
     try:
         return messages_waiting()
-    except OperationalError as error:  # nothing can be sent either
+    except OperationalError as error:  # then nothing can be sent either
         log.warning("broker_away", error=str(error))
         return dict.fromkeys(QUEUES, 1)
 
@@ -69,20 +68,20 @@ def _note_sent(session: Session, reset: Reset) -> None:
 
 
 def _patience(waiting: int) -> ColumnElement[timedelta]:
-    """How long what was sent is left to be read. Where no message waits, it was lost. Where some do, it may be one of
-    them, and no worker be there to read it: the more was sent already, the longer."""
+    """Returns how long to wait for an answer before sending again. If no messages wait, the last one was lost.
+    Otherwise, it may be among them, without a worker to read it: the wait doubles with each message sent."""
     times = func.least(RAREST, func.power(2, Reset.sent_in_vain)) if waiting else 1
     return func.make_interval(0, 0, 0, 0, 0, 0, settings().recover_after_seconds * times)
 
 
 def _halted(session: Session, messages: dict[str, int]) -> list[Reset]:
-    """Open resets with nothing on its way, those whose moment has come, and settled ones without a Celery result."""
+    """Returns open resets without a message, resets whose start time has come, and settled ones without a result."""
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
     overdue = open_slice.where(ResetSlice.published_at < since)
     waiting = open_slice.where(ResetSlice.published_at.is_(None))
     other = aliased(Reset)
-    # Of an organization whose window is full, a reset may have to wait for its turn.
+    # If the organization's window is full, a reset has to wait for its turn.
     in_flight = exists().where(
         other.organization_id == Reset.organization_id,
         other.state == ResetState.RUNNING,

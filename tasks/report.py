@@ -1,4 +1,4 @@
-"""How far a reset is, for whoever asks: the command line, the API, Celery's result."""
+"""The progress and result of a reset, for pages, the API, the command line and Celery's result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from models.resets import SETTLED, Reset, ResetSlice
 
 @dataclass(frozen=True)
 class Progress:
-    """The ledger in figures."""
+    """The totals of the ledger."""
 
     total: int
     cleared: int
@@ -29,12 +29,12 @@ class Progress:
 
     @property
     def settled(self) -> int:
-        """Learners whose outcome is known."""
+        """Number of learners whose outcome is known."""
         return self.cleared + self.unchanged + self.skipped + self.failed
 
     @property
     def outcome(self) -> str:
-        """What came of it, in words."""
+        """The outcome as a phrase."""
         if not self.total:
             return "Nobody was reset"
         skipped = f", {self.skipped:,} skipped" if self.skipped else ""
@@ -45,18 +45,18 @@ class Progress:
         return done + skipped
 
     def __str__(self) -> str:
-        """In words, as Flower shows it."""
+        """Returns the progress as Flower shows it."""
         words = f"{self.settled:,} of {self.total:,} learners"
         return words + (f" · {self.failed:,} failed" if self.failed else "")
 
 
 def progress_of(session: Session, reset_id: UUID) -> Progress:
-    """The sum over the reset's slices: a few hundred rows, however large the course is."""
+    """Returns the sum over the reset's slices: a few hundred rows, however large the course is."""
     return progress_of_each(session, [reset_id])[reset_id]
 
 
 def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, Progress]:
-    """The same of several resets at once."""
+    """Returns the progress of several resets, by id."""
     open_slice = ResetSlice.settled_at.is_(None)
     learners = (
         func.sum(column)
@@ -83,7 +83,7 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
 
 
 def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
-    """Rows that the reset removed, by record kind."""
+    """Returns the number of rows that the reset removed, by record kind."""
     counts = func.jsonb_each_text(ResetSlice.removed).table_valued("key", "value")
     rows = session.execute(
         select(counts.c.key, func.sum(counts.c.value.cast(ResetSlice.learners.type)))
@@ -97,15 +97,14 @@ def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
 
 
 def report(session: Session, reset: Reset) -> dict[str, Any]:
-    """One object that says it all: id, state, done, progress, removed, notified, seconds.
+    """Returns the reset as one object: id, state, done, progress, removed, notified, seconds.
 
-    `done` is true when the reset is settled and no alert of it is still to be sent; `seconds` counts from the moment
-    it was to begin.
+    `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.
     """
     progress = progress_of(session, reset.id)
     settled = reset.state in SETTLED
     alerts = Notification.reset_id == reset.id
-    # Alerts are sent only once the reset is settled: until then there is nothing to count, at every look anew.
+    # Alerts are sent only once the reset is settled: until then there is nothing to count.
     to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
     sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
     due = select(select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists())
@@ -122,7 +121,7 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
 
 
 def mails_in(session: Session, reset: Reset) -> MailFigures:
-    """What became of the reset's e-mails, also when they are no longer known one by one."""
+    """Returns the results of the reset's e-mails, even if their rows have been deleted."""
     return mails_of(session, reset.id) if reset.figures is None else MailFigures(**reset.figures["mails"])
 
 

@@ -1,7 +1,7 @@
-"""Traces for whoever has a collector: one a reset, from the request through every slice to its last alert.
+"""Tracing: one trace per reset, from the request through every slice to its last alert.
 
-Off unless `otlp_endpoint` is set; until then nothing of OpenTelemetry is even imported. The context travels in the
-messages' headers, and the reset's row keeps it for what is sent later: by `recover`, or by a retry.
+It is off unless `otlp_endpoint` is set; until then, OpenTelemetry is not even imported. Message headers carry the
+context, and the reset's row keeps it for messages that are sent later, by `recover` or by a retry.
 """
 
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ log = structlog.get_logger(__name__)
 
 
 class _Tracing:
-    """What this process has set up."""
+    """The tracing of this process."""
 
     provider: "TracerProvider | None" = None
 
 
 def start_tracing(service: str) -> None:
-    """Send this process's spans to the collector from now on, if there is one. `service` is its name there.
+    """Send this process's spans to the collector under the name `service`, if `otlp_endpoint` is set.
 
-    A collector that is away, or a missing extra, is logged and costs nobody a reset.
+    A missing collector or a missing extra is logged, and never stops a reset.
     """
     endpoint = settings().otlp_endpoint
     if endpoint is None or _Tracing.provider is not None:
@@ -44,13 +44,13 @@ def start_tracing(service: str) -> None:
         return
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=_sampler())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)))
-    app.loader.import_default_modules()  # of a task that it does not know, the instrumentation never ends the span
+    app.loader.import_default_modules()  # the instrumentation never ends the span of a task that it does not know
     CeleryInstrumentor().instrument(tracer_provider=provider)  # type: ignore[no-untyped-call]
     _Tracing.provider = provider
 
 
 def stop_tracing() -> None:
-    """Send what is still to be sent. For processes that end without saying goodbye to Python."""
+    """Flush the remaining spans. For processes that end without a regular shutdown of Python."""
     if _Tracing.provider is not None:
         _Tracing.provider.shutdown()
         _Tracing.provider = None
@@ -58,9 +58,9 @@ def stop_tracing() -> None:
 
 @contextmanager
 def span(name: str, *, caller: str | None = None, **attributes: str) -> Iterator[Any]:
-    """A span around what happens in the scope; `caller` is the traceparent of whoever asked for it. Gives it, or none.
+    """Trace the scope as a span; `caller` is the traceparent of the calling request. Yields the span, `None` if off.
 
-    Nothing personal goes into attributes: ids only.
+    Attributes hold ids only, no personal data.
     """
     if _Tracing.provider is None:
         yield None
@@ -74,7 +74,7 @@ def span(name: str, *, caller: str | None = None, **attributes: str) -> Iterator
 
 @contextmanager
 def within(traceparent: str | None) -> Iterator[None]:
-    """In the scope, spans and messages belong to that trace."""
+    """Make spans and messages in the scope belong to the trace."""
     if _Tracing.provider is None or traceparent is None:
         yield
         return
@@ -89,7 +89,7 @@ def within(traceparent: str | None) -> Iterator[None]:
 
 
 def current_traceparent() -> str | None:
-    """The current span, as W3C Trace Context writes it; none while tracing is off."""
+    """Returns the current span as a W3C traceparent, `None` if tracing is off."""
     if _Tracing.provider is None:
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -100,7 +100,7 @@ def current_traceparent() -> str | None:
 
 
 def _sampler() -> Any:
-    """All that belongs to somebody's request, and no ticks: beat asks for those every few seconds, mostly in vain."""
+    """Returns a sampler for everything except ticks, which beat sends every few seconds and which mostly do nothing."""
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
     ticks = {f"run/{entry['task']}" for entry in app.conf.beat_schedule.values()}

@@ -12,8 +12,8 @@ import uvicorn
 from models.access import Permission, console_operator
 from models.people import Organization, User
 from models.session import transaction
-from models.sign_in import begin_session
 from models.tokens import Scope
+from models.web_sessions import begin_session
 from tasks.people.tokens import create_token
 from tests.workers import until
 

@@ -13,8 +13,8 @@ from models.inbox import unread
 from models.people import User
 from models.refusals.access import ScopeMissing, TokenInvalid
 from models.session import transaction
-from models.sign_in import SESSION_LONGEST, user_of_session
 from models.tokens import Scope, bearer_of
+from models.web_sessions import SESSION_LONGEST, user_of_session
 from web.cookies import delete_cookie, host_cookie, set_cookie
 
 GUARDS: dict[Callable[..., Any], Callable[[Request], Actor]] = {}

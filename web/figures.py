@@ -20,7 +20,8 @@ from models.heartbeat import BEAT, Heartbeat
 from models.mail import MAILS, Mail, MailState
 from models.notifications import Notification, NotificationState
 from models.resets import Reset, ResetSlice, ResetState
-from models.retention import RETENTIONS, age_of_oldest
+from models.retention.by_age import age_of_oldest
+from models.retention.periods import RETENTIONS
 from models.session import Session, transaction
 from models.tallies import of_deleted, of_state
 from models.tallies import totals as all_totals

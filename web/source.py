@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from itsdangerous import BadSignature, TimestampSigner
 
 from config.settings import signing_keys
-from models.sign_in import Source, account_of
+from models.sign_in_failures import Source, account_of
 from web.cookies import host_cookie, set_cookie
 
 KEPT = timedelta(days=180)

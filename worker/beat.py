@@ -1,4 +1,4 @@
-"""What runs by the clock. Beat only ticks: what is due is in the database, so a lost or doubled tick is harmless."""
+"""The schedule of periodic tasks. Due times are in the database, so a lost or doubled tick is harmless."""
 
 from typing import Any
 
@@ -16,25 +16,25 @@ from worker.waiting import wait_for_servers
 log = structlog.get_logger(__name__)
 
 TIDY_EVERY = 600  # seconds
-JOURNAL_EVERY = 60  # seconds: how much a backup can bring back at most
+JOURNAL_EVERY = 60  # seconds; resets of the last minute may be missing from the journal
 
 
 @app.on_after_configure.connect
 def schedule_ticks(sender: Celery, **_: Any) -> None:
-    """Give beat its schedule, once the settings can be read."""
+    """Set beat's schedule, which depends on the settings."""
     ticks = {
         "recover": settings().recover_every_seconds,
         "retrain": settings().retrain_every_seconds,
         "tidy": TIDY_EVERY,
         "keep_journal": JOURNAL_EVERY,
     }
-    # Nobody waits for the one; the other waits for the storage.
+    # No one waits for `tidy`; `keep_journal` waits for the storage.
     queues = {"tidy": BULK, "keep_journal": NOTIFY}
     sender.conf.beat_schedule = {
         name: {
             "task": f"recourse.{name}",
             "schedule": every,
-            # Ticks that nobody took in time are of no use, and must not pile up while no worker runs.
+            # Ticks must not pile up while no worker runs.
             "options": {"queue": queues.get(name, INTERACTIVE), "expires": every},
         }
         for name, every in ticks.items()
@@ -42,23 +42,23 @@ def schedule_ticks(sender: Celery, **_: Any) -> None:
 
 
 @beat_init.connect
-def _wait_first(**_: Any) -> None:
+def _start(**_: Any) -> None:
     wait_for_servers()
-    show_itself()
+    report_alive()
 
 
 @before_task_publish.connect(sender="recourse.recover")
-def show_itself(**_: Any) -> None:
-    """Leave the time in the database: nobody can ask beat whether it is there, and a tick needs a worker to arrive."""
+def report_alive(**_: Any) -> None:
+    """Store the time in the database. Beat answers no questions, and a tick alone would need a worker to be seen."""
     try:
         with transaction() as session:
             leave_heartbeat(session, BEAT)
-    except DBAPIError as error:  # the next tick may be luckier, and this one must go out all the same
+    except DBAPIError as error:  # send the tick all the same
         log.warning("heartbeat_not_left", error=in_words(error))
 
 
 @beat_embedded_init.connect
 def _own_connections(**_: Any) -> None:
-    """A beat within a worker is a process of its own, with connections of its own."""
+    """Use connections of this process: a beat embedded in a worker is forked from it."""
     forget_engine(close=False)
-    show_itself()
+    report_alive()

@@ -1,7 +1,6 @@
-"""Before a worker or beat does anything, it waits until PostgreSQL and the broker answer, however long that takes.
+"""A worker or beat first waits until PostgreSQL and the broker answer, so that services can start in any order.
 
-Processes start in any order, also after the machine has; one that ends because another is not there yet is a puzzle for
-whoever looks after it. What goes away later is met where it is used.
+The code that uses a server handles later outages.
 """
 
 import time
@@ -23,8 +22,8 @@ LOOK_EVERY = 1.0  # seconds
 
 @worker_init.connect
 def wait_for_servers(**_: Any) -> None:
-    """Return once both answer. Says once what it waits for, and once that it came."""
-    configure_logging()  # Celery asks for that later than this
+    """Return once both servers answer. Logs the start and the end of the wait."""
+    configure_logging()  # Celery would set it up later
     _wait_for("PostgreSQL", _database_error)
     _wait_for("broker", _broker_error)
 
@@ -46,14 +45,14 @@ def _database_error() -> str | None:
     except DBAPIError as error:
         return str(error.orig).strip()
     finally:
-        forget_engine()  # nothing may be open when the worker forks
+        forget_engine()  # no connection may be open when the worker forks
 
 
 def _broker_error() -> str | None:
     with app.connection_for_write() as connection:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=LOOK_EVERY)
-            _ = connection.default_channel  # with Redis, nothing was sent before this
+            _ = connection.default_channel  # Redis is not contacted before this line
         except (OperationalError, OSError, *connection.connection_errors) as error:
             return str(error)
     return None

@@ -1,1 +1,1 @@
-"""Learners' files: which belongs to which attempt, where their content is stored, and what is still to be deleted."""
+"""Learners' files: the attempts they belong to, the storage of their content, and its deletion."""

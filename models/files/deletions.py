@@ -1,4 +1,4 @@
-"""Objects of the storage that are to be deleted: an outbox, worked off by `tasks/files/deletions.py`."""
+"""Objects to be deleted from the storage: an outbox that `tasks/files/deletions.py` works off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ from models.session import changed_rows
 
 
 class FileDeletion(Base):
-    """An object that is to be deleted, tried again and again until it is gone; then this row goes too.
+    """An object to be deleted. The row is deleted once the object is.
 
-    An upload begins with such a row, due later, so that one that nobody completes is cleared away.
+    An upload begins with such a row, which is due later, so that abandoned uploads are deleted.
     """
 
     __tablename__ = "file_deletion"
@@ -38,10 +38,10 @@ class FileDeletion(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     folder: Mapped[str] = mapped_column(Computed("split_part(key, '/', 1)", persisted=True))  # its organization's
-    reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))  # none: an upload that was not completed
+    reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id"))  # NULL for an upload that was not completed
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    error: Mapped[str | None]  # of the last try
+    error: Mapped[str | None]  # of the last attempt
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -56,16 +56,16 @@ DELETIONS = Outbox(
 
 @dataclass(frozen=True)
 class FilesLeft:
-    """Files of a reset that are still in the storage."""
+    """The files of a reset that are still in the storage."""
 
     pending: int
-    failing: int  # of these, the ones that were tried in vain
-    error: str | None  # of one of these tries
+    failing: int  # of these, after a failed attempt
+    error: str | None  # of one of these attempts
     next_try_at: datetime | None
 
 
 def files_left(session: Session, reset_id: UUID) -> FilesLeft:
-    """What of the reset's files is still in the storage. That there are some changes nothing about the reset."""
+    """Returns which files of the reset are still in the storage. They do not affect the reset's state."""
     failing = FileDeletion.error.is_not(None)
     row = session.execute(
         select(
@@ -79,27 +79,27 @@ def files_left(session: Session, reset_id: UUID) -> FilesLeft:
 
 
 def delete_later(session: Session, key: str, after: timedelta) -> None:
-    """Have the object deleted after that time, whether or not it is there by then."""
+    """Queue the deletion of the object for that time from now, whether it exists by then or not."""
     row = insert(FileDeletion).values(key=key, next_try_at=func.now() + after)
     again = {"next_try_at": row.excluded.next_try_at, "attempts": 0}
     session.execute(row.on_conflict_do_update(index_elements=[FileDeletion.key], set_=again))
 
 
 def put_off(session: Session, key: str, after: timedelta) -> bool:
-    """Have a deletion wait for that time from now. Gives whether it could: not if it has been begun."""
+    """Postpone a deletion to that time from now. Returns `False` if it has already begun."""
     waiting = (FileDeletion.key == key) & (FileDeletion.attempts == 0)
     return changed_rows(session, update(FileDeletion).where(waiting).values(next_try_at=func.now() + after)) == 1
 
 
 def keep(session: Session, key: str) -> bool:
-    """Take the object out of the outbox: from the commit on, it is somebody's. Gives whether that was in time."""
+    """Cancel the deletion, because the object now belongs to a learner. Returns `False` if it was too late."""
     waiting = (FileDeletion.key == key) & (FileDeletion.attempts == 0) & (FileDeletion.next_try_at > func.now())
     return changed_rows(session, delete(FileDeletion).where(waiting)) == 1
 
 
 def settle(session: Session, items: Sequence[Item], errors: Sequence[str | None]) -> None:
-    """Drop the rows of what is gone, and keep why the rest is not; but not of a key that somebody has had deleted anew
-    since it was taken."""
+    """Delete the rows of deleted objects, and store the errors of the others. Skips rows that were queued again after
+    they were taken."""
     outcome = select(
         func.unnest(literal([item.key[0] for item in items], ARRAY(Text))).label("key"),
         func.unnest(literal([item.attempt for item in items], ARRAY(BigInteger))).label("attempts"),

@@ -1,9 +1,8 @@
-"""Learners' files: which belongs to which attempt. Their content is in the storage.
+"""Learners' files, and the attempts they belong to. Their content is in the storage.
 
-Of every object that Recourse ever puts into the storage there is, from before it exists until after it is gone, a row
-in `stored_file` (it is a learner's) or in `file_deletion` (it is to go). A row moves from one to the other within one
-transaction, so whatever is killed or rolled back, no object is forgotten. See
-`docs/decisions/0020-every-object-has-a-row.md`.
+From before it exists until after it is deleted, every object in the storage has a row: in `stored_file` if it belongs
+to a learner, in `file_deletion` if it is to be deleted. The row moves between these tables in one transaction, so that
+no crash or rollback leaves an object without one. See `docs/decisions/0020-every-object-has-a-row.md`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +39,7 @@ from models.training import Enrolment
 
 
 class StoredFile(LearnerRecord):
-    """A file that came with an attempt at an assignment or a practical assessment; its content is in the storage."""
+    """A file of an attempt at an assignment or a practical assessment; its content is in the storage."""
 
     __tablename__ = "stored_file"
     __table_args__ = (
@@ -52,8 +51,8 @@ class StoredFile(LearnerRecord):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     activity_id: Mapped[int] = mapped_column(ForeignKey("activity.id"), index=True)
     attempt: Mapped[int]
-    key: Mapped[str] = mapped_column(unique=True)  # of the object; random, and never used again
-    filename: Mapped[str]  # as the learner named it
+    key: Mapped[str] = mapped_column(unique=True)  # of the object; random and never reused
+    filename: Mapped[str]  # as the learner named the file
     content_type: Mapped[str]
     size: Mapped[int]  # bytes
     sha256: Mapped[str]
@@ -62,7 +61,7 @@ class StoredFile(LearnerRecord):
 
 @dataclass(frozen=True)
 class Download:
-    """A file on its way to somebody."""
+    """A file to be downloaded."""
 
     filename: str
     content_type: str
@@ -71,15 +70,14 @@ class Download:
 
     @property
     def disposition(self) -> str:
-        """The header `Content-Disposition`: always a download, so that no uploaded page runs as one of ours."""
+        """The header `Content-Disposition`: always a download, so that no uploaded page runs on our site."""
         return f"attachment; filename*=UTF-8''{quote(self.filename, safe='')}"
 
 
 def attach(session: Session, submission: AssignmentSubmission | PracticalAssessment, upload: Upload) -> StoredFile:
-    """Make the upload part of the attempt: what `models.files.uploads.receive` gave, after `models.learning.submit`.
+    """Attach an upload from `models.files.uploads.receive` to an attempt from `models.learning.submit`.
 
-    In the transaction of the submission, which holds the enrolment: either both stand or neither does. Raises
-    `UploadExpired`.
+    Call it in the transaction of the attempt, which locks the enrolment. Raises `UploadExpired`.
     """
     session.flush()
     if not keep(session, upload.key):
@@ -100,7 +98,7 @@ def attach(session: Session, submission: AssignmentSubmission | PracticalAssessm
 
 
 def files_under(session: Session, registration: UUID) -> Sequence[StoredFile]:
-    """The files of a registration, by activity and attempt. Who may see them is for the caller to know."""
+    """Returns the files of a registration, by activity and attempt. The caller checks who may see them."""
     return session.scalars(
         select(StoredFile)
         .where(StoredFile.registration == registration)
@@ -109,10 +107,10 @@ def files_under(session: Session, registration: UUID) -> Sequence[StoredFile]:
 
 
 def open_file(actor: Actor, file_id: int) -> Download:
-    """A file to download, for its learner or for whoever manages the organization's courses or users.
+    """Returns a file to download, for its learner or for those who manage the organization's courses or users.
 
-    Outside of any transaction, since the storage may take its time. Raises `FileUnknown`, also for the files of others:
-    that they exist is nobody else's business. Raises `StorageUnavailable`.
+    Call it outside a transaction, since the storage may be slow. Raises `FileUnknown`, also for files of others, so
+    that no one learns which exist, and `StorageUnavailable`.
     """
     with transaction() as session:
         found = session.execute(
@@ -131,8 +129,9 @@ def open_file(actor: Actor, file_id: int) -> Download:
 
 
 def queue_deletions(session: Session, reset_id: UUID | None, registrations: list[UUID]) -> None:
-    """Have the objects of these registrations' files and certificates deleted once the session's transaction is
-    committed. To be called before their rows are deleted: it reads the keys from them. None: of no reset.
+    """Queue the deletion of the objects of these registrations' files and certificates; `reset_id` may be `None`.
+
+    Call it before their rows are deleted, since it reads the keys from them.
     """
     mine = any_(literal(registrations, ARRAY(Uuid())))
     keys: CompoundSelect[Any] = union_all(

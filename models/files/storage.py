@@ -1,4 +1,4 @@
-"""The storage of learners' files: a folder, or a bucket of an S3 server. Only this file knows `obstore`."""
+"""The storage of learners' files: a folder or an S3 bucket. No other module uses `obstore`."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,19 +20,17 @@ from config.settings import settings
 from models.disks import is_storage_full
 from models.refusals.files import StorageFull, StorageUnavailable
 
-JOURNAL = "journal/"  # begins the keys of what is nobody's file; see `models/journal.py`
-PART = 5 * 1024 * 1024  # bytes of an upload that are held in memory; S3 takes no smaller parts
-IN_VAIN = 3  # tries in a row after which the storage itself is taken to be away
-RETRY_SECONDS = (
-    5  # from the beginning of a request, after which it is not repeated: a repeat may take the whole time again
-)
+JOURNAL = "journal/"  # prefix of keys that are not learners' files; see `models/journal.py`
+PART = 5 * 1024 * 1024  # bytes of an upload in memory; the smallest part that S3 accepts
+IN_VAIN = 3  # failures in a row after which the storage is considered unavailable
+RETRY_SECONDS = 5  # no repeats after this time: a repeat may take the full timeout again
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object that is in the storage."""
+    """An object in the storage."""
 
     key: str
     size: int  # bytes
@@ -40,7 +38,7 @@ class StoredObject:
 
 
 def write(key: str, content: Iterable[bytes]) -> None:
-    """Store the content, a part at a time. If it raises, or this process dies, there is no object of that key.
+    """Store the content, part by part. If it raises or the process dies, no object exists under the key.
 
     Raises what `content` raises, and `StorageUnavailable`.
     """
@@ -51,7 +49,7 @@ def write(key: str, content: Iterable[bytes]) -> None:
         if len(begin) > PART:
             break
     try:
-        if len(begin) <= PART:  # one request in place of three
+        if len(begin) <= PART:  # one request instead of three
             _store().put(key, begin)
         else:
             _store().put(key, chain([begin], pieces), chunk_size=PART, max_concurrency=1)
@@ -61,7 +59,7 @@ def write(key: str, content: Iterable[bytes]) -> None:
 
 
 def read(key: str) -> Iterator[bytes] | None:
-    """The content, a piece at a time; none if there is no such object. Raises `StorageUnavailable`."""
+    """Returns the content in pieces, `None` if there is no such object. Raises `StorageUnavailable`."""
     try:
         return (bytes(piece) for piece in _store().get(key).stream(min_chunk_size=64 * 1024))
     except FileNotFoundError:
@@ -73,12 +71,12 @@ def read(key: str) -> Iterator[bytes] | None:
 
 
 def remove(keys: Sequence[str]) -> dict[str, str]:
-    """Delete the objects in one call; one that is not there is as good as deleted. Gives errors by key."""
+    """Delete the objects. Missing ones count as deleted. Returns errors by key."""
     end = time.monotonic() + settings().storage_timeout_seconds
     try:
         _store().delete(list(keys))
     except (BaseError, OSError):
-        return _remove_one_by_one(keys, end)  # one object that cannot be deleted must not keep the rest
+        return _remove_one_by_one(keys, end)  # one failing object must not keep the others
     return {}
 
 
@@ -99,7 +97,7 @@ def _remove_one_by_one(keys: Sequence[str], end: float) -> dict[str, str]:
 
 
 def everything(within: str | None = None) -> Iterator[list[StoredObject]]:
-    """All objects there are, or those whose keys begin with this, a thousand at a time. Raises `StorageUnavailable`."""
+    """Yields all objects, or those whose keys begin with `within`, in batches. Raises `StorageUnavailable`."""
     try:
         for some in _store().list(within, chunk_size=1000):
             yield [StoredObject(one["path"], one["size"], one["last_modified"]) for one in some]
@@ -109,19 +107,19 @@ def everything(within: str | None = None) -> Iterator[list[StoredObject]]:
 
 
 def in_short(error: Exception) -> str:
-    """The storage's error in a line: what went wrong, without the pages that the library adds."""
+    """Returns the first line of the storage's error, without the details that the library adds."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
 
 
-def _store() -> Any:  # obstore's own names for a store of any kind are for type checkers alone
-    told = settings()
-    secret = told.storage_secret_access_key
+def _store() -> Any:  # obstore's type for any store exists for type checkers only
+    given = settings()
+    secret = given.storage_secret_access_key
     return _connected(
-        told.storage_url or (told.home.absolute() / "files").as_uri(),
-        told.storage_timeout_seconds,
-        endpoint=told.storage_endpoint,
-        region=told.storage_region,
-        access_key_id=told.storage_access_key_id,
+        given.storage_url or (given.home.absolute() / "files").as_uri(),
+        given.storage_timeout_seconds,
+        endpoint=given.storage_endpoint,
+        region=given.storage_region,
+        access_key_id=given.storage_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
     )
 

@@ -1,4 +1,4 @@
-"""The types of files that learners may hand in: documents, pictures, sound, video, and no programs or pages."""
+"""The types of files that learners can hand in: documents, pictures, sound and video, but no programs or pages."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 @dataclass(frozen=True)
 class FileType:
-    """A type: what people call it, its media type, and how its content begins."""
+    """A type: its name for people, its media type, and how its content begins."""
 
     name: str
     content_type: str
-    signatures: tuple[bytes, ...] = ()  # none: it is text
+    signatures: tuple[bytes, ...] = ()  # empty for text
     offset: int = 0  # of the signature
 
 
@@ -32,8 +32,8 @@ TYPES: dict[str, FileType] = {
     ".ods": FileType("spreadsheet", f"{_OPEN}.spreadsheet", (ZIP,)),
     ".odp": FileType("presentation", f"{_OPEN}.presentation", (ZIP,)),
     ".zip": FileType("ZIP archive", "application/zip", (ZIP,)),
-    ".txt": FileType("text", "text/plain; charset=utf-8"),
-    ".md": FileType("text", "text/markdown; charset=utf-8"),
+    ".txt": FileType("text file", "text/plain; charset=utf-8"),
+    ".md": FileType("text file", "text/markdown; charset=utf-8"),
     ".csv": FileType("CSV table", "text/csv; charset=utf-8"),
     ".png": FileType("PNG picture", "image/png", (b"\x89PNG\r\n\x1a\n",)),
     ".jpg": FileType("JPEG picture", "image/jpeg", (b"\xff\xd8\xff",)),
@@ -50,12 +50,12 @@ TYPES: dict[str, FileType] = {
 
 
 def allowed() -> str:
-    """The types' endings, for a person to read."""
+    """Returns the allowed file extensions as text."""
     return ", ".join(ending.removeprefix(".") for ending in TYPES)
 
 
 def looks_like(kind: FileType, head: bytes) -> bool:
-    """Whether a file that begins with `head` may be of this type."""
+    """Returns whether a file that begins with `head` can be of this type."""
     if kind.signatures:
         return head[kind.offset :].startswith(kind.signatures)
     return b"\0" not in head and not head.startswith((b"MZ", b"\x7fELF", b"%PDF-"))

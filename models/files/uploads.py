@@ -1,4 +1,4 @@
-"""Uploads: a file is streamed into the storage, held to the limits on the way, and belongs to nobody yet."""
+"""Uploads: files are checked while they are streamed into the storage, and belong to no attempt yet."""
 
 import hashlib
 import secrets
@@ -19,14 +19,14 @@ from models.session import transaction
 
 MEGABYTE = 1_000_000
 PIECE = 64 * 1024  # bytes
-HEAD = 4096  # bytes of its beginning by which a file's type is checked
-KEPT = timedelta(hours=1)  # an upload that is not attached within that is deleted
+HEAD = 4096  # bytes at the beginning of a file that show its type
+KEPT = timedelta(hours=1)  # uploads that are not attached within this time are deleted
 LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that is in the storage and belongs to nobody yet; `models.files.files.attach` makes it a learner's."""
+    """A file in the storage that belongs to no attempt yet. `models.files.files.attach` changes that."""
 
     key: str
     filename: str
@@ -36,23 +36,22 @@ class Upload:
 
 
 def receive(organization_id: int, filename: str, content: BinaryIO | Iterable[bytes]) -> Upload:
-    """Stream a file into the storage. Outside of any transaction, since a slow line must not hold a lock.
+    """Stream a file into the storage. Call it outside a transaction, since a slow connection must not hold locks.
 
-    Before the first byte is stored, a committed row says that the object is to be deleted in an hour; attaching takes
-    that back. The type is told by the name and must be borne out by the content: what the browser says it is counts
-    for nothing. Raises `FileTypeRefused`, `FileTooLarge`, `UploadExpired`,
-    `StorageUnavailable`.
+    Before the first byte is stored, a committed row queues the deletion of the object in an hour; attaching cancels it.
+    The file's extension and content must agree on the type; the type that the browser sends is ignored. Raises
+    `FileTypeRefused`, `FileTooLarge`, `UploadExpired`, `StorageUnavailable`.
     """
     name = _plain_name(filename)
     kind = TYPES.get(PurePosixPath(name).suffix.lower())
     if kind is None:
-        raise FileTypeRefused("Files of this type are not taken.", allowed())
+        raise FileTypeRefused("Files of this type are not accepted.", allowed())
     pieces = _pieces(content)
     head = _head(pieces)
     if not head:
         raise FileTypeRefused("This file is empty.", allowed())
     if not looks_like(kind, head):
-        raise FileTypeRefused(f"This file is named like a {kind.name}, but is none.", allowed())
+        raise FileTypeRefused(f"Its extension says that this file is a {kind.name}, but it is not.", allowed())
     key = f"{organization_id}/{secrets.token_hex(20)}"
     with transaction() as session:
         delete_later(session, key, KEPT)
@@ -78,7 +77,7 @@ def _stored(key: str, name: str, kind: FileType, pieces: Iterable[bytes]) -> Upl
         with transaction() as session:
             delete_later(session, key, timedelta())
         raise
-    with transaction() as session:  # an hour from now, however long it took
+    with transaction() as session:  # an hour from now, however long the upload took
         in_time = put_off(session, key, KEPT)
         if not in_time:
             delete_later(session, key, timedelta())
@@ -88,7 +87,7 @@ def _stored(key: str, name: str, kind: FileType, pieces: Iterable[bytes]) -> Upl
 
 
 def _plain_name(filename: str) -> str:
-    """The name without folders and control characters, short enough for every system it is downloaded to."""
+    """Returns the name without folders and control characters, short enough for every file system."""
     name = unicodedata.normalize("NFC", filename.replace("\\", "/").rpartition("/")[2])
     name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip(" .")
     path = PurePosixPath(name)
@@ -101,7 +100,7 @@ def _pieces(content: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """The first bytes, at least `HEAD` if there are so many: a stream may come in drops."""
+    """Returns the first bytes, at least `HEAD` if there are that many: pieces of a stream may be small."""
     head = b""
     for piece in pieces:
         head += piece

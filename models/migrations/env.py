@@ -1,4 +1,4 @@
-"""How Alembic reaches the database. Run through `recourse database …`."""
+"""Runs Alembic's migrations, for `recourse database …`."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
@@ -11,7 +11,7 @@ from models.migrations.turns import LOCK_TIMEOUT, patiently, turn
 from models.records import record_kinds
 from models.versions import USUAL_TABLE, VERSION_TABLE, DatabaseUnfitError, stranger, version_table
 
-CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # described by Celery; a test compares them
+CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # declared by Celery; a test compares them
 
 
 def _migrate(connection: Connection) -> None:
@@ -21,7 +21,7 @@ def _migrate(connection: Connection) -> None:
         version_table=VERSION_TABLE,
         include_name=lambda name, kind, _: kind != "table" or name not in CELERY_TABLES,
         compare_server_default=True,
-        transaction_per_migration=True,  # what is built concurrently is built outside of one
+        transaction_per_migration=True,  # indexes are built concurrently, outside a transaction
         on_version_apply=lambda step, **_: applied(step.up_revision_id),
     )
     with context.begin_transaction():
@@ -29,16 +29,16 @@ def _migrate(connection: Connection) -> None:
 
 
 def _make_room(connection: Connection) -> None:
-    """Raises `DatabaseUnfitError` where our tables cannot be made."""
+    """Prepare the schema. Raises `DatabaseUnfitError` if our tables cannot be created there."""
     if (connection.dialect.server_version_info or ()) < (18,):
         raise DatabaseUnfitError("Recourse needs PostgreSQL 18 or newer. Point RECOURSE_DATABASE_URL at one.")
     schema = settings().database_schema
     if schema and not connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": schema}):
-        connection.execute(text(f"CREATE SCHEMA {schema}"))  # the settings allow letters, digits and _ alone
-        say(f"Made the schema {schema}.")
+        connection.execute(text(f"CREATE SCHEMA {schema}"))  # the settings allow letters, digits and _ only
+        say(f"Created the schema {schema}.")
     if connection.scalar(text("SELECT current_schema()")) is None:
         raise DatabaseUnfitError(
-            "No schema of the search path exists. Set RECOURSE_DATABASE_SCHEMA=recourse, and one is made."
+            "No schema of the search path exists. Set RECOURSE_DATABASE_SCHEMA=recourse to have one created."
         )
     if wrong := stranger(connection, schema_was_chosen=schema is not None):
         raise DatabaseUnfitError(wrong)
@@ -52,7 +52,7 @@ def _make_room(connection: Connection) -> None:
 
 say = context.config.attributes.get("say", lambda _: None)
 applied = context.config.attributes.get("applied", lambda _: None)
-record_kinds()  # brings the tables of a team's own into the metadata
+record_kinds()  # adds the tables of a team's own record kinds to the metadata
 engine = create_engine(migration_url(), poolclass=NullPool, connect_args=migration_connection(LOCK_TIMEOUT))
 with engine.connect() as connection, turn(connection, say):
     patiently(connection, lambda: _make_room(connection), say)

@@ -1,8 +1,8 @@
-"""What a migration does to tables that people use meanwhile, so that nobody waits for it.
+"""Changing tables that are in use, without making anyone wait.
 
-Migrations after the baseline build indexes and add constraints by these alone; `recourse database check` sees to it.
-They end the transaction that the migration is in, so they come first in it: killed afterwards, it runs again from its
-beginning, and finds done what they have done.
+Migrations after the baseline build indexes and add constraints only with these functions; `recourse database check`
+enforces it. Call them first in a migration, since they end its transaction: an interrupted migration starts again, and
+they skip what is already done.
 """
 
 import re
@@ -25,9 +25,9 @@ _WITHOUT_WAITING = re.compile(r"USING INDEX|NOT VALID", re.IGNORECASE)
 
 
 def build_index(name: str, table: str, columns: Sequence[str | sa.ColumnElement[Any]], **options: Any) -> None:
-    """Build an index while others write. One that was left half-built by an interrupted migration is built anew."""
+    """Build an index without blocking writes. An index that an interrupted migration left invalid is built again."""
     with op.get_context().autocommit_block():
-        # It waits for whoever has written before it began, and nobody waits for it, so it may take its time.
+        # It waits for earlier transactions, but no one waits for it, so it needs no time limit.
         op.execute("SET lock_timeout TO 0")
         half_built = sa.text("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(:name))")
         if op.get_bind().scalar(half_built, {"name": name}):
@@ -37,22 +37,21 @@ def build_index(name: str, table: str, columns: Sequence[str | sa.ColumnElement[
 
 
 def add_unique(name: str, table: str, columns: Sequence[str]) -> None:
-    """Add a unique constraint; its index is built while others write."""
+    """Add a unique constraint; its index is built without blocking writes."""
     if not _is_there(name):
         build_index(name, table, columns, unique=True)
         op.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT {name} UNIQUE USING INDEX {name}')
 
 
 def add_check(name: str, table: str, condition: str) -> None:
-    """Add a CHECK that holds at once for what is written, and is then held against what is there, without a lock that
-    stops writers."""
+    """Add a CHECK. It applies to new rows at once, and is then validated for existing rows without blocking writes."""
     if not _is_there(name):
         op.create_check_constraint(op.f(name), table, condition, postgresql_not_valid=True)
     _validate(name, table)
 
 
 def add_foreign_key(name: str, table: str, target: str, columns: Sequence[str], targets: Sequence[str]) -> None:
-    """Add a foreign key as `add_check` adds a CHECK."""
+    """Add a foreign key in the same way as `add_check`."""
     if not _is_there(name):
         op.create_foreign_key(op.f(name), table, target, [*columns], [*targets], postgresql_not_valid=True)
     _validate(name, table)
@@ -64,16 +63,16 @@ def _is_there(constraint: str) -> bool:
 
 
 def _validate(name: str, table: str) -> None:
-    with op.get_context().autocommit_block():  # the lock of the addition ends before the reading begins
+    with op.get_context().autocommit_block():  # releases the lock of the ALTER TABLE before the validation
         op.execute("SET lock_timeout TO 0")
         op.execute(f'ALTER TABLE "{table}" VALIDATE CONSTRAINT {name}')
         op.execute("RESET lock_timeout")
 
 
 def stopping(statements: Iterable[str]) -> list[str]:
-    """Those of a migration's statements that stop the writers of a table for as long as it takes to read it whole.
+    """Returns the statements of a migration that block the writes to a table while all of it is read.
 
-    A table that the migration has made itself has no writers yet.
+    Tables that the migration itself creates do not count.
     """
     own: set[str] = set()
     found = []

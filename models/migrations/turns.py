@@ -1,4 +1,4 @@
-"""How a migration takes its turn: after another migration, and between the transactions of those who work."""
+"""Running one migration at a time, and waiting for locks without blocking the application."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.versions import DatabaseUnfitError
 
-LOCK_TIMEOUT = "1s"  # how long those who work may be held up behind a migration that waits for a lock
+LOCK_TIMEOUT = "1s"  # how long the application may queue behind a migration that waits for a lock
 PATIENCE_SECONDS = 600.0
 _LONGEST_PAUSE = 10.0
 _LOCK = 7242637
@@ -20,17 +20,17 @@ Say = Callable[[str], object]
 
 @contextmanager
 def turn(connection: Connection, say: Say) -> Iterator[None]:
-    """Wait until nobody else migrates, and have others wait to the end of the scope.
+    """Wait for other migrations to end, and make others wait until the end of the scope.
 
-    The lock is asked for again and again: a statement that waits for it would be a transaction that is under way, and
-    an index that the other one builds concurrently waits for those to end.
+    It polls for the lock: a statement that waits for it would be an open transaction, for which a concurrent index
+    build in the other migration would wait.
     """
-    asked = text("SELECT pg_try_advisory_lock(:lock)").bindparams(lock=_LOCK)
-    said = False
-    while not _own_transaction(connection, asked):
-        if not said:
-            say("Another migration is under way: waiting for its end.")
-            said = True
+    lock = text("SELECT pg_try_advisory_lock(:lock)").bindparams(lock=_LOCK)
+    announced = False
+    while not _own_transaction(connection, lock):
+        if not announced:
+            say("Another migration is running. Waiting for it to end.")
+            announced = True
         time.sleep(0.2)
     try:
         yield
@@ -41,9 +41,9 @@ def turn(connection: Connection, say: Say) -> Iterator[None]:
 
 
 def patiently(connection: Connection, migrate: Callable[[], None], say: Say) -> None:
-    """Do it, and again where somebody held a lock that it needed: what was done so far stands, migration by migration.
+    """Run the migrations, and try again if a lock is not free. Migrations that are done stay done.
 
-    Raises `DatabaseUnfitError` when that goes on for ten minutes.
+    Raises `DatabaseUnfitError` after ten minutes of failed attempts.
     """
     end = time.monotonic() + PATIENCE_SECONDS
     pause = 0.5
@@ -57,10 +57,10 @@ def patiently(connection: Connection, migrate: Callable[[], None], say: Say) -> 
             who = _longest_transaction(connection)
             if time.monotonic() > end:
                 raise DatabaseUnfitError(
-                    f"A table that is to be changed stayed locked for ten minutes. {who}"
-                    "Wait for its end, or end it, and run `recourse database upgrade` again."
+                    f"A table to be changed stayed locked for ten minutes. {who}"
+                    "Wait until it ends, or end it, then run `recourse database upgrade` again."
                 ) from None
-            say(f"A table that is to be changed is in use: trying again in {pause:.0f} s. {who}".strip())
+            say(f"A table to be changed is locked. Trying again in {pause:.0f} s. {who}".strip())
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -1,4 +1,4 @@
-"""Refusals, a module for each feature: what is refused, under which code and status, and what to do about it."""
+"""Refusals, one module per feature. Each has a code, an HTTP status, and a message that says what to do."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -7,14 +7,14 @@ from models.refusals.base import Refused
 
 
 def every_refusal() -> list[type[Refused]]:
-    """Returns each kind of refusal."""
+    """Returns every refusal class."""
     for module in iter_modules(__path__, f"{__name__}."):
         import_module(module.name)
     return _kinds_of(Refused)
 
 
 def refusal_with(code: str) -> type[Refused] | None:
-    """Returns the kind of refusal with this code, `None` if there is none."""
+    """Returns the refusal class with this code, `None` if there is none."""
     return next((kind for kind in every_refusal() if kind.code == code), None)
 
 

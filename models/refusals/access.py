@@ -54,7 +54,7 @@ class MessageExpired(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "The message was signed more than a day ago, or by a clock that runs fast. Check the clock, sign the "
+            "The message was signed more than a day ago, or its clock is fast. Check the clock, sign the "
             "message again, and send it with the same key. Nothing was changed."
         )
 

@@ -1,15 +1,15 @@
-"""What every refusal has."""
+"""The base class of refusals."""
 
 from typing import ClassVar
 
 
-class Refused(Exception):  # noqa: N818 - it is caught and shown as an answer
-    """A request that is refused. It is an answer, not a fault: nothing was changed.
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """A request that is refused. It is an answer and not a fault; nothing was changed.
 
-    The message is a plain sentence for the person who asked, whether they use a page, the API or the command line.
+    The message is for the person who made the request, on a page, through the API or on the command line.
     """
 
     code: ClassVar[str]
-    """The stable name by which programs tell refusals apart."""
+    """The stable name by which programs recognize the refusal."""
     status: ClassVar[int] = 422
-    """The HTTP status of the answer. 422: the request was understood, and cannot be carried out as it is."""
+    """The HTTP status of the answer. 422: the request was understood but cannot be carried out."""

@@ -26,7 +26,7 @@ class FirstStartOver(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is not valid, or has expired. Open the sign-in page: until there is an organization, a new link "
+            "This link is not valid or has expired. Open the sign-in page: until there is an organization, a new link "
             "appears in the web app's log."
         )
 

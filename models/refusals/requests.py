@@ -1,4 +1,4 @@
-"""Requests that are sent again."""
+"""Repeated requests."""
 
 from models.refusals.base import Refused
 

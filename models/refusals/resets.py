@@ -33,7 +33,7 @@ class PlanExpired(Refused):
 
 
 class PlanOutdated(Refused):
-    """It carries what has changed, and the plan's figures as they are now."""
+    """Carries what has changed, and the plan's current numbers."""
 
     code = "plan-outdated"
     status = 409

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
 
+from config.links import reset_link
 from models.announcements import ANNOUNCEMENTS, Announcement, channels
 from models.outbox import Item, is_this_try
 from models.resets import Reset
 from models.session import transaction
 from models.training import Course
-from tasks.links import reset_link
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.handler import Handler
 from tasks.outbox.total_time import TookTooLongError, within

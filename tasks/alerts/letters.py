@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from sqlalchemy import Row, case, select
 from sqlalchemy.orm import Session
 
+from config.links import course_link, reset_link, rule_link, settings_link, unsubscribe_link
 from config.settings import required
 from models.mail import Mail, MailAlert
 from models.notifications import ABOUT_ONES_OWN, Notification, NotificationKind
@@ -24,7 +25,6 @@ from models.resets import Reset
 from models.retraining import Occurrence
 from models.training import Course, Enrolment
 from tasks.alerts.words import Language, language_of
-from tasks.links import course_link, reset_link, rule_link, settings_link, unsubscribe_link
 from tasks.report import progress_of
 
 

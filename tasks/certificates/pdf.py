@@ -6,11 +6,11 @@ from typing import cast
 import segno
 from fpdf import FPDF
 
+from config.links import verify_link
 from models.certificates import Facts
 from models.people import zone_of
 from tasks.alerts.words import language_of
 from tasks.certificates.words import WORDS
-from tasks.links import verify_link
 
 FONTS = Path(__file__).parent / "fonts"  # the built-in fonts of PDF cover only Western European letters
 INK, QUIET, ACCENT = (22, 33, 31), (82, 97, 94), (11, 93, 91)

@@ -26,9 +26,11 @@ from models.preferences import AlertPreference
 from models.refusals.people import EraseMismatch, NotOneself
 from models.retraining import Rule, RuleState
 from models.session import changed_rows
-from models.sign_in import Credential, SignInFailure, WebSession, account_of
+from models.sign_in import Credential
+from models.sign_in_failures import SignInFailure, account_of
 from models.tokens import ApiToken
 from models.training import Enrolment, EnrolmentState
+from models.web_sessions import WebSession
 from tasks.outbox.due import send_due_outboxes
 from tasks.reset.clear_learners import delete_records
 from tasks.rules.event_sources import close_source

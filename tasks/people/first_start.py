@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from models.first_start import LIFETIME, FirstStartToken
 from models.people import User
 from models.refusals.organizations import FirstStartOver
-from models.sign_in import hash_of
+from models.token_hash import hash_of
 from tasks.people.organizations import FirstAdmin, add_organization, one_at_a_time, there_is_none
 
 

@@ -7,6 +7,8 @@ from models.access import Actor
 from models.passwords import hash_of
 from models.people import User
 from models.session import transaction
+from models.sign_in_failures import forgive
+from models.web_sessions import begin_session
 from tasks.people.authority import must_manage
 from tasks.people.sign_in import Attempt
 
@@ -35,7 +37,7 @@ def change_own_password(actor: Actor, attempt: Attempt, hashed: str, *, browser:
     """
     with transaction() as session:
         user = sign_in.proved_user(session, attempt.claim, None)
-        sign_in.forgive(session, attempt.number)
+        forgive(session, attempt.number)
         sign_in.keep_password(session, user.id, hashed)
         audit.record(session, actor, "user.password_set", user.id, user.organization_id)
-        return sign_in.begin_session(session, user, browser)
+        return begin_session(session, user, browser)

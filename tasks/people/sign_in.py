@@ -11,17 +11,9 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor
 from models.session import transaction
-from models.sign_in import (
-    Claim,
-    Source,
-    begin_attempt,
-    begin_session,
-    claim_of,
-    end_session,
-    end_sessions,
-    forgive,
-    proved_user,
-)
+from models.sign_in import Claim, claim_of, proved_user
+from models.sign_in_failures import Source, begin_attempt, forgive
+from models.web_sessions import begin_session, end_session, end_sessions
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from models import audit
 from models.access import Actor, Permission
 from models.people import User
 from models.refusals.access import TokenUnknown
-from models.sign_in import hash_of
+from models.token_hash import hash_of
 from models.tokens import PREFIX, ApiToken, Scope, message_secrets
 from tasks.people.authority import must_manage
 

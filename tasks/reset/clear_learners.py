@@ -26,7 +26,7 @@ from models.records import in_order_of_deletion
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from models.training import Enrolment, EnrolmentState
-from models.webhooks import note_learners
+from models.webhook_messages import note_learners
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.audience import NOT_ASSIGNED

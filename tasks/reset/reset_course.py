@@ -23,7 +23,8 @@ from models.refusals.people import UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
 from models.training import Course
-from models.webhooks import WebhookEvent, tell, tell_learners
+from models.webhook_messages import tell, tell_learners
+from models.webhooks import WebhookEvent
 from tasks.app import app
 from tasks.base import Step
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress

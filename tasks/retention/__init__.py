@@ -1,1 +1,1 @@
-"""What is deleted by age, what a backup must not bring back, and what to do after one is restored."""
+"""Deletion by age, the journal of what a backup must not bring back, and the work after a restore."""

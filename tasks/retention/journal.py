@@ -1,6 +1,6 @@
-"""The journal: bring into the storage what an old backup of the database would not know. See `models/journal.py`.
+"""The journal: write to the storage what an older backup of the database would not know. See `models/journal.py`.
 
-It lies beside the learners' files: whoever restores the database has those at hand, and does not restore them with it.
+It is stored beside the learners' files, which are at hand when the database is restored, but not restored with it.
 """
 
 import json
@@ -18,16 +18,16 @@ from models.refusals.files import StorageUnavailable
 from models.session import transaction
 from tasks.app import app
 
-BATCH = 1000  # entries in an object
-MOST_OBJECTS = 100  # a run; the next goes on
+BATCH = 1000  # entries per object
+MOST_OBJECTS = 100  # per run; the next run continues
 
 log = structlog.get_logger(__name__)
 
 
 @app.task(name="recourse.keep_journal", send_events=False)
 def keep_journal() -> None:
-    """Write what is noted, and delete what is older than any backup. Runs every minute by beat; a run that is
-    doubled or dies halfway writes something twice, which says no more than once."""
+    """Write new entries, and delete those older than any backup. Beat sends it every minute. A repeated or interrupted
+    run writes some entries twice, which does no harm."""
     try:
         for _ in range(MOST_OBJECTS):
             if not write_some():
@@ -38,12 +38,12 @@ def keep_journal() -> None:
 
 
 def write_some() -> int:
-    """Write the first entries. Gives how many. With no transaction open: the storage may take its time."""
+    """Write the oldest entries. Returns how many. Call it outside a transaction, since the storage may be slow."""
     with transaction() as session:
         entries = first_entries(session, BATCH)
     if not entries:
         return 0
-    lines = "".join(json.dumps(said) + "\n" for _, said in entries)
+    lines = "".join(json.dumps(entry) + "\n" for _, entry in entries)
     storage.write(f"{storage.JOURNAL}{datetime.now(UTC):%Y-%m-%d}/{uuid4()}.ndjson", [lines.encode()])
     with transaction() as session:
         forget_entries(session, [number for number, _ in entries])
@@ -52,7 +52,7 @@ def write_some() -> int:
 
 
 def delete_old() -> None:
-    """Delete what is older than any backup that would be restored."""
+    """Delete what is older than any backup that could be restored."""
     days = settings().keep_journal_days
     if not days:
         return
@@ -62,7 +62,7 @@ def delete_old() -> None:
 
 
 def read_all() -> Iterator[dict[str, list[Any]]]:
-    """Everything that the journal says. Raises `StorageUnavailable`."""
+    """Yields every entry of the journal. Raises `StorageUnavailable`."""
     for some in storage.everything(storage.JOURNAL):
         for one in some:
             for line in b"".join(storage.read(one.key) or ()).splitlines():

@@ -1,7 +1,7 @@
 """After a restore: undo what an older copy of the database has brought back.
 
-What can be undone for everybody is: sessions end, tokens are revoked, rules wait. What only the journal knows is done
-again. Each step is done once however often it is done, so a restore that was cut short is begun again.
+All sessions end, all tokens are revoked, and all rules wait for a new confirmation. Resets and erasures in the journal
+are repeated. Every step can run more than once, so that an interrupted run can be started again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,16 +26,16 @@ from models.people import Organization, User
 from models.resets import Reset, ResetState
 from models.retraining import Rule, RuleState
 from models.session import changed_rows, transaction
-from models.sign_in import WebSession
 from models.tokens import ApiToken
 from models.training import Course, Enrolment
+from models.web_sessions import WebSession
 from tasks.people.erase import erase_now
 from tasks.reset.clear_learners import delete_records, start_afresh
 from tasks.retention.journal import read_all
 from tasks.rules.retrain import wait
 
 BATCH = 500
-WHY = "the database was restored from a backup: see whether the rule still holds"
+WHY = "the database was restored from a backup: check that the rule is still right"
 
 log = structlog.get_logger(__name__)
 
@@ -44,31 +44,31 @@ log = structlog.get_logger(__name__)
 class Restored:
     """What was undone."""
 
-    counts: dict[str, int] = field(default_factory=dict)  # by what, in words
-    journal: int = 0  # entries that were read
-    open_resets: list[tuple[UUID, str, datetime]] = field(default_factory=list)  # with course code and beginning
+    counts: dict[str, int] = field(default_factory=dict)  # by a description of what was undone
+    journal: int = 0  # entries read
+    open_resets: list[tuple[UUID, str, datetime]] = field(default_factory=list)  # with course code and start time
 
 
 def after_restore() -> Restored:
-    """Undo it. Raises `StorageUnavailable`, with sessions, tokens and rules stopped by then."""
+    """Undo what the backup brought back. Raises `StorageUnavailable` after sessions, tokens and rules are stopped."""
     done = Restored()
     with transaction() as session:
         done.counts["sessions ended"] = changed_rows(session, delete(WebSession))
         done.counts["API tokens revoked"] = _revoke_tokens(session)
-        done.counts["rules that wait for a new confirmation"] = _hold_rules(session)
+        done.counts["rules waiting for a new confirmation"] = _hold_rules(session)
     erased: list[tuple[int, str]] = []
-    for said in read_all():
+    for entry in read_all():
         done.journal += 1
-        if said.get("ended"):
-            _count(done, "learners reset again", _end_again([UUID(one) for one in said["ended"]]))
-        if said.get("superseded"):
+        if entry.get("ended"):
+            _count(done, "learners reset again", _end_again([UUID(one) for one in entry["ended"]]))
+        if entry.get("superseded"):
             with transaction() as session:
-                supersede_again(session, [bytes.fromhex(one) for one in said["superseded"]])
-            _count(done, "certificates known as superseded", len(said["superseded"]))
-        if said.get("erased"):
-            erased.append((said["erased"][0], said["erased"][1]))
+                supersede_again(session, [bytes.fromhex(one) for one in entry["superseded"]])
+            _count(done, "certificates marked as superseded", len(entry["superseded"]))
+        if entry.get("erased"):
+            erased.append((entry["erased"][0], entry["erased"][1]))
     for user_id, made_at in erased:
-        _count(done, "persons erased again", _erase_again(user_id, made_at))
+        _count(done, "people erased again", _erase_again(user_id, made_at))
     with transaction() as session:
         done.open_resets = _open_resets(session)
     log.info("restored", journal=done.journal, **{what.replace(" ", "_"): count for what, count in done.counts.items()})
@@ -80,7 +80,7 @@ def _count(done: Restored, what: str, count: int) -> None:
 
 
 def _revoke_tokens(session: Session) -> int:
-    """All of them: which were revoked since the backup, nobody here knows."""
+    """Revoke all tokens: the database no longer knows which were revoked after the backup."""
     valid = ApiToken.revoked_at.is_(None) & or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now())
     revoked = 0
     for owner in session.scalars(select(Organization).order_by(Organization.id)).all():
@@ -107,7 +107,7 @@ def _revoke_tokens(session: Session) -> int:
 
 
 def _hold_rules(session: Session) -> int:
-    """One that was paused or removed since must not fire: what it deletes could not be brought back."""
+    """Make all rules wait: one that was paused or removed after the backup must not delete anything."""
     rules = session.scalars(
         select(Rule).where(Rule.state == RuleState.ACTIVE).order_by(Rule.id).with_for_update()
     ).all()
@@ -117,7 +117,7 @@ def _hold_rules(session: Session) -> int:
 
 
 def _end_again(registrations: list[UUID]) -> int:
-    """Reset the learners whose registration, ended since the backup, is there again. Gives how many."""
+    """Reset learners whose ended registration has come back. Returns how many."""
     ended = 0
     for some in _batches(registrations):
         with transaction() as session:

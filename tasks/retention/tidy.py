@@ -1,7 +1,7 @@
-"""Tidy: delete what has served its time, by the ages in `models/retention.py`.
+"""Delete old rows, by the periods in `models/retention/periods.py`.
 
-Each kind by turns, some thousand rows in a transaction of its own: no lock is held for long, and one kind of which
-there is much keeps no other from its turn. What is left after half a minute is left to the next run.
+Tables take turns, with some thousand rows per transaction, so that no lock is held for long and no table blocks the
+others. After half a minute, the rest is left to the next run.
 """
 
 import time
@@ -13,20 +13,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import tallies
-from models.retention import RETENTIONS, Retention, forget, keep_figures
+from models.retention.by_age import Retention, forget
+from models.retention.periods import RETENTIONS
+from models.retention.resets import keep_figures
 from models.session import in_words, transaction
 from tasks.app import app
 
 RUN_SECONDS = 30.0
 BATCH = 5000  # rows
-RESETS = 200  # whose figures are taken in one transaction
+RESETS = 200  # per transaction
 
 log = structlog.get_logger(__name__)
 
 
 @app.task(name="recourse.tidy", send_events=False)
 def tidy() -> None:
-    """Delete it. Runs every ten minutes by beat; nothing that is read depends on it, and two at once share the work."""
+    """Delete old rows. Beat sends it every ten minutes. No query depends on it, and two runs share the work."""
     end = time.monotonic() + RUN_SECONDS
     deleted: dict[str, int] = {}
     left = _steps()
@@ -40,17 +42,17 @@ def tidy() -> None:
     if any(deleted.values()):
         log.info("tidied", **{table: rows for table, rows in deleted.items() if rows})
     if left:
-        log.warning("tidy_not_done", left=[step.name for step in left], remedy="the next run goes on")
+        log.warning("tidy_not_done", left=[step.name for step in left], remedy="the next run continues")
 
 
 @dataclass(frozen=True)
 class Step:
-    """What has its turn: it does some of it, up to `most`, and gives how much that was."""
+    """One kind of work. `do` handles up to `most` rows and returns how many it handled."""
 
     name: str
     do: Callable[[Session, int], int]
     most: int
-    table: str | None = None  # from which rows are deleted
+    table: str | None = None  # if rows of it are deleted
 
 
 def _steps() -> list[Step]:
@@ -71,7 +73,7 @@ def _by_age(retention: Retention) -> Step:
 
 
 def _do(step: Step) -> int:
-    """In a transaction of its own. What goes wrong with one keeps no other from its turn."""
+    """Run the step in its own transaction. An error is logged, and the other steps continue."""
     try:
         with transaction() as session:
             return step.do(session, step.most)

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page
 
+from config.links import unsubscribe_link
 from models.access import Permission
 from models.session import transaction
-from models.webhooks import WebhookEvent, open_endpoint, tell
-from tasks.links import unsubscribe_link
+from models.webhook_messages import tell
+from models.webhooks import WebhookEvent, open_endpoint
 from tests.post import Post
 from tests.rules import CALENDAR, group, make
 from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, rows, run

@@ -133,7 +133,7 @@ def test_what_a_backup_brings_back_is_undone(
     with client_of(served, token) as client:
         assert client.get("/v1/me").status_code == 401
     assert rows("SELECT state, waits_for FROM retraining_rule WHERE id = :id", id=rule) == [
-        ("waiting", "the database was restored from a backup: see whether the rule still holds")
+        ("waiting", "the database was restored from a backup: check that the rule is still right")
     ]
     assert str(planned) in done.output.replace("\n", "")
     # And once more is the same as once: not even who has got the id of somebody who was erased is touched

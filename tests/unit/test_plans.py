@@ -33,11 +33,11 @@ def token(plan: Plan = PLAN) -> str:
     return signed(plan)
 
 
-def test_a_plan_comes_out_of_its_token_as_it_went_in() -> None:
+def test_a_token_holds_its_plan_unchanged() -> None:
     assert opened(token()) == PLAN
 
 
-def test_a_token_fits_into_an_address() -> None:
+def test_a_token_fits_into_a_url() -> None:
     assert set(token()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
@@ -51,7 +51,7 @@ def test_a_token_with_one_letter_changed_is_not_a_plan(place: int) -> None:
 
 
 @pytest.mark.parametrize("nonsense", ["", ".", "a.b", "e30.e30", "x" * 5000, "💥"])
-def test_what_is_no_token_is_not_a_plan(nonsense: str) -> None:
+def test_other_text_is_not_a_plan(nonsense: str) -> None:
     with pytest.raises(PlanInvalid):
         opened(nonsense)
 

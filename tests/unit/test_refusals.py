@@ -1,4 +1,4 @@
-"""What is refused, and in which words."""
+"""The codes and messages of refusals."""
 
 import inspect
 import re
@@ -64,7 +64,7 @@ STEPS = {
     "use",
 }
 STEPS |= {"wait", "write"}
-"""The verbs with which a next step begins."""
+"""The verbs that a next step can begin with."""
 WITHOUT_A_STEP = [AlreadySettled, RecurrenceInvalid]  # there is none; it is the part that differs
 WORDED = [kind for kind in KINDS if "__init__" in vars(kind)]  # the others get their sentence where they are raised
 
@@ -77,7 +77,7 @@ def sample(kind: type[Refused]) -> Refused:
     return kind(**values)
 
 
-def test_each_refusal_has_a_code_of_its_own() -> None:
+def test_each_refusal_has_its_own_code() -> None:
     codes = [kind.code for kind in KINDS]
     assert len(set(codes)) == len(codes) > 60
     assert all(code == code.lower() and " " not in code and "_" not in code for code in codes)
@@ -100,5 +100,5 @@ def test_a_refusal_says_what_to_do_next(kind: type[Refused]) -> None:
     assert first_words & STEPS or kind in WITHOUT_A_STEP
 
 
-def test_of_many_users_who_lack_the_course_a_few_are_named() -> None:
+def test_only_some_of_many_unassigned_users_are_named() -> None:
     assert "learner-4 and 1,195 more" in str(sample(NotAssigned))

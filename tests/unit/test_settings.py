@@ -12,7 +12,7 @@ from config.settings import MissingSettingError, Settings, required
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_a_database_url_may_be_written_as_operators_write_it(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_database_url_needs_no_driver_name(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("RECOURSE_DATABASE_URL", f"{scheme}://me:secret@db.example:5432/recourse")
     assert required("database_url") == "postgresql+psycopg://me:secret@db.example:5432/recourse"
 
@@ -24,14 +24,14 @@ def test_a_short_secret_is_refused_with_the_command_that_makes_a_good_one(monkey
     assert "xxxx" not in str(error.value), "an error message ends up in logs; the key must not"
 
 
-def test_a_secret_of_32_characters_is_taken_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_of_32_characters_is_accepted_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOURSE_SECRET_KEY", "x" * 32)
     assert required("secret_key") == "x" * 32
     assert "xxxx" not in repr(Settings())
 
 
 @pytest.mark.parametrize("name", ["database_url", "broker_url", "secret_key"])
-def test_a_missing_setting_is_named_and_the_sentence_says_where_to_set_it(name: str) -> None:
+def test_a_missing_setting_is_named_with_where_to_set_it(name: str) -> None:
     with pytest.raises(MissingSettingError, match=f"^RECOURSE_{name.upper()} is not set. Set it in the environment"):
         required(name)
 
@@ -47,7 +47,7 @@ def test_a_missing_setting_is_named_and_the_sentence_says_where_to_set_it(name: 
         ("TASK_TIME_LIMIT_SECONDS", "9"),
     ],
 )
-def test_a_figure_that_would_stop_the_job_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_number_that_would_stop_resets_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"RECOURSE_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
@@ -57,9 +57,9 @@ def test_a_message_is_not_delivered_again_while_its_task_may_still_run(monkeypat
     monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
     monkeypatch.setenv("RECOURSE_BROKER_URL", "redis://")
     monkeypatch.setenv("RECOURSE_TASK_TIME_LIMIT_SECONDS", "900")
-    told = celery_settings()
-    assert told["broker_transport_options"]["visibility_timeout"] > 2 * told["task_time_limit"] == 1800
-    assert told["task_soft_time_limit"] < told["task_time_limit"]
+    celery = celery_settings()
+    assert celery["broker_transport_options"]["visibility_timeout"] > 2 * celery["task_time_limit"] == 1800
+    assert celery["task_soft_time_limit"] < celery["task_time_limit"]
 
 
 @pytest.mark.parametrize("sender", [None, "training"])
@@ -76,18 +76,18 @@ def test_a_channels_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> N
     assert "hidden" not in repr(Settings())
 
 
-def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_misspelled_setting_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert misspelled() == []
     monkeypatch.setenv("RECOURSE_PLAN_MINUTE", "5")
     (tmp_path / ".env").write_text("RECOURSE_BROKER=redis://secret@host\nOTHER=1\nRECOURSE_PLAN_MINUTES=5\n")
     first, second = misspelled()
-    assert first.startswith("RECOURSE_BROKER is no setting")
+    assert first.startswith("RECOURSE_BROKER is not a setting")
     assert "secret" not in first
-    assert second.endswith("Perhaps it is to be RECOURSE_PLAN_MINUTES.")
+    assert second.endswith("Did you mean RECOURSE_PLAN_MINUTES?")
 
 
-def test_every_example_of_a_setting_is_one() -> None:
+def test_every_setting_in_the_example_exists() -> None:
     example = Path(__file__).parents[2] / ".env.example"
     names = set(re.findall(r"RECOURSE_[A-Z_]+[A-Z]", example.read_text()))
     assert names <= {f"RECOURSE_{name.upper()}" for name in Settings.model_fields}

@@ -1,4 +1,4 @@
-"""The class of all tasks."""
+"""The base class of tasks."""
 
 from typing import Any
 
@@ -18,31 +18,31 @@ def work() -> None:
 
 
 def declare(app: Celery, **options: Any) -> Task:
-    # Celery would otherwise add it to every other app as well, and make it only at its first use.
+    # Otherwise, Celery would add the task to every app, and only at its first use.
     task: Task = app.task(shared=False, lazy=False, **options)(work)
     return task
 
 
-def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(app: Celery) -> None:
+def test_a_misspelled_option_is_refused_with_a_suggestion(app: Celery) -> None:
     with pytest.raises(UnknownTaskOptionError, match="no option 'ignore_results'; did you mean 'ignore_result'"):
         declare(app, name="recourse.work", ignore_results=True)
 
 
-def test_an_option_that_is_like_none_is_refused_without_a_guess(app: Celery) -> None:
+def test_an_unknown_option_is_refused_without_a_suggestion(app: Celery) -> None:
     with pytest.raises(UnknownTaskOptionError, match=r"no option 'zzz'$"):
         declare(app, name="recourse.work", zzz=1)
 
 
-def test_options_that_exist_are_taken(app: Celery) -> None:
+def test_existing_options_are_accepted(app: Celery) -> None:
     task = declare(app, name="recourse.work", bind=True, ignore_result=True, max_retries=3, throws=(KeyError,))
     assert task.name == "recourse.work"
     assert task.max_retries == 3
 
 
-def test_options_that_celery_reads_without_having_them_in_its_class_are_taken(app: Celery) -> None:
+def test_options_that_celery_reads_without_declaring_them_are_accepted(app: Celery) -> None:
     declare(app, name="recourse.work", autoretry_for=(KeyError,), retry_backoff=2, retry_jitter=False)
 
 
-def test_a_task_without_a_name_of_its_own_is_refused(app: Celery) -> None:
+def test_a_task_without_an_explicit_name_is_refused(app: Celery) -> None:
     with pytest.raises(UnknownTaskOptionError, match="give it a name that begins with `recourse"):
         declare(app)

@@ -9,7 +9,7 @@ from models.passwords import SHORTEST
 from models.refusals.base import Refused
 from models.refusals.organizations import FirstStartOver
 from models.session import transaction
-from models.sign_in import begin_session
+from models.web_sessions import begin_session
 from tasks.people.first_start import begin, check_first_start
 from tasks.people.organizations import FirstAdmin
 from web.access import give_cookie

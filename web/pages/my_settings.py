@@ -13,7 +13,8 @@ from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.sign_in import PasswordTooShort, SignInBusy, SignInFailed, SignInThrottled
 from models.session import Session, transaction
-from models.sign_in import Source, sessions_of
+from models.sign_in_failures import Source
+from models.web_sessions import sessions_of
 from tasks.people.passwords import change_own_password, prove_and_hash
 from tasks.people.preferences import choose_settings
 from tasks.people.sign_in import Attempt, begin_sign_in

@@ -7,8 +7,8 @@ is enough for this, and for nothing else.
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from config.links import unsubscribing
 from models.session import transaction
-from tasks.links import unsubscribing
 from tasks.people.preferences import unsubscribe as end_mails
 from web.problems import Problem
 from web.templating import page

@@ -13,12 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from config.links import unsubscribing
 from models.leases import hold
 from models.mail import MailFigures, mails_of
 from models.preferences import AlertLevel
 from models.session import transaction
 from tasks.alerts.mail import Mails
-from tasks.links import unsubscribing
 from tasks.outbox.answers import Never
 from tasks.outbox.run import LEASE
 from tasks.outbox.waits import OVER_A_DAY as WAITS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.links import unsubscribe_link
+from config.links import unsubscribe_link
 from tests.scenes import Scene, ask, make_scene, rows, run
 from tests.web import form_token, visitor
 

@@ -318,8 +318,8 @@ def test_an_unknown_setting_is_named(recourse: Command) -> None:
     done = recourse("resets", RECOURSE_PLAN_MINUTE="5", RECOURSE_SOMETHING="1")
     assert done.returncode == 0
     said = " ".join(done.stderr.split())
-    assert "RECOURSE_PLAN_MINUTE is no setting, so it does nothing. Perhaps it is to be RECOURSE_PLAN_MINUTES." in said
-    assert "RECOURSE_SOMETHING is no setting, so it does nothing. `.env.example` lists those there are." in said
+    assert "RECOURSE_PLAN_MINUTE is not a setting and has no effect. Did you mean RECOURSE_PLAN_MINUTES?" in said
+    assert "RECOURSE_SOMETHING is not a setting and has no effect. `.env.example` lists the settings." in said
 
 
 def _children_of(home: Path) -> list[str]:

@@ -143,12 +143,12 @@ def test_a_file_of_a_practical_assessment_is_kept_with_its_attempt(database: str
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("setup.exe", b"MZ", "Files of this type are not taken"),
-        ("page.html", b"<script>alert(1)</script>", "Files of this type are not taken"),
-        ("report", PDF, "Files of this type are not taken"),
-        ("report.pdf", b"MZ\x90\0 a program", "This file is named like a PDF, but is none"),
-        ("notes.txt", b"\x7fELF\x02", "This file is named like a text, but is none"),
-        ("photo.png", b"\x89PNG", "This file is named like a PNG picture, but is none"),
+        ("setup.exe", b"MZ", "Files of this type are not accepted"),
+        ("page.html", b"<script>alert(1)</script>", "Files of this type are not accepted"),
+        ("report", PDF, "Files of this type are not accepted"),
+        ("report.pdf", b"MZ\x90\0 a program", "Its extension says that this file is a PDF, but it is not"),
+        ("notes.txt", b"\x7fELF\x02", "Its extension says that this file is a text file, but it is not"),
+        ("photo.png", b"\x89PNG", "Its extension says that this file is a PNG picture, but it is not"),
         ("report.pdf", b"", "This file is empty"),
     ],
 )

@@ -89,7 +89,7 @@ def test_the_second_of_two_migrations_waits_for_the_first_and_finds_nothing_to_d
             first.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
             both = [started_on(url, "database", "upgrade", lock_timeout_seconds=1) for _ in range(2)]
             waiting = [process.stderr.readline() for process in both if process.stderr]
-            assert waiting == ["Another migration is under way: waiting for its end.\n"] * 2
+            assert waiting == ["Another migration is running. Waiting for it to end.\n"] * 2
             time.sleep(2)
         # When it ends, they take turns
         said = [process.communicate(timeout=120) for process in both]
@@ -125,7 +125,7 @@ def test_nobody_waits_behind_a_migration_that_waits_for_a_long_transaction(
         ending.join()
     assert ask("SELECT count(note) FROM course") == 0
     assert max(took) < 2.5, f"somebody waited for {max(took):.1f} s"
-    assert any("in use: trying again" in words and "longest transaction" in words for words in said), said
+    assert any("is locked. Trying again" in words and "longest transaction" in words for words in said), said
 
 
 def test_an_index_is_built_while_others_write_and_again_where_that_was_interrupted(

@@ -1,4 +1,4 @@
-"""The role that the application connects as: it does all of its work, and can do no more."""
+"""The application's role in the database: it has the privileges its work needs, and no others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

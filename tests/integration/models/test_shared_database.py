@@ -94,7 +94,7 @@ def test_a_schema_of_its_own_holds_all_that_recourse_makes(shared: str) -> None:
     own = {"database_schema": "recourse"}
     upgraded = recourse_on(shared, "database", "upgrade", **own)
     assert upgraded.returncode == 0, upgraded.stderr
-    assert "Made the schema recourse." in upgraded.stderr
+    assert "Created the schema recourse." in upgraded.stderr
     assert {"recourse_version", "user", "audit", "reset_item", "celery_taskmeta", "task_id_sequence"} <= tables(
         shared, "recourse"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config.links import unsubscribe_link
 from models.access import Actor, Permission, console_operator
 from models.people import User
 from models.preferences import AlertLevel
@@ -14,9 +15,8 @@ from models.refusals.base import Refused
 from models.refusals.people import UserExists, UserUnknown
 from models.refusals.sign_in import PasswordTooShort
 from models.session import transaction
-from models.sign_in import begin_session
 from models.tokens import Scope
-from tasks.links import unsubscribe_link
+from models.web_sessions import begin_session
 from tasks.people.groups import add_members, create_group, remove_members
 from tasks.people.passwords import set_password
 from tasks.people.preferences import choose_alerts, choose_settings

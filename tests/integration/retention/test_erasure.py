@@ -1,4 +1,4 @@
-"""A person is erased: whatever they could touch, nothing of it says who they were."""
+"""Erasing a person: afterwards, nothing identifies them."""
 
 import json
 from collections.abc import Callable
@@ -23,9 +23,12 @@ from models.preferences import AlertLevel
 from models.refusals.access import Forbidden
 from models.refusals.people import EraseMismatch, NotOneself
 from models.session import transaction
-from models.sign_in import Source, begin_attempt, begin_session, set_password
+from models.sign_in import set_password
+from models.sign_in_failures import Source, begin_attempt
 from models.training import Activity, ActivityKind, Enrolment
-from models.webhooks import WebhookEvent, open_endpoint, tell
+from models.web_sessions import begin_session
+from models.webhook_messages import tell
+from models.webhooks import WebhookEvent, open_endpoint
 from tasks.people.erase import erase
 from tasks.people.preferences import set_level
 from tasks.rules.event_sources import open_source
@@ -63,7 +66,7 @@ class Person:
 
 
 def everything_typed_about(words: str) -> list[str]:
-    """Each column of each table, and each object in the storage, in which these words are."""
+    """Returns every column and every object in the storage that contains one of these words."""
     found = []
     columns = rows(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
@@ -85,7 +88,7 @@ def everything_typed_about(words: str) -> list[str]:
 
 @pytest.fixture
 def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
-    """A person who is both admin and learner, and has left something in every place there is."""
+    """A person who is both administrator and learner, with data in every table."""
     set_up(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", mail_from="training@example.org")
     scene = make_scene(learners=4, completed=100, files=True)
     post.drain()
@@ -108,7 +111,7 @@ def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
         open_endpoint(session, scene.organization.id, "https://example.org/hook", list(WebhookEvent))
     group(scene, "bern", [ADDRESS])
     run("UPDATE user_group SET name = :name", name=f"{NAME}'s crew")
-    # She resets a course, by the API, and has rules and events
+    # She resets a course through the API, and has rules and events
     token = token_for(user.id)
     with client_of(served, token) as client:
         plan = client.post(f"/v1/courses/{OTHER_COURSE}/reset-plans", json={}).json()["plan"]
@@ -131,7 +134,7 @@ def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
     with transaction() as session:
         report_event(session, actor, kind="incident", course=COURSE, reason=f"{NAME} slipped", key=f"case-{ADDRESS}")
         tell(session, scene.organization.id, WebhookEvent.RESET_STARTED, reset, {"reason": f"{NAME} wants it"})
-    # And is in a reset that is under way
+    # And she is in a running reset
     open_reset = scene.request(idempotency_key=f"open-{ADDRESS}")
     post.deliver(post.take()[0])
     return Person(scene, user.id, reset, rule, open_reset)
@@ -156,8 +159,8 @@ def learn(registration: object) -> None:
         complete(session, registration)
 
 
-def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, post: Post, served: str) -> None:
-    # Given somebody of the same name in another organization
+def test_nothing_identifies_an_erased_person(person: Person, post: Post, served: str) -> None:
+    # Given a person of the same name in another organization
     other = make_scene("globex", learners=1)
     namesake = make_user(other.organization.id, "zq@globex.example", name=NAME)
     run("UPDATE course SET title = :title WHERE organization_id = :o", title=f"About {NAME}", o=other.organization.id)
@@ -168,7 +171,7 @@ def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, po
         "SELECT serial, pdf_key FROM certificate JOIN enrolment USING (registration) WHERE user_id = :id", id=person.id
     )
     audit_before = ask("SELECT count(*) FROM audit")
-    # When they are erased, by the API
+    # When she is erased through the API
     admin = make_user(person.scene.organization.id, "dpo@acme.example", Permission.USERS, name="Dana Officer")
     with client_of(served, token_for(admin.id)) as client:
         erased = client.post(f"/v1/users/{person.id}/erase", json={"confirm": ADDRESS.upper()})
@@ -178,7 +181,7 @@ def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, po
         again = client.post(f"/v1/users/{person.id}/erase", json={"confirm": "whatever"})
         assert (again.status_code, again.json()["records"]) == (200, 0)
     post.drain()
-    # Then neither they nor what they wrote is anywhere
+    # Then neither she nor her texts are anywhere
     assert everything_typed_about(ADDRESS) == []
     assert everything_typed_about(WROTE) == []
     of_namesake = {"user.name", "course.title", "reset.reason", "audit.details"}
@@ -186,7 +189,7 @@ def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, po
     assert ask('SELECT count(*) FROM "user" WHERE name = :name', name=NAME) == 1
     assert ask('SELECT name FROM "user" WHERE id = :id', id=namesake.id) == NAME
     assert not [one.key for some in storage.everything() for one in some if one.key in {key for _, key in serials}]
-    # And the audit has every entry, without them
+    # And the audit has every entry, without her name
     assert ask("SELECT count(*) FROM audit") > audit_before
     details = ask("SELECT details::text FROM audit WHERE action = 'reset.requested' AND subject = :id", id=person.reset)
     them = pseudonym_of(person.id)
@@ -196,39 +199,39 @@ def test_nothing_that_a_person_could_touch_says_who_they_were(person: Person, po
     )
     entry = ask("SELECT details::text FROM audit WHERE action = 'user.erased'")
     assert "zora" not in entry.lower()
-    # And whoever has the paper is told that it does not hold
+    # And her printed certificate is shown as no longer valid
     serial = next(serial for serial, key in serials if key)
     assert "superseded" in visitor(served).get(f"/verify/{serial}").text
 
 
-def test_what_is_open_goes_on_and_what_they_own_waits_for_another(person: Person, post: Post, served: str) -> None:
+def test_open_work_continues_and_their_rules_wait_for_a_new_owner(person: Person, post: Post, served: str) -> None:
     token, browser = token_for(person.id), visitor(served, person.id)
     with transaction() as session:
         erase(session, person.scene.admin, session.get_one(User, person.id), confirm=ADDRESS)
-    # Neither their browser nor their programs are let in
+    # Neither her browser nor her programs have access
     assert browser.get("/my/training").status_code == 303
     with client_of(served, token) as client:
         assert client.get("/v1/me").status_code == 401
-    # The reset that holds them leaves them out
+    # The running reset skips her
     run("UPDATE reset_slice SET published_at = now() - interval '1 hour' WHERE settled_at IS NULL")
     recover()
     post.drain()
     assert state_of(person.open_reset) == "succeeded"
     progress = report_of(person.open_reset)["progress"]
     assert (progress["total"], progress["skipped"], progress["cleared"]) == (5, 1, 4)
-    # Their rules wait, and say why
+    # Her rules wait, and say why
     admin = visitor(served, person.scene.admin.user_id)
     assert "its owner was erased" in admin.get(f"/rules/{person.rule}").text
     assert rows("SELECT DISTINCT state FROM retraining_rule") == [("waiting",)]
     assert ask("SELECT closed_at IS NOT NULL FROM event_source")
-    # And pages that spoke of them go on
+    # And pages that named her still work
     for page in (f"/resets/{person.reset}", f"/resets/{person.open_reset}", f"/users/{person.id}", "/resets", "/rules"):
         answer = admin.get(page)
         assert answer.status_code == 200
         assert NAME not in answer.text
 
 
-def test_only_who_may_erases_and_only_whom_they_name(person: Person) -> None:
+def test_erasing_needs_the_permission_and_the_exact_address(person: Person) -> None:
     learner = as_actor(person.scene, person.scene.users()[0].id)
     for actor, confirm, refused in (
         (learner, ADDRESS, Forbidden),
@@ -241,7 +244,7 @@ def test_only_who_may_erases_and_only_whom_they_name(person: Person) -> None:
     assert ask("SELECT count(*) FROM audit WHERE action = 'user.erased'") == 0
 
 
-def test_by_the_page_the_address_is_typed(person: Person, served: str) -> None:
+def test_the_page_asks_for_the_address(person: Person, served: str) -> None:
     browser = visitor(served, person.scene.admin.user_id)
     page = browser.get(f"/users/{person.id}")
     form = {"csrf": page.text.split('name="csrf" value="')[1].split('"')[0]}
@@ -255,7 +258,7 @@ def test_by_the_page_the_address_is_typed(person: Person, served: str) -> None:
     assert NAME not in after
 
 
-def test_by_command_the_address_is_typed_twice(database: str) -> None:
+def test_the_command_asks_for_the_address_twice(database: str) -> None:
     scene = make_scene(learners=1)
     asked = ["user", "erase", "learner-1@acme.example"]
     with pytest.raises(EraseMismatch):
@@ -267,7 +270,7 @@ def test_by_command_the_address_is_typed_twice(database: str) -> None:
     assert scene.users() == []
 
 
-def test_a_name_is_replaced_where_it_stands_as_such_and_nowhere_else(database: str) -> None:
+def test_a_name_is_replaced_only_as_a_whole_word(database: str) -> None:
     scene = make_scene(learners=1)
     user = make_user(scene.organization.id, "al@acme.example", name="Al")
     run(
@@ -299,8 +302,8 @@ def test_a_name_is_replaced_where_it_stands_as_such_and_nowhere_else(database: s
     ]
 
 
-def test_every_column_of_text_says_what_an_erasure_does_about_it() -> None:
-    """A new column in which a person could be named: list it in models/personal.py."""
+def test_every_text_column_says_what_an_erasure_does_with_it() -> None:
+    """A new column may contain a name: add it to a list in models/personal.py."""
     listed = {f"{place.class_.__tablename__}.{place.key}" for place in SEARCHED}
     for columns in (THEIR_OWN, OF_NOBODY):
         listed |= {f"{table}.{column}" for table, names in columns.items() for column in names}

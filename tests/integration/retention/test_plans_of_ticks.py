@@ -1,4 +1,4 @@
-"""What runs by the clock, or is asked every second, reads what is open or due, and not all that there has ever been."""
+"""Periodic tasks and frequent queries read open or due rows only, however large the tables are."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ BATCH = 100  # rows that are tidied at once: as small beside these tables as the
 
 @pytest.fixture
 def scene(served: str, set_up: Callable[..., None]) -> Scene:
-    """An installation of some years, in which something is due everywhere."""
+    """An installation with years of data, in which something is due everywhere."""
     set_up(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", mail_from="training@example.org")
     return years(RESETS, EACH, learners=100)
 
@@ -48,7 +48,7 @@ def in_all_of_it(scene: Scene, post: Post, base: str) -> Iterator[Looked]:
     of which are asked every second."""
     from cli.checks import Places, examine  # these import tasks, which no test module may
     from tasks.reset.reset_course import mark_reported
-    from worker.beat import schedule_ticks, show_itself
+    from worker.beat import report_alive, schedule_ticks
 
     schedule_ticks(app)
     halted = scene.request(audience="users", users=[user.id for user in scene.users()[:50]])
@@ -69,7 +69,7 @@ def in_all_of_it(scene: Scene, post: Post, base: str) -> Iterator[Looked]:
         with seen.at("mark_reported"):
             mark_reported(str(halted))
         with seen.at("beat"):
-            show_itself()
+            report_alive()
         with seen.at("metrics"):
             generate_latest(registry)
         with seen.at("doctor"):

@@ -1,4 +1,4 @@
-"""What has served its time is deleted by age; what is open, and what the figures are made of, is not."""
+"""Old rows are deleted by age; open rows, and those that totals are computed from, are kept."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from models import metadata
 from models.records import record_kinds
 from models.refusals.resets import DetailsDeleted
-from models.retention import KEPT, RETENTIONS, WITH_ANOTHER
+from models.retention.periods import KEPT, RETENTIONS, WITH_ANOTHER
 from tasks.app import app
 from tests.integration.worker.test_metrics import figures
 from tests.post import Post
@@ -24,13 +24,13 @@ def tidy() -> None:
 
 
 def age(*columns: str) -> None:
-    """Put these moments, as `table.column`, long ago."""
+    """Move these times, given as `table.column`, far into the past."""
     for column in columns:
         table, name = column.split(".")
         run(f"UPDATE {table} SET {name} = {name} - {LONG_AGO}")
 
 
-def test_the_details_of_an_old_reset_go_and_its_figures_stay(post: Post, set_up: Callable[..., None]) -> None:
+def test_the_details_of_an_old_reset_are_deleted_and_its_totals_kept(post: Post, set_up: Callable[..., None]) -> None:
     # Given a reset that ended long ago, with one learner who failed, and one that is open
     set_up(smtp_host="127.0.0.1", mail_from="training@example.org")
     scene = make_scene(learners=12, completed=6, begun=8)
@@ -43,9 +43,9 @@ def test_the_details_of_an_old_reset_go_and_its_figures_stay(post: Post, set_up:
     run("UPDATE mail SET state = 'sent', sent_at = now()")
     open_one = scene.request(course="DATA-202")
     post.deliver(post.take()[0])
-    # When it is tidied
+    # When `tidy` runs
     tidy()
-    # Then its ledger, alerts and e-mails are gone, and what is told of it is as it was
+    # Then its ledger, alerts and e-mails are gone, and its report is unchanged
     assert rows("SELECT DISTINCT reset_id FROM reset_item") == [(open_one,)]
     assert ask("SELECT count(*) FROM reset_item") == 12
     assert ask("SELECT count(*) FROM notification WHERE reset_id = :id", id=reset) == 0
@@ -54,7 +54,7 @@ def test_the_details_of_an_old_reset_go_and_its_figures_stay(post: Post, set_up:
     assert ask("SELECT count(*) FROM reset_slice WHERE reset_id = :id", id=reset) == 1
 
 
-def test_what_is_open_is_kept_whatever_its_age(post: Post, set_up: Callable[..., None]) -> None:
+def test_open_rows_are_kept_whatever_their_age(post: Post, set_up: Callable[..., None]) -> None:
     set_up(smtp_host="127.0.0.1", mail_from="training@example.org")
     scene = make_scene(learners=3, completed=100)
     scene.request()
@@ -64,18 +64,18 @@ def test_what_is_open_is_kept_whatever_its_age(post: Post, set_up: Callable[...,
     age("notification.created_at", "mail.created_at", "reset.requested_at")
     kept = {table: ask(f"SELECT count(*) FROM {table}") for table in ("notification", "mail", "mail_alert", "reset")}
     tidy()
-    # Its reset ended a moment ago: its alerts are what its figures are made of
+    # The reset has just ended, and its totals still come from its alerts
     assert {table: ask(f"SELECT count(*) FROM {table}") for table in kept} == kept
     age("reset.finished_at")
     tidy()
-    # And an alert that is still to be delivered stays, as does an e-mail that is still to be sent, with its alerts
+    # And pending alerts stay, as do pending e-mails with their alerts
     pending = "SELECT count(*) FROM mail WHERE state = 'pending'"
     assert ask("SELECT count(*) FROM notification WHERE state = 'pending'") == 1
     assert ask(pending) == ask("SELECT count(*) FROM mail") == kept["mail"]
     assert ask("SELECT count(*) FROM reset") == 2
 
 
-def test_who_failed_long_ago_cannot_be_tried_again_and_the_page_says_why(post: Post, served: str) -> None:
+def test_learners_who_failed_long_ago_cannot_be_retried_and_the_page_says_why(post: Post, served: str) -> None:
     scene = make_scene(learners=4, completed=100)
     fail_for(scene.enrolments()[0])
     reset = scene.request()
@@ -96,7 +96,7 @@ def test_who_failed_long_ago_cannot_be_tried_again_and_the_page_says_why(post: P
     assert report_of(reset)["progress"] == {"total": 4, "cleared": 3, "unchanged": 0, "skipped": 0, "failed": 1}
 
 
-def test_resets_that_nothing_is_left_of_go_too_where_a_setting_says_so(post: Post, set_up: Callable[..., None]) -> None:
+def test_resets_without_details_are_deleted_too_if_a_setting_says_so(post: Post, set_up: Callable[..., None]) -> None:
     set_up(keep_resets_days=1000)
     scene = make_scene(learners=2, completed=100)
     scene.request()
@@ -114,7 +114,7 @@ def test_resets_that_nothing_is_left_of_go_too_where_a_setting_says_so(post: Pos
     assert [after[name] for name in same] == [before[name] for name in same] == [2, 2]
 
 
-def test_of_much_each_run_deletes_what_fits_into_its_time_and_the_next_goes_on(
+def test_each_run_deletes_what_its_time_allows_and_the_next_continues(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(
@@ -125,7 +125,7 @@ def test_of_much_each_run_deletes_what_fits_into_its_time_and_the_next_goes_on(
     tidy()
     assert ask("SELECT count(*) FROM sign_in_failure") == 25000
     monkeypatch.setattr("tasks.retention.tidy.RUN_SECONDS", 30.0)
-    # A row that somebody has in hand is left to the next run, and nobody waits for it
+    # A locked row is left to the next run, without waiting for it
     with psycopg.connect(database) as other:
         other.execute("SELECT FROM sign_in_failure WHERE id = 1 FOR UPDATE")
         tidy()
@@ -138,7 +138,7 @@ def test_of_much_each_run_deletes_what_fits_into_its_time_and_the_next_goes_on(
 
 
 @pytest.mark.usefixtures("database")
-def test_one_kind_that_cannot_be_deleted_keeps_no_other() -> None:
+def test_a_table_that_fails_does_not_block_the_others() -> None:
     run("INSERT INTO sign_in_failure (account, address, at) VALUES ('\\x00', '198.51.100.7', now() - interval '1 day')")
     run("ALTER TABLE mail RENAME TO elsewhere")
     tidy()
@@ -146,7 +146,7 @@ def test_one_kind_that_cannot_be_deleted_keeps_no_other() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_the_audit_is_forgotten_by_age_alone_and_never_what_is_young(set_up: Callable[..., None]) -> None:
+def test_the_audit_is_deleted_by_age_only_and_never_its_recent_entries(set_up: Callable[..., None]) -> None:
     scene = make_scene(learners=1)
     for at in ("now() - interval '500 days'", "now() - interval '80 days'", "now()"):
         run(
@@ -154,7 +154,7 @@ def test_the_audit_is_forgotten_by_age_alone_and_never_what_is_young(set_up: Cal
             f"VALUES ({at}, {scene.organization.id}, 'user:1', 'x', 'y', '{{}}')"
         )
     tidy()
-    assert ask("SELECT count(*) FROM audit") == 3  # for ever, unless a setting says otherwise
+    assert ask("SELECT count(*) FROM audit") == 3  # forever, unless a setting says otherwise
     set_up(keep_audit_days=400)
     tidy()
     assert ask("SELECT count(*) FROM audit") == 2
@@ -169,7 +169,7 @@ def test_the_audit_is_forgotten_by_age_alone_and_never_what_is_young(set_up: Cal
     assert ask("SELECT count(*) FROM audit") == 2
 
 
-def test_results_tokens_answers_events_and_due_times_go_by_age(post: Post) -> None:
+def test_results_tokens_answers_and_events_are_deleted_by_age(post: Post) -> None:
     scene = make_scene(learners=2, completed=100)
     scene.request()
     post.drain()
@@ -192,11 +192,11 @@ def test_results_tokens_answers_events_and_due_times_go_by_age(post: Post) -> No
     assert [ask(f"SELECT count(*) FROM {table}") for table in left] == [0, 1, 0, 0]
 
 
-def test_every_table_says_how_long_it_is_kept_or_why() -> None:
-    """A table that nobody thought of grows for ever: list it in models/retention.py."""
+def test_every_table_has_a_period_or_a_reason_to_be_kept() -> None:
+    """A table that is in no list grows forever: add it to models/retention/periods.py."""
     by_age = {retention.table for retention in RETENTIONS}
     of_learners = {kind.__tablename__ for kind in record_kinds()}
-    said = [*by_age, *WITH_ANOTHER, *KEPT, *of_learners]
-    assert sorted(said) == sorted({*metadata.tables, "celery_taskmeta", "celery_tasksetmeta"})
+    listed = [*by_age, *WITH_ANOTHER, *KEPT, *of_learners]
+    assert sorted(listed) == sorted({*metadata.tables, "celery_taskmeta", "celery_tasksetmeta"})
     assert all(KEPT.values())
     assert set(WITH_ANOTHER.values()) <= by_age

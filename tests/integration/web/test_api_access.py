@@ -276,7 +276,7 @@ def test_a_malformed_expired_or_revoked_token_is_refused(setting: Setting) -> No
 def test_a_session_cookie_is_not_a_bearer_token(setting: Setting) -> None:
     from models.people import User
     from models.session import transaction
-    from models.sign_in import begin_session
+    from models.web_sessions import begin_session
 
     with transaction() as session:
         token = begin_session(session, session.get_one(User, setting.users["admin"]), "test")

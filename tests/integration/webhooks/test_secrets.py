@@ -13,6 +13,7 @@ from alembic import command
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from config.links import unsubscribe_link, unsubscribing
 from models.events import EventSource
 from models.people import User
 from models.refusals.access import Forbidden
@@ -20,7 +21,6 @@ from models.refusals.events import SignatureInvalid
 from models.refusals.resets import PlanInvalid
 from models.session import forget_engine, transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
-from tasks.links import unsubscribe_link, unsubscribing
 from tasks.reset.plan import opened
 from tasks.rules.event_sources import open_source, report_by_webhook
 from tasks.webhooks.secrets import renew_secret

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
-from config.links import flower_row, flower_tasks, reset_page
+from config.links import flower_row, flower_tasks, reset_link
 from tasks.app import app
 from tests.conftest import PROJECT
 from tests.flowers import PASSWORD, USER, Flower
@@ -34,7 +34,7 @@ def flower(database: str, tmp_path: Path) -> Iterator[Flower]:
 
 
 def watched(flower: Flower, reset: UUID) -> list[dict[str, Any]]:
-    """Each look at the reset's row that shows something new, until it has ended."""
+    """Returns the successive states of the reset's row until it has ended."""
     seen: list[dict[str, Any]] = []
     end = time.monotonic() + 60
     while not seen or seen[-1]["state"] not in ("SUCCESS", "FAILURE"):
@@ -50,10 +50,10 @@ def settled_at(reset: UUID) -> float:
     return float(ask("SELECT extract(epoch FROM finished_at) FROM reset WHERE id = :id", id=reset))
 
 
-def test_one_row_carries_a_reset_from_its_progress_in_words_to_success(
+def test_one_row_shows_a_reset_from_its_progress_to_success(
     flower: Flower, start_worker: Callable[..., Worker], set_up: Callable[..., None]
 ) -> None:
-    # Given a course of 2,000, whose slices take a moment each
+    # Given a course of 2,000 learners, with slow slices
     set_up(public_url="https://training.example")
     scene = make_scene(learners=2000)
     slow_down(0.05)
@@ -62,7 +62,7 @@ def test_one_row_carries_a_reset_from_its_progress_in_words_to_success(
     # When it is reset
     reset = scene.request()
     seen = watched(flower, reset)
-    # Then one row says so: what, for which course, and how far
+    # Then one row shows the task, the course and the progress
     assert {row["name"] for row in seen} == {"recourse.reset_course"}
     assert {row["kwargs"] for row in seen} == {str({"course": COURSE, "reset": str(reset)})}
     assert {row["worker"].partition("@")[0] for row in seen if row["worker"]} == {"worker-0"}
@@ -70,22 +70,22 @@ def test_one_row_carries_a_reset_from_its_progress_in_words_to_success(
     states = [row["state"] for row in seen]
     assert states[-1] == "SUCCESS"
     assert set(states) <= {"PENDING", "RECEIVED", "STARTED", "PROGRESS", "SUCCESS"}
-    # … in words that count up, in more than one step
+    # … which counts up in several steps
     shown = [PROGRESS.fullmatch(row["result"]) for row in seen if row["state"] == "PROGRESS" and row["result"]]
     counts = [int(words[1].replace(",", "")) for words in shown if words]
     assert len(counts) == len(shown) > 2
     assert all(before < after for before, after in pairwise(counts))
-    # … SUCCESS only when the job is settled, with its outcome in words
+    # … SUCCESS only once the reset is settled, with its outcome
     assert settled_at(reset) <= seen[-1]["succeeded"]
     assert "2,000 learners" in seen[-1]["result"]
     assert flower.task(reset)["state"] == "SUCCESS"
-    # … and it is the only row of the coordinator, with its slices below it, each with its learners
+    # … and it is the coordinator's only row, with the slices and their learners below it
     until(lambda: report_of(reset)["done"])
     until(lambda: flower.tasks(taskname="recourse.notify", state="SUCCESS"))
     assert set(flower.tasks(taskname="recourse.reset_course")) == {str(reset)}
     assert_is_a_tree(flower, reset, slices=40, learners=50)
     assert_nothing_personal(flower, scene, reset)
-    # … and its metrics count it, without an id in any label
+    # … and metrics count it, without ids in labels
     metrics = flower.get("/metrics", signed_in=False).text
     succeeded = r'flower_events_total\{task="recourse.reset_course",type="task-succeeded",worker="[^"]+"\} (.+)'
     assert re.search(succeeded, metrics)
@@ -93,7 +93,7 @@ def test_one_row_carries_a_reset_from_its_progress_in_words_to_success(
 
 
 def assert_is_a_tree(flower: Flower, reset: UUID, *, slices: int, learners: int) -> None:
-    """Of all tasks with this root only the reset has no parent, and from each the way up ends there."""
+    """Check that of all tasks with this root, only the reset has no parent, and every task descends from it."""
     tasks = flower.tasks()
     tree = {task_id: task for task_id, task in tasks.items() if task["root_id"] == str(reset) or task_id == str(reset)}
     assert {task_id: task["parent_id"] for task_id, task in tree.items()} == {
@@ -117,7 +117,7 @@ def assert_nothing_personal(flower: Flower, scene: Scene, reset: UUID) -> None:
     assert "@acme.example" not in everything
 
 
-def test_a_failed_reset_is_found_with_its_subtasks_by_its_id_after_flower_restarts_in_the_middle(
+def test_a_failed_reset_and_its_subtasks_are_found_by_id_after_a_restart_of_flower(
     flower: Flower, start_worker: Callable[..., Worker]
 ) -> None:
     # Given a reset in which one learner will fail
@@ -128,21 +128,21 @@ def test_a_failed_reset_is_found_with_its_subtasks_by_its_id_after_flower_restar
     until(flower.sees_a_worker)
     reset = scene.request()
     until(lambda: flower.task(reset).get("state") == "PROGRESS")
-    # When Flower is stopped and started in the middle of it
+    # When Flower restarts during the reset
     flower.stop()
     assert state_of(reset) == "running"
     flower.start()
     assert state_of(reset) == "running"
     before = flower.task(reset)
     assert (before["name"], before["state"]) == ("recourse.reset_course", "PROGRESS"), "it remembers"
-    # Then it goes on to show it to its end, which is a failure for one failed learner
+    # Then it shows the end of the reset: a failure because of one learner
     seen = watched(flower, reset)
     assert seen[-1]["state"] == "FAILURE"
     assert settled_at(reset) <= seen[-1]["failed"]
     assert "1 of 1,000 learners were not reset" in seen[-1]["exception"]
     assert f"recourse show {reset}" in seen[-1]["exception"]
     assert report_of(reset)["progress"]["failed"] == 1
-    # And when it has restarted once more, it is still found, with those of its subtasks that were seen
+    # And after another restart, the reset is still found, with the subtasks that Flower has seen
     flower.stop()
     flower.start()
     found = flower.tasks(search=f"kwargs:reset={reset}")
@@ -150,10 +150,10 @@ def test_a_failed_reset_is_found_with_its_subtasks_by_its_id_after_flower_restar
     assert sum(task["name"] == "recourse.clear_learners" for task in found.values()) > 10
 
 
-def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
+def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     flower: Flower, start_worker: Callable[..., Worker]
 ) -> None:
-    # Given five resets, each on its way to another end
+    # Given five resets, each with another result
     scenes = {name: make_scene(name, learners=400) for name in ("succeeds", "fails-partly", "fails", "stops", "early")}
     resets: dict[str, UUID] = {}
     start_worker()
@@ -161,14 +161,14 @@ def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
     # … one of which is cancelled before it begins
     resets["early"] = scenes["early"].request(start_at=datetime.now(UTC) + timedelta(days=1))
     scenes["early"].cancel(resets["early"])
-    # … three of which end by themselves, for nobody, some or all failed
+    # … three that end with no, some or all learners failed
     for enrolment in scenes["fails-partly"].enrolments()[:3]:
         fail_for(enrolment)
     fail_for_all(scenes["fails"])
     for name in ("succeeds", "fails-partly", "fails"):
         resets[name] = scenes[name].request()
         until(lambda reset=resets[name]: state_of(reset) not in ("requested", "running"), 60)
-    # … and one of which is cancelled while Flower shows how far it is
+    # … and one that is cancelled while Flower shows its progress
     slow_down(0.3)
     resets["stops"] = scenes["stops"].request()
     until(lambda: PROGRESS_OF_400.match(flower.task(resets["stops"]).get("result") or ""))
@@ -176,7 +176,7 @@ def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
     until(lambda: state_of(resets["stops"]) == "cancelled")
     stopped = report_of(resets["stops"])["progress"]
     assert 0 < stopped["skipped"] < 400
-    # Then each is shown as it ended, with the figures that it ended with
+    # Then each is shown with its result and its numbers
     ends = {
         "succeeds": ("SUCCESS", r".*400 learners.*"),
         "fails-partly": ("FAILURE", r"400 of 400 learners · 3 failed"),
@@ -205,14 +205,14 @@ def test_each_end_is_the_last_thing_that_flower_shows_also_after_its_restart(
     while not as_they_ended():
         assert time.monotonic() < end, shown()
         time.sleep(0.2)
-    # … and a message that comes twice changes nothing
+    # … and a repeated message changes nothing
     for reset in resets.values():
         app.send_task("recourse.reset_course", kwargs={"reset_id": str(reset)}, task_id=str(reset), queue="bulk")
     settled = "SELECT count(*) FROM celery_taskmeta WHERE task_id = :id AND status <> 'PENDING'"
     time.sleep(3)
     assert all(ask(settled, id=str(reset)) == 1 for reset in resets.values())
     assert as_they_ended(), shown()
-    # … nor a restart
+    # … nor does a restart
     flower.stop()
     flower.start()
     assert as_they_ended(), shown()
@@ -222,7 +222,7 @@ PROGRESS_OF_400 = re.compile(r"[1-9]\d* of 400 learners$")
 
 
 def fail_for_all(scene: Scene) -> None:
-    """Have the database refuse to give anybody in the course a new registration."""
+    """Make the database refuse new registrations in the course."""
     fail_for(scene.enrolments()[0])
     run(
         f"CREATE TRIGGER refuse_all BEFORE UPDATE ON enrolment FOR EACH ROW "
@@ -230,21 +230,19 @@ def fail_for_all(scene: Scene) -> None:
     )
 
 
-def test_flower_wants_a_sign_in_changes_nothing_and_remembers_so_much_and_no_more(
-    flower: Flower, database: str
-) -> None:
-    # Nothing but its health and its metrics is shown without a sign-in
+def test_flower_requires_a_sign_in_is_read_only_and_limits_its_memory(flower: Flower, database: str) -> None:
+    # Without a sign-in, only health and metrics are shown
     for path in ("/", "/tasks", "/broker", "/api/tasks", "/api/workers", "/api/task/types", "/task/x"):
         assert flower.get(path, signed_in=False).status_code == 401, path
     assert flower.get("/healthcheck", signed_in=False).status_code == 200
-    # It starts, stops and revokes nothing, not even for the operator
+    # Even the operator cannot start, stop or revoke anything
     for path in (
         "/api/task/apply/recourse.recover", "/api/task/async-apply/recourse.recover",
         "/api/task/send-task/recourse.recover", "/api/task/revoke/x?terminate=true", "/api/task/abort/x",
         "/api/worker/shutdown/x", "/api/worker/pool/shrink/x", "/api/worker/queue/cancel-consumer/x?queue=bulk",
     ):  # fmt: skip
         assert flower.post(path).status_code == 403, path
-    # And of many tasks it keeps the newest, also when it is started anew
+    # And it keeps only the newest tasks, also after a restart
     most = 500
     with app.events.default_dispatcher() as dispatcher:
         for number in range(most + 300):
@@ -267,7 +265,7 @@ def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
     slow_down(0.2)
     start_worker()
     until(flower.sees_a_worker)
-    # Given somebody without a password, then nothing is shown
+    # Given no password, nothing is shown
     with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
         chromium.new_page().goto(f"{flower.url}/tasks")
     # When an operator signs in, and follows the link to the reset's row
@@ -282,15 +280,15 @@ def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
     details = page.locator(".detail-list")
     expect(details).to_contain_text(re.compile(r"[\d,]+ of 2,000 learners"))
     expect(details).to_contain_text(COURSE)
-    expect(details).to_contain_text(str(reset_page(reset)))
-    # Then the list of tasks has it as one row, and so has a search
+    expect(details).to_contain_text(str(reset_link(reset)))
+    # Then the list of tasks shows it as one row
     page.goto(f"{flower.url}/tasks?name=recourse.reset_course")
     row = page.locator("#tasks-table tbody tr")
     expect(row).to_have_count(1)
     expect(row).to_contain_text(str(reset))
     expect(row).to_contain_text(re.compile(r"PROGRESS.*of 2,000 learners|SUCCESS"))
     picture(page, "flower-reset-in-progress", height=350)
-    # … which ends in success
+    # … which ends with success
     until(lambda: flower.task(reset).get("state") == "SUCCESS")
     page.reload()
     expect(row).to_contain_text("SUCCESS")
@@ -310,6 +308,6 @@ def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
 
 
 def picture(page: Page, name: str, *, height: int) -> None:
-    """For the guide: `RECOURSE_TEST_PICTURES=docs/how-to pytest …` takes the pictures anew."""
+    """For the guide: `RECOURSE_TEST_PICTURES=docs/how-to pytest …` takes new pictures."""
     if folder := os.environ.get("RECOURSE_TEST_PICTURES"):
         page.screenshot(path=Path(folder) / f"{name}.png", clip={"x": 0, "y": 60, "width": 1150, "height": height})

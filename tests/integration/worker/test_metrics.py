@@ -1,4 +1,4 @@
-"""The figures that operators look at, from the database."""
+"""The metrics for operators, from the database."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from web.figures import registry
 
 
 def figures() -> dict[str, float]:
-    """All samples, as `name{label}`."""
+    """Returns all samples, by `name{label}`."""
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         sample.name + (f"{{{next(iter(sample.labels.values()))}}}" if sample.labels else ""): sample.value
@@ -33,14 +33,14 @@ def figures() -> dict[str, float]:
 
 
 @pytest.mark.usefixtures("database")
-def test_an_installation_without_resets_shows_noughts_and_not_gaps() -> None:
+def test_an_installation_without_resets_reports_zeros() -> None:
     found = figures()
     assert "recourse_beat_age_seconds" not in found
     assert set(found.values()) == {0}
     assert {"recourse_resets{running}", "recourse_alerts{sent}", "recourse_recoveries_total"} <= found.keys()
 
 
-def test_the_figures_follow_a_reset_from_its_request_over_a_failure_to_its_retry(
+def test_metrics_follow_a_reset_from_its_request_through_a_failure_to_its_retry(
     post: Post, set_up: Callable[..., None]
 ) -> None:
     set_up(recover_after_seconds=0.01)
@@ -57,7 +57,7 @@ def test_the_figures_follow_a_reset_from_its_request_over_a_failure_to_its_retry
     assert found["recourse_learners_failed"] == 0
     assert 3600 <= found["recourse_oldest_open_seconds"] < 3700
     run("UPDATE reset SET task_id = id")
-    # When two slices are lost, then the loss is counted
+    # When two slices are lost, the loss is counted
     for letter in slices[2:]:
         post.deliver(letter)
     run("SELECT pg_sleep(0.05)")
@@ -72,7 +72,7 @@ def test_the_figures_follow_a_reset_from_its_request_over_a_failure_to_its_retry
     assert sum(settled.values()) == 11
     assert found["recourse_learners_failed"] == 1
     assert found["recourse_alerts{sent}"] == ask("SELECT count(*) FROM notification WHERE state = 'sent'") > 0
-    # And a retry takes the failed one back, while what is final only grows, and the age begins anew
+    # And a retry takes back the failed learner; totals only grow, and the age starts again
     let_all_pass()
     run("UPDATE reset SET start_at = start_at - interval '90 days'")
     scene.retry_failed(reset)
@@ -85,21 +85,21 @@ def test_the_figures_follow_a_reset_from_its_request_over_a_failure_to_its_retry
     assert after["recourse_learners_settled_total{unchanged}"] == settled["unchanged"]
 
 
-def test_a_reset_that_begins_later_is_no_late_one(post: Post) -> None:
+def test_a_scheduled_reset_does_not_count_as_late(post: Post) -> None:
     make_scene().request()
     run("UPDATE reset SET start_at = now() + interval '1 day'")
     assert figures()["recourse_oldest_open_seconds"] == 0
 
 
 @pytest.mark.usefixtures("database")
-def test_metrics_are_for_this_machine_or_for_whoever_has_the_token(set_up: Callable[..., None]) -> None:
+def test_metrics_need_this_machine_or_the_token(set_up: Callable[..., None]) -> None:
     with serving() as url:
-        # Without a token, this machine may read them, and nobody whom a proxy on it speaks for
+        # Without a token, this machine can read them, but no client of a proxy on it
         assert "recourse_resets{" in httpx.get(f"{url}/metrics").text
         refused = httpx.get(f"{url}/metrics", headers={"X-Forwarded-For": "192.0.2.7"})
         assert refused.status_code == 403
         assert "RECOURSE_METRICS_TOKEN" in refused.text
-        # With one, it is the token that counts
+        # With a token, only the token counts
         set_up(metrics_token="a token for Prometheus")
         right = {"Authorization": "Bearer a token for Prometheus", "X-Forwarded-For": "192.0.2.7"}
         assert httpx.get(f"{url}/metrics", headers=right).status_code == 200
@@ -108,7 +108,7 @@ def test_metrics_are_for_this_machine_or_for_whoever_has_the_token(set_up: Calla
             assert (answer.status_code, "recourse_" in answer.text) == (401, False)
 
 
-def test_dashboard_and_alert_rules_ask_for_nothing_that_is_not_measured(database: str, tmp_path: Path) -> None:
+def test_dashboard_and_alert_rules_use_only_existing_metrics(database: str, tmp_path: Path) -> None:
     with transaction() as session:
         leave_heartbeat(session, BEAT)
     flower = Flower(PROJECT, tmp_path)
@@ -125,15 +125,15 @@ def test_dashboard_and_alert_rules_ask_for_nothing_that_is_not_measured(database
     declared = set(re.findall(r"^# TYPE (\S+)", measured, flags=re.MULTILINE))
     assert len(names) > 8
     assert {name for name in names if name.removesuffix("_bucket") not in declared} == set()
-    # … and for no state or outcome that does not exist
+    # … and only existing states and outcomes
     for label, value in re.findall(r'(state|outcome)="([a-z_]+)"', " ".join(asked)):
         assert f'{label}="{value}"' in measured
-    # And whatever we measure is on the dashboard
+    # And every metric is on the dashboard
     ours = {name for name in declared if name.startswith("recourse_")}
     assert {name for name in ours if name not in json.dumps(dashboard)} == set()
 
 
-def test_beat_shows_itself_also_while_no_worker_takes_its_ticks(start_worker: Callable[..., Worker]) -> None:
+def test_beat_reports_that_it_is_alive_even_without_a_worker(start_worker: Callable[..., Worker]) -> None:
     start_worker()
     until(lambda: "recourse_beat_age_seconds" in figures())
     assert figures()["recourse_beat_age_seconds"] < 5

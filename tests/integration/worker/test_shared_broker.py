@@ -1,4 +1,4 @@
-"""Beside other Celery applications on one Redis: nobody takes another's messages or answers another's questions."""
+"""Sharing a Redis with other Celery applications: none takes or answers the messages of another."""
 
 import os
 import subprocess
@@ -60,14 +60,14 @@ def shop(servers: LocalUrls, database: str, tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.fixture
 def shop_app(servers: LocalUrls) -> Iterator[Celery]:
-    """The other application where it asks its workers for something."""
+    """The other application, as it sends commands to its workers."""
     with Celery("shop", broker=servers.broker, set_as_current=False) as client:
         client.conf.broker_transport_options = {"socket_connect_timeout": 3}
         yield client
 
 
 class NoServers(LocalServers):
-    """Those of a command that has none of its own."""
+    """The servers of a command that starts none itself."""
 
     def each(self) -> list[Any]:
         return []
@@ -76,10 +76,10 @@ class NoServers(LocalServers):
 NO_SERVERS = NoServers(Path("nowhere"), postgres=False, redis=False)
 
 
-def test_neither_takes_what_is_the_others(
+def test_neither_takes_the_messages_of_the_other(
     shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker], redis_server: redis.Redis
 ) -> None:
-    # Given a worker of each, which take queues of the same names
+    # Given a worker of each, with queues of the same names
     worker = start_worker(beat=False)
     scene = make_scene(learners=30)
     # When there is work for both
@@ -87,14 +87,14 @@ def test_neither_takes_what_is_the_others(
     for number in range(30):
         queue = ("interactive", "bulk", "notify")[number % 3]
         shop_app.send_task("shop.take_order", args=[number], queue=queue)
-    # Then each does its own, all of it
+    # Then each does all of its own work
     until(lambda: report_of(reset)["done"], 30)
     assert state_of(reset) == "succeeded"
     until(lambda: shop.said().count(" is taken") >= 30, 30)
-    # … and neither was handed anything of the other's
+    # … and none of the other's
     assert "recourse." not in shop.said()
     assert "shop." not in worker.log.read_text()
-    # … and what a worker has in hand lies apart, or one would give back the other's after its own time-out
+    # … and unacknowledged messages are kept apart, or one would restore the other's after its own timeout
     with app.connection_for_read() as connection:
         channel = connection.default_channel
         assert channel.unacked_key.startswith("recourse.")
@@ -102,7 +102,7 @@ def test_neither_takes_what_is_the_others(
         assert channel.unacked_mutex_key.startswith("recourse.")
 
 
-def test_neither_answers_when_the_other_asks_its_workers(
+def test_neither_answers_the_other_ones_commands(
     shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]
 ) -> None:
     start_worker(beat=False)
@@ -110,7 +110,9 @@ def test_neither_answers_when_the_other_asks_its_workers(
     assert [next(iter(one)).split("@")[0] for one in app.control.ping(timeout=2)] == ["worker-0"]
 
 
-def test_neither_hears_the_others_events(shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]) -> None:
+def test_neither_receives_the_events_of_the_other(
+    shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]
+) -> None:
     start_worker(beat=False)
     heard: dict[str, set[str]] = {"shop": set(), "ours": set()}
     for name, celery in (("shop", shop_app), ("ours", app)):
@@ -123,18 +125,18 @@ def test_neither_hears_the_others_events(shop: Shop, shop_app: Celery, start_wor
     assert heard == {"shop": {"shop"}, "ours": {"worker-0"}}
 
 
-def test_an_installation_with_another_prefix_is_another_one(start_worker: Callable[..., Worker], database: str) -> None:
+def test_installations_with_different_prefixes_are_separate(start_worker: Callable[..., Worker], database: str) -> None:
     # Given a worker of another installation
     other = start_worker(beat=False, broker_prefix="recourse-test.")
     reset = make_scene().request()
-    # Then it neither answers nor takes anything
+    # Then it neither answers nor takes messages
     assert app.control.ping(timeout=2) == []
     start_worker(beat=False)
     until(lambda: report_of(reset)["done"], 30)
     assert "task_received" not in other.log.read_text()
 
 
-def test_the_shop_asks_for_a_reset_and_hears_of_it(
+def test_another_application_requests_a_reset_and_gets_a_reply(
     shop: Shop, shop_app: Celery, start_worker: Callable[..., Worker]
 ) -> None:
     start_worker(beat=False)
@@ -147,23 +149,23 @@ def test_the_shop_asks_for_a_reset_and_hears_of_it(
         "idempotency_key": "7731",
         "reply_to": {"task": "shop.hear", "queue": "bulk"},
     }
-    # When it asks by its own Celery application, once rightly and once not
+    # When it sends a valid and an invalid request through its own Celery application
     for confirm in (COURSE, "yes"):
         kwargs = signed(known_as, "recourse.request_reset", confirm=confirm, **wanted)
         shop_app.send_task("recourse.request_reset", kwargs=kwargs, queue="recourse.interactive", ignore_result=True)
         wanted["idempotency_key"] = "7732"
-    # Then its own worker is told of both
+    # Then its own worker gets both replies
     until(lambda: shop.said().count("heard ") == 2, 30)
     (reset,) = rows("SELECT id::text FROM reset")
     assert f"('reset', '{reset[0]}')" in shop.said()
     assert "('refused', 'confirm-mismatch')" in shop.said()
 
 
-def test_a_command_starts_a_worker_of_its_own_beside_a_stranger(shop: Shop, tmp_path: Path) -> None:
-    # Given a worker of somebody else's that answers on the same Redis
+def test_a_command_starts_its_own_worker_beside_a_foreign_one(shop: Shop, tmp_path: Path) -> None:
+    # Given a worker of another application that answers on the same Redis
     workers = Workers(tmp_path / "worker.log", NO_SERVERS, may_run=True)
     try:
-        # When a command needs a worker, then it does not take that one for ours
+        # When a command needs a worker, it does not mistake that one for ours
         assert workers.ensure() is True
         scene = make_scene()
         reset = scene.request()
@@ -173,7 +175,7 @@ def test_a_command_starts_a_worker_of_its_own_beside_a_stranger(shop: Shop, tmp_
         workers.stop()
 
 
-def test_a_command_starts_a_worker_where_nobody_takes_one_of_the_queues(
+def test_a_command_starts_a_worker_if_no_worker_reads_one_of_the_queues(
     start_worker: Callable[..., Worker], database: str, tmp_path: Path
 ) -> None:
     start_worker(beat=False, queues="notify")

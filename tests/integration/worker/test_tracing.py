@@ -1,4 +1,4 @@
-"""Traces, at a real collector: one a reset, whoever sends its messages."""
+"""Traces at a real collector: one per reset, whatever sends its messages."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ stop_tracing()
 """
 
 
-def test_one_trace_leads_from_the_request_through_every_slice_to_the_alerts(
+def test_one_trace_spans_the_request_every_slice_and_the_alerts(
     collector: Collector, start_worker: Callable[..., Worker], set_up: Callable[..., None]
 ) -> None:
     # Given a worker that traces, and a reset whose first message is lost
@@ -57,7 +57,7 @@ def test_one_trace_leads_from_the_request_through_every_slice_to_the_alerts(
     until(lambda: report_of(reset)["done"])  # type: ignore[arg-type]
     assert ask("SELECT recoveries FROM reset") > 0
     worker.stop()
-    # Then all that was done for it is in one trace, that of the request
+    # Then all its work is in the trace of the request
     begun = [span for span in collector.spans if span.name == "request_reset"]
     assert [span.attributes["reset"] for span in begun] == [f'string_value: "{reset}"\n']
     mine = [span for span in collector.spans if span.trace == begun[0].trace]
@@ -66,18 +66,18 @@ def test_one_trace_leads_from_the_request_through_every_slice_to_the_alerts(
     assert runs.count("run/recourse.clear_learners") == 30
     assert runs.count("run/recourse.notify") >= 1
     assert runs.count("run/recourse.reset_course") >= 2
-    # … in which each span hangs below another, up to the request
+    # … in which each span has a parent, up to the request
     ids = {span.id for span in mine}
     assert [span.name for span in mine if span.parent not in ids] == ["somebody's request"]
-    # … and nothing else is traced: not the ticks that come every half second
+    # … and nothing else is traced, such as ticks
     assert {span.name for span in collector.spans if span.trace != begun[0].trace} == set()
-    # And nobody is named in it
+    # And it contains no personal data
     assert not [
         user for user in scene.users() if user.email in str(collector.spans) or user.name in str(collector.spans)
     ]
 
 
-def test_the_web_app_takes_up_its_callers_trace_and_names_routes_and_not_addresses(
+def test_the_web_app_continues_its_callers_trace_and_names_routes_not_addresses(
     collector: Collector, database: str, tmp_path: Path
 ) -> None:
     web = WebApp(PROJECT, tmp_path, otlp_endpoint=collector.url)
@@ -92,13 +92,13 @@ def test_the_web_app_takes_up_its_callers_trace_and_names_routes_and_not_address
     assert "secret" not in str(collector.spans)
 
 
-def test_a_collector_that_is_away_costs_nobody_a_reset(start_worker: Callable[..., Worker]) -> None:
+def test_a_missing_collector_stops_no_reset(start_worker: Callable[..., Worker]) -> None:
     scene = make_scene(learners=3, completed=100)
     start_worker(otlp_endpoint="http://127.0.0.1:9")
     assert app.AsyncResult(str(scene.request())).get(timeout=30)["state"] == "succeeded"
 
 
-def test_while_tracing_is_off_nothing_of_it_is_even_loaded() -> None:
+def test_opentelemetry_is_not_imported_while_tracing_is_off() -> None:
     loaded = "import sys, worker, tasks.reset.request; print([name for name in sys.modules if 'opentelemetry' in name])"
     asked = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert asked.stdout.strip() == "[]"

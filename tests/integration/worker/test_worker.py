@@ -1,4 +1,4 @@
-"""The whole of it with a real worker, real beat, and real child processes."""
+"""The whole flow with a real worker, a real beat and real child processes."""
 
 from collections.abc import Callable
 
@@ -40,16 +40,16 @@ def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Call
     fail_for(next(iter(before.values())))
     count_new_registrations()
 
-    # When a course is reset in which one learner cannot be
+    # When one learner of a course cannot be reset
     reset = scene.request(planned)
     with pytest.raises(ResetFailed, match="1 of 300 learners were not reset"):
         app.AsyncResult(str(reset)).get(timeout=30)
-    # Then the others are, once each
+    # Then the others are reset, once each
     assert report_of(reset)["progress"]["failed"] == 1
     assert ask("SELECT count(*) = count(DISTINCT enrolment_id) FROM new_registration") is True
     assert ask("SELECT count(*) FROM new_registration") == 299
 
-    # And when what was wrong is put right, the job of the failed one succeeds
+    # And once the cause is fixed, a retry of the failed learner succeeds
     let_all_pass()
     again = scene.retry_failed(reset)
     result = app.AsyncResult(str(again)).get(timeout=30)
@@ -76,7 +76,7 @@ def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Call
     assert '"level": "error"' not in worker.log.read_text()
 
 
-def test_another_application_asks_the_worker_by_message(start_worker: Callable[..., Worker]) -> None:
+def test_another_application_requests_a_reset_by_message(start_worker: Callable[..., Worker]) -> None:
     start_worker()
     scene = make_scene()
     known_as = application(scene, Scope.RESETS_WRITE)
@@ -94,12 +94,12 @@ def test_another_application_asks_the_worker_by_message(start_worker: Callable[.
         answer: dict[str, str] = sent.get(timeout=20)
         return answer
 
-    # When it asks twice with one key, then there is one reset, which it can wait for
+    # When it sends a request twice with one key, there is one reset, which it can wait for
     first = ask_for()
     assert ask_for() == first
     assert rows("SELECT id::text FROM reset") == [(first["reset"],)]
     assert app.AsyncResult(first["reset"]).get(timeout=20)["progress"]["cleared"] == 8
-    # And a refusal is a failure that says why
+    # And a refusal is a failure that gives the reason
     with pytest.raises(RequestRefused, match=r"confirm-mismatch.*Type the course code FIRE-101 exactly"):
         ask_for(confirm="yes", idempotency_key="another")
     assert ask("SELECT count(*) FROM reset") == 1

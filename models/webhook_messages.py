@@ -1,0 +1,151 @@
+"""Writing webhook messages and their deliveries, in the transaction of the event they report."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, Select, Text, any_, column, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import BigInteger, String, Uuid
+
+from models.base import Base
+from models.resets import ItemState, Reset
+from models.training import Enrolment
+from models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage
+
+LEARNERS_A_MESSAGE = 500
+
+_MESSAGE = (WebhookMessage.organization_id, WebhookMessage.event, WebhookMessage.reset_id, WebhookMessage.data)
+
+
+class LearnerEvent(Base):
+    """A learner with a new registration, kept until a message reports it at the end of the reset."""
+
+    __tablename__ = "learner_event"
+
+    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True, index=True)
+    outcome: Mapped[str]  # cleared or unchanged, as in the ledger
+    old_registration: Mapped[UUID]
+    new_registration: Mapped[UUID]
+
+
+def tell(session: Session, organization_id: int, event: WebhookEvent, reset_id: UUID, data: dict[str, Any]) -> int:
+    """Write a message to every endpoint that subscribes to the event. Returns the number of deliveries."""
+    message = select(
+        literal(organization_id, BigInteger),
+        literal(event.value, String),
+        literal(reset_id, Uuid),
+        literal(data, JSONB),
+    ).where(_anyone_subscribes(organization_id, event))
+    return _send(session, organization_id, event, message)
+
+
+def note_learners(
+    session: Session, reset: Reset, state: ItemState, enrolments: Sequence[int], old_registrations: Sequence[UUID]
+) -> None:
+    """Note learners of a slice who reached this state and have their new registrations, if any endpoint subscribes.
+
+    `tell_learners` reports them all at once.
+    """
+    before = (
+        func.unnest(literal(list(enrolments), ARRAY(BigInteger)), literal(list(old_registrations), ARRAY(Uuid)))
+        .table_valued(column("enrolment_id", BigInteger), column("registration", Uuid), name="before")
+        .render_derived()
+    )
+    learners = (
+        select(
+            literal(reset.id, Uuid),
+            Enrolment.user_id,
+            literal(state.value, String),
+            before.c.registration,
+            Enrolment.registration,
+        )
+        .join(Enrolment, Enrolment.id == before.c.enrolment_id)
+        .where(_anyone_subscribes(reset.organization_id, WebhookEvent.LEARNER_RESET))
+    )
+    columns = [
+        LearnerEvent.reset_id,
+        LearnerEvent.user_id,
+        LearnerEvent.outcome,
+        LearnerEvent.old_registration,
+        LearnerEvent.new_registration,
+    ]
+    session.execute(insert(LearnerEvent).from_select(columns, learners).on_conflict_do_nothing())
+
+
+def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
+    """Write the messages about the noted learners, up to `LEARNERS_A_MESSAGE` in each. Returns the number of
+    deliveries."""
+    noted = (
+        delete(LearnerEvent)
+        .where(LearnerEvent.reset_id == reset.id)
+        .returning(
+            LearnerEvent.user_id,
+            LearnerEvent.outcome,
+            LearnerEvent.old_registration,
+            LearnerEvent.new_registration,
+        )
+        .cte("noted")
+    )
+    learner = _json_object(
+        user=noted.c.user_id,
+        outcome=noted.c.outcome,
+        old_registration=noted.c.old_registration,
+        new_registration=noted.c.new_registration,
+    )
+    place = func.row_number().over(order_by=noted.c.user_id) - 1
+    placed = select(
+        noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message")
+    ).subquery()
+    data = _json_object(
+        reset=literal(str(reset.id), String),
+        course=literal(course_code, String),
+        reason=literal(reset.reason, String),
+        idempotency_key=literal(reset.idempotency_key, String),
+        learners=func.jsonb_agg(aggregate_order_by(placed.c.learner, placed.c.user_id)),
+    )
+    messages = select(
+        literal(reset.organization_id, BigInteger),
+        literal(WebhookEvent.LEARNER_RESET.value, String),
+        literal(reset.id, Uuid),
+        data,
+    ).group_by(placed.c.message)
+    return _send(session, reset.organization_id, WebhookEvent.LEARNER_RESET, messages)
+
+
+def _json_object(**values: ColumnElement[Any]) -> ColumnElement[Any]:
+    pairs = [part for name, value in values.items() for part in (literal(name, String), value)]
+    return func.jsonb_build_object(*pairs)
+
+
+def _subscribes(organization_id: int, event: WebhookEvent) -> ColumnElement[bool]:
+    """Returns the condition that an endpoint is open and receives the organization's events of this type."""
+    return (
+        (WebhookEndpoint.organization_id == organization_id)
+        & WebhookEndpoint.disabled_at.is_(None)
+        & (literal(event.value, Text) == any_(WebhookEndpoint.events))
+    )
+
+
+def _anyone_subscribes(organization_id: int, event: WebhookEvent) -> ColumnElement[bool]:
+    return select(WebhookEndpoint).where(_subscribes(organization_id, event)).exists()
+
+
+def _send(session: Session, organization_id: int, event: WebhookEvent, rows: Select[Any]) -> int:
+    """Insert the messages, and a delivery of each to every endpoint that subscribes. Returns the number of
+    deliveries."""
+    messages = insert(WebhookMessage).from_select([*_MESSAGE], rows).returning(WebhookMessage.id).cte("message")
+    deliveries = (
+        insert(WebhookDelivery)
+        .from_select(
+            [WebhookDelivery.message_id, WebhookDelivery.endpoint_id],
+            select(messages.c.id, WebhookEndpoint.id)
+            .select_from(messages)
+            .join(WebhookEndpoint, _subscribes(organization_id, event)),
+        )
+        .returning(WebhookDelivery.endpoint_id)
+        .cte("deliveries")
+    )
+    return session.scalars(select(func.count()).select_from(deliveries)).one()
