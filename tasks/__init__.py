@@ -23,7 +23,8 @@ The rooms:
     retention/     what goes by age; what a restored backup must not bring back
 
 Beside the rooms: `app`, `base`, `messages`, `delivery`, `tracing` and `at_start` are how Celery is used;
-`signed_messages` is the door for other applications; `report` says how far a reset is; `links` are addresses of pages.
+`signed_messages` is the door for other applications; `report` says how far a reset is; `links` are addresses of pages;
+`formats` writes dates and numbers.
 
 Postgres is the truth and Redis a doorbell: any message may be lost, doubled, late or out of order.
 """

@@ -1,10 +1,9 @@
 """The words of the e-mails, a language a table. Another language is another entry of `LANGUAGES`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 
 from models.notifications import NotificationKind
+from tasks import formats
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,7 @@ class Language:
     """A language: the words of each kind of e-mail, and of the lines that several have."""
 
     name: str  # its own
+    locale: str  # for its dates and numbers
     greeting: str
     due: str
     begins: str
@@ -35,22 +35,11 @@ class Language:
     unsubscribe: str
     preferences: str
     kinds: dict[NotificationKind, Words]
-    day: Callable[[date], str]
 
-
-# fmt: off
-_MONTHS_EN = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)
-_MONTHS_DE = (
-    "Januar", "Februar", "März", "April", "Mai", "Juni",
-    "Juli", "August", "September", "Oktober", "November", "Dezember",
-)
-# fmt: on
 
 ENGLISH = Language(
     name="English",
+    locale=formats.ENGLISH,
     greeting="Hello {name},",
     due="Due on {day}",
     begins="Begins again on {day}",
@@ -97,11 +86,11 @@ ENGLISH = Language(
             "Open the rule",
         ),
     },
-    day=lambda day: f"{day.day} {_MONTHS_EN[day.month - 1]} {day.year}",
 )
 
 GERMAN = Language(
     name="Deutsch",
+    locale="de",
     greeting="Guten Tag {name},",
     due="Fällig am {day}",
     begins="Beginnt neu am {day}",
@@ -151,7 +140,6 @@ GERMAN = Language(
             "Regel öffnen",
         ),
     },
-    day=lambda day: f"{day.day}. {_MONTHS_DE[day.month - 1]} {day.year}",
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN}

@@ -10,6 +10,7 @@ from models.certificates import Facts
 from models.people import zone_of
 from tasks.alerts.words import language_of
 from tasks.certificates.words import WORDS
+from tasks.formats import long_day
 from tasks.links import verify_link
 
 FONTS = Path(__file__).parent / "fonts"  # those that every PDF reader has know only the letters of Western Europe
@@ -23,7 +24,7 @@ def certificate_pdf(facts: Facts) -> bytes:
     """The document. The same facts give the same bytes."""
     tag, language = language_of(facts.user.locale)
     words = WORDS[tag]
-    day = language.day(facts.issued_at.astimezone(zone_of(facts.user)).date())
+    day = long_day(facts.issued_at.astimezone(zone_of(facts.user)), language.locale)
     page = _Page()
     page.set_title(f"{words.title}: {facts.course.title}")
     page.set_author(facts.organization.name)
