@@ -164,6 +164,17 @@ def opened(token: str) -> Plan:
     )
 
 
+def opened_for(token: str, course_code: str, user_ids: list[int] | None) -> Plan:
+    """Return the plan in a signed token, which must be for this course and these users.
+
+    The page that was confirmed is part of the confirmation. Raises `PlanInvalid`.
+    """
+    plan = opened(token)
+    if plan.course_code != course_code or plan.user_ids != user_ids:
+        raise PlanInvalid
+    return plan
+
+
 def expired(plan: Plan) -> bool:
     """Whether the plan is too old to be confirmed."""
     return datetime.now(UTC) > plan.expires_at

@@ -31,7 +31,7 @@ def sign_in_page(request: Request, session: Database, next: str = "/", organizat
     only = only_organization(session)
     if only is None and there_is_none(session):
         tell_the_way_in(request.app, session)
-        return page(request, "first_start_ahead.html")
+        return page(request, "first_start_pending.html")
     return page(request, "sign_in.html", next=next, organization=organization, only=only, email="", error="")
 
 

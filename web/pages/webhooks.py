@@ -7,7 +7,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.refusals.base import Refused
-from models.refusals.webhooks import WebhookEventsMissing
 from models.session import Session, transaction
 from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
@@ -50,14 +49,12 @@ def add(
     """Open an endpoint."""
     wanted = [event for event in WebhookEvent if event.value in (events or [])]
     try:
-        if not wanted:
-            raise WebhookEventsMissing
-        address = webhooks.checked_address(url)  # which takes its time, so no connection is held meanwhile
+        address = webhooks.checked_address(url)  # may take seconds, so outside of any transaction
+        with transaction() as session:
+            endpoint = webhooks.open_endpoint(session, person.actor, address, wanted)
     except Refused as refusal:
         with transaction() as session:
             return _list(request, person, session, url=url.strip(), chosen=wanted, error=refusal)
-    with transaction() as session:
-        endpoint = webhooks.open_endpoint(session, person.actor, address, wanted)
     return RedirectResponse(f"/webhooks/{endpoint.id}?done=opened", 303)
 
 

@@ -118,7 +118,7 @@ def _form(request: Request, person: SignedIn, session: Session, asked: Asked, er
     }
     return page(
         request,
-        "rule_new.html",
+        "rule_form.html",
         status=error.status if error else 200,
         asked=asked.model_copy(update=beginning),
         error=error,
@@ -136,7 +136,7 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
     here = f"/rules/{proposal.id}"
     return page(
         request,
-        "rule_confirm.html",
+        "rule_proposal.html",
         status=error.status if error else 200,
         proposal=proposal,
         ahead=dry_run(session, proposal.organization_id, proposal.terms),
