@@ -13,6 +13,5 @@ def _transaction() -> Iterator[Session]:
         yield session
 
 
-# Ends with the endpoint's function and not after the answer: what is said to be done is committed, and what was refused
-# is rolled back.
+# It ends with the endpoint's function, before the response is sent: a success is committed, and a refusal rolled back.
 Database = Annotated[Session, Depends(_transaction, scope="function")]

@@ -1,4 +1,4 @@
-"""The form of a retraining rule: what was typed in it, and the terms that it means."""
+"""The form of a retraining rule: the values as typed, and the terms they stand for."""
 
 from typing import Annotated, Any
 
@@ -15,21 +15,21 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
 
 class Asked(BaseModel):
-    """What the form holds, as it was typed."""
+    """The values of the form, as typed."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: Text = RuleKind.CALENDAR.value
     course: Text = ""
     reason: Text = ""
-    whom: Text = Audience.ASSIGNED.value  # or `group:` and its code
+    whom: Text = Audience.ASSIGNED.value  # or `group:<code>`
     every: Text = "FREQ=YEARLY"
     recurrence: Text = ""
     starts: Text = ""
     months: Text = "12"
     at_time: Text = "06:00"
     event_kind: Text = ""
-    time_zone: Text = ""  # empty: that of whoever reads the form
+    time_zone: Text = ""  # empty: the reader's own
     warn_days: Text = "0"
     due_in_days: Text = ""
     quiet: bool = False
@@ -39,7 +39,7 @@ class Asked(BaseModel):
 
 
 def terms_in(asked: Asked) -> Terms:
-    """The terms in the form: those of its kind. Raises `RuleInvalid`."""
+    """Return the form's terms, leaving out those of other kinds of rules. Raises `RuleInvalid`."""
     kind = RuleKind(asked.kind) if asked.kind in list(RuleKind) else RuleKind.CALENDAR
     audience, _, group = asked.whom.partition(":")
     of_kind: dict[RuleKind, dict[str, Any]] = {
@@ -68,20 +68,20 @@ def terms_in(asked: Asked) -> Terms:
         )
     except (ValidationError, ValueError) as error:
         wrong = error.errors() if isinstance(error, ValidationError) else []
-        told = "; ".join(f"{FIELDS.get(str(one['loc'][0]), one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
-        raise RuleInvalid(f"Check what was typed: {told or 'one of the choices is none that is offered'}.") from None
+        details = "; ".join(f"{FIELDS.get(str(one['loc'][0]), one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
+        raise RuleInvalid(f"Check the form: {details or 'choose from the options offered'}.") from None
 
 
 def typed_for(terms: Terms) -> dict[str, str]:
-    """What is typed in the form for these terms, as far as it is not what the form begins with."""
-    of_list = terms.recurrence in EVERY
+    """Return the values that fill in the form with these terms, leaving out defaults."""
+    listed = terms.recurrence in EVERY
     typed = {
         "kind": terms.kind.value,
         "course": terms.course,
         "reason": terms.reason,
         "whom": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
-        "every": (terms.recurrence if of_list else None),
-        "recurrence": None if of_list else terms.recurrence,
+        "every": (terms.recurrence if listed else None),
+        "recurrence": None if listed else terms.recurrence,
         "starts": terms.starts and terms.starts.isoformat(timespec="minutes"),
         "months": terms.months,
         "at_time": terms.at_time and terms.at_time.isoformat(timespec="minutes"),
@@ -98,13 +98,13 @@ def typed_for(terms: Terms) -> dict[str, str]:
 
 
 FIELDS = {
-    "course": "the course",
-    "reason": "the reason",
-    "starts": "the time",
-    "months": "the months",
-    "at_time": "the time of day",
-    "warn_days": "the days of warning",
-    "due_in_days": "the new due date",
-    "most_learners": "the cap at one time",
-    "most_a_day": "the cap a day",
+    "course": "course",
+    "reason": "reason",
+    "starts": "date and time",
+    "months": "months",
+    "at_time": "time of day",
+    "warn_days": "days of warning",
+    "due_in_days": "new due date",
+    "most_learners": "learners per reset",
+    "most_a_day": "learners per day",
 }

@@ -1,4 +1,4 @@
-"""Making a retraining rule: what it is to do, and then what it would do, to be confirmed; and confirming one again."""
+"""Create a retraining rule in two steps, form and confirmation; confirm an existing rule again."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -34,8 +34,8 @@ from web.templating import page
 router = APIRouter(prefix="/rules")
 
 KINDS = {
-    RuleKind.CALENDAR: "By the calendar",
-    RuleKind.ROLLING: "After each completion",
+    RuleKind.CALENDAR: "Calendar",
+    RuleKind.ROLLING: "After completion",
     RuleKind.EVENT: "After an event",
     RuleKind.ONCE: "Once",
 }
@@ -47,13 +47,13 @@ Cap = Annotated[str, Query(max_length=10)]
 
 @router.get("/new")
 def new_rule(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Query()]) -> Response:
-    """Step 1: what the rule is to do. The query may say what is in the form already."""
+    """Step 1: show the form, filled in from the query."""
     return _form(request, person, session, asked)
 
 
 @router.post("/new")
 def propose(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Form()]) -> Response:
-    """Step 2: what it would do, in plain words and figures, to be confirmed."""
+    """Step 2: show what the rule would do, to be confirmed."""
     try:
         proposal = propose_rule(session, person.actor, terms_in(asked))
     except Refused as refusal:
@@ -65,12 +65,12 @@ def propose(request: Request, person: CoursesAdmin, session: Database, asked: An
 def make(
     request: Request, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
 ) -> Response:
-    """Make the rule that was proposed."""
+    """Create the proposed rule."""
     try:
         rule = make_rule(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except ConfirmMismatch as refusal:
         return _confirm_page(request, session, opened_proposal(proposal), refusal)
-    except PlanExpired as refusal:  # what it would do may be something else by now
+    except PlanExpired as refusal:
         now = propose_rule(session, person.actor, opened_proposal(proposal).terms)
         return _confirm_page(request, session, now, refusal)
     return RedirectResponse(f"/rules/{rule.id}?done=made", 303)
@@ -85,7 +85,7 @@ def confirm_form(
     most_learners: Cap = "",
     most_a_day: Cap = "",
 ) -> Response:
-    """What the rule does and would do now, perhaps with other caps, to be confirmed again."""
+    """Show what the rule would do now, with other limits if given, to be confirmed again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     caps = {"most_learners": _cap(most_learners), "most_a_day": _cap(most_a_day)}
     return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps))
@@ -95,11 +95,11 @@ def confirm_form(
 def confirm_rule(
     request: Request, rule_id: str, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
 ) -> Response:
-    """Confirm it again."""
+    """Confirm a rule again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     asked = opened_proposal(proposal)
     if asked.id != rule.id:
-        raise PlanInvalid  # what is said in the address is part of the confirmation
+        raise PlanInvalid  # the page that was confirmed is part of the confirmation
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
@@ -148,5 +148,5 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
 
 
 def _cap(text: str) -> int | None:
-    """A cap as it was typed; what is no number of learners is none, and the page shows which caps there are."""
+    """Return the limit typed, or `None` if it is not a valid number; the page shows the limits in effect."""
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000_000 else None
