@@ -29,13 +29,13 @@ class Pager:
         lines: int = LINES,
         *,
         path: str | None = None,
-        but: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
     ) -> None:
         """`cursor` comes from the previous page, or is empty; `kinds` are the types of its values. An invalid cursor
         means the first page. `path` is the list's address if it differs from the request's; links leave out the query
-        parameters `but`."""
+        parameters `without`."""
         self._path = path or request.url.path
-        self._query = {name: value for name, value in request.query_params.items() if name not in but}
+        self._query = {name: value for name, value in request.query_params.items() if name not in without}
         self.after: Any = _opened(cursor, kinds)
         self._lines = lines
         self.limit = lines + 1  # the extra line shows whether there is a next page

@@ -107,7 +107,7 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
 
 
 def _learners(request: Request, session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
-    pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", but=("was",))
+    pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", without=("was",))
     wanted = ItemState(show) if show in list(ItemState) else None
     details_deleted = ""
     try:

@@ -42,8 +42,8 @@ def course_dialog(
     group: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Show what a reset of the course would remove, and the form to confirm it."""
-    whom = Options(audience=Audience.GROUP, group=group) if group else Options(audience=audience)
-    plan = make_plan(session, person.actor, code, **whom)
+    options = Options(audience=Audience.GROUP, group=group) if group else Options(audience=audience)
+    plan = make_plan(session, person.actor, code, **options)
     return _show(request, session, plan, Typed(), None)
 
 

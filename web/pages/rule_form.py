@@ -14,7 +14,7 @@ EVERY = {"FREQ=YEARLY": "year", "FREQ=MONTHLY;INTERVAL=6": "six months", "FREQ=M
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
 
-class Asked(BaseModel):
+class Typed(BaseModel):
     """The values of the form, as typed."""
 
     model_config = ConfigDict(frozen=True)
@@ -22,7 +22,7 @@ class Asked(BaseModel):
     kind: Text = RuleKind.CALENDAR.value
     course: Text = ""
     reason: Text = ""
-    whom: Text = Audience.ASSIGNED.value  # or `group:<code>`
+    audience: Text = Audience.ASSIGNED.value  # or `group:<code>`
     every: Text = "FREQ=YEARLY"
     recurrence: Text = ""
     starts: Text = ""
@@ -38,32 +38,32 @@ class Asked(BaseModel):
     most_a_day: Text = ""
 
 
-def terms_in(asked: Asked) -> Terms:
+def terms_in(typed: Typed) -> Terms:
     """Return the form's terms, leaving out those of other kinds of rules. Raises `RuleInvalid`."""
-    kind = RuleKind(asked.kind) if asked.kind in list(RuleKind) else RuleKind.CALENDAR
-    audience, _, group = asked.whom.partition(":")
+    kind = RuleKind(typed.kind) if typed.kind in list(RuleKind) else RuleKind.CALENDAR
+    audience, _, group = typed.audience.partition(":")
     of_kind: dict[RuleKind, dict[str, Any]] = {
-        RuleKind.CALENDAR: {"starts": asked.starts, "recurrence": asked.recurrence or asked.every},
-        RuleKind.ONCE: {"starts": asked.starts},
-        RuleKind.ROLLING: {"months": asked.months, "at_time": asked.at_time},
-        RuleKind.EVENT: {"event_kind": asked.event_kind},
+        RuleKind.CALENDAR: {"starts": typed.starts, "recurrence": typed.recurrence or typed.every},
+        RuleKind.ONCE: {"starts": typed.starts},
+        RuleKind.ROLLING: {"months": typed.months, "at_time": typed.at_time},
+        RuleKind.EVENT: {"event_kind": typed.event_kind},
     }
     values = of_kind[kind] | {
-        "due_in_days": asked.due_in_days,
-        "most_learners": asked.most_learners,
-        "most_a_day": asked.most_a_day,
-        "warn_days": asked.warn_days or "0",
+        "due_in_days": typed.due_in_days,
+        "most_learners": typed.most_learners,
+        "most_a_day": typed.most_a_day,
+        "warn_days": typed.warn_days or "0",
         "group": group,
     }
     try:
         return Terms(
-            course=asked.course,
+            course=typed.course,
             kind=kind,
-            reason=asked.reason,
+            reason=typed.reason,
             audience=Audience(audience),
-            time_zone=asked.time_zone,
-            notify=not asked.quiet,
-            catch_up=CatchUp(asked.catch_up),
+            time_zone=typed.time_zone,
+            notify=not typed.quiet,
+            catch_up=CatchUp(typed.catch_up),
             **{name: value for name, value in values.items() if value != ""},
         )
     except (ValidationError, ValueError) as error:
@@ -75,11 +75,11 @@ def terms_in(asked: Asked) -> Terms:
 def typed_for(terms: Terms) -> dict[str, str]:
     """Return the values that fill in the form with these terms, leaving out defaults."""
     listed = terms.recurrence in EVERY
-    typed = {
+    values = {
         "kind": terms.kind.value,
         "course": terms.course,
         "reason": terms.reason,
-        "whom": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
+        "audience": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
         "every": (terms.recurrence if listed else None),
         "recurrence": None if listed else terms.recurrence,
         "starts": terms.starts and terms.starts.isoformat(timespec="minutes"),
@@ -94,7 +94,7 @@ def typed_for(terms: Terms) -> dict[str, str]:
         "most_learners": terms.most_learners,
         "most_a_day": terms.most_a_day,
     }
-    return {name: str(value) for name, value in typed.items() if value is not None}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 FIELDS = {

@@ -28,7 +28,7 @@ from tasks.rules.terms import EVENTS
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pages.my_settings import ZONES
-from web.pages.rule_form import EVERY, Asked, terms_in, typed_for
+from web.pages.rule_form import EVERY, Typed, terms_in, typed_for
 from web.templating import page
 
 router = APIRouter(prefix="/rules")
@@ -46,18 +46,18 @@ Cap = Annotated[str, Query(max_length=10)]
 
 
 @router.get("/new")
-def new_rule(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Query()]) -> Response:
+def new_rule(request: Request, person: CoursesAdmin, session: Database, typed: Annotated[Typed, Query()]) -> Response:
     """Step 1: show the form, filled in from the query."""
-    return _form(request, person, session, asked)
+    return _form(request, person, session, typed)
 
 
 @router.post("/new")
-def propose(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Form()]) -> Response:
+def propose(request: Request, person: CoursesAdmin, session: Database, typed: Annotated[Typed, Form()]) -> Response:
     """Step 2: show what the rule would do, to be confirmed."""
     try:
-        proposal = propose_rule(session, person.actor, terms_in(asked))
+        proposal = propose_rule(session, person.actor, terms_in(typed))
     except Refused as refusal:
-        return _form(request, person, session, asked, refusal)
+        return _form(request, person, session, typed, refusal)
     return _confirm_page(request, session, proposal)
 
 
@@ -97,30 +97,30 @@ def confirm_rule(
 ) -> Response:
     """Confirm a rule again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
-    asked = opened_proposal(proposal)
-    if asked.id != rule.id:
+    proposed = opened_proposal(proposal)
+    if proposed.id != rule.id:
         raise PlanInvalid  # the page that was confirmed is part of the confirmation
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
-        return _confirm_page(request, session, asked, refusal)
+        return _confirm_page(request, session, proposed, refusal)
     except PlanExpired as refusal:
-        caps = {"most_learners": asked.terms.most_learners, "most_a_day": asked.terms.most_a_day}
+        caps = {"most_learners": proposed.terms.most_learners, "most_a_day": proposed.terms.most_a_day}
         return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps), refusal)
     return RedirectResponse(f"/rules/{rule.id}?done=confirmed", 303)
 
 
-def _form(request: Request, person: SignedIn, session: Session, asked: Asked, error: Refused | None = None) -> Response:
+def _form(request: Request, person: SignedIn, session: Session, typed: Typed, error: Refused | None = None) -> Response:
     organization = person.actor.organization_id
-    beginning = {
-        "kind": asked.kind if asked.kind in list(RuleKind) else RuleKind.CALENDAR.value,
-        "time_zone": asked.time_zone or person.user.time_zone,
+    defaults = {
+        "kind": typed.kind if typed.kind in list(RuleKind) else RuleKind.CALENDAR.value,
+        "time_zone": typed.time_zone or person.user.time_zone,
     }
     return page(
         request,
         "rule_form.html",
         status=error.status if error else 200,
-        asked=asked.model_copy(update=beginning),
+        typed=typed.model_copy(update=defaults),
         error=error,
         kinds=KINDS,
         every=EVERY,

@@ -144,18 +144,18 @@ def test_a_learner_completes_no_course_in_which_there_is_nothing_to_do(
         for asks, whose in ((client, learner), (program, manager)):
             refused = asks.put(f"{under(whose)}/completion")
             assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not-yet-done")
-            assert "nothing to do in this course" in refused.json()["detail"]
+            assert "no activities here, so you cannot complete it" in refused.json()["detail"]
     # Nor by the page, which does not offer it and says whose it is to say
     browser = visitor(served, learner)
     page = browser.get(f"/my/courses/{COURSE}")
-    assert "Complete the course" not in page.text
-    assert "There is nothing to do in this course here" in page.text
+    assert "Complete course" not in page.text
+    assert "This course has no activities here." in page.text
     registration = under(learner).rpartition("/")[2]
     form = {"csrf": form_token(browser.get("/my/settings")), "registration": registration}
     refused = browser.post(f"/my/courses/{COURSE}/completion", data=form)
     assert refused.status_code == 422
-    assert "nothing to do in this course" in refused.text
+    assert "no activities here, so you cannot complete it" in refused.text
     assert ask("SELECT count(*) FROM completion") == ask("SELECT count(*) FROM certificate") == 0
     # But whoever manages the course says that they took it, and then there is a certificate
     assert program.put(f"{under(learner)}/completion").json()["certificate"]
-    assert "Your certificate" in browser.get(f"/my/courses/{COURSE}").text
+    assert "View your certificate" in browser.get(f"/my/courses/{COURSE}").text
