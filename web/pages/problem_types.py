@@ -16,6 +16,6 @@ def problem_type(request: Request, code: str) -> Response:
     if code in EXPLAINED:
         return page(request, "problem.html", title=title_of(code), detail=EXPLAINED[code])
     if refusal := refusal_with(code):
-        words = f"The API refuses such requests with status {refusal.status}. The problem's `detail` says what to do."
+        words = f"The API refuses such requests with status {refusal.status}. The field “detail” says what to do."
         return page(request, "problem.html", title=title_of(code), detail=words)
     raise Problem(404, "not-found", EXPLAINED["not-found"])

@@ -9,7 +9,12 @@ from models.resets import Audience
 from models.retraining import CatchUp, RuleKind
 from tasks.rules.terms import Terms
 
-EVERY = {"FREQ=YEARLY": "year", "FREQ=MONTHLY;INTERVAL=6": "six months", "FREQ=MONTHLY": "month", "FREQ=WEEKLY": "week"}
+EVERY = {
+    "FREQ=YEARLY": "Every year",
+    "FREQ=MONTHLY;INTERVAL=6": "Every six months",
+    "FREQ=MONTHLY": "Every month",
+    "FREQ=WEEKLY": "Every week",
+}
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
