@@ -31,5 +31,5 @@ The rooms:
 
 Around Celery: `app` and `base` define it, `messages` sends, `signed_messages` accepts requests from other
 applications, `delivery` and `tracing` are what workers add, and `at_start` checks before anything runs. `report` says
-how far a reset is. `sample` makes up data for the demo, the tests and the benchmarks.
+how far a reset is. `formats` writes dates and numbers. `sample` makes up data for demo, tests and benchmarks.
 """

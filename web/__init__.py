@@ -1,5 +1,5 @@
-"""What people and programs touch: the HTTP API under `/v1` (`api/`) and the pages (`pages/`, `templates/`, `static/`).
+"""The HTTP API under `/v1` (`api/`) and the pages (`pages/`, `templates/`, `static/`); `app` puts them together.
 
-`app` puts it together. Shared by both halves: `database` (a transaction a request), `access` (who asks, and what they
-may), `problems` (what is refused, as RFC 9457 problems or as pages). For the pages alone: `csrf`, `templating`.
+Both use `database` (one transaction per request), `access` (authentication and permissions) and `problems` (errors, as
+RFC 9457 problems or as pages). Only pages use `csrf`, `templating`, `navigation` and `pager`.
 """

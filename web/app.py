@@ -24,7 +24,7 @@ from web.bodies import spool
 from web.bodies.doors import Doors
 from web.bodies.reception import Reception
 from web.csrf import genuine
-from web.first_start import tell_the_way_in
+from web.first_start import log_first_start
 from web.headers import SecurityHeaders
 from web.problems import handle_problems
 from web.proxies import ForwardedBy
@@ -86,7 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = MOST_CONNECTIONS - RUN_AT_ONCE
     start_tracing("recourse-web")
     with suppress(DBAPIError), transaction() as session:  # without a database, the sign-in page does it later
-        tell_the_way_in(app, session)
+        log_first_start(app, session)
     with noting_signals(), spool.in_use():
         yield
     stop_tracing()

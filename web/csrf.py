@@ -1,7 +1,7 @@
-"""Forms that come from our own pages: the guard against cross-site request forgery.
+"""Protection against cross-site request forgery.
 
-Two checks, after the OWASP cheat sheet on it: what the browser says of the request's origin (Fetch Metadata, else
-`Origin`), and a token in the form that only a page of the same session has.
+Two checks, following the OWASP cheat sheet: the origin the browser reports (Fetch Metadata, else `Origin`), and a form
+token bound to the session.
 """
 
 from urllib.parse import urlsplit
@@ -18,12 +18,12 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 def form_token(request: Request) -> str:
-    """The token for forms on the page that answers this request: bound to the browser's session, if it has one."""
+    """Return the token for forms on the page rendered for this request, bound to the browser's session, if any."""
     return _signer().get_signature(_session(request)).decode()
 
 
 async def genuine(request: Request) -> None:
-    """A dependency of all pages: lets pass what changes nothing, and forms of our own. Raises `PageExpired`."""
+    """A dependency of all pages: accept safe methods, and forms from our own pages. Raises `PageExpired`."""
     if request.method in _SAFE:
         return
     if not _same_origin(request):
@@ -43,7 +43,7 @@ def _signer() -> Signer:
 
 
 def _same_origin(request: Request) -> bool:
-    """What the browser says; old ones say nothing, and then the token alone decides."""
+    """Old browsers report no origin; then the token alone decides."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")

@@ -1,8 +1,8 @@
-"""Tables as CSV (RFC 4180), however long they are.
+"""Tables of any length as CSV (RFC 4180).
 
-They are read in batches, each in a short transaction of its own, and no connection is held while a batch is sent: a
-client may read as slowly as it likes. So a file is no picture of one moment. It has every row that is there throughout
-and keeps its place in the order, once, as that row was when its batch was read.
+Rows are read in batches, each in a short transaction, and no connection is held while a batch is sent, so slow clients
+block nothing. A file is therefore no snapshot: it has each row that exists throughout the download and keeps its place
+in the order exactly once, in the state at the time its batch was read.
 """
 
 import csv
@@ -18,21 +18,21 @@ from fastapi.responses import StreamingResponse
 from models.session import Session, transaction
 
 LINES_AT_ONCE = 1000
-LONGEST_SECONDS = 3600.0  # whoever may read it now may not for ever: what is read on tomorrow must be asked for anew
+LONGEST_SECONDS = 3600.0  # then a new request checks the permission again
 
 T = TypeVar("T")
 
 
 class DownloadTooSlowError(Exception):
-    """A table was read more slowly than it may be; the client sees that the file did not come whole."""
+    """The client reads too slowly; it sees an incomplete download."""
 
 
 def in_batches(
     read: Callable[[Session, Any, int], Iterable[T]], place: Callable[[T], tuple[Any, ...]]
 ) -> Iterator[Sequence[T]]:
-    """What `read` finds, a batch at a time: from after a place, or from the beginning for none, and so many at most.
+    """Yield rows in batches. `read` takes a session, the place to read after (`None`: the start), and a limit.
 
-    `place` is where something stands in the order. Raises `DownloadTooSlowError`.
+    `place` returns a row's place in the order. Raises `DownloadTooSlowError`.
     """
     began, after = time.monotonic(), None
     while True:
@@ -48,7 +48,7 @@ def in_batches(
 
 
 def csv_answer(name: str, head: tuple[str, ...], batches: Iterable[Iterable[tuple[Any, ...]]]) -> StreamingResponse:
-    """The table as a download called `name`. Each batch is read when the one before is sent."""
+    """Return the table as a download called `name`. Each batch is read after the previous one is sent."""
     disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     return StreamingResponse(
         _texts(head, batches), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
@@ -68,7 +68,7 @@ def _text(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A spreadsheet would run a name that begins like a formula; after OWASP's page on CSV injection."""
+    """Quote text that a spreadsheet would run as a formula; see OWASP on CSV injection."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):

@@ -1,4 +1,4 @@
-"""Passwords are hashed beside the other work: whoever waits for their turn keeps no thread from a page."""
+"""Hash passwords in threads of their own, so that waiting for one blocks no page."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,9 +17,9 @@ _threads = anyio.CapacityLimiter(passwords.AT_ONCE)
 
 
 async def in_turn(attempt: Attempt, work: Callable[[], T]) -> T:
-    """Return what `work` does, which hashes. The attempt does not count where nobody looked at its password.
+    """Return the result of `work`, which hashes a password. Attempts whose password was never checked do not count.
 
-    Raises what `work` raises, and `SignInBusy` where the turn does not come in time.
+    Raises what `work` raises, and `SignInBusy` if no thread becomes free in time.
     """
     try:
         with anyio.fail_after(passwords.PATIENCE):

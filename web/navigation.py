@@ -1,4 +1,4 @@
-"""The menu: where people go, and who is shown what. Each place checks its permission itself as well."""
+"""The menu. Each page also checks its permission itself."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from web.access import SignedIn
 
 @dataclass(frozen=True)
 class Place:
-    """An entry of the menu; `permissions` is whose holders see it, of whom one is enough, or nobody in particular."""
+    """A menu entry, shown to people with at least one of `permissions`; to everyone if there are none."""
 
     title: str
     path: str
@@ -28,7 +28,7 @@ MENU = (
 
 
 def menu_for(person: SignedIn | None) -> list[Place]:
-    """What this person is shown."""
+    """Return the entries this person sees."""
     if person is None:
         return []
     return [place for place in MENU if not place.permissions or place.permissions & person.actor.permissions]

@@ -1,5 +1,7 @@
-"""Long lists, a page at a time: each page begins after the last line of the one before, so that it costs the same
-however far down it is, and nothing is shown twice or left out when lines come and go meanwhile."""
+"""Keyset pagination: each page starts after the last line of the previous one.
+
+Every page costs the same, and no line is repeated or left out when others are added or removed.
+"""
 
 import base64
 import json
@@ -17,7 +19,7 @@ T = TypeVar("T")
 
 
 class Pager:
-    """Where in a list the request is."""
+    """The part of a list that a request asks for."""
 
     def __init__(
         self,
@@ -27,27 +29,27 @@ class Pager:
         lines: int = LINES,
         *,
         path: str | None = None,
-        but: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
     ) -> None:
-        """`cursor` is what an earlier page gave, or empty; `kinds` are the types of the values in it. A cursor that is
-        none of ours means the beginning. `path` is where the list is, if not where the request went, which has the
-        parameters `but` beside those of the list."""
+        """`cursor` comes from the previous page, or is empty; `kinds` are the types of its values. An invalid cursor
+        means the first page. `path` is the list's address if it differs from the request's; links leave out the query
+        parameters `without`."""
         self._path = path or request.url.path
-        self._query = {name: value for name, value in request.query_params.items() if name not in but}
+        self._query = {name: value for name, value in request.query_params.items() if name not in without}
         self.after: Any = _opened(cursor, kinds)
         self._lines = lines
-        self.limit = lines + 1  # one more tells whether there is a next page
+        self.limit = lines + 1  # the extra line shows whether there is a next page
         self.next: str | None = None
 
     def cut(self, found: Sequence[T], key: Callable[[T], tuple[Any, ...]]) -> Sequence[T]:
-        """The lines of this page, of those found with `limit`; `key` gives what the list is ordered by."""
+        """Return this page's lines of those found with `limit`; `key` returns a line's sort values."""
         if len(found) > self._lines:
             self.next = self._address(after=_closed(key(found[self._lines - 1])))
         return found[: self._lines]
 
     @property
     def first(self) -> str | None:
-        """The address of the first page, if this is another."""
+        """The address of the first page, or `None` if this is it."""
         return self._address(after=None) if self.after is not None else None
 
     def _address(self, **changed: str | None) -> str:
@@ -72,18 +74,18 @@ def _opened(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...] | None:
 
 def _as(kind: type, value: Any) -> Any:
     if not isinstance(value, int if kind is int else str):
-        raise ValueError("not of its kind")  # noqa: TRY004 - it is somebody's cursor, and no call of ours
+        raise ValueError("wrong type")  # noqa: TRY004 - user input, not a programming error
     if isinstance(value, str):
-        value.encode()  # raises a ValueError for half a character
+        value.encode()  # raises ValueError for a lone surrogate
     if kind is datetime and isinstance(value, str):
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
-            raise ValueError("a moment without its time zone")
+            raise ValueError("no time zone")
         return moment
     if kind is UUID and isinstance(value, str):
         return UUID(value)
     if isinstance(value, int) and not 0 <= value < 2**63:
-        raise ValueError("not of its kind")
+        raise ValueError("out of range")
     if isinstance(value, str) and "\x00" in value:
-        raise ValueError("no text of ours")
+        raise ValueError("NUL character")
     return value

@@ -1,5 +1,7 @@
-"""Places for what is costly: so many at once in all, of one organization, and of one person, so that nobody's many stop
-another's few. They are counted by each process of the web app for itself."""
+"""Limits on costly requests at the same time: in total, per organization and per person.
+
+Each process of the web app counts for itself.
+"""
 
 import time
 from collections import Counter
@@ -16,10 +18,10 @@ AGAIN_SECONDS = 30
 
 
 class Places:
-    """To be used by the event loop alone: no lock guards the counts."""
+    """For use on the event loop only: no lock guards the counts."""
 
     def __init__(self, what: str, *, total: int, organization: int, person: int) -> None:
-        """`what` names them in a refusal: “uploads”."""
+        """`what` names the requests in refusals, for example “uploads”."""
         self._what, self._total, self._organization, self._person = what, total, organization, person
         self._of_organizations: Counter[int] = Counter()
         self._of_people: Counter[str] = Counter()
@@ -27,12 +29,12 @@ class Places:
 
     @property
     def in_use(self) -> int:
-        """How many are taken."""
+        """The number of places taken."""
         return self._of_organizations.total()
 
     @contextmanager
     def taken(self, actor: Actor) -> Iterator[None]:
-        """A place for the time of the scope. Raises `Problem`: 429 where their own are taken, 503 where all are."""
+        """Hold a place within the scope. Raises `Problem`: 429 if the actor's share is taken, 503 if all are."""
         self._must_be_free(actor)
         self._of_organizations[actor.organization_id] += 1
         self._of_people[actor.name] += 1
@@ -46,7 +48,7 @@ class Places:
 
     @asynccontextmanager
     async def waited_for(self, actor: Actor, seconds: float) -> AsyncIterator[None]:
-        """The same, where one may wait for it. Raises `Problem` when none has become free in that time."""
+        """Hold a place as in `taken`, waiting up to `seconds` for it. Raises `Problem` after that."""
         until = time.monotonic() + seconds
         while True:
             try:
@@ -75,12 +77,12 @@ class Places:
 
     def _must_be_free(self, actor: Actor) -> None:
         if self._of_people[actor.name] >= self._person:
-            raise self._refusal("too-many-requests", f"You have {self._person} {self._what} open already")
+            raise self._refusal("too-many-requests", f"You already have {self._person} {self._what} open")
         if self._of_organizations[actor.organization_id] >= self._organization:
-            words = f"Your organization has {self._organization} {self._what} open already"
+            words = f"Your organization already has {self._organization} {self._what} open"
             raise self._refusal("too-many-requests", words)
         if self.in_use >= self._total:
-            raise self._refusal("busy", f"All {self._total} places for {self._what} are taken")
+            raise self._refusal("busy", f"All {self._total} slots for {self._what} are in use")
 
     def _refusal(self, code: str, why: str) -> Problem:
         words = f"{why}. Nothing was changed. Try again in a moment."

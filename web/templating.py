@@ -1,4 +1,4 @@
-"""How pages are made: Jinja templates, and what all of them can use."""
+"""Render pages from Jinja templates, with the filters and functions that all templates share."""
 
 import hashlib
 from datetime import datetime
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from models.access import Permission
 from models.people import zone_of
+from tasks.formats import number, short_day, short_moment
 from tasks.reset.outcomes import LEARNERS, ended_as, state_in_words
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
@@ -26,7 +27,7 @@ STATIC = HERE / "static"
 def page(
     request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any
 ) -> HTMLResponse:
-    """A page, or a part of one, in the frame of whoever is signed in."""
+    """Return a page, or a part of one, for the signed-in person, if any."""
     person = getattr(request.state, "signed_in", None)
     text = (
         _environment()
@@ -41,7 +42,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
-        undefined=StrictUndefined,  # a name that is misspelled in a template is an error, not an empty place
+        undefined=StrictUndefined,  # a misspelled name in a template raises instead of rendering as nothing
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -58,62 +59,59 @@ def _environment() -> Environment:
     return environment
 
 
-def number(value: int) -> str:
-    """`12345` as `12,345`."""
-    return f"{value:,}"
-
-
 def words(value: str) -> str:
-    """`partly_failed` as `partly failed`."""
+    """Return `partly_failed` as `partly failed`."""
     return str(value).replace("_", " ")
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun: `1 learner`, `12,345 learners`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    """Return a count with its noun: `1 learner`, `12,345 learners`."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 @pass_context
 def moment(context: Context, value: datetime | None) -> Markup | str:
-    """A moment, in the time zone of whoever reads the page."""
+    """Return a date and time in the reader's time zone."""
     if value is None:
         return "-"
-    here = value.astimezone(_zone(context))
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{here:%-d %b %Y, %H:%M %Z}")
+    zone = _zone(context)
+    return _time(value, f"{short_moment(value, zone)} {value.astimezone(zone):%Z}")
 
 
 def clock(value: datetime | None, time_zone: str) -> Markup | str:
-    """A moment on the clock of a time zone, which is named: that of a retraining rule, whoever reads the page."""
+    """Return a date and time in the given time zone, with its name: a rule's times are in the rule's own zone."""
     if value is None:
         return "-"
-    here = value.astimezone(ZoneInfo(time_zone))
-    return Markup('<time datetime="{}">{} ({})</time>').format(value.isoformat(), f"{here:%-d %b %Y, %H:%M}", time_zone)
+    return _time(value, f"{short_moment(value, ZoneInfo(time_zone))} ({time_zone})")
 
 
 @pass_context
 def day(context: Context, value: datetime | None) -> Markup | str:
-    """The day of a moment, in the time zone of whoever reads the page."""
+    """Return a date in the reader's time zone."""
     if value is None:
         return "-"
-    here = value.astimezone(_zone(context))
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{here:%-d %b %Y}")
+    return _time(value, short_day(value.astimezone(_zone(context))))
+
+
+def _time(value: datetime, text: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
 
 
 def static(name: str) -> str:
-    """The address of a file of ours, with a mark of its content: browsers may keep it for ever."""
+    """Return the address of a static file. It changes with the content, so browsers may cache it for ever."""
     return f"/static/{name}?{mark_of(name)}"
 
 
 @lru_cache(maxsize=64)
 def mark_of(name: str) -> str:
-    """The mark of the content of a file of ours; nothing for one that is none."""
+    """Return a short hash of a static file's content, or "" if there is no such file."""
     file = STATIC / name
     return hashlib.sha256(file.read_bytes()).hexdigest()[:10] if file.is_file() else ""
 
 
 @pass_context
 def csrf(context: Context) -> Markup:
-    """The hidden field that every form must have."""
+    """Return the hidden field that every form needs; see `web.csrf`."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, form_token(context["request"]))
 
 

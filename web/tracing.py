@@ -1,15 +1,15 @@
-"""A span around each request, while tracing is on. It carries the route, never the address with its ids and words."""
+"""A span around each request while tracing is on. It carries the route, never the address with its ids and text."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasks.tracing import span
 
-QUIET = ("/healthz", "/readyz", "/metrics", "/static/")  # asked by machines, all day long
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/")  # requested by machines all the time
 
 
 class RequestSpans:
-    """Takes up the trace of a caller who sends a `traceparent`, and begins one otherwise."""
+    """Continues the caller's trace if there is a `traceparent` header, else starts one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

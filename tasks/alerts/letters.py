@@ -25,6 +25,7 @@ from models.resets import Reset
 from models.retraining import Occurrence
 from models.training import Course, Enrolment
 from tasks.alerts.words import Language, language_of
+from tasks.formats import long_day, number
 from tasks.report import progress_of
 
 
@@ -112,11 +113,11 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
     match alert.kind:
         case NotificationKind.COURSE_ASSIGNED:
             if row.due_at:
-                lines = [language.due.format(day=language.day(row.due_at.astimezone(zone_of(user)).date()))]
+                lines = [language.due.format(day=long_day(row.due_at.astimezone(zone_of(user)), language.locale))]
         case NotificationKind.RETRAINING_AHEAD:
             if alert.occurrence_id:
                 begins = session.get_one(Occurrence, alert.occurrence_id).due_at
-                lines = [language.begins.format(day=language.day(begins.astimezone(zone_of(user)).date()))]
+                lines = [language.begins.format(day=long_day(begins.astimezone(zone_of(user)), language.locale))]
         case NotificationKind.RESET_DIGEST:
             lines, link = (
                 _outcome(session, session.get_one(Reset, alert.reset_id), language),
@@ -132,7 +133,8 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
 def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
     """Returns the result of a reset: totals only, nothing about a single learner."""
     progress = progress_of(session, reset.id)
-    counts = {name: f"{getattr(progress, name):,}" for name in ("total", "cleared", "unchanged", "skipped", "failed")}
+    outcomes = ("total", "cleared", "unchanged", "skipped", "failed")
+    counts = {name: number(getattr(progress, name), language.locale) for name in outcomes}
     lines = [language.reset.get(reset.state, str(reset.state))]
     if progress.total:
         lines.append(language.figures.format(**counts))

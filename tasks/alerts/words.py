@@ -1,10 +1,9 @@
 """The texts of e-mails, one table per language. To add a language, add an entry to `LANGUAGES`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 
 from models.notifications import NotificationKind
+from tasks import formats
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,7 @@ class Language:
     """One language: the texts of each kind of e-mail, and the lines that several kinds share."""
 
     name: str  # in the language itself
+    locale: str  # for its dates and numbers
     greeting: str
     due: str
     begins: str
@@ -35,22 +35,11 @@ class Language:
     unsubscribe: str
     preferences: str
     kinds: dict[NotificationKind, Words]
-    day: Callable[[date], str]
 
-
-# fmt: off
-_MONTHS_EN = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)
-_MONTHS_DE = (
-    "Januar", "Februar", "März", "April", "Mai", "Juni",
-    "Juli", "August", "September", "Oktober", "November", "Dezember",
-)
-# fmt: on
 
 ENGLISH = Language(
     name="English",
+    locale=formats.ENGLISH,
     greeting="Hello {name},",
     due="Due on {day}",
     begins="Assigned again on {day}",
@@ -97,11 +86,11 @@ ENGLISH = Language(
             "Open the rule",
         ),
     },
-    day=lambda day: f"{day.day} {_MONTHS_EN[day.month - 1]} {day.year}",
 )
 
 GERMAN = Language(
     name="Deutsch",
+    locale="de",
     greeting="Guten Tag {name},",
     due="Fällig am {day}",
     begins="Wird am {day} erneut zugewiesen",
@@ -151,7 +140,6 @@ GERMAN = Language(
             "Regel öffnen",
         ),
     },
-    day=lambda day: f"{day.day}. {_MONTHS_DE[day.month - 1]} {day.year}",
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN}

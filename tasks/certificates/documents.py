@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.certificates import DOCUMENTS, Facts, facts_of
+from models.directory import training_of
 from models.files import storage
 from models.files.deletions import delete_later, keep
 from models.files.uploads import KEPT
 from models.outbox import Item, is_this_try
+from models.people import User
 from models.records import Certificate
 from models.refusals.files import StorageUnavailable
+from models.refusals.training import CertificateMissing
 from models.session import changed_rows, transaction
 from models.training import Enrolment
 from tasks.certificates.pdf import certificate_pdf
@@ -85,6 +88,16 @@ def _keep(session: Session, item: Item, key: str) -> None:
 def _note(session: Session, item: Item, **values: object) -> bool:
     """Update the certificate if it still waits for this attempt. Returns whether it did."""
     return changed_rows(session, update(Certificate).where(is_this_try(DOCUMENTS, item)).values(**values)) == 1
+
+
+def own_certificate(user: User, course_code: str) -> bytes:
+    """Return the user's certificate for the course as PDF. Raises `CertificateMissing`."""
+    with transaction() as session:
+        mine = training_of(session, user, course_code)
+        facts = facts_of(session, mine[0].registration) if mine else None
+    if facts is None:
+        raise CertificateMissing(course_code)
+    return document_of(facts)  # outside the transaction, since the storage may be slow
 
 
 def document_of(facts: Facts) -> bytes:

@@ -11,6 +11,7 @@ from models.certificates import Facts
 from models.people import zone_of
 from tasks.alerts.words import language_of
 from tasks.certificates.words import WORDS
+from tasks.formats import long_day
 
 FONTS = Path(__file__).parent / "fonts"  # the built-in fonts of PDF cover only Western European letters
 INK, QUIET, ACCENT = (22, 33, 31), (82, 97, 94), (11, 93, 91)
@@ -23,7 +24,7 @@ def certificate_pdf(facts: Facts) -> bytes:
     """Returns the PDF. Equal facts yield equal bytes."""
     tag, language = language_of(facts.user.locale)
     words = WORDS[tag]
-    day = language.day(facts.issued_at.astimezone(zone_of(facts.user)).date())
+    day = long_day(facts.issued_at.astimezone(zone_of(facts.user)), language.locale)
     page = _Page()
     page.set_title(f"{words.title}: {facts.course.title}")
     page.set_author(facts.organization.name)

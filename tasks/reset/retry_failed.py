@@ -44,6 +44,12 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
     send_coordinator(session, reset)
 
 
+def can_retry(reset: Reset) -> bool:
+    """Return whether the reset can be retried, provided it has failed learners."""
+    ended = reset.state != ResetState.REQUESTED and ResetState.RUNNING in TRANSITIONS[reset.state]
+    return ended and reset.reported_at is not None and reset.figures is None
+
+
 def _reopen(session: Session, reset: Reset) -> int:
     """Make the failed learners pending, in slices of their own. Gives how many."""
     elsewhere = aliased(ResetItem)

@@ -1,4 +1,4 @@
-"""A real Chromium, and people who sign in with it."""
+"""A real Chromium, and users who sign in with it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def open_page(chromium: Browser, served: str, tmp_path: Path) -> Iterator[Callab
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda it: complaints.append(it.text) if it.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path)
         return page
@@ -36,16 +36,16 @@ def open_page(chromium: Browser, served: str, tmp_path: Path) -> Iterator[Callab
     yield open_
     for number, context in enumerate(contexts):
         for page in context.pages:
-            page.screenshot(path=tmp_path / f"{number}.png", full_page=True)  # pytest keeps the last runs' folders
+            page.screenshot(path=tmp_path / f"{number}.png", full_page=True)  # pytest keeps the last folders
         context.close()
-    # What the browser and HTMX say of an answer that is an error is no fault of the page.
+    # The browser and htmx report error responses here; those are not faults of the page.
     errors = ("the server responded with a status of 4", "responded with a status of 503", "Response Status Error Code")
     assert [text for text in complaints if not any(error in text for error in errors)] == []
 
 
 @pytest.fixture
 def sign_in(open_page: Callable[..., Page]) -> SignIn:
-    """Sign in as the user with this address, through the form, and land on their training."""
+    """Sign in with this e-mail address through the form, and wait for *My training*."""
 
     def as_(email: str, **options: object) -> Page:
         with transaction() as session:
@@ -65,11 +65,11 @@ def sign_in(open_page: Callable[..., Page]) -> SignIn:
 
 @pytest.fixture
 def axe() -> Callable[[Page], list[str]]:
-    """What axe-core finds wrong on a page: rule, then the place."""
+    """Return axe-core's violations on a page: the rule, then the element."""
     source = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
 
     def look(page: Page) -> list[str]:
-        page.evaluate(source)  # not as a script element, which the page's policy would refuse
+        page.evaluate(source)  # not as a script element: the page's policy forbids that
         found = page.evaluate("axe.run({resultTypes: ['violations']})")
         return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
 

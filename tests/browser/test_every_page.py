@@ -1,4 +1,4 @@
-"""Every page, as axe-core, a narrow screen and the browser's console see it."""
+"""Every page, checked with axe-core, on a narrow screen, and against the browser's console."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ WIDE, NARROW = 1280, 390
 
 
 def a_webhook(scene: Scene) -> int:
-    """A webhook with a delivery that waits to be tried again."""
+    """Add a webhook with a delivery that waits for its next attempt. Returns its id."""
     with transaction() as session:
         endpoint = open_endpoint(session, scene.organization.id, "https://example.org/hook", list(WebhookEvent))
         for (reset,) in rows("SELECT id FROM reset LIMIT 1"):
@@ -34,7 +34,7 @@ def a_webhook(scene: Scene) -> int:
 
 
 def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
-    """Every page of an admin, by route: the test below fails for a route that is not here."""
+    """Return the path of every page of an admin, by route. A test below fails for missing routes."""
     user = scene.users()[0].id
     course = f"/training/content/courses/{COURSE}"
     return {
@@ -69,18 +69,18 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
 
 
 NO_PAGES_OF_AN_ADMIN = {
-    "/",  # lead elsewhere
+    "/",  # redirects
     "/training",
     "/training/content",
     "/users/{user_id}/qualifications",
-    "/sign-in",  # looked at below
+    "/sign-in",  # checked below
     "/first-start",  # in test_first_start
     "/my/courses/{code}",
     "/my/courses/{code}/lessons/{activity_id}",
     "/my/courses/{code}/attempts/{activity_id}",
     "/my/courses/{code}/posts/{activity_id}",
     "/my/courses/{code}/completion",
-    "/resets/{reset_id}/live",  # a part of a page
+    "/resets/{reset_id}/live",  # part of a page
     "/my/files/{file_id}",  # files
     "/my/courses/{code}/certificate",
     "/training/analytics/{code}/users.csv",
@@ -98,7 +98,7 @@ def test_every_page_is_in_this_test(database: str) -> None:
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_screen(
+def test_no_page_violates_axe_rules_or_scrolls_sideways(
     sign_in: SignIn, open_page: Callable[..., Page], axe: Axe, post: Post, width: int, subtests: pytest.Subtests
 ) -> None:
     scene = make_scene(learners=60, completed=70, begun=90)
@@ -107,7 +107,7 @@ def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_scr
     fail_for(mine)
     reset = scene.request()
     post.drain()
-    scene.request(course="DATA-202")  # and one that is under way
+    scene.request(course="DATA-202")  # and one that is running
     post.take()
 
     rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
@@ -137,17 +137,17 @@ def test_no_page_has_anything_that_axe_finds_wrong_or_that_is_wider_than_the_scr
         look(learner, path)
 
 
-def test_pages_with_nothing_on_them_say_what_to_do(sign_in: SignIn, axe: Axe, subtests: pytest.Subtests) -> None:
+def test_empty_pages_say_so(sign_in: SignIn, axe: Axe, subtests: pytest.Subtests) -> None:
     scene = make_scene(learners=1, completed=0, begun=0)
     make_user(scene.organization.id, "new@acme.example", *Permission)
     page = sign_in("new@acme.example")
     for path, words in {
-        "/my/training": "No course is assigned to you",
-        "/my/inbox": "Nothing here",
-        "/resets": "Nothing was reset yet",
-        "/users?q=nobody-at-all": "Nobody's name or address contains",
-        f"/training/content/courses/{COURSE}": "never reset",
-        f"/training/content/courses/{COURSE}/reset?audience=completed": "Nobody has completed this course",
+        "/my/training": "No courses are assigned to you",
+        "/my/inbox": "No alerts",
+        "/resets": "No resets yet",
+        "/users?q=nobody-at-all": "No users match",
+        f"/training/content/courses/{COURSE}": "No resets yet",
+        f"/training/content/courses/{COURSE}/reset?audience=completed": "No one has completed this course",
     }.items():
         with subtests.test(path=path):
             page.goto(path)

@@ -1,4 +1,4 @@
-"""The first start of an empty installation, in a real Chromium and by command."""
+"""Set up an empty installation, in a real Chromium and by command."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def way_in(app: WebApp) -> str:
-    """The path and query of the address in its log."""
+    """Return the path and query of the set-up address in the app's log."""
     until(lambda: b"first_start" in app.log.read_bytes(), 15)
     (line,) = [line for line in app.log.read_text().splitlines() if '"first_start"' in line]
     return str(json.loads(line)["address"]).split("8000", 1)[1]
@@ -38,34 +38,34 @@ def form_of(app: WebApp, path: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("database")
-def test_whoever_reads_the_log_makes_the_first_organization_and_is_signed_in(
+def test_the_address_in_the_log_creates_the_first_organization_and_signs_in(
     open_page: Callable[..., Page], axe: Callable[[Page], list[str]], tmp_path: Path
 ) -> None:
     app = WebApp(PROJECT, tmp_path)
     try:
         page = open_page(f"{app.url}/sign-in")
-        page.get_by_role("heading", name="Nobody can sign in yet").wait_for()
+        page.get_by_role("heading", name="Recourse is not set up yet").wait_for()
         assert axe(page) == []
         page.goto(app.url + way_in(app))
         assert axe(page) == []
-        page.get_by_label("Name of the organization").fill("Acme Ltd")
+        page.get_by_label("Organization name").fill("Acme Ltd")
         page.get_by_label("Short name").fill("acme")
         page.get_by_label("Your name").fill("  ")
         page.get_by_label("Your e-mail address").fill("kim@acme.example")
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Make the organization").click()
-        # What is wrong is said, and what was written stays
+        page.get_by_role("button", name="Create organization").click()
+        # The refusal is shown, and the fields keep their values
         page.get_by_role("alert").filter(has_text="A name is missing").wait_for()
         assert page.get_by_label("Short name").input_value() == "acme"
         assert axe(page) == []
         page.get_by_label("Your name").fill("Kim Khan")
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Make the organization").click()
+        page.get_by_role("button", name="Create organization").click()
         page.wait_for_url("**/users")
         page.get_by_role("link", name="Kim Khan").wait_for()
         assert rows("SELECT slug, name FROM organization") == [("acme", "Acme Ltd")]
         assert rows("SELECT actor, action FROM audit ORDER BY id") == [("first start", "organization.added")]
-        # The address has served its time, and its token is nowhere
+        # The address no longer works, and its token is deleted
         assert app.get(way_in(app)).status_code == 404
         assert ask("SELECT count(*) FROM first_start_token") == 0
     finally:
@@ -73,7 +73,7 @@ def test_whoever_reads_the_log_makes_the_first_organization_and_is_signed_in(
 
 
 @pytest.mark.usefixtures("database")
-def test_of_two_who_come_at_once_through_two_processes_one_makes_an_organization(tmp_path: Path) -> None:
+def test_of_two_simultaneous_requests_one_creates_an_organization(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
@@ -82,7 +82,7 @@ def test_of_two_who_come_at_once_through_two_processes_one_makes_an_organization
         ways = [way_in(app) for app in apps]
         assert ways[0] != ways[1], "each has a token of its own"
         assert ask("SELECT count(*) FROM first_start_token WHERE encode(token_hash, 'escape') LIKE '%token%'") == 0
-        # Either process takes either token
+        # Each process accepts either token
         forms = [form_of(apps[1], ways[0]), form_of(apps[0], ways[1]) | {"slug": "globex"}]
         begin = threading.Barrier(2)
 
@@ -100,7 +100,7 @@ def test_of_two_who_come_at_once_through_two_processes_one_makes_an_organization
 
 
 @pytest.mark.usefixtures("database")
-def test_a_token_ends_with_the_first_organization_and_with_its_time(tmp_path: Path, subtests: pytest.Subtests) -> None:
+def test_a_token_ends_with_the_first_organization_or_after_a_day(tmp_path: Path, subtests: pytest.Subtests) -> None:
     app = WebApp(PROJECT, tmp_path)
     try:
         path = way_in(app)
@@ -112,16 +112,16 @@ def test_a_token_ends_with_the_first_organization_and_with_its_time(tmp_path: Pa
         with subtests.test("a guess is void"):
             assert app.get("/first-start?token=guess").status_code == 404
             assert app.get("/first-start").status_code == 404
-        with subtests.test("once there is an organization, however it was made"):
+        with subtests.test("once an organization exists, however it was created"):
             form = form_of(app, path)
             make_scene(learners=1)
             assert app.get(path).status_code == 404
             assert httpx.post(f"{app.url}/first-start", data=form).status_code == 404
             assert ask("SELECT count(*) FROM organization") == 1
-            assert "Nobody can sign in" not in app.get("/sign-in").text
+            assert "not set up yet" not in app.get("/sign-in").text
     finally:
         app.stop()
-    with subtests.test("and nothing is offered any more"):
+    with subtests.test("and no address is logged any more"):
         (tmp_path / "later").mkdir()
         later = WebApp(PROJECT, tmp_path / "later")
         later.get("/sign-in")
@@ -137,7 +137,7 @@ def recourse(*words: str, said: str = "") -> "subprocess.CompletedProcess[str]":
 
 def test_an_organization_is_added_renamed_and_listed_by_command(served: str, subtests: pytest.Subtests) -> None:
     add = ("organization", "add", "acme", "--name", "Acme Ltd", "--admin", "kim@acme.example")
-    with subtests.test("a password is made up where nobody can be asked, and works"):
+    with subtests.test("without a terminal, a generated password works"):
         done = recourse(*add, "--admin-name", "Kim Khan", "--time-zone", "Europe/Zurich")
         assert done.returncode == 0, done.stderr
         password = done.stdout.split("shown only now: ")[1].strip()
@@ -149,7 +149,7 @@ def test_an_organization_is_added_renamed_and_listed_by_command(served: str, sub
         assert rows('SELECT name, time_zone, cardinality(permissions) FROM "user"') == [
             ("Kim Khan", "Europe/Zurich", 2)
         ]
-    with subtests.test("or read"):
+    with subtests.test("a password is read from standard input"):
         done = recourse("organization", "add", "globex", "--name", "Globex", "--admin", "a@globex.example",
                         "--password-stdin", said=f"{PASSWORD}\n")  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -178,7 +178,7 @@ def test_an_organization_is_added_renamed_and_listed_by_command(served: str, sub
             assert sentence in done.stderr
             assert "Traceback" not in done.stderr
     assert ask("SELECT count(*) FROM organization") == 2
-    with subtests.test("what is about a user need not name the organization"):
+    with subtests.test("commands about a user need no organization"):
         done = recourse("token", "create", "a@globex.example", "--name", "x", "--scope", "resets:read")
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("rcs_")

@@ -1,4 +1,4 @@
-"""What a learner sees on a phone when what they hand in is refused, and that nothing they wrote is lost."""
+"""What a learner sees on a phone when their work is refused; no text is lost."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def a_file(name: str, content: bytes) -> dict[str, object]:
     return {"name": name, "mimeType": "text/plain", "buffer": content}
 
 
-def expect_said_at_the_top(page: Page, words: str) -> None:
+def expect_alert_at_the_top(page: Page, words: str) -> None:
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(words)
     expect(alert).to_be_focused()
@@ -56,7 +56,7 @@ def expect_said_at_the_top(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_a_refused_file_is_said_at_the_top_of_the_page_and_has_the_focus(
+def test_a_refused_file_is_reported_at_the_top_of_the_page_with_focus(
     sign_in: SignIn, scene: Scene, scripts: bool
 ) -> None:
     page = on_a_phone(sign_in, scene, scripts=scripts)
@@ -64,7 +64,7 @@ def test_a_refused_file_is_said_at_the_top_of_the_page_and_has_the_focus(
     part.get_by_label("File").set_input_files(a_file("a.exe", b"MZ"))  # type: ignore[arg-type]
     part.get_by_role("button", name="Hand in Assignment 1").click()
     if scripts:
-        expect_said_at_the_top(page, "It was not saved")
+        expect_alert_at_the_top(page, "It was not saved")
     else:
         expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("alert")).to_contain_text("Choose the file again")
@@ -80,19 +80,19 @@ def test_a_tab_from_before_a_reset_says_so_at_the_top(course: Page) -> None:
         write(course)
         run("UPDATE enrolment SET registration = uuidv7()")
         course.get_by_role("button", name=button).click()
-        expect_said_at_the_top(course, "This registration is no longer current")
+        expect_alert_at_the_top(course, "This registration is no longer current")
     expect(assignment(course).get_by_label("Your answer")).to_have_value(ANSWER)
 
 
 def test_reloading_a_refused_page_leads_back_to_the_course(course: Page) -> None:
     course.get_by_label("Your post").fill(" ")
     course.get_by_role("button", name="Post").click()
-    expect_said_at_the_top(course, "neither text nor a file")
+    expect_alert_at_the_top(course, "neither text nor a file")
     course.goto(course.url)
     expect(course.get_by_role("heading", name="Fire safety")).to_be_visible()
 
 
-def test_a_file_that_is_too_large_is_told_before_it_is_sent(course: Page, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_reported_before_it_is_sent(course: Page, tmp_path: Path) -> None:
     large = tmp_path / "large.txt"
     large.write_bytes(b"x" * (MEGABYTE + 1))
     sent: list[str] = []
@@ -103,7 +103,7 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(course: Page, tmp_pa
     part.get_by_role("button", name="Hand in Assignment 1").click()
     course.wait_for_timeout(300)
     assert "POST" not in sent
-    # One that is not, is
+    # A smaller file is sent
     part.get_by_label("File").set_input_files(a_file("small.txt", b"Down the stairs."))  # type: ignore[arg-type]
     expect(part.get_by_role("alert")).to_have_text("")
     part.get_by_role("button", name="Hand in Assignment 1").click()
@@ -111,7 +111,7 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(course: Page, tmp_pa
 
 
 @pytest.mark.parametrize("megabytes", [1.5, 8])
-def test_without_scripts_the_server_says_so_and_what_was_written_is_back(
+def test_without_scripts_the_server_reports_it_and_the_text_is_kept(
     sign_in: SignIn, scene: Scene, tmp_path: Path, megabytes: float
 ) -> None:
     large = tmp_path / "large.txt"
@@ -126,7 +126,7 @@ def test_without_scripts_the_server_says_so_and_what_was_written_is_back(
     assert ask("SELECT count(*) FROM assignment_submission") == ask("SELECT count(*) FROM stored_file") == 0
 
 
-def test_what_was_written_is_back_after_a_sign_in_that_had_ended(course: Page, scene: Scene) -> None:
+def test_text_is_restored_after_an_expired_session(course: Page, scene: Scene) -> None:
     write(course)
     run("DELETE FROM web_session")
     assignment(course).get_by_role("button", name="Hand in Assignment 1").click()
@@ -135,9 +135,9 @@ def test_what_was_written_is_back_after_a_sign_in_that_had_ended(course: Page, s
     course.get_by_label("Password").fill("correct horse battery staple")
     course.get_by_role("button", name="Sign in").click()
     course.wait_for_url(f"**/my/courses/{COURSE}")
-    expect(course.get_by_text("What you wrote did not arrive, and is back in its field.")).to_be_focused()
+    expect(course.get_by_text("Your text was not saved; it is back in its field.")).to_be_focused()
     expect(assignment(course).get_by_label("Your answer")).to_have_value(ANSWER)
-    # Once it has arrived, it does not come back
+    # Once saved, it is not restored again
     assignment(course).get_by_role("button", name="Hand in Assignment 1").click()
     expect(course.get_by_text("Handed in.")).to_be_visible()
     course.goto(f"/my/courses/{COURSE}")
@@ -145,7 +145,7 @@ def test_what_was_written_is_back_after_a_sign_in_that_had_ended(course: Page, s
     assert ask("SELECT body FROM assignment_submission") == ANSWER
 
 
-def test_signing_out_leaves_nothing_of_it_in_the_browser(course: Page) -> None:
+def test_signing_out_deletes_drafts_from_the_browser(course: Page) -> None:
     course.get_by_label("Your post").fill(" ")
     course.get_by_role("button", name="Post").click()
     kept = "Object.keys(sessionStorage).filter((key) => key.startsWith('draft')).length"

@@ -1,4 +1,4 @@
-"""Both ways to a reset, as a training admin goes them, from signing in to what the learner sees."""
+"""Both ways to reset progress, as a training admin uses them, from sign-in to what the learner sees."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ ADMIN = "admin@acme.example"
 
 
 def learner_of(scene: Scene) -> User:
-    """A learner with notifications on, who has completed the course."""
+    """Return a learner with notifications on who has completed the course."""
     enrolment = scene.enrolments()[0]
     do_everything(enrolment)
     return next(user for user in scene.users() if user.id == enrolment.user_id)
@@ -47,7 +47,7 @@ def open_course_dialog(page: Page) -> None:
 def finish(page: Page, words: str = "succeeded") -> None:
     page.wait_for_url("**/resets/*")
     expect(page.locator("#live").get_by_text(words, exact=True)).to_be_visible(timeout=30_000)
-    expect(page.locator("#live")).not_to_have_attribute("hx-get", re.compile("."), timeout=30_000)  # no more looks
+    expect(page.locator("#live")).not_to_have_attribute("hx-get", re.compile("."), timeout=30_000)
 
 
 def test_a_course_is_reset_from_its_summary_page_and_a_learner_completes_it_again(
@@ -63,7 +63,7 @@ def test_a_course_is_reset_from_its_summary_page_and_a_learner_completes_it_agai
     open_course_dialog(page)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("This cannot be undone.")).to_be_visible()
-    expect(dialog.get_by_role("row", name="Learners set back to 0 %")).to_contain_text("12")
+    expect(dialog.get_by_role("row", name="Learners reset to 0%")).to_contain_text("12")
     expect(dialog.get_by_role("row", name="Completions deleted")).to_contain_text("1")
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     button = dialog.get_by_role("button", name="Reset progress for 12 learners")
@@ -79,33 +79,33 @@ def test_a_course_is_reset_from_its_summary_page_and_a_learner_completes_it_agai
     assert ask("SELECT count(*) FROM reset") == 0
     button.click()
 
-    # Then the reset's page follows it to its end
+    # Then the page of the reset follows it to the end
     finish(page)
-    expect(page.locator("#announcer")).to_have_text(re.compile("The reset is over: succeeded"))
+    expect(page.locator("#announcer")).to_have_text(re.compile("Reset succeeded."))
     expect(page.get_by_role("region", name="Learners").get_by_role("row")).to_have_count(13)
     assert rows("SELECT reason, requester, state FROM reset") == [(REASON, f"user:{scene.admin.user_id}", "succeeded")]
     assert set(records_of(scene.course).values()) == {0}
 
-    # And past completions have left the analytics
+    # And past completions are gone from the analytics
     page.get_by_role("link", name="Analytics").click()
-    expect(page.get_by_role("row", name="Fire safety")).to_contain_text("0 %")
+    expect(page.get_by_role("row", name="Fire safety")).to_contain_text("0%")
 
-    # And the learner is told, begins at nought, completes it again, and gets a new certificate
+    # And the learner gets an alert, starts at 0%, completes the course again, and gets a new certificate
     theirs = sign_in(learner.email)
-    expect(theirs.get_by_role("listitem").filter(has_text="Fire safety")).to_contain_text("0 %")
+    expect(theirs.get_by_role("listitem").filter(has_text="Fire safety")).to_contain_text("0%")
     theirs.get_by_role("link", name="Inbox 1 unread").click()
     theirs.get_by_role("link", name="Fire safety").click()
     take_course(theirs)
     expect(theirs.get_by_text("Well done")).to_be_visible()
     assert ask("SELECT serial FROM certificate") not in (serial, None)
     page.reload()
-    expect(page.get_by_role("row", name="Fire safety")).to_contain_text("8 %")
+    expect(page.get_by_role("row", name="Fire safety")).to_contain_text("8%")
 
 
-def test_what_came_after_the_preview_is_shown_before_it_is_reset(
+def test_changes_since_the_preview_are_shown_before_anything_is_reset(
     sign_in: SignIn, axe: Callable[[Page], list[str]]
 ) -> None:
-    # Given the dialog of a course in which nobody has done anything
+    # Given the dialog of a course without records
     scene = make_scene(learners=12, completed=0, begun=0)
     page = sign_in(ADMIN)
     open_course_dialog(page)
@@ -113,22 +113,22 @@ def test_what_came_after_the_preview_is_shown_before_it_is_reset(
     expect(dialog.get_by_role("row", name="Records deleted")).to_contain_text("none")
     dialog.get_by_label("Reason").fill(REASON)
     dialog.get_by_text("Options").click()
-    dialog.get_by_label("New due date, in days").fill("30")
+    dialog.get_by_label("New due date").fill("30")
     dialog.get_by_label(f"Type {COURSE} to confirm").fill(COURSE)
-    # When somebody completes it, and the dialog is confirmed
+    # When a learner completes it, and the dialog is confirmed
     learner_of(scene)
     dialog.get_by_role("button", name="Reset progress for 12 learners").click()
-    # Then nothing is reset; the dialog says what has changed and has the new figures, and what was typed
+    # Then nothing is reset; the dialog shows the changes and the new figures, and keeps its fields
     expect(dialog.get_by_role("alert")).to_contain_text("Nothing was reset")
     expect(dialog.get_by_role("alert")).to_contain_text("Completions: 1 instead of none")
     expect(dialog.get_by_role("alert")).to_be_in_viewport()
     expect(dialog.get_by_role("row", name="Completions deleted")).to_contain_text("1")
     expect(dialog.get_by_label("Reason")).to_have_value(REASON)
-    expect(dialog.get_by_label("New due date, in days")).to_have_value("30")
+    expect(dialog.get_by_label("New due date")).to_have_value("30")
     assert ask("SELECT count(*) FROM reset") == 0
     assert records_of(scene.course)["completion"] == 1
     assert axe(page) == []
-    # And once it is confirmed with the code typed anew, it is
+    # And with the code typed again, the course is reset
     dialog.get_by_label(f"Type {COURSE} to confirm").fill(COURSE)
     dialog.get_by_role("button", name="Reset progress for 12 learners").click()
     page.wait_for_url("**/resets/*")
@@ -136,7 +136,7 @@ def test_what_came_after_the_preview_is_shown_before_it_is_reset(
 
 
 def take_course(page: Page) -> None:
-    expect(page.get_by_role("button", name="Complete the course")).to_have_count(0)
+    expect(page.get_by_role("button", name="Complete course")).to_have_count(0)
     for lesson in ("Lesson 1", "Lesson 2"):
         page.get_by_role("button", name=f"Mark as done {lesson}").click()
         expect(page.get_by_role("region", name=lesson).get_by_text("done", exact=True)).to_be_visible()
@@ -152,7 +152,7 @@ def take_course(page: Page) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="route.txt").click()
     assert download.value.path().read_bytes() == b"Down the stairs, then left."
-    page.get_by_role("button", name="Complete the course").click()
+    page.get_by_role("button", name="Complete course").click()
 
 
 def test_one_user_is_reset_from_their_profile(sign_in: SignIn, start_worker: Callable[..., Worker]) -> None:
@@ -164,7 +164,7 @@ def test_one_user_is_reset_from_their_profile(sign_in: SignIn, start_worker: Cal
     page = sign_in(ADMIN)
     page.get_by_role("link", name="Users").click()
     page.get_by_label("Name or e-mail address").fill(learner.email)
-    page.get_by_role("button", name="Find").click()
+    page.get_by_role("button", name="Search users").click()
     page.get_by_role("link", name=learner.name).first.click()
     page.get_by_role("link", name="Qualifications").click()
     expect(page.get_by_role("heading", name="Training")).to_be_visible()
@@ -177,12 +177,12 @@ def test_one_user_is_reset_from_their_profile(sign_in: SignIn, start_worker: Cal
 
     finish(page)
     page.get_by_role("link", name=learner.name).click()
-    expect(page.get_by_role("listitem").filter(has_text="Fire safety")).to_contain_text("assigned 0 %")
+    expect(page.get_by_role("listitem").filter(has_text="Fire safety")).to_contain_text("assigned 0%")
     after = records_of(scene.course)
     assert after["completion"] == before["completion"] - 1 > 0
 
 
-def test_escape_and_cancel_change_nothing_and_give_the_focus_back(sign_in: SignIn) -> None:
+def test_escape_and_cancel_change_nothing_and_return_the_focus(sign_in: SignIn) -> None:
     make_scene()
     page = sign_in(ADMIN)
     for leave in ("Escape", "Enter"):  # Enter, since Cancel has the focus
@@ -193,7 +193,7 @@ def test_escape_and_cancel_change_nothing_and_give_the_focus_back(sign_in: SignI
     assert ask("SELECT count(*) FROM reset") == 0
 
 
-def test_a_refusal_is_said_in_the_dialog_and_what_was_typed_is_kept(sign_in: SignIn) -> None:
+def test_a_refusal_is_shown_in_the_dialog_and_fields_keep_their_values(sign_in: SignIn) -> None:
     make_scene()
     page = sign_in(ADMIN)
     open_course_dialog(page)
@@ -201,9 +201,9 @@ def test_a_refusal_is_said_in_the_dialog_and_what_was_typed_is_kept(sign_in: Sig
     dialog.get_by_label("Reason").fill(REASON)
     dialog.get_by_label("Type").fill(COURSE)
     dialog.get_by_text("Options").click()
-    dialog.get_by_label("Reset later, at").fill("2020-01-01T08:00")
+    dialog.get_by_label("Start later").fill("2020-01-01T08:00")
     dialog.get_by_role("button", name="Reset progress").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("must lie ahead")
+    expect(dialog.get_by_role("alert")).to_contain_text("Choose a start in the future")
     expect(dialog.get_by_label("Reason")).to_have_value(REASON)
     assert ask("SELECT count(*) FROM reset") == 0
 
@@ -220,17 +220,17 @@ def test_a_reset_can_be_planned_for_later_and_cancelled_before(
     dialog.get_by_label("Type").fill(COURSE)
     dialog.get_by_text("Options").click()
     later = ask("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYY-MM-DD\"T\"HH24:MI')")
-    dialog.get_by_label("Reset later, at").fill(later)
+    dialog.get_by_label("Start later").fill(later)
     dialog.get_by_role("button", name="Reset progress").click()
     page.wait_for_url("**/resets/*")
     expect(page.get_by_text("planned for")).to_be_visible()
     page.get_by_text("Cancel this reset").click()
-    page.get_by_role("button", name="Cancel the reset").click()
+    page.get_by_role("button", name="Cancel reset").click()
     finish(page, "cancelled")
     assert records_of(scene.course)["completion"] == 12
 
 
-def test_failures_are_grouped_by_cause_and_tried_again(sign_in: SignIn, start_worker: Callable[..., Worker]) -> None:
+def test_failures_are_grouped_by_cause_and_retried(sign_in: SignIn, start_worker: Callable[..., Worker]) -> None:
     scene = make_scene(completed=100)
     fail_for(scene.enrolments()[0])
     start_worker()
@@ -240,11 +240,11 @@ def test_failures_are_grouped_by_cause_and_tried_again(sign_in: SignIn, start_wo
     page.get_by_label("Type").fill(COURSE)
     page.get_by_role("button", name="Reset progress").click()
     finish(page, "partly failed")
-    causes = page.get_by_role("region", name="Why learners were not reset")
+    causes = page.get_by_role("region", name="Learners not reset")
     expect(causes.get_by_role("row", name="this learner cannot be reset")).to_contain_text("1")
 
     let_all_pass()
-    page.get_by_role("button", name="Try the 1 failed learner again").click()
+    page.get_by_role("button", name="Retry 1 failed learner").click()
     finish(page)
     assert set(records_of(scene.course).values()) == {0}
 
@@ -261,13 +261,13 @@ def test_a_running_reset_is_cancelled_from_its_page(sign_in: SignIn, start_worke
     page.wait_for_url("**/resets/*")
     expect(page.locator("#live").get_by_text("running", exact=True)).to_be_visible()
     page.get_by_text("Cancel this reset").click()
-    page.wait_for_timeout(2500)  # through two looks, at which the page must not take the open button away
-    page.get_by_role("button", name="Cancel the reset").click()
+    page.wait_for_timeout(2500)  # two polls, which must not close the open section
+    page.get_by_role("button", name="Cancel reset").click()
     finish(page, "cancelled")
     assert records_of(scene.course)["completion"] > 0
 
 
-def test_a_reset_page_keeps_what_it_shows_while_nobody_answers(
+def test_the_page_of_a_reset_keeps_its_content_while_the_server_does_not_respond(
     sign_in: SignIn, start_worker: Callable[..., Worker]
 ) -> None:
     scene = make_scene(completed=100)
@@ -275,16 +275,16 @@ def test_a_reset_page_keeps_what_it_shows_while_nobody_answers(
     page = sign_in(ADMIN)
     page.goto(f"/resets/{reset}")
     page.route("**/live*", lambda route: route.fulfill(status=503, content_type="text/html", body="<p>Busy</p>"))
-    expect(page.get_by_text("The server does not answer at the moment")).to_be_visible()
+    expect(page.get_by_text("The server is not responding")).to_be_visible()
     expect(page.locator("#live")).to_be_visible()
     expect(page.get_by_text("Busy")).to_have_count(0)
     page.unroute("**/live*")
     start_worker()
     finish(page)
-    expect(page.get_by_text("The server does not answer at the moment")).to_be_hidden()
+    expect(page.get_by_text("The server is not responding")).to_be_hidden()
 
 
-def test_what_a_learner_wrote_is_not_lost_when_it_is_refused(sign_in: SignIn) -> None:
+def test_refused_work_keeps_its_text(sign_in: SignIn) -> None:
     scene = make_scene(learners=1)
     page = sign_in(scene.users()[0].email)
     page.goto(f"/my/courses/{COURSE}")
@@ -342,7 +342,7 @@ def test_a_whole_reset_by_keyboard_alone(sign_in: SignIn, start_worker: Callable
     keys = page.keyboard
 
     def go_to(words: str) -> None:
-        """Press Tab until what has the focus says so."""
+        """Press Tab until the focused element has this text."""
         for _ in range(60):
             keys.press("Tab")
             here = page.evaluate(
@@ -378,7 +378,7 @@ def test_a_whole_reset_by_keyboard_alone(sign_in: SignIn, start_worker: Callable
     assert set(records_of(scene.course).values()) == {0}
 
 
-def test_a_form_from_before_a_reset_is_refused_and_nothing_of_it_is_saved(sign_in: SignIn) -> None:
+def test_a_form_from_before_a_reset_is_refused_and_not_saved(sign_in: SignIn) -> None:
     scene = make_scene()
     learner = learner_of(scene)
     page = sign_in(learner.email)

@@ -1,4 +1,4 @@
-"""The pages: a file a place that people go to."""
+"""The pages people use: one file per noun."""
 
 from fastapi import APIRouter
 
@@ -9,14 +9,17 @@ from web.pages import (
     first_start,
     groups,
     home,
+    learning,
     my_alerts,
+    my_course,
     my_inbox,
     my_settings,
     my_training,
     problem_types,
+    reset,
     reset_dialog,
     resets,
-    rule_new,
+    rule_proposals,
     rules,
     sign_in,
     unsubscribe,
@@ -32,18 +35,21 @@ ROUTERS: list[APIRouter] = [
     courses.router,
     reset_dialog.router,
     resets.router,
+    reset.router,
     analytics.router,
     my_training.router,
+    my_course.router,
+    learning.router,
     my_inbox.router,
     my_settings.router,
     certificates.router,
     my_alerts.router,
     webhooks.router,
-    rule_new.router,  # before the other, in which “new” would be a rule's id
+    rule_proposals.router,  # before `rules`, whose `/rules/{rule_id}` would match `/rules/new`
     rules.router,
     groups.router,
     problem_types.router,
 ]
 
 OPEN_ROUTERS: list[APIRouter] = [unsubscribe.router]
-"""Those that take what is no form of ours."""
+"""Routers without the check for cross-site forgery: mail programs post here."""

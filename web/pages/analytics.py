@@ -1,4 +1,4 @@
-"""Analytics: *Course completion by users*, as a chart, a table and a file."""
+"""Analytics: *Course completion by users* as chart, table and CSV file."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/training/analytics")
 
 @router.get("")
 def by_course(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """All courses."""
+    """Show the completion of all courses."""
     return page(request, "analytics.html", courses=completion_by_course(session, person.actor.organization_id))
 
 
@@ -30,7 +30,7 @@ def by_user(
     session: Database,
     after: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:
-    """One course, and its users by name."""
+    """Show a course's completion and its users by name."""
     course = course_of(session, person.actor.organization_id, code)
     (figures,) = completion_by_course(session, person.actor.organization_id, course.code)
     pager = Pager(request, after, (str, int))
@@ -41,7 +41,7 @@ def by_user(
 
 @router.get("/{code}/users.csv")
 def as_file(code: str, person: CoursesAdmin, session: Database) -> Response:
-    """The same as a file, with all users."""
+    """Download a course's completion with all users as CSV."""
     course = course_of(session, person.actor.organization_id, code)
 
     batches = in_batches(

@@ -1,4 +1,4 @@
-"""Training → Content → Courses, and a course's summary page."""
+"""The list *Training, Content, Courses*, and the page of a course."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -18,19 +18,19 @@ LATEST_RESETS = 5
 @router.get("", dependencies=[FOR_COURSES_ADMINS])
 @router.get("/content", dependencies=[FOR_COURSES_ADMINS])
 def content() -> Response:
-    """Both begin with the courses."""
+    """Redirect to the courses."""
     return RedirectResponse("/training/content/courses", 303)
 
 
 @router.get("/content/courses")
 def courses(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """All courses, and how far their learners are."""
+    """List all courses with their completion."""
     return page(request, "courses.html", courses=completion_by_course(session, person.actor.organization_id))
 
 
 @router.get("/content/courses/{code}")
 def course_summary(request: Request, code: str, person: CoursesAdmin, session: Database) -> Response:
-    """One course."""
+    """Show a course."""
     course = course_of(session, person.actor.organization_id, code)
     (figures,) = completion_by_course(session, person.actor.organization_id, course.code)
     return page(

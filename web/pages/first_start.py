@@ -1,4 +1,4 @@
-"""The first start: whoever has the address from the log makes the first organization, and is its admin."""
+"""First start: create the first organization and its administrator, with the address from the log."""
 
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ Text = Annotated[str, Form(max_length=500)]
 
 @router.get("")
 def first_start_page(request: Request, session: Database, token: str = "") -> Response:
-    """The form. Raises `FirstStartOver`."""
+    """Show the form. Raises `FirstStartOver`."""
     check_first_start(session, token)
     return _form(request, token=token)
 
@@ -38,7 +38,7 @@ def first_start(
     email: Text = "",
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Make the organization and its admin, and sign them in."""
+    """Create the organization and its administrator, and sign them in."""
     try:
         with transaction() as session:
             user = begin(session, token, slug, name, FirstAdmin(email, admin_name, password))

@@ -1,4 +1,4 @@
-"""Groups of users: sites, departments, crews."""
+"""Groups of users, such as sites, departments or crews."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -22,13 +22,13 @@ Text = Annotated[str, Form(max_length=5000)]
 
 @router.get("")
 def groups(request: Request, person: AnyAdmin, session: Database) -> Response:
-    """All groups."""
+    """List all groups."""
     return _list(request, person, session)
 
 
 @router.post("")
 def add(request: Request, person: UsersAdmin, session: Database, code: Text = "", name: Text = "") -> Response:
-    """Make a group."""
+    """Create a group."""
     try:
         group = create_group(session, person.actor, code, name)
     except Refused as refusal:
@@ -44,13 +44,13 @@ def group_page(
     session: Database,
     after: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:
-    """One group and its members."""
+    """Show a group and its members."""
     return _show(request, person, session, code, after)
 
 
 @router.post("/{code}/join")
 def join(request: Request, code: str, person: UsersAdmin, session: Database, emails: Text = "") -> Response:
-    """Put users into it, by their addresses."""
+    """Add users to a group by e-mail address."""
     group = group_by_code(session, person.actor.organization_id, code)
     try:
         with session.begin_nested():
@@ -62,7 +62,7 @@ def join(request: Request, code: str, person: UsersAdmin, session: Database, ema
 
 @router.post("/{code}/leave")
 def leave(code: str, person: UsersAdmin, session: Database, email: Text = "") -> Response:
-    """Take a user out of it."""
+    """Remove a user from a group."""
     remove_members(session, person.actor, group_by_code(session, person.actor.organization_id, code), [email])
     return RedirectResponse(_address(code), 303)
 

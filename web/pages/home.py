@@ -1,4 +1,4 @@
-"""Where everybody begins."""
+"""The start page."""
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse
@@ -10,5 +10,5 @@ router = APIRouter(dependencies=[Depends(signed_in, scope="function")])
 
 @router.get("/")
 def home() -> RedirectResponse:
-    """Learners and admins alike begin with their own training."""
+    """Redirect everyone to their own training."""
     return RedirectResponse("/my/training", 303)

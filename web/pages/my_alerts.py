@@ -1,4 +1,4 @@
-"""How whoever is signed in is alerted: by e-mail at all, in which language, and course by course."""
+"""The signed-in person's alerts: e-mail on or off, language, and a level per course."""
 
 from typing import Annotated
 
@@ -20,12 +20,12 @@ LEVELS = {
     AlertLevel.INBOX: "Inbox only",
     AlertLevel.NONE: "No alerts",
 }
-SAVED = "Saved."
+SAVED = "Alerts saved."
 
 
 @router.get("")
 def alerts(request: Request, person: Person, session: Database, done: str = "") -> Response:
-    """The form."""
+    """Show the form."""
     return page(
         request,
         "my_alerts.html",
@@ -39,7 +39,7 @@ def alerts(request: Request, person: Person, session: Database, done: str = "") 
 
 
 async def _form(request: Request) -> FormData:
-    """The fields, whose names depend on the person's courses; read without keeping the others waiting."""
+    """Return the fields, whose names depend on the person's courses. Asynchronous, so that reading blocks no thread."""
     return await request.form()
 
 
@@ -51,7 +51,7 @@ def save(
     mail: Annotated[bool, Form()] = False,
     language: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
-    """Keep what was chosen."""
+    """Save the choices."""
     chosen = {name.removeprefix("course-"): level for name, level in form.items() if name.startswith("course-")}
     levels = {
         int(course): AlertLevel(str(level))

@@ -1,4 +1,4 @@
-"""The inbox of whoever is signed in."""
+"""The signed-in person's inbox."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/my/inbox")
 def inbox(
     request: Request, person: Person, session: Database, after: Annotated[str, Query(max_length=1000)] = ""
 ) -> Response:
-    """The alerts, latest first."""
+    """List alerts, latest first."""
     pager = Pager(request, after, (int,))
     found = inbox_of(session, person.user.id, before=pager.after[0] if pager.after else None, limit=pager.limit)
     alerts = pager.cut(found, lambda alert: (alert.id,))
@@ -29,6 +29,6 @@ def inbox(
 
 @router.post("/read")
 def read(person: Person, session: Database, alert: Annotated[int | None, Form(ge=0, le=BIGGEST)] = None) -> Response:
-    """Mark one alert as read, or all."""
+    """Mark one alert as read, or all of them."""
     mark_read(session, person.actor, alert)
     return RedirectResponse("/my/inbox", 303)

@@ -1,4 +1,4 @@
-"""The settings of whoever is signed in: notifications, time zone, password, and where they are signed in."""
+"""The signed-in person's settings: notifications, time zone, password, sessions."""
 
 from functools import partial
 from typing import Annotated
@@ -29,14 +29,14 @@ router = APIRouter(prefix="/my/settings")
 
 ZONES = sorted(available_timezones())
 DONE = {
-    "saved": "Saved.",
-    "password": "Your password is changed, and all your other sessions are ended.",
+    "saved": "Settings saved.",
+    "password": "Password changed. All your other sessions have ended.",
 }
 
 
 @router.get("")
 def settings_page(request: Request, person: Person, session: Database, done: str = "") -> Response:
-    """All of them."""
+    """Show the settings."""
     return _show(request, person, session, done=DONE.get(done, ""))
 
 
@@ -63,7 +63,7 @@ async def change_password(
     current: Annotated[str, Form(max_length=1000)] = "",
     new: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Change the password; every session but a new one for this browser ends."""
+    """Change the password. All sessions end; this browser gets a new one."""
     try:
         slug, source, attempt = await run_in_threadpool(_begun, request, person)
         hashed = await in_turn(attempt, partial(prove_and_hash, attempt, current, new))

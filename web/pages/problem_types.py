@@ -1,4 +1,4 @@
-"""What the types of problems mean that the HTTP API answers with."""
+"""Explanations of the problem types that the HTTP API returns."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -12,10 +12,10 @@ router = APIRouter(prefix="/problems")
 
 @router.get("/{code}")
 def problem_type(request: Request, code: str) -> Response:
-    """The address that a problem's `type` names."""
+    """Explain a problem type; its `type` URI points here."""
     if code in KINDS:
         return page(request, "problem.html", title=title_of(code), detail=KINDS[code].meaning)
     if refusal := refusal_with(code):
-        words = f"A refused request is answered with status {refusal.status} and this type. `detail` says what to do."
+        words = f"The API refuses such requests with status {refusal.status}. The field “detail” says what to do."
         return page(request, "problem.html", title=title_of(code), detail=words)
     raise Problem("not-found")

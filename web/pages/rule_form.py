@@ -1,4 +1,4 @@
-"""The form of a retraining rule: what was typed in it, and the terms that it means."""
+"""The form of a retraining rule: the values as typed, and the terms they stand for."""
 
 from typing import Annotated, Any
 
@@ -9,27 +9,32 @@ from models.resets import Audience
 from models.retraining import CatchUp, RuleKind
 from tasks.rules.terms import Terms
 
-EVERY = {"FREQ=YEARLY": "year", "FREQ=MONTHLY;INTERVAL=6": "six months", "FREQ=MONTHLY": "month", "FREQ=WEEKLY": "week"}
+EVERY = {
+    "FREQ=YEARLY": "Every year",
+    "FREQ=MONTHLY;INTERVAL=6": "Every six months",
+    "FREQ=MONTHLY": "Every month",
+    "FREQ=WEEKLY": "Every week",
+}
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
 
-class Asked(BaseModel):
-    """What the form holds, as it was typed."""
+class Typed(BaseModel):
+    """The values of the form, as typed."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: Text = RuleKind.CALENDAR.value
     course: Text = ""
     reason: Text = ""
-    whom: Text = Audience.ASSIGNED.value  # or `group:` and its code
+    audience: Text = Audience.ASSIGNED.value  # or `group:<code>`
     every: Text = "FREQ=YEARLY"
     recurrence: Text = ""
     starts: Text = ""
     months: Text = "12"
     at_time: Text = "06:00"
     event_kind: Text = ""
-    time_zone: Text = ""  # empty: that of whoever reads the form
+    time_zone: Text = ""  # empty: the reader's own
     warn_days: Text = "0"
     due_in_days: Text = ""
     quiet: bool = False
@@ -38,50 +43,50 @@ class Asked(BaseModel):
     most_a_day: Text = ""
 
 
-def terms_in(asked: Asked) -> Terms:
-    """The terms in the form: those of its kind. Raises `RuleInvalid`."""
-    kind = RuleKind(asked.kind) if asked.kind in list(RuleKind) else RuleKind.CALENDAR
-    audience, _, group = asked.whom.partition(":")
+def terms_in(typed: Typed) -> Terms:
+    """Return the form's terms, leaving out those of other kinds of rules. Raises `RuleInvalid`."""
+    kind = RuleKind(typed.kind) if typed.kind in list(RuleKind) else RuleKind.CALENDAR
+    audience, _, group = typed.audience.partition(":")
     of_kind: dict[RuleKind, dict[str, Any]] = {
-        RuleKind.CALENDAR: {"starts": asked.starts, "recurrence": asked.recurrence or asked.every},
-        RuleKind.ONCE: {"starts": asked.starts},
-        RuleKind.ROLLING: {"months": asked.months, "at_time": asked.at_time},
-        RuleKind.EVENT: {"event_kind": asked.event_kind},
+        RuleKind.CALENDAR: {"starts": typed.starts, "recurrence": typed.recurrence or typed.every},
+        RuleKind.ONCE: {"starts": typed.starts},
+        RuleKind.ROLLING: {"months": typed.months, "at_time": typed.at_time},
+        RuleKind.EVENT: {"event_kind": typed.event_kind},
     }
     values = of_kind[kind] | {
-        "due_in_days": asked.due_in_days,
-        "most_learners": asked.most_learners,
-        "most_a_day": asked.most_a_day,
-        "warn_days": asked.warn_days or "0",
+        "due_in_days": typed.due_in_days,
+        "most_learners": typed.most_learners,
+        "most_a_day": typed.most_a_day,
+        "warn_days": typed.warn_days or "0",
         "group": group,
     }
     try:
         return Terms(
-            course=asked.course,
+            course=typed.course,
             kind=kind,
-            reason=asked.reason,
+            reason=typed.reason,
             audience=Audience(audience),
-            time_zone=asked.time_zone,
-            notify=not asked.quiet,
-            catch_up=CatchUp(asked.catch_up),
+            time_zone=typed.time_zone,
+            notify=not typed.quiet,
+            catch_up=CatchUp(typed.catch_up),
             **{name: value for name, value in values.items() if value != ""},
         )
     except (ValidationError, ValueError) as error:
         wrong = error.errors() if isinstance(error, ValidationError) else []
-        told = "; ".join(f"{FIELDS.get(str(one['loc'][0]), one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
-        raise RuleInvalid(f"Check what was typed: {told or 'one of the choices is none that is offered'}.") from None
+        details = "; ".join(f"{FIELDS.get(str(one['loc'][0]), one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
+        raise RuleInvalid(f"Check the form: {details or 'choose from the options offered'}.") from None
 
 
 def typed_for(terms: Terms) -> dict[str, str]:
-    """What is typed in the form for these terms, as far as it is not what the form begins with."""
-    of_list = terms.recurrence in EVERY
-    typed = {
+    """Return the values that fill in the form with these terms, leaving out defaults."""
+    listed = terms.recurrence in EVERY
+    values = {
         "kind": terms.kind.value,
         "course": terms.course,
         "reason": terms.reason,
-        "whom": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
-        "every": (terms.recurrence if of_list else None),
-        "recurrence": None if of_list else terms.recurrence,
+        "audience": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
+        "every": (terms.recurrence if listed else None),
+        "recurrence": None if listed else terms.recurrence,
         "starts": terms.starts and terms.starts.isoformat(timespec="minutes"),
         "months": terms.months,
         "at_time": terms.at_time and terms.at_time.isoformat(timespec="minutes"),
@@ -94,17 +99,17 @@ def typed_for(terms: Terms) -> dict[str, str]:
         "most_learners": terms.most_learners,
         "most_a_day": terms.most_a_day,
     }
-    return {name: str(value) for name, value in typed.items() if value is not None}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 FIELDS = {
-    "course": "the course",
-    "reason": "the reason",
-    "starts": "the time",
-    "months": "the months",
-    "at_time": "the time of day",
-    "warn_days": "the days of warning",
-    "due_in_days": "the new due date",
-    "most_learners": "the cap at one time",
-    "most_a_day": "the cap a day",
+    "course": "course",
+    "reason": "reason",
+    "starts": "date and time",
+    "months": "months",
+    "at_time": "time of day",
+    "warn_days": "days of warning",
+    "due_in_days": "new due date",
+    "most_learners": "learners per reset",
+    "most_a_day": "learners per day",
 }

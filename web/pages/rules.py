@@ -1,4 +1,4 @@
-"""Retraining rules: the list, and the page of one with what lies ahead and what became of it."""
+"""Retraining rules: the list, and the page of a rule with its upcoming times and its history."""
 
 from datetime import datetime
 from typing import Annotated
@@ -22,22 +22,22 @@ from web.templating import page
 router = APIRouter(prefix="/rules")
 
 DONE = {
-    "made": "The rule is made. It resets by itself from now on.",
-    "confirmed": "The rule is confirmed for its audience as it is now. What waited goes on.",
-    "paused": "The rule is paused. What comes due meanwhile is skipped.",
-    "resumed": "The rule is active again, from now on.",
-    "removed": "The rule is removed. Its history stays.",
+    "made": "Rule created. It starts resets automatically from now on.",
+    "confirmed": "Rule confirmed for its current audience. Waiting resets continue.",
+    "paused": "Rule paused. Due times are skipped until you resume it.",
+    "resumed": "Rule resumed.",
+    "removed": "Rule removed. Its history is kept.",
 }
 
 
 @router.get("")
 def rules(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """All rules, those that wait for somebody first."""
+    """List all rules, those waiting for confirmation first."""
     lines = []
     for rule, code in rules_seen_by(session, person.actor):
         terms = terms_of(session, rule)
-        said = f"For {whom_in_words(terms)}: {when_in_words(terms)}."
-        lines.append((rule, code, said, next_due_of(session, rule)))
+        summary = f"For {whom_in_words(terms)}: {when_in_words(terms)}."
+        lines.append((rule, code, summary, next_due_of(session, rule)))
     return page(request, "rules.html", lines=lines)
 
 
@@ -50,7 +50,7 @@ def rule_page(
     after: Annotated[str, Query(max_length=5000)] = "",
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """One rule: what it does, what lies ahead, and what became of its occurrences."""
+    """Show a rule, its upcoming times and its history."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     terms = terms_of(session, rule)
     pager = Pager(request, after, (datetime, UUID, str, str))
@@ -74,20 +74,20 @@ def rule_page(
 
 @router.post("/{rule_id}/pause")
 def pause_rule(rule_id: str, person: CoursesAdmin, session: Database) -> Response:
-    """Keep it from firing."""
+    """Pause a rule."""
     pause(session, person.actor, rule_of(session, person.actor.organization_id, rule_id))
     return RedirectResponse(f"/rules/{rule_id}?done=paused", 303)
 
 
 @router.post("/{rule_id}/resume")
 def resume_rule(rule_id: str, person: CoursesAdmin, session: Database) -> Response:
-    """Have it fire again."""
+    """Resume a rule."""
     resume(session, person.actor, rule_of(session, person.actor.organization_id, rule_id))
     return RedirectResponse(f"/rules/{rule_id}?done=resumed", 303)
 
 
 @router.post("/{rule_id}/remove")
 def remove_rule(rule_id: str, person: CoursesAdmin, session: Database) -> Response:
-    """Take it away."""
+    """Remove a rule."""
     remove(session, person.actor, rule_of(session, person.actor.organization_id, rule_id))
     return RedirectResponse(f"/rules/{rule_id}?done=removed", 303)

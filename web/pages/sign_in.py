@@ -16,7 +16,7 @@ from tasks.people.organizations import there_is_none
 from tasks.people.sign_in import begin_sign_in, finish_sign_in, sign_out, sign_out_everywhere
 from web.access import Person, cookie_name, give_cookie, take_cookie
 from web.database import Database
-from web.first_start import tell_the_way_in
+from web.first_start import log_first_start
 from web.hashing import in_turn
 from web.problems import retry_after
 from web.source import remember, source_of
@@ -27,11 +27,11 @@ router = APIRouter()
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, session: Database, next: str = "/", organization: str = "") -> Response:  # noqa: A002
-    """The form. `organization` fills in its field, so that each can have a link of its own."""
+    """Show the form; `organization` fills in that field, so that each organization can have its own link."""
     only = only_organization(session)
     if only is None and there_is_none(session):
-        tell_the_way_in(request.app, session)
-        return page(request, "first_start_ahead.html")
+        log_first_start(request.app, session)
+        return page(request, "first_start_pending.html")
     return page(request, "sign_in.html", next=next, organization=organization, only=only, email="", error="")
 
 
@@ -43,7 +43,7 @@ async def begin(
     password: Annotated[str, Form(max_length=1000)],
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
 ) -> Response:
-    """Begin a session, and go where the person wanted to. No connection is held while the password is hashed."""
+    """Sign in and go on to `next`. No database connection is held while the password is hashed."""
     source = source_of(request, organization, email)
     try:
         attempt = await run_in_threadpool(begin_sign_in, organization, email, source)
@@ -76,7 +76,7 @@ def _again(request: Request, refusal: Refused, where: str, organization: str, em
 
 @router.post("/sign-out")
 def end(person: Person, session: Database, everywhere: Annotated[bool, Form()] = False) -> Response:
-    """End this browser's session, or all of the person's."""
+    """End this browser's session, or all of the user's sessions."""
     if everywhere:
         sign_out_everywhere(session, person.actor)
     else:
@@ -87,5 +87,5 @@ def end(person: Person, session: Database, everywhere: Annotated[bool, Form()] =
 
 
 def _local(where: str) -> str:
-    """A place of ours to go to: a link to our sign-in must not lead on to somebody else's site."""
+    """Return `where` if it is on this site, else `/`: a link to the sign-in page must not redirect to another site."""
     return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"

@@ -1,7 +1,7 @@
-"""No more e-mail, without signing in: from the link in an e-mail, or in one click from the mail program (RFC 8058).
+"""Unsubscribe from e-mail alerts without signing in, by link or by one-click request of a mail program (RFC 8058).
 
-Its router stands apart from the other pages': a mail program that posts here has no form of ours. What the link proves
-is enough for this, and for nothing else.
+Mail programs post here without a form token, so the router is one of `OPEN_ROUTERS`. The link's token permits
+unsubscribing and nothing else.
 """
 
 from fastapi import APIRouter, Request
@@ -18,14 +18,14 @@ router = APIRouter()
 
 @router.get("/unsubscribe/{token}")
 def ask(request: Request, token: str) -> Response:
-    """Asks first: programs that look into e-mails follow links, too."""
+    """Ask for confirmation, since programs that scan e-mails follow links."""
     _user_id(token)
     return page(request, "unsubscribe.html", token=token, done=False)
 
 
 @router.post("/unsubscribe/{token}")
 def unsubscribe(request: Request, token: str) -> Response:
-    """End the alerts by e-mail; the inbox goes on. Twice is the same as once."""
+    """Turn off e-mail alerts; the inbox keeps them. Repeating this changes nothing."""
     with transaction() as session:
         end_mails(session, _user_id(token))
     return page(request, "unsubscribe.html", token=token, done=True)

@@ -1,4 +1,4 @@
-"""Users, and a user's profile with their qualifications."""
+"""Users, and a user's profile and qualifications."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ def users(
     q: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:
-    """The organization's users, by name."""
+    """List the organization's users by name."""
     pager = Pager(request, after, (str, int))
     found = users_of(session, person.actor.organization_id, search=q.strip(), after=pager.after, limit=pager.limit)
     lines = pager.cut(found, lambda line: (line.name, line.id))
@@ -36,7 +36,7 @@ def users(
 
 @router.get("/{user_id}")
 def profile(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
-    """A user's profile."""
+    """Show a user's profile."""
     return _profile(request, user_of(session, person.actor.organization_id, user_id))
 
 
@@ -48,7 +48,7 @@ def erase_user(
     session: Database,
     confirm: Annotated[str, Form(max_length=400)] = "",
 ) -> Response:
-    """Erase the user, whose address is typed as the confirmation."""
+    """Erase a user; `confirm` is their e-mail address."""
     user = user_of(session, person.actor.organization_id, user_id)
     try:
         erase(session, person.actor, user, confirm=confirm)
@@ -59,13 +59,13 @@ def erase_user(
 
 @router.get("/{user_id}/qualifications", dependencies=[FOR_USERS_ADMINS])
 def qualifications(user_id: Number) -> Response:
-    """The section begins with *Training*."""
+    """Redirect to *Training*, the first part of the section."""
     return RedirectResponse(f"/users/{user_id}/qualifications/training", 303)
 
 
 @router.get("/{user_id}/qualifications/training")
 def training(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
-    """The courses assigned to a user, and how far they are."""
+    """Show the courses assigned to a user, with their progress."""
     user = user_of(session, person.actor.organization_id, user_id)
     return page(request, "user_training.html", user=user, section="qualifications", courses=training_of(session, user))
 

@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints of the organization, what was delivered to each, and sending again by hand."""
+"""Webhooks: the organization's endpoints, their deliveries, and sending again by hand."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.refusals.base import Refused
-from models.refusals.webhooks import WebhookEventsMissing
 from models.session import Session, transaction
 from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
@@ -20,23 +19,23 @@ from web.templating import page
 router = APIRouter(prefix="/webhooks")
 
 EVENTS = {
-    WebhookEvent.RESET_STARTED: "A reset has started",
-    WebhookEvent.RESET_COMPLETED: "A reset has ended, and nobody failed",
-    WebhookEvent.RESET_FAILED: "A reset has ended with failures, or was cancelled",
-    WebhookEvent.LEARNER_RESET: "Learners were reset, or had nothing to reset: up to 500 a message",
+    WebhookEvent.RESET_STARTED: "A reset started",
+    WebhookEvent.RESET_COMPLETED: "A reset finished without failures",
+    WebhookEvent.RESET_FAILED: "A reset finished with failures, or was cancelled",
+    WebhookEvent.LEARNER_RESET: "Learners were reset or had nothing to reset (up to 500 per message)",
 }
 DONE = {
-    "opened": "The webhook is there. Give its secret to whoever receives the messages.",
-    "replayed": "It is being sent again, under the same id.",
-    "renewed": "It has a new secret. Messages are signed with both for a day: give the receiver the new one meanwhile.",
-    "enabled": "It is told of what happens from now on.",
-    "disabled": "It is sent nothing more.",
+    "opened": "Webhook added. Share its signing secret with the receiver.",
+    "replayed": "Sending the message again, with the same ID.",
+    "renewed": "New secret created. Give it to the receiver; for a day, messages are signed with both secrets.",
+    "enabled": "Webhook enabled. It gets events from now on.",
+    "disabled": "Webhook disabled. It gets no more messages.",
 }
 
 
 @router.get("")
 def endpoints(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """All of the organization's, and the form for another."""
+    """List the endpoints, with a form to add one."""
     return _list(request, person, session)
 
 
@@ -47,17 +46,15 @@ def add(
     url: Annotated[str, Form(max_length=2000)] = "",
     events: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    """Open an endpoint."""
+    """Add an endpoint."""
     wanted = [event for event in WebhookEvent if event.value in (events or [])]
     try:
-        if not wanted:
-            raise WebhookEventsMissing
-        address = webhooks.checked_address(url)  # which takes its time, so no connection is held meanwhile
+        address = webhooks.checked_address(url)  # may take seconds, so outside of any transaction
+        with transaction() as session:
+            endpoint = webhooks.open_endpoint(session, person.actor, address, wanted)
     except Refused as refusal:
         with transaction() as session:
             return _list(request, person, session, url=url.strip(), chosen=wanted, error=refusal)
-    with transaction() as session:
-        endpoint = webhooks.open_endpoint(session, person.actor, address, wanted)
     return RedirectResponse(f"/webhooks/{endpoint.id}?done=opened", 303)
 
 
@@ -70,7 +67,7 @@ def endpoint_page(
     after: Annotated[str, Query(max_length=1000)] = "",
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """One endpoint, and its deliveries, newest first."""
+    """Show an endpoint and its deliveries, newest first."""
     endpoint = webhooks.find_endpoint(session, person.actor, endpoint_id)
     pager = Pager(request, after, (UUID,))
     lines = webhooks.deliveries(session, endpoint, pager.after[0] if pager.after else None, pager.limit)
@@ -80,7 +77,6 @@ def endpoint_page(
         "webhook.html",
         endpoint=endpoint,
         deliveries=found,
-        labels=EVENTS,
         pager=pager,
         done=DONE.get(done, ""),
         DeliveryState=DeliveryState,
@@ -96,28 +92,28 @@ def send_again(endpoint_id: Number, message_id: UUID, person: CoursesAdmin, sess
 
 @router.post("/{endpoint_id}/secret")
 def renew_endpoint_secret(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
-    """Give it a new secret, beside the old one for a day."""
+    """Create a new secret; the old one stays valid for a day."""
     webhooks.renew_endpoint_secret(session, person.actor, endpoint_id)
     return RedirectResponse(f"/webhooks/{endpoint_id}?done=renewed", 303)
 
 
 @router.post("/{endpoint_id}/enable")
 def enable_endpoint(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
-    """Have it told again."""
+    """Enable an endpoint."""
     webhooks.enable(session, person.actor, endpoint_id)
     return RedirectResponse(f"/webhooks/{endpoint_id}?done=enabled", 303)
 
 
 @router.post("/{endpoint_id}/disable")
 def disable_endpoint(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
-    """Have it told nothing more."""
+    """Disable an endpoint."""
     webhooks.disable(session, person.actor, endpoint_id)
     return RedirectResponse(f"/webhooks/{endpoint_id}?done=disabled", 303)
 
 
 @router.post("/{endpoint_id}/delete")
 def delete_endpoint(endpoint_id: Number, person: CoursesAdmin, session: Database) -> Response:
-    """Delete it, and the log of its deliveries."""
+    """Delete an endpoint and its deliveries."""
     webhooks.delete_endpoint(session, person.actor, endpoint_id)
     return RedirectResponse("/webhooks", 303)
 

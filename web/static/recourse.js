@@ -1,6 +1,6 @@
-// What pages do beyond HTML: the dialog, menus that close, and guards on what cannot be undone. Everything works without.
+// Enhancements: the dialog, closing menus, and guards on irreversible actions. All pages also work without scripts.
 
-// A link with data-dialog opens its page's content in the dialog, in place of going there.
+// A link with data-dialog opens its page in the dialog.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
   if (!link || !window.htmx || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -8,29 +8,29 @@ document.addEventListener("click", (event) => {
   link.closest("details")?.removeAttribute("open");
   const dialog = document.getElementById("dialog");
   dialog.innerHTML =
-    '<h2 id="dialog-title">Reset course progress</h2><p class="loading" role="status">Counting what would go …</p>' +
+    '<h2 id="dialog-title">Reset course progress</h2><p class="loading" role="status">Counting records …</p>' +
     '<p class="actions"><button type="button" data-close autofocus>Cancel</button></p>';
   if (!dialog.open) dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
   if (!dialog.open) dialog.showModal();
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
 });
 
-// What has the focus in a dialog that has just come: never the button that does it.
+// Focus in a dialog that has just loaded: never the button that resets.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "dialog") return;
   event.detail.target.querySelector("[autofocus]")?.focus({ preventScroll: true });
-  event.detail.target.scrollTop = 0; // on a small screen, the button is below what is to be read first
+  event.detail.target.scrollTop = 0; // on a small screen, the focused button is below the text to read first
 });
 
-// On a page of its own as well: the browser scrolls to what has the focus, past what is to be read first. It may have
-// done so already, where the page was painted before this script came.
+// The same for the form on its own page: browsers scroll to the focused element, past the text to read first, perhaps
+// before this script has loaded.
 const cancel = document.querySelector("main form[data-irreversible] [autofocus]");
 if (cancel) {
   cancel.focus({ preventScroll: true });
   scrollTo(0, 0);
 }
 
-// In the dialog a refusal is shown where the answer would have been; so is an answer that never came.
+// The dialog shows refusals, and requests without a response, in place of its content.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "dialog") return;
   if (event.detail.xhr.status >= 400 && event.detail.xhr.getResponseHeader("content-type")?.startsWith("text/html")) {
@@ -42,20 +42,20 @@ for (const never of ["htmx:sendError", "htmx:timeout"]) document.addEventListene
   if (event.detail.target.id !== "dialog") return;
   const asked = event.detail.requestConfig.verb === "post";
   event.detail.target.innerHTML =
-    '<h2 id="dialog-title">No answer</h2><p>The server did not answer. ' +
-    (asked ? 'Look at <a href="/resets">Resets</a> whether it was written down before you try again.' : "Nothing was changed.") +
+    '<h2 id="dialog-title">No response</h2><p>The server did not respond. ' +
+    (asked ? 'Check <a href="/resets">Resets</a> before you try again: the reset may have been requested.' : "Nothing was changed.") +
     '</p><p class="actions"><button type="button" data-close>Close</button></p>';
   event.detail.target.querySelector("[data-close]").focus();
 });
 
 document.addEventListener("click", (event) => {
   const dialog = event.target.closest("[data-close]")?.closest("dialog");
-  if (!dialog) return; // on a page of its own, Cancel is a link that leads back
+  if (!dialog) return; // on a page of its own, Cancel is a link back
   event.preventDefault();
   dialog.close();
 });
 
-// A reset's page keeps what it shows while nobody answers, and goes on asking.
+// The page of a reset keeps its content while the server does not respond, and keeps polling.
 for (const [kind, away] of [["htmx:responseError", true], ["htmx:sendError", true], ["htmx:afterSwap", false]]) {
   document.addEventListener(kind, (event) => {
     if (event.detail.target?.id === "live" || event.detail.elt?.id === "live")
@@ -63,12 +63,12 @@ for (const [kind, away] of [["htmx:responseError", true], ["htmx:sendError", tru
   });
 }
 
-// The end of a reset is said once, not at each look.
-let said = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
+// Announce the end of a reset once, not at each poll.
+let announced = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
 document.addEventListener("htmx:load", () => {
   const words = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
-  if (words && words !== said) announce(words);
-  said = words;
+  if (words && words !== announced) announce(words);
+  announced = words;
 });
 
 document.getElementById("dialog")?.addEventListener("close", (event) => {
@@ -76,15 +76,15 @@ document.getElementById("dialog")?.addEventListener("close", (event) => {
   event.target.returnTo?.focus();
 });
 
-// Enter never triggers what cannot be undone, not even on the button itself.
+// Enter never triggers an irreversible action, not even on its button.
 document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("form[data-irreversible]");
   if (event.key !== "Enter" || !form || event.target.matches("textarea, summary, select, a[href], [data-close]")) return;
   event.preventDefault();
-  if (event.target.matches("button")) announce(`Enter does nothing here. Press Space to ${form.dataset.irreversible || "reset"}.`);
+  if (event.target.matches("button")) announce(`Enter has no effect here. Press Space to ${form.dataset.irreversible || "reset"}.`);
 });
 
-// One click, one request. What htmx sends itself is answered in place, with a new button.
+// One request per click. A form sent by htmx gets a new button with its response.
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
   if (!button) return;
@@ -97,7 +97,7 @@ window.addEventListener("pageshow", () => {
   });
 });
 
-// The button that resets is usable once the code is typed; without this script the server says what is missing.
+// Enable the reset button once the code is typed; without this script, the server reports what is missing.
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-irreversible]");
   if (form) arm(form);
@@ -122,25 +122,25 @@ document.addEventListener("click", (event) => {
   announce(missing?.dataset.missing ?? "");
 });
 
-// A file that is too large is told before it is sent, which can take minutes. The server looks again.
+// Report a file that is too large before sending it, which can take minutes. The server checks again.
 document.addEventListener("change", (event) => {
   const field = event.target.closest?.("input[data-most-mb]");
   if (!field) return;
   const tooLarge = (field.files[0]?.size ?? 0) > Number(field.dataset.mostMb) * 1_000_000;
-  field.setCustomValidity(tooLarge ? field.dataset.tooLarge : ""); // the browser sends no form with such a field
+  field.setCustomValidity(tooLarge ? field.dataset.tooLarge : ""); // browsers do not submit a form with an invalid field
   if (tooLarge) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
-  let told = field.parentElement.querySelector("[role=alert]");
-  if (!told) {
-    told = document.createElement("span");
-    told.className = "hint wrong";
-    told.setAttribute("role", "alert");
-    field.after(told);
+  let message = field.parentElement.querySelector("[role=alert]");
+  if (!message) {
+    message = document.createElement("span");
+    message.className = "hint wrong";
+    message.setAttribute("role", "alert");
+    field.after(message);
   }
-  told.textContent = tooLarge ? field.dataset.tooLarge : "";
+  message.textContent = tooLarge ? field.dataset.tooLarge : "";
 });
 
-// What was written is kept in this tab until it has arrived: a sign-in may have ended meanwhile, or a line gone.
+// Keep text in this tab until the server has it: the session may have expired, or the connection been lost.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.matches("form[action='/sign-out']")) sessionStorage.clear();
@@ -157,12 +157,12 @@ for (const form of document.querySelectorAll("form[data-draft]")) {
   const words = sessionStorage.getItem(draftOf(form));
   if (!words || form.elements.body.value) continue;
   form.elements.body.value = words;
-  if (document.getElementById("error")) continue; // which is said first
+  if (document.getElementById("error")) continue; // which comes first
   const section = form.closest("section");
   const note = document.createElement("p");
   note.className = "note warn";
   note.tabIndex = -1;
-  note.append("What you wrote did not arrive, and is back in its field. ");
+  note.append("Your text was not saved; it is back in its field. ");
   const link = document.createElement("a");
   link.href = `#${section.id}`;
   link.textContent = `Go to “${section.querySelector("h2").textContent}”`;
@@ -171,7 +171,7 @@ for (const form of document.querySelectorAll("form[data-draft]")) {
   note.focus();
 }
 
-// Menus close on Escape, and when one goes elsewhere.
+// Close menus on Escape, and on a click or focus elsewhere.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   const menu = event.target.closest?.("details.menu[open]");

@@ -1,4 +1,4 @@
-"""How users say how they want to be alerted: on their page, and from an e-mail."""
+"""How users choose their alerts: on their page, and from an e-mail."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def scene(served: str) -> Scene:
     return make_scene(learners=2)
 
 
-def test_a_user_chooses_course_by_course(scene: Scene, served: str) -> None:
+def test_a_user_chooses_a_level_per_course(scene: Scene, served: str) -> None:
     user, other = scene.users()
     browser = visitor(served, user.id)
     form = {"csrf": form_token(browser.get("/my/alerts")), "mail": "true"}
@@ -33,7 +33,7 @@ def test_a_user_chooses_course_by_course(scene: Scene, served: str) -> None:
     ]
 
 
-def test_a_user_chooses_the_language_of_what_they_are_sent(scene: Scene, served: str) -> None:
+def test_a_user_chooses_the_language_of_e_mails(scene: Scene, served: str) -> None:
     user = scene.users()[0]
     run("UPDATE \"user\" SET locale = 'de-CH'")
     browser = visitor(served, user.id)
@@ -45,7 +45,7 @@ def test_a_user_chooses_the_language_of_what_they_are_sent(scene: Scene, served:
         assert ask('SELECT locale FROM "user" WHERE id = :id', id=user.id) == kept
 
 
-def test_a_course_of_somebody_elses_or_a_level_that_is_none_is_passed_over(scene: Scene, served: str) -> None:
+def test_other_organizations_courses_and_unknown_levels_are_ignored(scene: Scene, served: str) -> None:
     elsewhere = make_scene("globex", learners=1)
     browser = visitor(served, scene.users()[0].id)
     form = {"csrf": form_token(browser.get("/my/alerts")), f"course-{elsewhere.course.id}": "none"}
@@ -54,24 +54,24 @@ def test_a_course_of_somebody_elses_or_a_level_that_is_none_is_passed_over(scene
 
 
 def test_one_click_in_the_mail_program_ends_the_emails(scene: Scene, served: str) -> None:
-    # As RFC 8058 has it: a POST without cookies, from anywhere
+    # As in RFC 8058: a POST without cookies, from any site
     user, other = scene.users()
     path = "/unsubscribe/" + unsubscribe_link(user.id).rpartition("/")[2]
     program = visitor(served)
     program.headers["Sec-Fetch-Site"] = "cross-site"
     seen = program.get(path)
-    assert "No more e-mail alerts?" in seen.text
-    assert ask('SELECT mail_on FROM "user" WHERE id = :id', id=user.id) is True, "looking at the link changes nothing"
+    assert "Turn off e-mail alerts?" in seen.text
+    assert ask('SELECT mail_on FROM "user" WHERE id = :id', id=user.id) is True, "opening the link changes nothing"
     for _ in range(2):
         done = program.post(path, data={"List-Unsubscribe": "One-Click"})
         assert done.status_code == 200
-        assert "You get no more e-mail alerts" in done.text
+        assert "E-mail alerts are off" in done.text
     assert ask('SELECT mail_on FROM "user" WHERE id = :id', id=user.id) is False
     assert ask('SELECT mail_on FROM "user" WHERE id = :id', id=other.id) is True
     assert ask("SELECT count(*) FROM audit WHERE action = 'user.unsubscribed'") == 1
 
 
-def test_a_link_that_was_tampered_with_opens_nothing(scene: Scene, served: str) -> None:
+def test_a_tampered_link_is_refused(scene: Scene, served: str) -> None:
     user, other = (unsubscribe_link(one.id).rpartition("/")[2] for one in scene.users())
     mixed = user.partition(".")[0] + "." + other.partition(".")[2]
     program = visitor(served)

@@ -83,11 +83,11 @@ def test_learners_who_failed_long_ago_cannot_be_retried_and_the_page_says_why(po
     let_all_pass()
     age("reset.finished_at")
     with visitor(served, scene.admin.user_id) as browser:
-        assert "again</button>" in browser.get(f"/resets/{reset}").text
+        assert "Retry 1 failed learner</button>" in browser.get(f"/resets/{reset}").text
         tidy()
         page = browser.get(f"/resets/{reset}")
     assert "were deleted 730 days after its end" in page.text
-    assert "again</button>" not in page.text
+    assert "Retry 1 failed learner</button>" not in page.text
     with client_of(served, token_for(scene.admin.user_id)) as program:
         answer = program.get(f"/v1/resets/{reset}/items")
         assert (answer.status_code, answer.json()["type"]) == (410, "/problems/details-deleted")

@@ -1,4 +1,4 @@
-"""The pages of retraining rules, as a browser without scripts sees them: what is shown, refused and kept."""
+"""The pages of retraining rules in a browser without scripts: what is shown, refused and kept."""
 
 import html
 import re
@@ -51,9 +51,9 @@ def send(browser: httpx.Client, path: str, **form: str) -> httpx.Response:
     return browser.post(path, data=form | {"csrf": form_token(browser.get("/my/settings"))})
 
 
-def test_from_the_confirmation_one_gets_back_to_the_form_with_what_was_typed(admin: httpx.Client) -> None:
+def test_the_confirmation_links_back_to_the_form_with_its_values(admin: httpx.Client) -> None:
     asked = send(admin, "/rules/new", **FORM)
-    back = re.search(r'href="(/rules/new\?[^"]+)">Change it', asked.text)
+    back = re.search(r'href="(/rules/new\?[^"]+)">Edit rule', asked.text)
     assert back, asked.text
 
     form = admin.get(html.unescape(back[1]))
@@ -64,7 +64,7 @@ def test_from_the_confirmation_one_gets_back_to_the_form_with_what_was_typed(adm
     assert "<option selected>Europe/Zurich</option>" in form.text
 
 
-def test_a_proposal_that_lay_too_long_is_shown_anew_and_makes_no_rule(scene: Scene, admin: httpx.Client) -> None:
+def test_an_expired_proposal_is_shown_again_and_creates_no_rule(scene: Scene, admin: httpx.Client) -> None:
     with at(datetime.now(UTC) - timedelta(days=1)), transaction() as session:
         terms = Terms.model_validate({"course": COURSE, "kind": "event", "reason": "x"})
         old = propose_rule(session, scene.admin, terms).token
@@ -72,13 +72,13 @@ def test_a_proposal_that_lay_too_long_is_shown_anew_and_makes_no_rule(scene: Sce
     answer = send(admin, "/rules", proposal=old, confirm=COURSE)
 
     assert answer.status_code == 409, answer.text
-    assert "What follows is of this moment." in answer.text
+    assert "The figures below are current." in answer.text
     assert ask("SELECT count(*) FROM retraining_rule") == 0
     again = send(admin, "/rules", proposal=field(answer, "proposal"), confirm=COURSE)
     assert again.status_code == 303, again.text
 
 
-def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(scene: Scene, admin: httpx.Client) -> None:
+def test_a_rule_held_by_its_limit_is_released_with_a_larger_one(scene: Scene, admin: httpx.Client) -> None:
     now = datetime.now(UTC)
     rule = make(scene, now - timedelta(days=1), **EVENT, most_learners=5)
     happen(scene, now, "7731")
@@ -89,7 +89,7 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(scene: Scene, a
     held = send(admin, f"/rules/{rule}/confirm", proposal=as_it_is, confirm=COURSE)
     assert held.status_code == 409
     assert "its limit is 5" in held.text
-    assert "Other caps" in held.text
+    assert "Change limits" in held.text
 
     larger = admin.get(f"/rules/{rule}/confirm?most_learners=20&most_a_day=x")
     assert "For more than 20 learners at once" in larger.text
@@ -98,7 +98,7 @@ def test_a_rule_that_its_cap_holds_is_released_with_a_larger_one(scene: Scene, a
     assert (rule_of(rule).state, rule_of(rule).most_learners) == ("active", 20)
 
 
-def test_a_proposal_confirms_the_rule_alone_that_it_is_of(scene: Scene, admin: httpx.Client) -> None:
+def test_a_proposal_confirms_only_its_own_rule(scene: Scene, admin: httpx.Client) -> None:
     one, other = (make(scene, datetime.now(UTC), **EVENT, most_a_day=cap) for cap in (10, 20))
     before = rule_of(one).confirmed_at
     proposal = field(admin.get(f"/rules/{one}/confirm"), "proposal")
@@ -117,7 +117,7 @@ AUCKLAND = ROLLING | {"months": 9, "at_time": "23:00", "time_zone": "Pacific/Auc
 BERN = ROLLING | {"audience": "group", "group": "bern-2"}
 
 
-def test_what_the_list_says_comes_next_is_what_a_dry_run_begins_with(scene: Scene, subtests: pytest.Subtests) -> None:
+def test_the_next_time_in_the_list_is_the_first_of_a_dry_run(scene: Scene, subtests: pytest.Subtests) -> None:
     for enrolment in scene.enrolments():
         completed(enrolment.id, None)
     first, second = scene.enrolments()[:2]
@@ -133,7 +133,7 @@ def test_what_the_list_says_comes_next_is_what_a_dry_run_begins_with(scene: Scen
         ("2025-05-31T05:59", ROLLING, "2025-05-31T06:00"),
         ("2025-05-31T06:00", ROLLING, "2025-07-10T06:00"),
         ("2025-12-01T00:00", ROLLING, None),
-        ("2025-02-28T09:59", AUCKLAND, "2025-03-01T10:00"),  # it was 1 June there
+        ("2025-02-28T09:59", AUCKLAND, "2025-03-01T10:00"),  # 1 June there
         ("2025-03-01T10:00", AUCKLAND, "2025-04-11T11:00"),  # and daylight saving had ended
         ("2025-05-01T00:00", BERN, "2025-07-10T06:00"),
     ):
@@ -149,14 +149,14 @@ def test_what_the_list_says_comes_next_is_what_a_dry_run_begins_with(scene: Scen
                 )
 
 
-def test_nothing_comes_next_of_a_rule_that_is_paused(scene: Scene, admin: httpx.Client) -> None:
+def test_a_paused_rule_has_no_next_time(scene: Scene, admin: httpx.Client) -> None:
     rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00")
     assert "1 Mar 2031, 06:00 (UTC)" in admin.get("/rules").text
     change(scene, "pause", rule, datetime.now(UTC))
     assert "1 Mar 2031" not in admin.get("/rules").text
 
 
-def test_the_history_of_a_rule_is_shown_a_page_at_a_time(scene: Scene, admin: httpx.Client) -> None:
+def test_the_history_of_a_rule_is_paged(scene: Scene, admin: httpx.Client) -> None:
     rule = make(scene, datetime.now(UTC) - timedelta(days=1), **EVENT, most_learners=1)
     for number in range(60):
         happen(scene, datetime.now(UTC), str(number))
@@ -171,10 +171,10 @@ def test_the_history_of_a_rule_is_shown_a_page_at_a_time(scene: Scene, admin: ht
 
 def test_a_reset_of_a_group_is_chosen_in_the_dialog(scene: Scene, admin: httpx.Client) -> None:
     dialog = f"/training/content/courses/{COURSE}/reset"
-    assert "Only a group" not in admin.get(dialog).text
+    assert "Group only" not in admin.get(dialog).text
     group(scene, "bern-2", [user.email for user in scene.users()[:3]])
     everyone = admin.get(f"{dialog}?group=")
-    assert '<option value="">no group</option>' in everyone.text
+    assert '<option value="">No group</option>' in everyone.text
     assert "selected" not in everyone.text
     theirs = admin.get(f"{dialog}?group=bern-2")
     assert "Reset progress for 3 learners" in theirs.text
@@ -185,9 +185,7 @@ def test_a_reset_of_a_group_is_chosen_in_the_dialog(scene: Scene, admin: httpx.C
     assert rows("SELECT audience, group_id IS NOT NULL FROM reset") == [("group", True)]
 
 
-def test_a_group_has_a_code_that_its_address_can_have(
-    scene: Scene, admin: httpx.Client, subtests: pytest.Subtests
-) -> None:
+def test_a_groups_code_must_fit_into_its_address(scene: Scene, admin: httpx.Client, subtests: pytest.Subtests) -> None:
     for code in ("bern/2", "bern\x002", " ", "x" * 101):
         with subtests.test(refused=code):
             assert send(admin, "/groups", code=code, name="Bern").status_code == 422
@@ -201,7 +199,7 @@ def test_a_group_has_a_code_that_its_address_can_have(
             assert any(shown in admin.get(path).text for path in links)
 
 
-def test_odd_addresses_and_forms_are_no_error_of_ours(
+def test_odd_addresses_and_forms_cause_no_server_error(
     scene: Scene, admin: httpx.Client, subtests: pytest.Subtests
 ) -> None:
     for path in (
@@ -217,8 +215,8 @@ def test_odd_addresses_and_forms_are_no_error_of_ours(
     for typed in (
         {"kind": "odd"},
         {"reason": "a\x00b"},
-        {"whom": "group:a\x00b"},
-        {"whom": "users"},
+        {"audience": "group:a\x00b"},
+        {"audience": "users"},
         {"starts": "soon"},
         {"course": "NONE"},
     ):

@@ -222,7 +222,7 @@ def test_one_organizations_imports_do_not_block_others(served: str, scene: Scene
     refused = httpx.post(f"{served}/v1/imports/users", content=b"email,name\n", headers=mine)
     assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
     assert refused.headers["retry-after"] == "30"
-    assert "2 imports open already" in refused.json()["detail"]
+    assert "You already have 2 imports open" in refused.json()["detail"]
     theirs = httpx.post(
         f"{served}/v1/imports/users",
         content=b"email,name\nu@globex.example,U\n",

@@ -136,7 +136,7 @@ def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post
             report(source, theirs, "msg_1")
         shown = visitor(served, scene.admin.user_id).get(f"/webhooks/{lost.id}")
         assert shown.status_code == 200
-        assert "encrypted with a secret key that is not set any more" in shown.text
+        assert "encrypted with a key that is no longer set" in shown.text
 
 
 def test_a_new_secret_signs_beside_the_one_before_it_for_a_day(scene: Scene, post: Post, served: str) -> None:

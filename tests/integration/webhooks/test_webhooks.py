@@ -491,9 +491,9 @@ def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(
     post.drain()
     assert len(receiver.received) == 2
     browser.post(f"{where}/disable", data={"csrf": token})
-    assert "Nothing is sent to it" in browser.get(where).text
+    assert "Disabled since" in browser.get(where).text
     browser.post(f"{where}/enable", data={"csrf": token})
-    assert "Nothing is sent to it" not in browser.get(where).text
+    assert "Disabled since" not in browser.get(where).text
     browser.post(f"{where}/delete", data={"csrf": token})
     assert browser.get(where).status_code == 404
     assert rows("SELECT action FROM audit WHERE action LIKE 'webhook.%' ORDER BY id") == [

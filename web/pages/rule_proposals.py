@@ -1,4 +1,4 @@
-"""Making a retraining rule: what it is to do, and then what it would do, to be confirmed; and confirming one again."""
+"""Create a retraining rule in two steps, form and confirmation; confirm an existing rule again."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -21,14 +21,14 @@ from tasks.rules.terms import EVENTS
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pages.my_settings import ZONES
-from web.pages.rule_form import EVERY, Asked, terms_in, typed_for
+from web.pages.rule_form import EVERY, Typed, terms_in, typed_for
 from web.templating import page
 
 router = APIRouter(prefix="/rules")
 
 KINDS = {
-    RuleKind.CALENDAR: "By the calendar",
-    RuleKind.ROLLING: "After each completion",
+    RuleKind.CALENDAR: "Calendar",
+    RuleKind.ROLLING: "After completion",
     RuleKind.EVENT: "After an event",
     RuleKind.ONCE: "Once",
 }
@@ -39,18 +39,18 @@ Cap = Annotated[str, Query(max_length=10)]
 
 
 @router.get("/new")
-def new_rule(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Query()]) -> Response:
-    """Step 1: what the rule is to do. The query may say what is in the form already."""
-    return _form(request, person, session, asked)
+def new_rule(request: Request, person: CoursesAdmin, session: Database, typed: Annotated[Typed, Query()]) -> Response:
+    """Step 1: show the form, filled in from the query."""
+    return _form(request, person, session, typed)
 
 
 @router.post("/new")
-def propose(request: Request, person: CoursesAdmin, session: Database, asked: Annotated[Asked, Form()]) -> Response:
-    """Step 2: what it would do, in plain words and figures, to be confirmed."""
+def propose(request: Request, person: CoursesAdmin, session: Database, typed: Annotated[Typed, Form()]) -> Response:
+    """Step 2: show what the rule would do, to be confirmed."""
     try:
-        proposal = propose_rule(session, person.actor, terms_in(asked))
+        proposal = propose_rule(session, person.actor, terms_in(typed))
     except Refused as refusal:
-        return _form(request, person, session, asked, refusal)
+        return _form(request, person, session, typed, refusal)
     return _confirm_page(request, session, proposal)
 
 
@@ -58,12 +58,12 @@ def propose(request: Request, person: CoursesAdmin, session: Database, asked: An
 def make(
     request: Request, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
 ) -> Response:
-    """Make the rule that was proposed."""
+    """Create the proposed rule."""
     try:
         rule = make_rule(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except ConfirmMismatch as refusal:
         return _confirm_page(request, session, opened_proposal(proposal), refusal)
-    except PlanExpired as refusal:  # what it would do may be something else by now
+    except PlanExpired as refusal:
         now = propose_rule(session, person.actor, opened_proposal(proposal).terms)
         return _confirm_page(request, session, now, refusal)
     return RedirectResponse(f"/rules/{rule.id}?done=made", 303)
@@ -78,7 +78,7 @@ def confirm_form(
     most_learners: Cap = "",
     most_a_day: Cap = "",
 ) -> Response:
-    """What the rule does and would do now, perhaps with other caps, to be confirmed again."""
+    """Show what the rule would do now, with other limits if given, to be confirmed again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     caps = {"most_learners": _cap(most_learners), "most_a_day": _cap(most_a_day)}
     return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps))
@@ -88,30 +88,30 @@ def confirm_form(
 def confirm_rule(
     request: Request, rule_id: str, person: CoursesAdmin, session: Database, proposal: Token = "", confirm: Code = ""
 ) -> Response:
-    """Confirm it again."""
+    """Confirm a rule again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
-    asked = opened_proposal_of(rule, proposal)
+    proposed = opened_proposal_of(rule, proposal)
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
-        return _confirm_page(request, session, asked, refusal)
+        return _confirm_page(request, session, proposed, refusal)
     except PlanExpired as refusal:
-        caps = {"most_learners": asked.terms.most_learners, "most_a_day": asked.terms.most_a_day}
+        caps = {"most_learners": proposed.terms.most_learners, "most_a_day": proposed.terms.most_a_day}
         return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps), refusal)
     return RedirectResponse(f"/rules/{rule.id}?done=confirmed", 303)
 
 
-def _form(request: Request, person: SignedIn, session: Session, asked: Asked, error: Refused | None = None) -> Response:
+def _form(request: Request, person: SignedIn, session: Session, typed: Typed, error: Refused | None = None) -> Response:
     organization = person.actor.organization_id
-    beginning = {
-        "kind": asked.kind if asked.kind in list(RuleKind) else RuleKind.CALENDAR.value,
-        "time_zone": asked.time_zone or person.user.time_zone,
+    defaults = {
+        "kind": typed.kind if typed.kind in list(RuleKind) else RuleKind.CALENDAR.value,
+        "time_zone": typed.time_zone or person.user.time_zone,
     }
     return page(
         request,
-        "rule_new.html",
+        "rule_form.html",
         status=error.status if error else 200,
-        asked=asked.model_copy(update=beginning),
+        typed=typed.model_copy(update=defaults),
         error=error,
         kinds=KINDS,
         every=EVERY,
@@ -127,7 +127,7 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
     here = f"/rules/{proposal.id}"
     return page(
         request,
-        "rule_confirm.html",
+        "rule_proposal.html",
         status=error.status if error else 200,
         proposal=proposal,
         ahead=dry_run(session, proposal.organization_id, proposal.terms),
@@ -139,5 +139,5 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
 
 
 def _cap(text: str) -> int | None:
-    """A cap as it was typed; what is no number of learners is none, and the page shows which caps there are."""
+    """Return the limit typed, or `None` if it is not a valid number; the page shows the limits in effect."""
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000_000 else None

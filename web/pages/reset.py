@@ -1,0 +1,124 @@
+"""The page of one reset, updated live until the reset is done."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from config.links import flower_row
+from models.files.deletions import files_left
+from models.mail import NO_MAILS
+from models.records import kind_labels
+from models.refusals.resets import DetailsDeleted
+from models.resets import SETTLED, ItemState, Reset
+from models.session import Session
+from tasks.report import mails_in, progress_of, report
+from tasks.reset.cancel import cancel
+from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
+from tasks.reset.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
+from tasks.reset.outcomes import counted as in_words
+from tasks.reset.retry_failed import can_retry, retry_failed
+from web.access import AnyAdmin
+from web.database import Database
+from web.pager import Pager
+from web.templating import page
+
+router = APIRouter(prefix="/resets/{reset_id}")
+
+Show = Annotated[str, Query(max_length=20)]
+Cursor = Annotated[str, Query(max_length=1000)]
+
+
+@router.get("")
+def reset_page(
+    request: Request, reset_id: str, person: AnyAdmin, session: Database, show: Show = "", after: Cursor = ""
+) -> Response:
+    """Show a reset; `show` is the outcome whose learners are listed."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    return page(
+        request,
+        "reset.html",
+        **_progress(session, reset, show, after),
+        **_learners(request, session, reset, show, after),
+    )
+
+
+@router.get("/live")
+def live(
+    request: Request,
+    reset_id: str,
+    person: AnyAdmin,
+    session: Database,
+    was: Annotated[str, Query(max_length=200)] = "",
+    show: Show = "",
+    after: Cursor = "",
+) -> Response:
+    """Return the part of the page that changes, with the list of learners if the outcomes differ from `was`."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    values = _progress(session, reset, show, after)
+    if values["mark"] != was:
+        values |= _learners(request, session, reset, show, after) | {"swapped": True}
+    return page(request, "reset_progress.html", **values)
+
+
+@router.post("/cancel")
+def cancel_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Cancel the reset; learners already reset stay reset."""
+    cancel(session, person.actor, reset_seen_by(session, person.actor, reset_id))
+    return RedirectResponse(f"/resets/{reset_id}", 303)
+
+
+@router.post("/retry-failed")
+def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Retry the failed learners."""
+    retry_failed(session, person.actor, reset_seen_by(session, person.actor, reset_id))
+    return RedirectResponse(f"/resets/{reset_id}", 303)
+
+
+def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
+    seen = report(session, reset)
+    settled = reset.state in SETTLED
+    progress = progress_of(session, reset.id)
+    mark = f"{reset.state} {in_words(progress)}"
+    return {
+        "reset": reset,
+        "line": line_of(session, reset),
+        "progress": progress,
+        "shares": shares_of(progress),
+        "in_words": in_words(progress),
+        "end": end_in_words(reset, progress),
+        "note": note_on(reset),
+        "planned": is_planned(reset),
+        "mark": mark,
+        "asked": urlencode({"was": mark, "show": show, "after": after}),
+        "swapped": False,
+        "removed": {label: seen["removed"][kind] for kind, label in kind_labels().items()},
+        "notified": seen["notified"],
+        "all_done": seen["done"],
+        "seconds": seen["seconds"],
+        "settled": settled,
+        "causes": causes_of(session, reset),
+        "can_retry": can_retry(reset),
+        "mails": mails_in(session, reset) if settled else NO_MAILS,
+        "files": files_left(session, reset.id),
+        "flower": flower_row(reset.task_id),
+    }
+
+
+def _learners(request: Request, session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
+    pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", without=("was",))
+    wanted = ItemState(show) if show in list(ItemState) else None
+    details_deleted = ""
+    try:
+        found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
+    except DetailsDeleted as refusal:
+        found, details_deleted = [], str(refusal)
+    items = pager.cut(found, lambda item: (item.enrolment_id,))
+    return {
+        "items": items,
+        "outcomes": list(LEARNERS),
+        "wanted": wanted,
+        "details_deleted": details_deleted,
+        "pager": pager,
+    }
