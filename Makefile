@@ -8,6 +8,9 @@ PYTHON ?= $(shell for python in $(PYTHONS); do \
 UV := .venv/bin/uv
 INSTALL := $(UV) pip install --quiet --python .venv/bin/python
 
+# Otherwise each program compiles everything it imports, where the environment forbids Python to keep the result.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help
 help: ## list what there is to do
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'

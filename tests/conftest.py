@@ -1,6 +1,8 @@
 """What the tests run on: servers of their own, and for each test a database of its own with real commits."""
 
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +32,11 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Hundreds of programs are started. Where the environment forbids Python to keep what it compiles, each of them would
+# compile all that it imports, for 3 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 PROJECT = Path(__file__).parents[1]
 SECRET = "a secret that is long enough for the tests to sign with"

@@ -20,7 +20,6 @@ from models.records import Certificate
 from models.refusals.files import StorageUnavailable
 from models.session import changed_rows, transaction
 from models.training import Enrolment
-from tasks.certificates.pdf import certificate_pdf
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.hands import Hands
 from tasks.outbox.waits import OVER_A_DAY
@@ -49,7 +48,7 @@ class Certificates(Hands):
             facts = facts_of(session, item.key[0])
         if facts is None:
             return Unwanted("the course was reset meanwhile")
-        document = certificate_pdf(facts)
+        document = _make(facts)
         key = f"{facts.organization.id}/{secrets.token_hex(20)}"
         with transaction() as session:
             delete_later(session, key, KEPT)  # as for every object; see models/files/files.py
@@ -96,4 +95,10 @@ def document_of(facts: Facts) -> bytes:
                 return b"".join(stored)
         except StorageUnavailable:
             pass
+    return _make(facts)
+
+
+def _make(facts: Facts) -> bytes:
+    from tasks.certificates.pdf import certificate_pdf  # takes 0.3 s to load, and few processes make certificates
+
     return certificate_pdf(facts)
