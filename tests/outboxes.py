@@ -1,4 +1,4 @@
-"""An outbox worked off by hand: one lane of it, in this process."""
+"""Run one lane of an outbox in this process."""
 
 import time
 
@@ -11,20 +11,20 @@ from tasks.outbox.turns import Turns
 
 
 def work(kind: type[Hands], seconds: float = 10) -> int:
-    """Work on what is due for so long at most. Gives how many items were taken."""
+    """Work on due items for at most `seconds`. Returns how many were taken."""
     end = time.monotonic() + seconds
     return work_off(kind, Turns(kind), lambda: time.monotonic() > end)
 
 
 def take_one(kind: type[Hands]) -> Item:
-    """The next item, taken for a try that is then to be made by hand."""
+    """Take the next item, without trying it."""
     with transaction() as session:
         [item] = take(session, kind.outbox, turns(session, kind.outbox)[0], kind.waits)
     return item
 
 
 def settle(kind: type[Hands], item: Item, answer: Answer) -> None:
-    """Write down what came of a try, as a lane does."""
+    """Record the result of a try, as a lane does."""
     with transaction() as session:
         kind().settle(session, item, answer)
 
