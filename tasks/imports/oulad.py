@@ -46,7 +46,7 @@ class MalformedFile(Refused):
     def __init__(self, file: str, problem: str, line: int | None = None, column: str | None = None) -> None:
         self.file, self.line, self.column = file, line, column
         place = file + (f", line {line}" if line else "") + (f", column {column}" if column else "")
-        super().__init__(f"{place}: {problem}. Nothing was imported.")
+        super().__init__(f"{place}: {problem}. Nothing was imported. Correct the file and try again.")
 
 
 @dataclass(frozen=True)

@@ -477,7 +477,7 @@ def test_a_malformed_line_is_told_by_file_line_and_column_and_nothing_is_importe
     place = f"{file}, line {told_line}" + (f", column {told_column}" if told_column else "")
     assert str(caught.value).startswith(f"{place}: ")
     assert problem in str(caught.value)
-    assert str(caught.value).endswith(". Nothing was imported.")
+    assert str(caught.value).endswith(". Nothing was imported. Correct the file and try again.")
     assert (caught.value.file, caught.value.line, caught.value.column) == (file, told_line, told_column)
     assert everything() == before
 
