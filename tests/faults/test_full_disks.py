@@ -75,7 +75,7 @@ def place() -> Iterator[Place]:
 
 
 @pytest.mark.timeout(600)
-def test_each_part_says_that_the_disk_is_full_and_of_which_part(place: Place, subtests: pytest.Subtests) -> None:
+def test_each_part_says_which_disk_is_full(place: Place, subtests: pytest.Subtests) -> None:
     up = place.up
     with subtests.test("the storage of files"):
         filler = place.disks.fill(place.files)

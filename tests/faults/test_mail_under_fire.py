@@ -134,7 +134,7 @@ def test_each_address_gets_one_message_whatever_the_server_does_and_whoever_is_k
 
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
-def test_ten_thousand_addresses_get_one_message_each_in_spite_of_five_kills(
+def test_ten_thousand_addresses_get_one_message_each_despite_five_kills(
     mail_server: LoopbackMailServer,
     start_worker: Callable[..., Worker],
     set_up: Callable[..., None],

@@ -22,7 +22,7 @@ def hung() -> Iterator[Hung]:
         yield server
 
 
-def test_alerts_and_a_healthy_receiver_wait_for_none_of_what_hangs(
+def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     hung: Hung, start_worker: Callable[..., Worker], set_up: SetUp
 ) -> None:
     # Given a storage, a mail server and a receiver that take connections and never answer, and work for each of them

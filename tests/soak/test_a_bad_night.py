@@ -27,7 +27,7 @@ MOST_BLOWS = 40
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_forty_thousand_learners_are_reset_once_each_whatever_is_killed(
+def test_forty_thousand_learners_are_each_reset_once_whatever_is_killed(
     start_worker: Callable[..., Worker], redis_server: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(20261123)

@@ -148,7 +148,7 @@ def test_an_email_can_be_ended_with_one_click(by_mail: LoopbackMailServer, post:
     assert unsubscribing(link.rpartition("/")[2] + "x") is None
 
 
-def test_the_digest_says_what_came_of_the_reset_and_comes_once(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_the_digest_has_the_result_and_comes_once(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=3, completed=100)
     fail_for(scene.enrolments()[0])
     reset = reset_all(scene, post)
@@ -211,7 +211,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
         ),
     ],
 )
-def test_an_email_that_is_not_apt_any_more_is_not_sent_and_says_why(
+def test_an_outdated_email_is_not_sent_and_has_a_reason(
     by_mail: LoopbackMailServer, post: Post, set_up: SetUp, change: str, reason: str
 ) -> None:
     # Given a change after the alert was in the inbox, and before the e-mail was sent
@@ -248,7 +248,7 @@ def test_a_wish_for_one_course_is_for_that_course_alone(by_mail: LoopbackMailSer
     assert ask("SELECT count(*) FROM alert_preference") == 1
 
 
-def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_temporary_and_permanent_failures_are_distinguished(by_mail: LoopbackMailServer, post: Post) -> None:
     # Given a server that knows one address no more, and has no time for another at first
     answers = {address(1): "550 5.1.1 no such user here", address(2): "451 4.7.1 greylisted, come back later"}
     by_mail.handler.on_recipient = lambda to: answers.get(to, "250 OK")
@@ -274,7 +274,7 @@ def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post)
     assert by_mail.handler.seen[address(1)] == 1, "never is never"
 
 
-def test_tries_are_spread_over_a_day_and_then_it_is_given_up(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_tries_are_spread_over_a_day_and_then_end(by_mail: LoopbackMailServer, post: Post) -> None:
     assert timedelta(days=1) < timedelta(seconds=sum(WAITS)) < timedelta(days=1.1)
     by_mail.handler.on_message = lambda to: "452 4.2.2 mailbox full" if to == address(1) else "250 OK"
     scene = make_scene(learners=1, completed=100)
@@ -310,9 +310,7 @@ def test_a_connection_that_drops_costs_the_one_email_a_minute(by_mail: LoopbackM
     assert figures(reset).maybe_repeated == 0, "nothing had been handed over when it dropped"
 
 
-def test_what_the_server_took_without_saying_so_comes_again_with_the_same_id_and_is_counted(
-    by_mail: LoopbackMailServer, post: Post
-) -> None:
+def test_an_unconfirmed_email_is_repeated_with_the_same_id_and_counted(by_mail: LoopbackMailServer, post: Post) -> None:
     by_mail.handler.on_message = lambda to: TAKE_AND_DROP if len(by_mail.to(to)) == 0 else "250 OK"
     scene = make_scene(learners=1, completed=100)
     reset = reset_all(scene, post)
@@ -360,7 +358,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(by_mail: LoopbackMailServ
     assert rows("SELECT state, attempts FROM mail WHERE id = :id", id=first.key[0]) == [("pending", 2)]
 
 
-def test_a_server_that_is_away_is_held_against_no_email(by_mail: LoopbackMailServer, post: Post, set_up: SetUp) -> None:
+def test_an_unreachable_server_counts_against_no_email(by_mail: LoopbackMailServer, post: Post, set_up: SetUp) -> None:
     set_up(smtp_port=9)
     scene = make_scene(learners=2, completed=100)
     reset = reset_all(scene, post)
@@ -372,7 +370,7 @@ def test_a_server_that_is_away_is_held_against_no_email(by_mail: LoopbackMailSer
     assert figures(reset).sent == 3
 
 
-def test_a_sender_that_is_refused_fails_nobody_for_good(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_a_refused_sender_fails_no_email_for_good(by_mail: LoopbackMailServer, post: Post) -> None:
     by_mail.handler.on_sender = lambda _: "550 5.7.60 not allowed to send as this sender"
     scene = make_scene(learners=1, completed=100)
     reset = reset_all(scene, post)
@@ -411,7 +409,7 @@ def test_only_one_process_sends_at_a_time(by_mail: LoopbackMailServer, post: Pos
     assert ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
-def test_without_a_mail_server_there_is_the_inbox_and_no_email(post: Post) -> None:
+def test_without_a_mail_server_alerts_only_reach_the_inbox(post: Post) -> None:
     scene = make_scene(learners=2, completed=100)
     reset = reset_all(scene, post)
     assert report_of(reset)["notified"] == 2
@@ -451,7 +449,7 @@ def test_names_and_titles_cannot_add_headers(by_mail: LoopbackMailServer, post: 
     assert sent.message["Subject"] == "Fire Bcc: all@acme.example is assigned to you again"
 
 
-def test_what_a_retraining_rule_has_to_say_reaches_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_warnings_of_a_retraining_rule_reach_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=1)
     [user] = scene.users()
     yearly = CALENDAR | {"starts": "2020-03-01T23:30", "time_zone": "UTC", "warn_days": 14}

@@ -45,7 +45,7 @@ def test_a_user_chooses_the_language_of_what_they_are_sent(scene: Scene, served:
         assert ask('SELECT locale FROM "user" WHERE id = :id', id=user.id) == kept
 
 
-def test_a_course_of_somebody_elses_or_a_level_that_is_none_is_passed_over(scene: Scene, served: str) -> None:
+def test_foreign_courses_and_unknown_levels_are_ignored(scene: Scene, served: str) -> None:
     elsewhere = make_scene("globex", learners=1)
     browser = visitor(served, scene.users()[0].id)
     form = {"csrf": form_token(browser.get("/my/alerts")), f"course-{elsewhere.course.id}": "none"}

@@ -33,7 +33,7 @@ def waiting(post: Post) -> tuple[Scene, Letter]:
         ("UPDATE enrolment SET unassigned_at = now() WHERE user_id = :id", "the course is no longer assigned"),
     ],
 )
-def test_an_alert_that_is_not_apt_any_more_is_not_sent_and_says_why(
+def test_an_outdated_alert_is_not_sent_and_has_a_reason(
     post: Post, waiting: tuple[Scene, Letter], change: str, reason: str
 ) -> None:
     # Given a change after the learner was cleared, and before the alert was sent

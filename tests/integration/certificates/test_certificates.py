@@ -98,7 +98,7 @@ def _drawn_code(document: bytes) -> list[list[int]]:
     return modules
 
 
-def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, served: str) -> None:
+def test_anyone_with_the_serial_can_verify_a_certificate(scene: Scene, served: str) -> None:
     serial = finish(scene.enrolments()[0])
     for typed in (serial, serial.lower(), f" {serial} "):
         seen = visitor(served).get(f"/verify/{typed}")
@@ -147,7 +147,7 @@ def test_a_serial_that_came_from_another_system_is_found_as_it_is(scene: Scene, 
         assert "This certificate is valid" in visitor(served).get(f"/verify/{serial.lower()}").text
 
 
-def test_who_has_no_link_types_the_serial_into_a_form(scene: Scene, served: str) -> None:
+def test_a_serial_can_be_typed_into_a_form(scene: Scene, served: str) -> None:
     serial = finish(scene.enrolments()[0])
     anybody = visitor(served)
     for address in ("/verify", "/verify?serial=%20"):
@@ -162,9 +162,7 @@ def test_who_has_no_link_types_the_serial_into_a_form(scene: Scene, served: str)
     assert (again.status_code, '<form action="/verify"' in again.text) == (404, True)
 
 
-def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_when(
-    scene: Scene, served: str, post: Post
-) -> None:
+def test_after_a_reset_a_certificate_is_superseded_without_name_or_date(scene: Scene, served: str, post: Post) -> None:
     mine = scene.enrolments()[0]
     serial = finish(mine)
     work_off(post)
@@ -191,7 +189,7 @@ def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_
         assert "This certificate is superseded" in visitor(served).get(f"/verify/{ended}").text
 
 
-def test_a_serial_that_was_never_issued_is_none(served: str) -> None:
+def test_an_unknown_serial_is_not_found(served: str) -> None:
     seen = visitor(served).get("/verify/<script>alert(1)<%2Fscript>")
     assert seen.status_code == 404
     assert "There is no such certificate" in seen.text or "nothing at this address" in seen.text
@@ -225,7 +223,7 @@ def test_a_course_without_certificates_issues_none(database: str, post: Post) ->
     assert stored() == []
 
 
-def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
+def test_certificates_can_be_downloaded_while_the_storage_is_unreachable(
     scene: Scene, served: str, post: Post, set_up: SetUp
 ) -> None:
     mine = scene.enrolments()[0]
@@ -279,7 +277,7 @@ def everything_is_cleared_away(post: Post) -> None:
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_a_document_that_is_stored_before_its_slice_begins_goes_with_it(scene: Scene, post: Post) -> None:
+def test_a_document_stored_before_its_slice_is_deleted_with_it(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     work(Certificates)
     assert len(stored()) == 1
@@ -288,7 +286,7 @@ def test_a_document_that_is_stored_before_its_slice_begins_goes_with_it(scene: S
     everything_is_cleared_away(post)
 
 
-def test_a_document_that_is_stored_between_a_slices_look_and_its_deleting_does_not_stay(
+def test_a_document_stored_while_its_slice_runs_is_deleted(
     scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a slice that has looked which objects go, and found none
@@ -306,7 +304,7 @@ def test_a_document_that_is_stored_between_a_slices_look_and_its_deleting_does_n
     everything_is_cleared_away(post)
 
 
-def test_a_document_that_comes_after_its_slice_does_not_stay(scene: Scene, post: Post) -> None:
+def test_a_document_stored_after_its_slice_is_deleted(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     item = take_one(Certificates)
     answer = Certificates().attempt(item)
@@ -317,7 +315,7 @@ def test_a_document_that_comes_after_its_slice_does_not_stay(scene: Scene, post:
     everything_is_cleared_away(post)
 
 
-def test_a_document_whose_maker_dies_before_it_is_kept_does_not_stay(scene: Scene, post: Post) -> None:
+def test_a_document_whose_process_dies_before_recording_it_is_deleted(scene: Scene, post: Post) -> None:
     # Given one that was stored by a process that died then, and one that the next try has made
     finish(scene.enrolments()[0])
     assert isinstance(Certificates().attempt(take_one(Certificates)), Stored)
@@ -334,7 +332,7 @@ def test_a_document_whose_maker_dies_before_it_is_kept_does_not_stay(scene: Scen
     everything_is_cleared_away(post)
 
 
-def test_of_two_documents_made_at_once_one_is_kept(scene: Scene, post: Post) -> None:
+def test_one_of_two_concurrent_documents_is_kept(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     slow = take_one(Certificates)
     late = Certificates().attempt(slow)
@@ -345,7 +343,7 @@ def test_of_two_documents_made_at_once_one_is_kept(scene: Scene, post: Post) -> 
     assert stored() == [ask("SELECT pdf_key FROM certificate")]
 
 
-def test_a_document_that_reaches_the_storage_after_its_hour_does_not_stay(
+def test_a_document_that_reaches_the_storage_after_an_hour_is_deleted(
     scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a storage that takes so long that the object is deleted before it is there

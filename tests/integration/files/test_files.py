@@ -120,7 +120,7 @@ def test_a_file_comes_back_as_it_was_to_its_learner_and_to_an_admin(any_storage:
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_a_file_is_nobody_elses_business(database: str) -> None:
+def test_a_file_is_hidden_from_everyone_else(database: str) -> None:
     scene, elsewhere = make_scene(learners=2), make_scene("globex", learners=1)
     mine, other = scene.enrolments()
     file = hand_in(scene, mine)
@@ -152,7 +152,7 @@ def test_a_file_of_a_practical_assessment_is_kept_with_its_attempt(database: str
         ("report.pdf", b"", "This file is empty"),
     ],
 )
-def test_what_is_no_document_is_refused_before_anything_is_stored(
+def test_a_file_of_another_type_is_refused_before_anything_is_stored(
     database: str, name: str, content: bytes, why: str
 ) -> None:
     scene = make_scene(learners=1)
@@ -211,7 +211,7 @@ def test_a_submission_that_is_rolled_back_leaves_no_object(any_storage: str) -> 
         attach(session, submit(session, mine.registration, assignment(session, scene.course)), sent)
 
 
-def test_an_upload_whose_deletion_has_begun_is_not_taken_any_more(database: str) -> None:
+def test_an_upload_whose_deletion_has_begun_is_refused(database: str) -> None:
     scene = make_scene(learners=1)
     [mine] = scene.enrolments()
     sent = upload(scene)
@@ -220,7 +220,7 @@ def test_an_upload_whose_deletion_has_begun_is_not_taken_any_more(database: str)
         attach(session, submit(session, mine.registration, assignment(session, scene.course)), sent)
 
 
-def test_an_upload_that_takes_longer_than_its_hour_is_refused_and_deleted(database: str) -> None:
+def test_an_upload_that_takes_over_an_hour_is_refused_and_deleted(database: str) -> None:
     scene = make_scene(learners=1)
 
     def slow() -> Iterator[bytes]:
@@ -267,7 +267,7 @@ def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: 
         assert b"".join(storage.read(key) or ()) == PDF
 
 
-def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
+def test_an_unreachable_storage_does_not_stop_a_reset_and_deletions_follow_later(
     s3: str, served: str, post: Post, set_up: Callable[..., None]
 ) -> None:
     scene = make_scene(learners=3, completed=100)
@@ -330,7 +330,7 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_one_object_that_cannot_be_deleted_does_not_keep_the_rest(database: str, tmp_path: Path) -> None:
+def test_one_object_that_cannot_be_deleted_does_not_block_the_rest(database: str, tmp_path: Path) -> None:
     # Given a folder with something in it where an object should be
     scene = make_scene(learners=1)
     sent = [upload(scene) for _ in range(5)]
@@ -356,7 +356,7 @@ def test_a_learner_who_could_not_be_cleared_keeps_their_files(post: Post) -> Non
     assert gone.key != kept.key
 
 
-def test_a_sweep_finds_what_no_row_knows_of_and_deletes_it_only_when_told(
+def test_a_sweep_finds_orphaned_objects_and_deletes_them_only_on_request(
     any_storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.files.deletions.SETTLED", timedelta(seconds=-60))
@@ -372,7 +372,7 @@ def test_a_sweep_finds_what_no_row_knows_of_and_deletes_it_only_when_told(
     assert sweep(delete=True).orphans == 0
 
 
-def test_a_sweep_leaves_what_is_younger_than_an_hour(database: str) -> None:
+def test_a_sweep_keeps_objects_younger_than_an_hour(database: str) -> None:
     storage.write("1/just-now", [PDF])
     assert sweep(delete=True).orphans == 0
     assert stored() == {"1/just-now"}

@@ -49,7 +49,7 @@ def reset_learners(post: Post, reset: Any) -> set[int]:
     return set(ledger(reset))
 
 
-def test_whom_an_import_was_assigning_during_the_preview_is_not_reset(post: Post) -> None:
+def test_learners_assigned_by_an_import_during_the_preview_are_not_reset(post: Post) -> None:
     # Given six learners, one of whom is written by an import that is under way
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
@@ -66,7 +66,7 @@ def test_whom_an_import_was_assigning_during_the_preview_is_not_reset(post: Post
     assert scene.preview().learners == 6
 
 
-def test_an_import_that_dates_its_assignments_back_is_no_exception(post: Post) -> None:
+def test_an_import_with_backdated_assignments_is_no_exception(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     without_the_last(scene)
     with another_transaction() as importing:
@@ -83,7 +83,7 @@ def test_an_import_that_dates_its_assignments_back_is_no_exception(post: Post) -
     assert (seen.learners, len(reset_learners(post, reset))) == (5, 5)
 
 
-def test_who_was_being_assigned_again_is_not_reset(post: Post) -> None:
+def test_a_learner_whose_reassignment_is_not_committed_is_not_reset(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     back = scene.users()[0]
     run("UPDATE enrolment SET unassigned_at = now() WHERE user_id = :id", id=back.id)
@@ -95,7 +95,7 @@ def test_who_was_being_assigned_again_is_not_reset(post: Post) -> None:
     assert scene.preview().learners == 6
 
 
-def test_who_was_just_completing_is_not_among_those_who_have_completed(post: Post) -> None:
+def test_a_learner_whose_completion_is_not_committed_has_not_completed(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     first, second, *_ = scene.enrolments()
     with transaction() as session:
@@ -111,7 +111,7 @@ def test_who_was_just_completing_is_not_among_those_who_have_completed(post: Pos
     assert everyone.learners == 6
 
 
-def test_who_was_just_joining_a_group_is_not_in_it(post: Post) -> None:
+def test_a_user_whose_group_membership_is_not_committed_is_not_in_the_group(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     users = scene.users()
     group(scene, "bern", [users[0].email])
@@ -122,7 +122,7 @@ def test_who_was_just_joining_a_group_is_not_in_it(post: Post) -> None:
     assert (seen.learners, len(reset_learners(post, reset))) == (1, 1)
 
 
-def test_a_named_user_who_was_just_being_assigned_cannot_be_planned_for_yet(post: Post) -> None:
+def test_a_named_user_whose_assignment_is_not_committed_cannot_be_planned_for(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     with another_transaction() as importing:
@@ -132,7 +132,7 @@ def test_a_named_user_who_was_just_being_assigned_cannot_be_planned_for_yet(post
     assert scene.preview(audience="users", users=[late]).learners == 1
 
 
-def test_every_way_to_write_an_enrolment_notes_its_transaction(database: str) -> None:
+def test_every_write_of_an_enrolment_records_its_transaction(database: str) -> None:
     scene = make_scene(learners=2)
     first, second = scene.enrolments()
     before = rows("SELECT id, assigned_xid::text, completed_xid::text FROM enrolment ORDER BY id")
@@ -150,7 +150,7 @@ def test_every_way_to_write_an_enrolment_notes_its_transaction(database: str) ->
     assert int(ask(one.format("completed_xid"), id=second.id)) > int(before[0][2])
 
 
-def test_a_restored_backup_with_transactions_of_another_server_hides_nobody(post: Post) -> None:
+def test_a_backup_restored_on_another_server_hides_no_learner(post: Post) -> None:
     """What was written elsewhere has numbers that this server has not come to yet."""
     scene = make_scene(learners=6, completed=0, begun=0)
     group(scene, "bern", [scene.users()[0].email])
@@ -169,7 +169,7 @@ def test_a_restored_backup_with_transactions_of_another_server_hides_nobody(post
         assert (seen.learners, len(reset_learners(post, reset))) == (learners, learners), options
 
 
-def test_a_plan_from_before_a_restore_is_for_nobody_who_came_after_it(post: Post) -> None:
+def test_a_plan_from_before_a_restore_excludes_later_learners(post: Post) -> None:
     """The numbers of transactions are given out again then. The clock goes on."""
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
@@ -181,7 +181,7 @@ def test_a_plan_from_before_a_restore_is_for_nobody_who_came_after_it(post: Post
     assert len(reset_learners(post, reset)) == 5
 
 
-def test_a_clock_that_was_set_back_leaves_out_whom_the_preview_leaves_out(post: Post) -> None:
+def test_after_the_clock_was_set_back_a_reset_has_the_same_learners_as_its_preview(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     run("UPDATE enrolment SET assigned_at = now() + interval '1 minute' WHERE id = :id", id=scene.enrolments()[0].id)
     seen = scene.preview()

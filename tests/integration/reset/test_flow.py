@@ -64,7 +64,7 @@ def test_everyone_is_back_at_the_start_and_nothing_is_left(post: Post) -> None:
     assert state_of(reset) == "succeeded"
 
 
-def test_analytics_start_from_nothing_again(post: Post) -> None:
+def test_analytics_start_from_zero_again(post: Post) -> None:
     scene = make_scene()
     scene.request()
     post.drain()
@@ -90,7 +90,7 @@ def test_other_courses_and_other_organizations_keep_every_row(post: Post) -> Non
     assert fingerprint([ours.course]) != mine
 
 
-def test_the_preview_says_what_the_reset_then_does(post: Post) -> None:
+def test_the_preview_matches_the_reset(post: Post) -> None:
     scene = make_scene(files=True)
     planned = scene.preview()
     assert (planned.learners, planned.completions, planned.alerts) == (12, 4, 8)
@@ -124,7 +124,7 @@ def test_a_preview_changes_nothing(post: Post) -> None:
     assert ask("SELECT count(*) FROM reset") == 0
 
 
-def test_those_with_notifications_on_are_alerted_and_nobody_else(post: Post) -> None:
+def test_only_users_with_notifications_on_are_alerted(post: Post) -> None:
     # Given twelve learners who have all completed; the tenth has notifications off, the third is deactivated
     scene = make_scene(completed=100)
     users = scene.users()
@@ -206,7 +206,7 @@ def unassign(enrolment: int) -> None:
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=enrolment)
 
 
-def test_whom_the_course_was_taken_from_before_is_in_neither_preview_nor_reset(post: Post) -> None:
+def test_a_learner_unassigned_before_is_in_neither_preview_nor_reset(post: Post) -> None:
     scene = make_scene(completed=100)
     gone = scene.enrolments()[0]
     unassign(gone.id)
@@ -219,7 +219,7 @@ def test_whom_the_course_was_taken_from_before_is_in_neither_preview_nor_reset(p
     assert scene.enrolments()[0].registration == gone.registration
 
 
-def test_a_learner_unassigned_while_the_reset_runs_is_skipped_and_it_says_why(post: Post) -> None:
+def test_a_learner_unassigned_while_the_reset_runs_is_skipped_with_a_reason(post: Post) -> None:
     scene = make_scene(completed=100)
     gone = scene.enrolments()[0]
     reset = scene.request()
@@ -234,7 +234,7 @@ def test_a_learner_unassigned_while_the_reset_runs_is_skipped_and_it_says_why(po
     assert state_of(reset) == "succeeded"
 
 
-def test_a_named_user_unassigned_before_the_ledger_is_written_is_not_left_unsaid(post: Post) -> None:
+def test_a_named_user_unassigned_before_the_ledger_is_written_is_listed_as_skipped(post: Post) -> None:
     scene = make_scene(completed=100)
     gone, stays = scene.enrolments()[:2]
     reset = scene.request(audience=Audience.USERS, users=[gone.user_id, stays.user_id])
@@ -251,7 +251,7 @@ def test_a_due_date_counts_from_the_request(post: Post) -> None:
     assert {enrolment.due_at for enrolment in scene.enrolments()} == {requested + timedelta(days=30)}
 
 
-def test_without_a_new_due_date_one_to_come_stays_and_a_past_one_goes(post: Post) -> None:
+def test_without_a_new_due_date_a_future_one_stays_and_a_past_one_is_removed(post: Post) -> None:
     scene = make_scene(learners=3)
     future = datetime.now(UTC) + timedelta(days=9)
     run("UPDATE enrolment SET due_at = :future WHERE id = :id", future=future, id=scene.enrolments()[0].id)
@@ -290,7 +290,7 @@ def test_a_course_without_learners_is_reset_at_once(post: Post) -> None:
     assert result(reset).get(timeout=5)["progress"]["total"] == 0
 
 
-def test_the_audit_tells_who_asked_and_what_became_of_it(post: Post) -> None:
+def test_the_audit_has_the_requester_and_the_result(post: Post) -> None:
     scene = make_scene()
     reset = scene.request(reason="  yearly recertification ")
     post.drain()
@@ -320,9 +320,7 @@ def test_cancelling_before_the_ledger_is_written_touches_nobody(post: Post) -> N
     assert result(reset).state == "REVOKED"
 
 
-def test_cancelling_midway_keeps_what_is_done_and_touches_nobody_further(
-    post: Post, set_up: Callable[..., None]
-) -> None:
+def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post, set_up: Callable[..., None]) -> None:
     # Given a reset of which five learners are cleared
     set_up(slices_in_flight=5)
     scene = make_scene(completed=100)
@@ -380,7 +378,7 @@ def test_a_learner_whom_a_worker_is_clearing_when_the_reset_is_cancelled_is_stil
     assert state_of(reset) == "cancelled"
 
 
-def test_cancelling_when_all_are_cleared_already_is_no_cancelled_reset(post: Post) -> None:
+def test_cancelling_after_everyone_is_cleared_leaves_the_reset_succeeded(post: Post) -> None:
     scene = make_scene(learners=2, completed=100)
     reset = scene.request()
     post.deliver(post.take()[0])
@@ -404,7 +402,7 @@ def test_a_settled_reset_cannot_be_cancelled(post: Post) -> None:
 # ---- failing learners
 
 
-def test_a_learner_who_cannot_be_reset_costs_only_themself(post: Post) -> None:
+def test_a_learner_who_cannot_be_reset_fails_alone(post: Post) -> None:
     # Given a course of one slice for many, with one learner whom the database refuses to reset
     scene = make_scene(learners=230, completed=100, begun=100)
     before = scene.enrolments()
@@ -440,9 +438,7 @@ def test_a_reset_in_which_everyone_fails_has_failed(post: Post) -> None:
     assert result(reset).state == "FAILURE"
 
 
-def test_a_learner_whose_row_somebody_holds_for_long_costs_only_themself(
-    post: Post, set_up: Callable[..., None]
-) -> None:
+def test_a_learner_whose_row_is_locked_for_long_fails_alone(post: Post, set_up: Callable[..., None]) -> None:
     set_up(lock_timeout_seconds=0.1)
     scene = make_scene(learners=3, completed=100)
     held = scene.enrolments()[1]
@@ -454,7 +450,7 @@ def test_a_learner_whose_row_somebody_holds_for_long_costs_only_themself(
     assert [state for state, _ in ledger(reset).values()].count("cleared") == 2
 
 
-def test_a_defect_that_is_not_the_databases_is_named_and_costs_one_learner(post: Post) -> None:
+def test_a_defect_in_our_code_is_named_and_fails_one_learner(post: Post) -> None:
     # Given a defect in our own code that only one learner meets
     scene = make_scene(learners=230, completed=100)
     bad = scene.enrolments()[100]
@@ -487,7 +483,7 @@ def test_a_failed_reset_is_retried_only_once_its_result_is_stored(post: Post) ->
     assert ledger(reset)[scene.enrolments()[0].id][0] == "failed"
 
 
-def test_retrying_takes_the_failed_ones_and_nobody_else(post: Post) -> None:
+def test_a_retry_includes_only_failed_learners(post: Post) -> None:
     # Given a reset with two failed learners
     scene = make_scene(completed=100)
     bad = scene.enrolments()[3:5]
@@ -517,7 +513,7 @@ def test_retrying_takes_the_failed_ones_and_nobody_else(post: Post) -> None:
         result(reset).get(timeout=5)
 
 
-def test_a_late_message_of_the_run_before_leaves_its_result_as_it_was(post: Post) -> None:
+def test_a_late_message_of_the_previous_run_leaves_its_result_unchanged(post: Post) -> None:
     # Given a failed run whose coordinator's message was sent twice
     scene = make_scene(learners=2, completed=100)
     fail_for(scene.enrolments()[0])
@@ -536,7 +532,7 @@ def test_a_late_message_of_the_run_before_leaves_its_result_as_it_was(post: Post
     assert result(again).state == "SUCCESS"
 
 
-def test_a_doubled_message_after_the_end_leaves_a_failed_result_as_it_was(post: Post) -> None:
+def test_a_repeated_message_after_the_end_leaves_a_failed_result_unchanged(post: Post) -> None:
     scene = make_scene(learners=1, completed=100)
     fail_for(scene.enrolments()[0])
     reset = scene.request()
@@ -565,7 +561,7 @@ def test_a_learner_who_fails_again_stays_failed(post: Post) -> None:
     assert report_of(reset)["progress"] == {"total": 3, "cleared": 2, "unchanged": 0, "skipped": 0, "failed": 1}
 
 
-def test_a_failed_learner_who_is_in_another_reset_by_now_stays_failed_here(post: Post) -> None:
+def test_a_failed_learner_who_is_now_in_another_reset_stays_failed(post: Post) -> None:
     scene = make_scene(learners=3, completed=100)
     two = scene.enrolments()[:2]
     for enrolment in two:
@@ -622,7 +618,7 @@ def test_a_ledger_that_cannot_be_written_fails_the_reset_in_the_end(post: Post, 
     assert result(reset).state == "FAILURE"
 
 
-def test_a_slice_that_kills_its_worker_every_time_is_given_up(post: Post, set_up: Callable[..., None]) -> None:
+def test_a_slice_that_always_kills_its_worker_is_given_up(post: Post, set_up: Callable[..., None]) -> None:
     # Given a slice that was begun three times, and never ended
     set_up(slice_attempts=3)
     scene = make_scene(learners=2, completed=100)
@@ -643,7 +639,7 @@ def test_a_slice_that_kills_its_worker_every_time_is_given_up(post: Post, set_up
     assert scene.enrolments()[0].state == "completed"
 
 
-def test_a_slice_that_was_lost_twice_goes_on_one_by_one(post: Post) -> None:
+def test_a_slice_lost_twice_continues_one_by_one(post: Post) -> None:
     scene = make_scene(learners=230, completed=100, begun=100)
     reset = scene.request()
     post.deliver(post.take()[0])
@@ -669,7 +665,7 @@ def test_a_slice_that_was_lost_twice_goes_on_one_by_one(post: Post) -> None:
 # ---- two resets, two clicks
 
 
-def test_of_two_resets_of_the_same_course_the_second_skips_who_is_open_in_the_first(post: Post) -> None:
+def test_a_second_reset_of_the_same_course_skips_learners_open_in_the_first(post: Post) -> None:
     scene = make_scene(completed=100)
     first, second = scene.request(), scene.request()
     one, two = post.take()

@@ -4,7 +4,7 @@ from tests.post import Post
 from tests.scenes import make_scene, state_of
 
 
-def test_a_worker_that_has_made_many_resets_makes_one_more(post: Post) -> None:
+def test_a_worker_that_has_run_many_resets_runs_another(post: Post) -> None:
     # The driver prepares a statement at its fifth use, and PostgreSQL may plan it without its values five uses later.
     scene = make_scene(learners=30)
     resets = []

@@ -26,7 +26,7 @@ def shown(letter: Letter) -> dict[str, str]:
     return arguments
 
 
-def test_up_to_two_hundred_learners_each_is_a_subtask_of_its_own(post: Post, set_up: Callable[..., None]) -> None:
+def test_up_to_two_hundred_learners_each_get_a_subtask(post: Post, set_up: Callable[..., None]) -> None:
     set_up(slices_in_flight=1000)
     scene = make_scene(learners=200, completed=0, begun=0)
     reset = scene.request()
@@ -39,7 +39,7 @@ def test_up_to_two_hundred_learners_each_is_a_subtask_of_its_own(post: Post, set
     ]
 
 
-def test_ten_thousand_learners_are_a_number_of_subtasks_that_a_person_can_bear(post: Post) -> None:
+def test_ten_thousand_learners_make_a_readable_number_of_subtasks(post: Post) -> None:
     scene = make_scene(learners=10_000, completed=0, begun=0)
     reset = scene.request()
     delivered = post.drain()
@@ -59,7 +59,7 @@ def test_ten_thousand_learners_are_a_number_of_subtasks_that_a_person_can_bear(p
     assert ask("SELECT max(publications) FROM reset_slice") == 1
 
 
-def test_the_family_of_a_reset_is_a_tree(post: Post) -> None:
+def test_the_tasks_of_a_reset_form_a_tree(post: Post) -> None:
     # Given all messages of a reset, the coordinator's last one among them, which a slice sends
     scene = make_scene(learners=3, completed=100)
     reset = str(scene.request())
@@ -77,7 +77,7 @@ def test_the_family_of_a_reset_is_a_tree(post: Post) -> None:
     assert not app.AsyncResult(reset).children
 
 
-def test_a_retry_is_a_family_of_its_own(post: Post) -> None:
+def test_a_retry_has_its_own_tree_of_tasks(post: Post) -> None:
     scene = make_scene(learners=1, completed=100)
     fail_for(scene.enrolments()[0])
     reset = scene.request()
@@ -95,9 +95,7 @@ def test_a_retry_is_a_family_of_its_own(post: Post) -> None:
         (201, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "bulk", NOTIFY: "notify"}),
     ],
 )
-def test_each_message_goes_to_the_queue_of_those_who_wait_for_it(
-    post: Post, learners: int, audience: Audience, queues: dict[str, str]
-) -> None:
+def test_each_message_goes_to_its_queue(post: Post, learners: int, audience: Audience, queues: dict[str, str]) -> None:
     scene = make_scene(learners=learners, completed=100)
     users = [user.id for user in scene.users()[:2]] if audience == Audience.USERS else None
     scene.request(audience=audience, users=users)
@@ -151,7 +149,7 @@ def test_the_result_is_the_report_and_a_doubled_message_does_not_change_it(post:
     assert state_of(reset) == "succeeded"
 
 
-def test_the_result_does_not_say_that_something_is_still_to_come(post: Post) -> None:
+def test_the_result_announces_nothing_further(post: Post) -> None:
     """It is stored once and for all, before the alerts are sent."""
     reset = make_scene(completed=100).request()
     post.drain()

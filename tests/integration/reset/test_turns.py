@@ -32,7 +32,7 @@ def resets_of(scene: Scene, count: int) -> list[str]:
     return [str(scene.request(course=f"C-{number}")) for number in range(1, count + 1)]
 
 
-def test_all_resets_of_an_organization_together_have_so_many_slices_in_the_queue(
+def test_all_resets_of_an_organization_share_one_limit_of_queued_slices(
     post: Post, set_up: Callable[..., None]
 ) -> None:
     # Given an organization with seven large resets, and another one with one
@@ -66,7 +66,7 @@ def test_all_resets_of_an_organization_together_have_so_many_slices_in_the_queue
     assert ask("SELECT max(publications) FROM reset_slice") == 1
 
 
-def test_what_waits_for_its_turn_is_not_taken_for_lost(post: Post, set_up: Callable[..., None]) -> None:
+def test_waiting_for_a_turn_does_not_count_as_lost(post: Post, set_up: Callable[..., None]) -> None:
     set_up(slices_in_flight=2, slices_in_flight_per_organization=2, recover_after_seconds=3600)
     scene = make_scene("big", 250, completed=0, begun=0)
     resets_of(scene, 2)

@@ -68,7 +68,7 @@ def report(source: EventSource, secret: str, number: str) -> None:
         report_by_webhook(session, source.id, headers, body.encode())
 
 
-def test_what_a_former_key_has_signed_is_accepted_until_it_is_taken_out(scene: Scene, set_up: SetUp) -> None:
+def test_signatures_of_a_former_key_are_valid_until_its_removal(scene: Scene, set_up: SetUp) -> None:
     plan, link = scene.preview().token, unsubscribe_link(7).rpartition("/")[2]
     rotate(set_up)
     assert opened(plan).course_code == "FIRE-101"
@@ -81,7 +81,7 @@ def test_what_a_former_key_has_signed_is_accepted_until_it_is_taken_out(scene: S
     assert unsubscribing(link) is None
 
 
-def test_a_form_that_was_open_meanwhile_is_taken(scene: Scene, served: str, set_up: SetUp) -> None:
+def test_a_form_opened_before_the_change_is_accepted(scene: Scene, served: str, set_up: SetUp) -> None:
     admin = visitor(served, scene.admin.user_id)
     endpoint = endpoint_of(scene, 9)
     token = form_token(admin.get("/webhooks"))
@@ -91,9 +91,7 @@ def test_a_form_that_was_open_meanwhile_is_taken(scene: Scene, served: str, set_
     assert admin.post(f"/webhooks/{endpoint.id}/enable", data={"csrf": token}).status_code == 403
 
 
-def test_secrets_of_webhooks_and_sources_outlive_the_key_they_were_made_under(
-    scene: Scene, post: Post, set_up: SetUp
-) -> None:
+def test_secrets_of_webhooks_and_sources_survive_a_new_key(scene: Scene, post: Post, set_up: SetUp) -> None:
     with Receiver() as receiver:
         endpoint, source = endpoint_of(scene, receiver.port), source_of(scene)
         secret, theirs = endpoint.secret(), source.secret()
@@ -119,7 +117,7 @@ def test_secrets_of_webhooks_and_sources_outlive_the_key_they_were_made_under(
     assert secret not in str(rows("SELECT * FROM webhook_endpoint"))
 
 
-def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post, set_up: SetUp, served: str) -> None:
+def test_a_lost_key_stops_only_its_own_webhook(scene: Scene, post: Post, set_up: SetUp, served: str) -> None:
     with Receiver() as receiver:
         lost, source = endpoint_of(scene, receiver.port), source_of(scene)
         theirs = source.secret()
@@ -139,7 +137,7 @@ def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post
         assert "encrypted with a secret key that is not set any more" in shown.text
 
 
-def test_a_new_secret_signs_beside_the_one_before_it_for_a_day(scene: Scene, post: Post, served: str) -> None:
+def test_a_new_secret_and_the_previous_one_both_sign_for_a_day(scene: Scene, post: Post, served: str) -> None:
     with Receiver() as receiver:
         endpoint, source = endpoint_of(scene, receiver.port), source_of(scene)
         before, theirs = endpoint.secret(), source.secret()
