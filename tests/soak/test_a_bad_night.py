@@ -1,4 +1,4 @@
-"""A large reset through a night in which all that can be killed is killed again and again: `make soak`."""
+"""A large reset while every process is killed again and again: `make soak`."""
 
 import random
 import time

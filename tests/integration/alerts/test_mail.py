@@ -1,4 +1,4 @@
-"""E-mails: what they say and to whom, and what becomes of them with a mail server that is not always well."""
+"""E-mails: their content, their recipients, and a mail server with faults."""
 
 import ssl
 import time
@@ -41,7 +41,7 @@ def mail_server() -> Iterator[LoopbackMailServer]:
 
 @pytest.fixture
 def by_mail(database: str, mail_server: LoopbackMailServer, set_up: SetUp) -> LoopbackMailServer:
-    """The settings name the mail server; e-mails gather nothing, so that what is written is due at once."""
+    """The mail server of the settings. E-mails are not gathered, so they are due at once."""
     set_up(
         smtp_host="127.0.0.1",
         smtp_port=mail_server.port,
@@ -56,14 +56,14 @@ def by_mail(database: str, mail_server: LoopbackMailServer, set_up: SetUp) -> Lo
 
 
 def reset_all(scene: Scene, post: Post, **options: object) -> UUID:
-    """Reset the course, and deliver every message, the e-mails' too."""
+    """Reset the course and deliver all messages, including those for e-mails."""
     reset = scene.request(scene.preview(**options))
     post.drain()
     return reset
 
 
 def until_there_is(post: Post, task: str) -> list[Letter]:
-    """Deliver messages until one of this task waits. Gives all that wait then."""
+    """Deliver messages until one of this task waits. Returns all waiting messages."""
     letters = post.take()
     while task not in {letter.task for letter in letters}:
         assert letters
@@ -79,7 +79,7 @@ def figures(reset: UUID) -> MailFigures:
 
 
 def later() -> None:
-    """Let enough time go by for every e-mail's next try."""
+    """Make every e-mail's next try due."""
     run("UPDATE mail SET next_try_at = now() WHERE state = 'pending'")
 
 
@@ -90,7 +90,7 @@ def address(number: int) -> str:
 def test_each_learner_who_was_cleared_gets_one_email_and_the_requester_a_digest(
     by_mail: LoopbackMailServer, post: Post
 ) -> None:
-    # Given twelve learners who have completed the course, the tenth with notifications off
+    # Given twelve learners who completed the course, the tenth with notifications off
     scene = make_scene(completed=100)
     reset = reset_all(scene, post)
     assert sorted(one.to for one in by_mail.delivered) == sorted(
@@ -98,7 +98,7 @@ def test_each_learner_who_was_cleared_gets_one_email_and_the_requester_a_digest(
     )
     assert figures(reset) == MailFigures(0, 0, 12, 0, 0, 0)
     assert by_mail.handler.connections == 1
-    # However often it is tried again, what is sent is not sent again
+    # However often this runs, no e-mail is sent twice
     recover()
     post.drain()
     assert work(Mails) == 0
@@ -185,7 +185,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
         assert "Data protection (DATA-202)" in sent.part("plain")
         assert "Fire safety (FIRE-101)" in sent.part("plain")
     assert [figures(reset).sent for reset in resets] == [3, 3], "two learners' and a digest"
-    # A course that is reset after that makes another
+    # A reset after that makes another e-mail
     run("UPDATE enrolment SET state = 'in_progress', progress = 1")
     scene.request()
     post.drain()
@@ -214,7 +214,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
 def test_an_outdated_email_is_not_sent_and_has_a_reason(
     by_mail: LoopbackMailServer, post: Post, set_up: SetUp, change: str, reason: str
 ) -> None:
-    # Given a change after the alert was in the inbox, and before the e-mail was sent
+    # Given a change between the alert in the inbox and its e-mail
     set_up(mail_gather_seconds=60)
     scene = make_scene(learners=2, completed=100)
     user, other = scene.users()
@@ -249,7 +249,7 @@ def test_a_wish_for_one_course_is_for_that_course_alone(by_mail: LoopbackMailSer
 
 
 def test_temporary_and_permanent_failures_are_distinguished(by_mail: LoopbackMailServer, post: Post) -> None:
-    # Given a server that knows one address no more, and has no time for another at first
+    # Given a server that rejects one address and defers another
     answers = {address(1): "550 5.1.1 no such user here", address(2): "451 4.7.1 greylisted, come back later"}
     by_mail.handler.on_recipient = lambda to: answers.get(to, "250 OK")
     scene = make_scene(learners=4, completed=100)
@@ -260,11 +260,11 @@ def test_temporary_and_permanent_failures_are_distinguished(by_mail: LoopbackMai
         ("pending", 1, None, "451 4.7.1 greylisted, come back later"),
     ]
     assert figures(reset) == MailFigures(pending=1, retried=1, sent=3, suppressed=0, failed=1, maybe_repeated=0)
-    # None of it is the reset's matter
+    # The reset is not affected
     assert report_of(reset)["state"] == "succeeded"
     assert report_of(reset)["done"]
     assert report_of(reset)["notified"] == 4
-    # It is tried again in a minute, and not before
+    # The next try is in a minute, and not before
     assert 55 < ask("SELECT extract(epoch FROM next_try_at - now()) FROM mail WHERE state = 'pending'") <= 60
     assert work(Mails) == 0
     del answers[address(2)]
@@ -345,7 +345,7 @@ def test_a_worker_killed_between_the_servers_ok_and_the_commit_repeats_with_the_
 
 
 def test_an_answer_that_comes_too_late_changes_nothing(by_mail: LoopbackMailServer, post: Post) -> None:
-    # Given an e-mail that another process has begun anew since
+    # Given an e-mail that another process has taken since
     scene = make_scene(learners=1, completed=100)
     scene.request()
     until_there_is(post, "recourse.work_outboxes")
@@ -399,7 +399,7 @@ def test_only_one_process_sends_at_a_time(by_mail: LoopbackMailServer, post: Pos
     scene.request()
     post.drain()
     assert by_mail.delivered == []
-    # It takes over when the other has not said for a while that it is there
+    # It takes over when the other has given no sign of life for a while
     run("UPDATE lease SET until = now() - interval '1 ms'")
     recover()
     post.drain()
@@ -487,7 +487,7 @@ def test_a_connection_is_encrypted_and_signed_in_and_the_certificate_is_checked(
             mail_gather_seconds=0,
         )
         scene = make_scene(learners=1, completed=100)
-        # A certificate that nobody vouches for is not taken
+        # A certificate from an unknown authority is refused
         reset = reset_all(scene, post)
         assert server.delivered == []
         assert figures(reset).pending == 2
@@ -495,7 +495,7 @@ def test_a_connection_is_encrypted_and_signed_in_and_the_certificate_is_checked(
         recover()
         post.drain()
         assert [(one.encrypted, one.user) for one in server.delivered] == [(True, "recourse")] * 2
-        # And a wrong password is held against no e-mail
+        # And a wrong password counts against no e-mail
         set_up(smtp_password="open barley")
         again = reset_all(scene, post, course=OTHER_COURSE)
         assert rows("SELECT state, attempts FROM mail WHERE state = 'pending'") == [("pending", 0)] * 2

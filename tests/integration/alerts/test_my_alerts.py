@@ -1,4 +1,4 @@
-"""How users say how they want to be alerted: on their page, and from an e-mail."""
+"""How users choose their alerts: on their page and from an e-mail."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_foreign_courses_and_unknown_levels_are_ignored(scene: Scene, served: st
 
 
 def test_one_click_in_the_mail_program_ends_the_emails(scene: Scene, served: str) -> None:
-    # As RFC 8058 has it: a POST without cookies, from anywhere
+    # As in RFC 8058: a POST without cookies from anywhere
     user, other = scene.users()
     path = "/unsubscribe/" + unsubscribe_link(user.id).rpartition("/")[2]
     program = visitor(served)

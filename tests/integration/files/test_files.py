@@ -1,4 +1,4 @@
-"""Learners' files: streamed in within limits, seen by whom they concern, and gone with a reset."""
+"""Learners' files: streamed within limits, private, and deleted by a reset."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def s3_server() -> Iterator[ThreadedMotoServer]:
 
 @pytest.fixture
 def s3(s3_server: ThreadedMotoServer, database: str, set_up: Callable[..., None]) -> str:
-    """The settings point at a bucket of an S3 server; gives the server's address."""
+    """Point the settings at a bucket of an S3 server. Returns the server's address."""
     host, port = s3_server.get_host_and_port()
     address = f"http://{host}:{port}"
     with suppress(Exception):
@@ -83,7 +83,7 @@ def upload(scene: Scene, name: str = "report.pdf", content: bytes = PDF) -> Uplo
 def hand_in(
     scene: Scene, enrolment: Enrolment, name: str = "report.pdf", content: bytes = PDF, course: Course | None = None
 ) -> StoredFile:
-    """As the page of a learner does it: the upload first, and then the submission with it."""
+    """Upload a file and submit it, as a learner's page does."""
     sent = upload(scene, name, content)
     with transaction() as session:
         row = submit(session, enrolment.registration, assignment(session, course or scene.course), body="See the file.")
@@ -91,7 +91,7 @@ def hand_in(
 
 
 def stored() -> set[str]:
-    """The keys of all objects in the storage."""
+    """Return the keys of all objects in the storage."""
     return {one.key for page in storage.everything() for one in page}
 
 
@@ -101,7 +101,7 @@ def left(reset: UUID) -> FilesLeft:
 
 
 def later() -> None:
-    """Let an hour and more go by for whatever waits in the outbox."""
+    """Move the outbox more than an hour into the past."""
     run("UPDATE file_deletion SET next_try_at = next_try_at - interval '7 hours'")
 
 
@@ -236,7 +236,7 @@ def test_an_upload_that_takes_over_an_hour_is_refused_and_deleted(database: str)
 
 
 def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: Post) -> None:
-    # Given files of two courses, and a learner of the course who is not in the audience
+    # Given files of two courses, and a learner outside the audience
     scene = make_scene(learners=12, completed=6, begun=10)
     for enrolment in scene.enrolments():
         for number in range(2):
@@ -258,7 +258,7 @@ def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: 
     # When the reset has run
     reset = scene.request(planned)
     post.drain()
-    # Then their objects are gone, and all others are there, byte for byte
+    # Then their objects are gone, and all others unchanged
     assert report_of(reset)["removed"]["stored_file"] == 8
     assert stored() == everything - hers
     assert left(reset) == FilesLeft(0, 0, None, None)
@@ -273,11 +273,11 @@ def test_an_unreachable_storage_does_not_stop_a_reset_and_deletions_follow_later
     scene = make_scene(learners=3, completed=100)
     for enrolment in scene.enrolments():
         hand_in(scene, enrolment)
-    # Given a storage that nothing answers for
+    # Given an unreachable storage
     set_up(storage_endpoint="http://127.0.0.1:9")
     reset = scene.request()
     post.drain()
-    # Then the reset is done, and it is known what is left and why
+    # Then the reset is done, and the remaining deletions are recorded with a reason
     assert report_of(reset)["state"] == "succeeded"
     assert report_of(reset)["done"]
     now = left(reset)
@@ -292,7 +292,7 @@ def test_an_unreachable_storage_does_not_stop_a_reset_and_deletions_follow_later
     assert "127.0.0.1:9" in seen
     recover()
     assert post.take() == [], "the next try is not due yet"
-    # When it is back, the next try that is due clears it away
+    # When it is back, the next due try deletes them
     set_up(storage_endpoint=s3)
     assert len(stored()) == 3
     later()
@@ -319,7 +319,7 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
     upload(scene)
     later()
     with monkeypatch.context() as patched:
-        # Given one that dies after the object is gone, and before that is written down
+        # Given a worker that dies after deleting the object and before recording it
         patched.setattr(Deletions, "settle_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             work(Deletions)
@@ -331,7 +331,7 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
 
 
 def test_one_object_that_cannot_be_deleted_does_not_block_the_rest(database: str, tmp_path: Path) -> None:
-    # Given a folder with something in it where an object should be
+    # Given a folder with content in place of an object
     scene = make_scene(learners=1)
     sent = [upload(scene) for _ in range(5)]
     stuck = tmp_path / "files" / sent[2].key

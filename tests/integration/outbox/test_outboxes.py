@@ -1,4 +1,4 @@
-"""What all outboxes have in common: who is next, whose failure a failure is, and where it ends."""
+"""What all outboxes share: turns, isolation of failures, and the end of tries."""
 
 import socket
 import threading
@@ -54,7 +54,7 @@ def mail_server() -> Iterator[LoopbackMailServer]:
     ["http://127.0.0.1:9/\x01", "http://127.0.0.1:9\x7f/", f"http://{'a' * 64}.example/", "http://é\u0378.example/"],
 )
 def test_an_invalid_address_fails_alone(database: str, post: Post, set_up: SetUp, receiver: Receiver, url: str) -> None:
-    # Given one, kept before addresses were looked at closely, and a good one of another organization
+    # Given an invalid address from before addresses were checked, and a valid one of another organization
     set_up(webhook_allow_private=True)
     odd, good = make_scene("odd", learners=1), make_scene("good", learners=1)
     with transaction() as session:
@@ -64,7 +64,7 @@ def test_an_invalid_address_fails_alone(database: str, post: Post, set_up: SetUp
     good.request()
     post.drain()
     assert len(receiver.received) == 3
-    # And the odd one is given up in the end
+    # And the invalid one is given up in the end
     for _ in range(10):
         run("UPDATE webhook_delivery SET next_try_at = now() WHERE state = 'pending'")
         recover()
@@ -73,7 +73,7 @@ def test_an_invalid_address_fails_alone(database: str, post: Post, set_up: SetUp
 
 
 def write_alerts(post: Post, scene: Scene) -> None:
-    """Reset the scene's course, and have its alerts written with their e-mails, and nothing sent."""
+    """Reset the scene's course and write its alerts and e-mails, without sending them."""
     scene.request()
     while letters := [letter for letter in post.take() if letter.task != "recourse.work_outboxes"]:
         for letter in letters:
@@ -171,7 +171,7 @@ def test_an_answer_with_invalid_characters_is_recorded(post: Post, by_mail: Loop
 def test_a_mail_server_that_answers_byte_by_byte_delays_nobody(
     post: Post, set_up: SetUp, by_mail: LoopbackMailServer
 ) -> None:
-    # Given one that takes the e-mail, and then begins an answer that never ends
+    # Given a server that accepts the e-mail and then sends an endless answer
     listening = socket.create_server(("127.0.0.1", 0))
 
     def talk() -> None:
@@ -233,7 +233,7 @@ def test_no_database_connection_is_held_while_waiting_for_a_server(
 def test_endpoints_of_one_organization_that_hang_leave_room_for_the_others(
     database: str, post: Post, set_up: SetUp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given more endpoints that hang than may be written to at once, all of one organization
+    # Given more hanging endpoints of one organization than may be written to at once
     monkeypatch.setattr("tasks.webhooks.post.SECONDS", 4.0)
     set_up(webhook_allow_private=True, webhooks_at_once=6, webhooks_at_once_each=5)
     many, one = make_scene("many", learners=1), make_scene("one", learners=1)
@@ -260,7 +260,7 @@ def test_endpoints_of_one_organization_that_hang_leave_room_for_the_others(
 def test_another_process_takes_over_when_the_one_running_the_outboxes_dies(
     start_worker: Callable[..., Worker], set_up: SetUp, receiver: Receiver
 ) -> None:
-    # Given a worker that is killed with all its processes while it waits for a receiver
+    # Given a worker that is killed while it waits for a receiver
     set_up(webhook_allow_private=True)
     scene = make_scene(learners=1)
     with Hung() as hung:
@@ -276,7 +276,7 @@ def test_another_process_takes_over_when_the_one_running_the_outboxes_dies(
         until(lambda: hung.connections > 0)
         first.kill()
         start_worker()
-        # Then another takes over as soon as the lease is over
+        # Then another takes over once the lease ends
         until(lambda: receiver.received, 30)
 
 

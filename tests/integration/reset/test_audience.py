@@ -1,4 +1,4 @@
-"""Who is in a reset: those whom its preview could see, whatever the clock says of the others."""
+"""The learners of a reset are those its preview could see, whatever the clock says."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +25,14 @@ NEW = "SELECT id FROM enrolment WHERE user_id = (SELECT max(id) FROM \"user\" WH
 
 @contextmanager
 def another_transaction() -> Iterator[Session]:
-    """One that has begun now, and is committed at the end of the scope."""
+    """A transaction that begins now and commits at the end of the scope."""
     with transaction() as session:
         session.execute(text("SELECT 1"))
         yield session
 
 
 def without_the_last(scene: Scene) -> str:
-    """Have the last learner not be enrolled. Gives their address."""
+    """Remove the last learner's enrolment. Returns their address."""
     last = scene.users()[-1]
     run("DELETE FROM enrolment WHERE user_id = :id", id=last.id)
     return str(last.email)
@@ -50,16 +50,16 @@ def reset_learners(post: Post, reset: Any) -> set[int]:
 
 
 def test_learners_assigned_by_an_import_during_the_preview_are_not_reset(post: Post) -> None:
-    # Given six learners, one of whom is written by an import that is under way
+    # Given six learners, one of them in the open transaction of an import
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     with another_transaction() as importing:
         import_lines(importing, scene, f"{COURSE},{late},true")
-        # When a reset is previewed, and confirmed after the import is committed
+        # When a reset is previewed, and confirmed after the import commits
         seen = scene.preview()
     assert len(scene.enrolments()) == 6
     reset = scene.request(seen)
-    # Then the ledger holds those whom the preview counted
+    # Then the ledger has the learners of the preview
     assert seen.learners == 5
     assert len(reset_learners(post, reset)) == 5
     # … and the next one has all six
@@ -107,7 +107,7 @@ def test_a_learner_whose_completion_is_not_committed_has_not_completed(post: Pos
     reset = scene.request(seen)
     assert seen.learners == 1
     assert reset_learners(post, reset) == {first.id}
-    # … who is in the audience of everyone all the same
+    # … but is in the audience of everyone
     assert everyone.learners == 6
 
 
@@ -151,7 +151,7 @@ def test_every_write_of_an_enrolment_records_its_transaction(database: str) -> N
 
 
 def test_a_backup_restored_on_another_server_hides_no_learner(post: Post) -> None:
-    """What was written elsewhere has numbers that this server has not come to yet."""
+    """Rows written on another server may have transaction ids that are still in the future here."""
     scene = make_scene(learners=6, completed=0, begun=0)
     group(scene, "bern", [scene.users()[0].email])
     with transaction() as session:
@@ -170,7 +170,7 @@ def test_a_backup_restored_on_another_server_hides_no_learner(post: Post) -> Non
 
 
 def test_a_plan_from_before_a_restore_excludes_later_learners(post: Post) -> None:
-    """The numbers of transactions are given out again then. The clock goes on."""
+    """A restore reuses transaction ids; the clock goes on."""
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     seen = scene.preview()

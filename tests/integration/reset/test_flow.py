@@ -1,4 +1,4 @@
-"""The job from its request to its result, with its real messages delivered by hand."""
+"""A reset from request to result, with its real messages delivered by the tests."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +83,7 @@ def test_other_courses_and_other_organizations_keep_every_row(post: Post) -> Non
     before = fingerprint(others)
     assert all(not rows_and_sum.startswith("0 ") for rows_and_sum in before.values())
     mine = fingerprint([ours.course])
-    # When one course of one of them is reset, then not a letter changes elsewhere
+    # When one course of one of them is reset, nothing changes elsewhere
     ours.request()
     post.drain()
     assert fingerprint(others) == before
@@ -176,7 +176,7 @@ def test_named_users_are_reset_and_nobody_else(post: Post) -> None:
 
 
 def test_a_learner_assigned_after_the_preview_is_not_touched(post: Post) -> None:
-    # Given a plan, and a learner whom the course is assigned to after it
+    # Given a plan, and a learner assigned to the course after it
     scene = make_scene(completed=100)
     planned = scene.preview()
     late = scene.enrolments()[0]
@@ -184,7 +184,7 @@ def test_a_learner_assigned_after_the_preview_is_not_touched(post: Post) -> None
     # When the plan is confirmed
     reset = scene.request(planned)
     post.drain()
-    # Then nobody has seen that learner in a preview, so they keep everything
+    # Then that learner keeps everything, because no preview showed them
     assert late.id not in ledger(reset)
     assert scene.enrolments()[0].registration == late.registration
     assert scene.enrolments()[0].state == "completed"
@@ -273,7 +273,7 @@ def test_a_silent_reset_alerts_nobody(post: Post) -> None:
 def test_the_ledger_of_a_large_course_that_was_just_imported_is_written_in_time(
     post: Post, set_up: Callable[..., None]
 ) -> None:
-    # Given tables of which PostgreSQL has no statistics yet; it once compared each of 20,000 learners with each other
+    # Given tables without statistics; PostgreSQL once chose a nested loop over 20,000 learners
     set_up(statement_timeout_seconds=4)
     scene = make_scene(learners=20_000, completed=1, begun=1)
     reset = scene.request()
@@ -321,7 +321,7 @@ def test_cancelling_before_the_ledger_is_written_touches_nobody(post: Post) -> N
 
 
 def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post, set_up: Callable[..., None]) -> None:
-    # Given a reset of which five learners are cleared
+    # Given a reset with five cleared learners
     set_up(slices_in_flight=5)
     scene = make_scene(completed=100)
     before = scene.enrolments()
@@ -329,7 +329,7 @@ def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post
     post.deliver(post.take()[0])
     for letter in post.take():
         post.deliver(letter)
-    # When it is cancelled, and cancelled once more
+    # When it is cancelled twice
     scene.cancel(reset)
     scene.cancel(reset)
     post.drain()
@@ -345,7 +345,7 @@ def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post
         ("reset.cancelled",),
         ("reset.cancelled",),  # the end of it, by the task
     ]
-    # And Celery has it as revoked
+    # And Celery shows it as revoked
     assert result(reset).state == "REVOKED"
     with pytest.raises(TaskRevokedError, match="the reset was cancelled"):
         result(reset).get(timeout=5)
@@ -403,14 +403,14 @@ def test_a_settled_reset_cannot_be_cancelled(post: Post) -> None:
 
 
 def test_a_learner_who_cannot_be_reset_fails_alone(post: Post) -> None:
-    # Given a course of one slice for many, with one learner whom the database refuses to reset
+    # Given a large course with one learner whom the database refuses to reset
     scene = make_scene(learners=230, completed=100, begun=100)
     before = scene.enrolments()
     bad = before[100]
     fail_for(bad)
     reset = scene.request()
     post.drain()
-    # Then that one keeps everything, and the ledger says why
+    # Then that learner keeps everything, and the ledger has the reason
     outcome = ledger(reset)
     assert outcome.pop(bad.id) == ("failed", "RaiseException: this learner cannot be reset")
     assert {state for state, _ in outcome.values()} <= {"cleared", "unchanged"}
@@ -420,7 +420,7 @@ def test_a_learner_who_cannot_be_reset_fails_alone(post: Post) -> None:
     assert after[bad.id].state == bad.state
     assert bad.user_id not in alerts(reset)
     assert state_of(reset) == "partly_failed"
-    # And the result of the job is a failure that counts them
+    # And the result of the job is a failure with their number
     with pytest.raises(ResetFailed, match=f"1 of 230 learners were not reset; `recourse show {reset}` says why"):
         result(reset).get(timeout=5)
 
@@ -465,7 +465,7 @@ def test_a_defect_in_our_code_is_named_and_fails_one_learner(post: Post) -> None
     # When the course is reset
     reset = scene.request()
     post.drain()
-    # Then it says what it was, and all others are cleared
+    # Then the ledger names it, and all others are cleared
     outcome = ledger(reset)
     assert outcome.pop(bad.id) == ("failed", "ZeroDivisionError")
     assert set(outcome.values()) == {CLEARED}
@@ -493,11 +493,11 @@ def test_a_retry_includes_only_failed_learners(post: Post) -> None:
     reset = scene.request()
     post.drain()
     assert report_of(reset)["progress"] == {"total": 12, "cleared": 10, "unchanged": 0, "skipped": 0, "failed": 2}
-    # When what was wrong is put right, and they are tried again
+    # When the cause is fixed, and they are retried
     let_all_pass()
     again = scene.retry_failed(reset)
     delivered = post.drain()
-    # Then two subtasks ran, and each learner got one new registration in all
+    # Then two subtasks ran, and each learner got one new registration
     assert [letter.task for letter in delivered].count("recourse.clear_learners") == 2
     assert set(ledger(reset).values()) == {CLEARED}
     assert rows("SELECT enrolment_id, count(*) FROM new_registration GROUP BY 1 ORDER BY 1") == [
@@ -506,7 +506,7 @@ def test_a_retry_includes_only_failed_learners(post: Post) -> None:
     assert report_of(reset)["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0}
     assert report_of(reset)["removed"]["completion"] == 12
     assert report_of(reset)["notified"] == 11
-    # And the new run has a result of its own, while the first one's stays
+    # And the new run has its own result, while the first one's stays
     assert again != reset
     assert result(again).get(timeout=5)["state"] == "succeeded"
     with pytest.raises(ResetFailed, match="2 of 12 learners were not reset"):
@@ -523,7 +523,7 @@ def test_a_late_message_of_the_previous_run_leaves_its_result_unchanged(post: Po
     post.drain()
     let_all_pass()
     again = scene.retry_failed(reset)
-    # When the second one arrives only now, and a third when the new run is over
+    # When the second arrives only now, and a third after the new run
     post.deliver(first)
     post.drain()
     post.deliver(first)
@@ -598,7 +598,7 @@ def test_there_is_nothing_to_retry_where_nobody_failed(post: Post, how: str) -> 
 
 
 def test_a_ledger_that_cannot_be_written_fails_the_reset_in_the_end(post: Post, set_up: Callable[..., None]) -> None:
-    # Given a database that takes no ledger
+    # Given a database that rejects the ledger
     set_up(slice_attempts=3)
     run("ALTER TABLE reset_item ADD CONSTRAINT full_disk CHECK (false)")
     scene = make_scene()
@@ -619,18 +619,18 @@ def test_a_ledger_that_cannot_be_written_fails_the_reset_in_the_end(post: Post, 
 
 
 def test_a_slice_that_always_kills_its_worker_is_given_up(post: Post, set_up: Callable[..., None]) -> None:
-    # Given a slice that was begun three times, and never ended
+    # Given a slice that was begun three times and never finished
     set_up(slice_attempts=3)
     scene = make_scene(learners=2, completed=100)
     reset = scene.request()
     post.deliver(post.take()[0])
     slices = post.take()
     assert [begin_attempt(reset, 1) for _ in range(3)] == [1, 2, 3]
-    # When it comes once more
+    # When its message comes again
     for letter in slices:
         post.deliver(letter)
     post.drain()
-    # Then its learner is failed with the reason, the other is not, and the job ends
+    # Then its learner has failed with a reason, the other is cleared, and the job ends
     assert [(state, reason) for state, reason in ledger(reset).values()] == [
         ("failed", "given up: the worker was lost each time this was tried"),
         CLEARED,

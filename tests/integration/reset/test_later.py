@@ -1,4 +1,4 @@
-"""Resets that begin later: when their moment has come, and not before."""
+"""Resets that start later: at their time, and not before."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ def in_hours(hours: float) -> datetime:
 
 
 def let_it_be_time(reset: object) -> None:
-    """As if the two days had passed."""
+    """Move the times of the reset two days back."""
     run("UPDATE reset SET start_at = now(), requested_at = now() - interval '2 days' WHERE id = :id", id=reset)
 
 
@@ -75,15 +75,15 @@ def test_a_later_reset_has_the_learners_assigned_when_it_was_planned(post: Post)
 def test_a_later_reset_does_not_run_if_its_requester_lost_the_permission(
     post: Post, what_happened: str, why: str, hours: float | None
 ) -> None:
-    # Given a reset for later, or one that waits for a worker
+    # Given a later reset, or one that waits for a worker
     scene = make_scene(completed=100)
     reset = scene.request(start_at=in_hours(hours) if hours else None)
-    # When whoever asked for it may not any more by then
+    # When its requester loses the permission
     run(what_happened, id=scene.admin.user_id)
     let_it_be_time(reset)
     recover()
     post.drain()
-    # Then it ends without having touched anybody, and says why
+    # Then it ends with a reason and touches nobody
     assert (state_of(reset), records_of(scene.course)["completion"]) == ("failed", 12)
     assert report_of(reset)["progress"]["total"] == 0
     error = ask("SELECT error FROM reset WHERE id = :id", id=reset)
@@ -92,7 +92,7 @@ def test_a_later_reset_does_not_run_if_its_requester_lost_the_permission(
     assert ask("SELECT requester FROM reset WHERE id = :id", id=reset) == f"user:{scene.admin.user_id}"
     with pytest.raises(Exception, match=why):
         app.AsyncResult(str(reset)).get(timeout=5)
-    # … and nothing of it is left to be tried again
+    # … and there is nothing to retry
     with pytest.raises(NothingToRetry):
         retry_as_operator(scene, reset)
 

@@ -1,4 +1,4 @@
-"""A confirmation is of what its preview showed: what is more than that is shown first."""
+"""A confirmation holds for what its preview showed; a larger reset is shown again first."""
 
 import os
 import pty
@@ -36,7 +36,7 @@ def finish(enrolment: Enrolment) -> None:
 
 
 def study(scene: Scene, enrolments: list[Enrolment]) -> None:
-    """Have them do a bit of a lesson."""
+    """Record lesson progress for them."""
     lesson = ask("SELECT min(id) FROM activity WHERE course_id = :id AND kind = 'lesson'", id=scene.course.id)
     for enrolment in enrolments:
         with transaction() as session:
@@ -44,7 +44,7 @@ def study(scene: Scene, enrolments: list[Enrolment]) -> None:
 
 
 def refused(scene: Scene, seen: Any) -> str:
-    """What a confirmation of this preview is refused with."""
+    """Return why a confirmation of this preview is refused."""
     before = ask("SELECT count(*) FROM reset")
     with pytest.raises(PlanOutdated) as refusal:
         scene.request(seen)
@@ -64,7 +64,7 @@ def test_a_learner_who_completes_after_the_preview_is_not_reset(post: Post) -> N
     assert "alerts: 1 instead of none" in changes
     post.drain()
     assert rows("SELECT registration FROM completion UNION ALL SELECT registration FROM certificate") == before
-    # … and with the new preview before one's eyes it is
+    # … and the new preview can be confirmed
     reset = scene.request(scene.preview())
     post.drain()
     assert report_of(reset)["removed"]["completion"] == 1
@@ -112,7 +112,7 @@ def test_a_second_tabs_preview_is_refused_after_the_first_tabs_reset(post: Post)
     reset = scene.request(first)
     post.drain()
     assert refused(scene, second) == "another reset of these learners ran"
-    # … but the first tab may say the same twice
+    # … but the first tab may confirm again
     assert scene.request(first) == reset
 
 
@@ -148,12 +148,12 @@ def test_a_large_course_is_compared_by_the_same_sample_as_its_preview(
     do_everything(next(enrolment for enrolment in scene.enrolments() if enrolment.id == beside[0]))
     seen = scene.preview(about=True)
     assert seen.about
-    # What is not in the sample is counted where a sample would say “none”
+    # Records outside the sample are counted where the sample finds none
     assert (seen.removed["discussion_post"], seen.removed["completion"]) == (1, 1)
-    # Nothing has changed but that one is not assigned any more, so another share of them would be looked at
+    # Only one learner was unassigned, which would change the sample
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=scene.enrolments()[-1].id)
     scene.request(seen)
-    # And one completion of 3,000 is seen, wherever it is
+    # And one completion among 3,000 is noticed, wherever it is
     finish(scene.enrolments()[-2])
     assert "completions: 2 instead of 1" in refused(scene, as_not_confirmed_yet(seen))
 
@@ -206,7 +206,7 @@ def test_a_program_is_told_what_has_changed_with_the_new_figures(api: httpx.Clie
     assert problem["now"]["learners"] == 12
     assert problem["now"]["removed"]["completion"] == 1
     assert (problem["now"]["alerts"], problem["now"]["about"]) == (1, False)
-    # … and comes through under the same key with a new plan
+    # … and succeeds under the same key with a new plan
     again = api.post(f"/v1/courses/{COURSE}/reset-plans", json={"reason": REASON}).json()
     assert again["removed"] == problem["now"]["removed"]
     assert confirmed(again).status_code == 202

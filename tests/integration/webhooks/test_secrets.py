@@ -1,4 +1,4 @@
-"""The secret key is rotated: what was made with the former one holds, and nobody's secret changes."""
+"""Rotation of the secret key: what the former key protects stays valid, and no secret changes."""
 
 import base64
 import hashlib
@@ -96,7 +96,7 @@ def test_secrets_of_webhooks_and_sources_survive_a_new_key(scene: Scene, post: P
         endpoint, source = endpoint_of(scene, receiver.port), source_of(scene)
         secret, theirs = endpoint.secret(), source.secret()
         rotate(set_up)
-        # While a former key is needed, doctor says so, and it is no longer once they were encrypted anew
+        # While a former key is needed, doctor says so; after re-encryption it is not
         url = os.environ["RECOURSE_DATABASE_URL"]
         found = json.loads(recourse_on(url, "doctor", "--json", "--part", "secret key").stdout)[-1]
         assert found["ok"] is False
@@ -113,7 +113,7 @@ def test_secrets_of_webhooks_and_sources_survive_a_new_key(scene: Scene, post: P
         for request in receiver.received:
             Webhook(secret).verify(request.body, request.headers)
         report(source, theirs, "msg_1")
-    # It is in no table as it is
+    # It is in no table as plain text
     assert secret not in str(rows("SELECT * FROM webhook_endpoint"))
 
 
@@ -157,7 +157,7 @@ def test_a_new_secret_and_the_previous_one_both_sign_for_a_day(scene: Scene, pos
             Webhook(before).verify(request.body, request.headers)
             Webhook(after).verify(request.body, request.headers)
         report(source, theirs, "msg_1")
-        # A day later the one before is of no use
+        # A day later the previous one is invalid
         for table in ("webhook_endpoint", "event_source"):
             run(f"UPDATE {table} SET former_until = now() - interval '1 s'")
         receiver.received.clear()

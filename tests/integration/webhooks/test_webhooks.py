@@ -1,4 +1,4 @@
-"""Webhooks: signed and thin, to receivers that fail, dawdle, lie and go."""
+"""Webhooks: signed and minimal, to receivers that fail, hang, lie or disappear."""
 
 import json
 import socket
@@ -55,7 +55,7 @@ def hook(receiver: Receiver) -> str:
 
 
 def verified(endpoint: WebhookEndpoint, request: Received) -> dict[str, object]:
-    """What the message says, once its signature was checked as receivers do it."""
+    """Check the signature as receivers do, and return the content."""
     said = Webhook(endpoint.secret()).verify(request.body, request.headers)
     assert isinstance(said, dict)
     return said
@@ -66,7 +66,7 @@ def events(receiver: Receiver) -> list[str]:
 
 
 def told(receiver: Receiver) -> list[list[dict[str, object]]]:
-    """The learners of each message."""
+    """Return the learners of each message."""
     return [json.loads(request.body)["data"]["learners"] for request in receiver.received]
 
 
@@ -159,7 +159,7 @@ def test_learners_are_sent_in_batches_and_each_once_even_after_a_retry(
 def test_learners_without_records_here_are_included(
     database: str, set_up: SetUp, post: Post, receiver: Receiver
 ) -> None:
-    # Given a platform with records of its own: of five learners, one has left something here, and one is unassigned
+    # Given a platform that keeps its own records: of five learners, one has records here and one is unassigned
     set_up(webhook_allow_private=True)
     scene = make_scene(learners=5, completed=0, begun=3)
     before = scene.enrolments()
@@ -174,7 +174,7 @@ def test_learners_without_records_here_are_included(
         (before[0].user_id, "cleared"),
         *((enrolment.user_id, "unchanged") for enrolment in before[1:4]),
     ]
-    # Then a delivery that comes late names the attempt that it ends, and not the one that came after it
+    # Then a late delivery names the attempt that it ended, not the following one
     assert [one["old_registration"] for one in batch] == [str(one.registration) for one in before[:4]]
     assert [one["new_registration"] for one in batch] == [str(one.registration) for one in after[:4]]
     assert before[4].registration == after[4].registration
@@ -287,7 +287,7 @@ def test_a_slow_or_endless_answer_delays_nobody(scene: Scene, post: Post, monkey
 
 
 class raw_server:
-    """A server on loopback that reads a request and then does as told. Gives its port."""
+    """Run a server on loopback that reads a request and then does `then`. Yields its port."""
 
     def __init__(self, answer: Callable[[socket.socket], None]) -> None:
         self._answer = answer
@@ -434,7 +434,7 @@ INWARD = [
 
 @pytest.mark.parametrize("url", INWARD)
 def test_nothing_is_sent_into_a_private_network_whatever_its_name(database: str, post: Post, url: str) -> None:
-    # Given an endpoint whose name has moved there since it was added
+    # Given an endpoint whose name now resolves to such an address
     scene = make_scene(learners=1, completed=100)
     endpoint_for(scene, url, WebhookEvent.RESET_COMPLETED)
     scene.request()
@@ -468,7 +468,7 @@ def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(
     assert scene.admin.user_id
     browser = visitor(served, scene.admin.user_id)
     token = form_token(browser.get("/webhooks"))
-    # What is refused stays in the form, with the reason beside it
+    # A refused address stays in the form with the reason
     form = {"csrf": token, "url": "ftp://example.org", "events": ["reset.completed"]}
     refused = browser.post("/webhooks", data=form)
     assert refused.status_code == 422
