@@ -1,4 +1,4 @@
-"""Messages as another application signs them, in its own words: the helper of `docs/how-to/share-a-broker.md`."""
+"""Messages signed by another application, with the helper of `docs/how-to/share-a-broker.md`."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from tests.scenes import Scene, ask
 
 
 def application(scene: Scene, *scopes: Scope) -> tuple[int, str]:
-    """A token of the scene's admin for an application, with its id and the secret that its messages are signed with."""
+    """Create an application's token in the name of the scene's admin. Returns its id and the secret for signatures."""
     from models.people import User
 
     with transaction() as session:
@@ -25,7 +25,7 @@ def application(scene: Scene, *scopes: Scope) -> tuple[int, str]:
 
 
 def signed(known_as: tuple[int, str], task: str, sent_at: float | None = None, **arguments: Any) -> dict[str, Any]:
-    """The arguments of the message, with its signature."""
+    """Return the arguments of the message with its signature."""
     number, secret = known_as
     arguments |= {"application": number, "sent_at": int(sent_at or time.time())}
     text = json.dumps({"task": task} | arguments, sort_keys=True, separators=(",", ":"))

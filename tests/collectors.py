@@ -1,4 +1,4 @@
-"""A collector of traces that keeps them in memory: real OTLP over HTTP, on loopback."""
+"""A trace collector in memory: real OTLP over HTTP, on loopback."""
 
 import gzip
 import threading
@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class Span:
-    """One span, with its ids in hex."""
+    """One span; its ids are in hex."""
 
     service: str
     name: str
@@ -22,7 +22,7 @@ class Span:
 
 
 class Collector:
-    """Takes spans from any number of processes."""
+    """Collects spans from any number of processes."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -40,7 +40,7 @@ class Collector:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Nothing: the tests say what came."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

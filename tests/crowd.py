@@ -1,7 +1,6 @@
-"""A database as it is after years, filled by a few statements; and the plans of all that is asked of it.
+"""A database filled with years of data, and the query plans of statements on it.
 
-The plans are those of the statements that the program really runs: each is explained at the moment it is run, with its
-own values, and then run.
+Each statement of the program is explained just before it runs, with its own values.
 """
 
 from collections import Counter
@@ -33,10 +32,10 @@ LARGE = frozenset(
         "stored_answer",
     }
 )
-"""Tables that grow with the years: nothing that runs by the clock may read one from end to end."""
+"""Tables that grow over the years: no periodic task may scan one in full."""
 
 THE_YEARS = """
--- So many ended resets of one course, over three years; older ones have been tidied as far as their age says.
+-- Finished resets of one course over three years. What retention deletes by age is gone.
 CREATE TEMP TABLE n AS
 SELECT g AS n, uuidv7(-(:resets - g) * interval '1095 days' / :resets) AS id,
        now() - (:resets - g) * interval '1095 days' / :resets AS at
@@ -86,7 +85,7 @@ WHERE indrelid IN ('reset_item'::regclass, 'notification'::regclass)
 
 
 def fill(scene: Scene, rule: object, endpoint: int, *, resets: int, each: int) -> None:
-    """Ended resets of `each` learners, with all that they leave behind. Foreign keys are taken to be right."""
+    """Insert finished resets of `each` learners with all their traces. Foreign keys are not checked."""
     values = {
         "organization": scene.organization.id,
         "course": scene.other_course.id,
@@ -108,7 +107,7 @@ def fill(scene: Scene, rule: object, endpoint: int, *, resets: int, each: int) -
         cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
         cursor.execute(INDEXES_OF_MOST)
         indexes = cursor.fetchall()
-        for name, _ in indexes:  # made at once afterwards, they take a fraction of the time
+        for name, _ in indexes:  # building them afterwards is much faster
             cursor.execute(f"DROP INDEX {name}")
         for statement in (*statements.split(";\n"), *(made for _, made in indexes)):
             if statement.strip():
@@ -121,7 +120,7 @@ def fill(scene: Scene, rule: object, endpoint: int, *, resets: int, each: int) -
 
 
 def vacuum() -> None:
-    """What autovacuum does in the course of the years."""
+    """Vacuum and analyze, as autovacuum does over the years."""
     connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.exec_driver_sql("SET statement_timeout = 0")
     connection.exec_driver_sql("VACUUM ANALYZE")
@@ -131,18 +130,18 @@ def vacuum() -> None:
 
 @dataclass
 class Looked:
-    """A statement, and what it read."""
+    """A statement and what it read."""
 
     during: str
     statement: str
     milliseconds: float
-    rows: Counter[str] = field(default_factory=Counter)  # by table, those read and thrown away too
+    rows: Counter[str] = field(default_factory=Counter)  # by table, including rows that were filtered out
     from_end_to_end: set[str] = field(default_factory=set)
-    pages: int = 0  # of 8 KiB, touched in all
+    pages: int = 0  # 8 KiB each
 
     @property
     def most(self) -> int:
-        """The rows of the large table of which it read most."""
+        """Return the highest number of rows read from one large table."""
         return max((rows for table, rows in self.rows.items() if table in LARGE), default=0)
 
     def __str__(self) -> str:
@@ -152,7 +151,7 @@ class Looked:
 
 
 class Looking:
-    """Explains every statement of this process."""
+    """Explains the statements of this process."""
 
     def __init__(self) -> None:
         self.during = ""
@@ -160,19 +159,19 @@ class Looking:
 
     @contextmanager
     def at(self, what: str) -> Iterator[None]:
-        """In the scope, statements are those of `what`."""
+        """Attribute the statements in this scope to `what`."""
         self.during = what
         yield
         self.during = ""
 
     def look(self, connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        """Explain a statement that is about to be run, by running it and taking it back."""
+        """Explain a statement before it runs, by running it and rolling back."""
         if not self.during or many or "advisory" in statement or connection.connection.driver_connection.autocommit:
             return
         if not statement.lstrip().upper().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
             return
         during = self.during
-        # Values in the statement, not beside it: EXPLAIN is then planned as the statement is.
+        # Values inside the statement, so that its plan is that of the statement itself.
         cursor = psycopg.ClientCursor(connection.connection.driver_connection)
         cursor.execute("SAVEPOINT looking")
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, parameters or None)
@@ -187,7 +186,7 @@ class Looking:
 
 @contextmanager
 def looking() -> Iterator[Looking]:
-    """In the scope, statements are explained while they belong to something: see `Looking.at`."""
+    """Explain the statements in this scope that `Looking.at` attributes to something."""
     found = Looking()
     event.listen(engine(), "before_cursor_execute", found.look)
     try:

@@ -1,4 +1,4 @@
-"""Databases beside the usual one, and the command line on them."""
+"""Additional databases, and the command line on them."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from tests.conftest import PROJECT, libpq
 
 @contextmanager
 def made_database(url: str, name: str) -> Iterator[str]:
-    """An empty database beside that of `url`. Gives its URL."""
+    """Create an empty database on the server of `url`, and return its URL."""
     with psycopg.connect(libpq(url), dbname="postgres", autocommit=True) as administration:
         administration.execute(f"CREATE DATABASE {name}".encode())
         try:
@@ -30,8 +30,8 @@ def made_database(url: str, name: str) -> Iterator[str]:
 def recourse_on(url: str, *words: str, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run the command line on this database."""
     with started_on(url, *words, **settings) as process:
-        said, complained = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(words, process.returncode, said, complained)
+        stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 def started_on(url: str, *words: str, **settings: object) -> subprocess.Popen[str]:
@@ -48,7 +48,7 @@ def started_on(url: str, *words: str, **settings: object) -> subprocess.Popen[st
 
 
 def values(url: str, query: str) -> list[tuple[Any, ...]]:
-    """What is in the database."""
+    """Run a query; returns its rows."""
     with psycopg.connect(libpq(url), autocommit=True) as connection:
         answer = connection.execute(query.encode())
         return answer.fetchall() if answer.description else []
@@ -60,7 +60,7 @@ PASSWORDS = {"DATABASE_OWNER_PASSWORD": "of-the-owner", "DATABASE_PASSWORD": "of
 
 @contextmanager
 def with_roles(url: str) -> Iterator[tuple[str, str]]:
-    """The roles of the database, as `make_roles` makes them, until the end of the scope."""
+    """Create the roles with `make_roles`, and drop them afterwards."""
     yield make_roles(url)
     with psycopg.connect(libpq(url), autocommit=True) as superuser:
         for role in (APP, OWNER):
@@ -74,9 +74,9 @@ def with_roles(url: str) -> Iterator[tuple[str, str]]:
 
 
 def make_roles(url: str) -> tuple[str, str]:
-    """Make the roles in the database, as Compose has them made. Gives the URLs of the application and of the owner.
+    """Create the database roles as Compose does. Returns the URLs of the application and the owner.
 
-    The local server lets in nobody but its superuser, so these are let in by their passwords.
+    The local server admits only its superuser, so a line in pg_hba.conf admits these roles by password.
     """
     with psycopg.connect(libpq(url), autocommit=True) as superuser:
         [(path,)] = superuser.execute("SHOW hba_file").fetchall()
@@ -96,6 +96,6 @@ def make_roles(url: str) -> tuple[str, str]:
 
 
 def as_role(url: str, role: str) -> str:
-    """The URL for this role."""
+    """Return the URL for this role."""
     password = PASSWORDS["DATABASE_PASSWORD" if role == APP else "DATABASE_OWNER_PASSWORD"]
     return make_url(url).set(username=role, password=password).render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Real Flower, and what it says over HTTP."""
+"""A real Flower, and its answers over HTTP."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ USER, PASSWORD = "operator", "a password of the tests"
 
 
 class Flower:
-    """`celery -A worker flower --conf=config/flower.py`, on a free port and with its state in `folder`."""
+    """`celery -A worker flower --conf=config/flower.py` on a free port, with its state in `folder`."""
 
     def __init__(self, project: Path, folder: Path, **settings: object) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -28,7 +28,7 @@ class Flower:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return once it answers."""
+        """Start it, and wait until it answers."""
         assert self._process is None
         command = [sys.executable, "-m", "celery", "-A", "worker", "flower", "--conf=config/flower.py"]
         with self.log.open("ab") as log:
@@ -44,7 +44,7 @@ class Flower:
         until(self._answers)
 
     def stop(self, signal_: int = signal.SIGTERM) -> None:
-        """End it; by default as an operator would."""
+        """Stop it, by default as an operator would."""
         if self._process is not None:
             os.killpg(self._process.pid, signal_)
             self._process.wait(20)
@@ -57,19 +57,19 @@ class Flower:
         return httpx.post(self.url + path, auth=(USER, PASSWORD) if signed_in else None, timeout=20)
 
     def tasks(self, **filters: object) -> dict[str, dict[str, Any]]:
-        """Its tasks by id. Filters as in its API, such as `search="kwargs:reset=…"`."""
+        """Return its tasks by id. Filters are those of its API, such as `search="kwargs:reset=…"`."""
         found = httpx.get(f"{self.url}/api/tasks", params=filters, auth=(USER, PASSWORD), timeout=20)  # type: ignore[arg-type]
         assert found.status_code == 200, found.text
         tasks: dict[str, dict[str, Any]] = found.json()
         return tasks
 
     def task(self, task_id: object) -> dict[str, Any]:
-        """One of them; empty while it knows nothing of it."""
+        """Return one task; empty while Flower does not know it."""
         found = self.get(f"/api/task/info/{task_id}")
         return dict(found.json()) if found.status_code == 200 else {}
 
     def sees_a_worker(self) -> bool:
-        """Whether it hears the workers' events: it subscribes to them some time after it has started to answer."""
+        """Whether it receives the workers' events: it answers before it subscribes to them."""
         return "flower_worker_online{" in self.get("/metrics").text
 
     def _answers(self) -> bool:

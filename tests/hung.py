@@ -1,4 +1,4 @@
-"""A server that takes connections and never says a word, on loopback."""
+"""A server on loopback that accepts connections and never answers."""
 
 import socket
 import threading
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Hung:
-    """Use it in a `with`; then it listens on `port`. `connections` counts who fell for it."""
+    """A context manager that listens on `port` and counts its `connections`."""
 
     def __enter__(self) -> Self:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=1000)

@@ -1,4 +1,4 @@
-"""A mail server on loopback, as bad as a test wants it to be."""
+"""A mail server on loopback whose faults the test decides."""
 
 import asyncio
 import threading
@@ -14,13 +14,13 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 TAKEN = "250 OK"
-DROP = "drop"  # the connection is lost before the server has taken the e-mail
-TAKE_AND_DROP = "take and drop"  # and here after that, but before it says so
+DROP = "drop"  # drop the connection before accepting the e-mail
+TAKE_AND_DROP = "take and drop"  # accept the e-mail, then drop the connection instead of confirming
 
 
 @dataclass
 class Delivered:
-    """One e-mail that the server took."""
+    """An e-mail the server accepted."""
 
     to: str
     message: EmailMessage
@@ -32,7 +32,7 @@ class Delivered:
         return str(self.message["Message-ID"])
 
     def part(self, kind: str) -> str:
-        """Its `plain` or `html` part."""
+        """Return the `plain` or `html` part."""
         body = self.message.get_body((kind,))
         assert body is not None
         return str(body.get_content()).replace("\r\n", "\n")
@@ -40,7 +40,7 @@ class Delivered:
 
 @dataclass
 class Handler:
-    """What the server does with whom: `on_recipient` and `on_message` give the answer for an address."""
+    """The server's answers: `on_sender`, `on_recipient` and `on_message` return the one for an address."""
 
     on_sender: Callable[[str], str] = lambda _: TAKEN
     on_recipient: Callable[[str], str] = lambda _: TAKEN
@@ -52,7 +52,7 @@ class Handler:
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
-        if session.host_name is None:  # greeted again after STARTTLS, it is still one connection
+        if session.host_name is None:  # a second greeting after STARTTLS is the same connection
             self.connections += not getattr(session, "ssl", None)
         session.host_name = hostname
         return responses
@@ -90,7 +90,7 @@ class Handler:
 
 
 class LoopbackMailServer:
-    """Use it in a `with`; then it listens on `port`."""
+    """A context manager that listens on `port`."""
 
     def __init__(self, tls: SSLContext | None = None, password: str | None = None) -> None:
         self.handler = Handler()

@@ -1,4 +1,4 @@
-"""An outbox worked off by hand: one lane of it, in this process."""
+"""Run one lane of an outbox in this process."""
 
 import time
 

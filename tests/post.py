@@ -1,7 +1,8 @@
-"""The messages that wait in Redis, taken out by hand: to deliver, to lose, to double, to hold back.
+"""The messages waiting in Redis, for a test to deliver, lose, repeat or hold back.
 
-They are the real ones: what `send_task` published, read from the real queues, and run by the function that a worker's
-child process runs, with results in the real result backend. Only the order and the number of deliveries is the test's.
+These are the real messages that `send_task` published, read from the real queues. The function that runs them is that
+of a worker's child process, and results go to the real result backend. The test only decides the order and number of
+deliveries.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from celery.app.trace import trace_task
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from tasks.app import TASK_MODULES, app
 
-ENOUGH = 5000  # deliveries; a job that needs more goes round in circles
+ENOUGH = 5000  # deliveries; a job that needs more never ends
 
 for module in TASK_MODULES:
     import_module(module)
@@ -42,7 +43,7 @@ class Post:
         self._connection.release()
 
     def take(self) -> list[Letter]:
-        """All the messages that wait, taken out of the broker."""
+        """Take all waiting messages out of the broker."""
         return [letter for queue in (INTERACTIVE, BULK, NOTIFY) for letter in self._take_from(queue)]
 
     def _take_from(self, name: str) -> list[Letter]:
@@ -54,7 +55,7 @@ class Post:
         return letters
 
     def deliver(self, letter: Letter) -> str:
-        """Run the message's task as a worker does. Gives the state that it ended in."""
+        """Run the message's task as a worker does, and return its final state."""
         task = app.tasks[letter.task]
         request = letter.headers | {"delivery_info": {"routing_key": letter.queue, "redelivered": False}}
         outcome = trace_task(task, letter.id, [], letter.kwargs, request, app=app).info
@@ -65,11 +66,11 @@ class Post:
         return str(outcome.state)
 
     def drain(self) -> list[Letter]:
-        """Deliver everything in order, and what comes of it, until no message waits. Gives what was delivered."""
+        """Deliver all messages in order, and those they cause, until none waits. Returns them."""
         delivered: list[Letter] = []
         while letters := self.take():
             for letter in letters:
                 self.deliver(letter)
                 delivered.append(letter)
-                assert len(delivered) < ENOUGH, f"there is no end of messages: {delivered[-5:]}"
+                assert len(delivered) < ENOUGH, f"the messages never end: {delivered[-5:]}"
         return delivered

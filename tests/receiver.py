@@ -1,4 +1,4 @@
-"""An HTTP receiver on loopback, which answers as a test wants it to."""
+"""An HTTP receiver on loopback whose answers the test decides."""
 
 import threading
 import time
@@ -13,12 +13,12 @@ class Received:
     """One request."""
 
     path: str
-    headers: dict[str, str]  # by names in lower case
+    headers: dict[str, str]  # names in lower case
     body: bytes
 
 
 class Receiver:
-    """Use it in a `with`. `answer` gives the status for a request, and may sleep or raise `ConnectionResetError`."""
+    """A context manager. `answer` returns the status for a request; it may sleep or raise `ConnectionResetError`."""
 
     def __init__(self, answer: Callable[[Received], int] = lambda _: 204) -> None:
         self.answer = answer
@@ -58,7 +58,7 @@ class Receiver:
 
 
 def dawdle(seconds: float, status: int = 204) -> Callable[[Received], int]:
-    """An answer that takes its time."""
+    """Return an `answer` that waits first."""
 
     def answer(_: Received) -> int:
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Organizations with courses and learners, and what the tests ask about them."""
+"""Organizations with courses and learners, and queries about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ REASON = "yearly recertification"
 
 @dataclass(frozen=True)
 class Scene:
-    """An organization with an admin and two courses that all its learners are assigned to."""
+    """An organization with an admin and two courses to which all its learners are assigned."""
 
     organization: Organization
     admin: Actor
@@ -43,7 +43,7 @@ class Scene:
             return preview(session, self.admin, options.pop("course", COURSE), **options)
 
     def request(self, plan: Preview | None = None, **options: Any) -> UUID:
-        """Preview and confirm a reset of the course; its first message is then in the broker."""
+        """Preview and confirm a reset of the course; its first message then waits in the broker."""
         keep = {name: options.pop(name) for name in ("idempotency_key", "reason", "confirm") if name in options}
         planned = plan or self.preview(**options)
         with transaction() as session:
@@ -58,7 +58,7 @@ class Scene:
             cancel(session, self.admin, session.get_one(Reset, reset_id))
 
     def retry_failed(self, reset_id: UUID) -> UUID:
-        """Gives the new run's task id."""
+        """Retry, and return the new run's task id."""
         with transaction() as session:
             reset = session.get_one(Reset, reset_id)
             retry_failed(session, self.admin, reset)
@@ -73,7 +73,7 @@ class Scene:
             )
 
     def users(self) -> list[User]:
-        """The learners."""
+        """Return the learners."""
         with transaction() as session:
             return list(
                 session.scalars(
@@ -93,8 +93,9 @@ def make_scene(
     certificates: bool = True,
     files: bool = False,
 ) -> Scene:
-    """Of the first 100 users of a database, those with an id below `completed` have completed the courses, and those
-    below `begun` have begun them. Every tenth learner has notifications off. `files` are real ones, in the storage."""
+    """Create an organization with learners. Of the first 100 users of a database, those with an id below `completed`
+    have completed the courses, and those below `begun` have begun them. Every tenth learner has notifications off.
+    `files` puts real files into the storage."""
     with transaction() as session:
         organization = make_organization(session, slug, slug.title())
         make_learners(session, organization, learners)
@@ -114,13 +115,13 @@ def make_scene(
 
 
 def as_actor(scene: Scene, user_id: int) -> Actor:
-    """This user of the organization, as one who acts."""
+    """Return this user of the organization as an actor."""
     with transaction() as session:
         return acting_user_by_id(session, scene.organization, user_id)
 
 
 def do_everything(enrolment: Enrolment) -> None:
-    """Have the learner leave a record of each kind."""
+    """Create a record of each kind for the learner."""
     upload = receive(enrolment.organization_id, "notes.txt", [b"What I did."])
     with transaction() as session:
         for activity in session.scalars(select(Activity).where(Activity.course_id == enrolment.course_id)):
@@ -137,7 +138,7 @@ def do_everything(enrolment: Enrolment) -> None:
 
 
 def recover() -> None:
-    """What beat asks for every few seconds."""
+    """Run the task that beat sends every few seconds."""
     app.tasks["recourse.recover"]()
 
 
@@ -166,7 +167,7 @@ def ledger(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
 
 
 def alerts(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
-    """State and reason of the learners' alerts, by user."""
+    """Return state and reason of the learners' alerts by user."""
     found = rows(
         "SELECT user_id, state, reason FROM notification WHERE reset_id = :id AND kind = 'course_assigned'", id=reset_id
     )
@@ -183,7 +184,7 @@ def state_of(reset_id: UUID) -> str:
 
 
 def records_of(course: Course) -> dict[str, int]:
-    """Rows by record kind."""
+    """Return the number of rows by record kind."""
     return {
         kind.kind(): ask(
             f"SELECT count(*) FROM {kind.__tablename__} JOIN enrolment USING (registration) WHERE course_id = :course",
@@ -194,7 +195,7 @@ def records_of(course: Course) -> dict[str, int]:
 
 
 def fingerprint(courses: Sequence[Course]) -> dict[str, str]:
-    """What every row about these courses, and every row about people, amounts to: one changed letter shows."""
+    """Return checksums of all rows about these courses and about people."""
     of_course = {kind.__tablename__: "registration IN (SELECT registration FROM mine)" for kind in record_kinds()}
     of_course |= {"enrolment": "id IN (SELECT id FROM mine)"}
     whole = dict.fromkeys(("organization", '"user"', "course", "activity"), "true")
@@ -213,7 +214,7 @@ def fingerprint(courses: Sequence[Course]) -> dict[str, str]:
 
 
 def fail_for(enrolment: Enrolment) -> None:
-    """Have the database refuse to give this one enrolment a new registration, until `let_all_pass`."""
+    """Make the database refuse a new registration for this enrolment, until `let_all_pass`."""
     run(
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'this learner cannot be reset'; END $$"
@@ -229,7 +230,7 @@ def let_all_pass() -> None:
 
 
 def count_new_registrations() -> None:
-    """From here on, have the database itself note each change of a registration."""
+    """From now on, record each change of a registration by a trigger."""
     run("CREATE TABLE IF NOT EXISTS new_registration (enrolment_id bigint, at timestamptz DEFAULT clock_timestamp())")
     run(
         "CREATE OR REPLACE FUNCTION note_registration() RETURNS trigger LANGUAGE plpgsql AS "
@@ -242,7 +243,7 @@ def count_new_registrations() -> None:
 
 
 def slow_down(seconds: float) -> None:
-    """Have each slice take that long, so that something can happen to it meanwhile."""
+    """Make each slice take that long, so that a test can interfere."""
     run(
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$"

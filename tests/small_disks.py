@@ -1,7 +1,7 @@
-"""Small disks that can really be full: in-memory file systems, in a mount namespace that only the test's commands see.
+"""Small disks to fill: in-memory file systems in a mount namespace that only the test's commands see.
 
-Needs no root: who is not root gets a user namespace of their own, in which they may mount. A process holds the
-namespace open, and commands are run in it by `python tests/small_disks.py PID COMMAND …`.
+Root is not needed: other users mount in a user namespace of their own. A process keeps the namespace open, and
+`python tests/small_disks.py PID COMMAND …` runs commands in it.
 """
 
 import ctypes
@@ -17,12 +17,12 @@ PROJECT = Path(__file__).parents[1]
 
 
 class SmallDisks:
-    """Disks by the empty folders that they are mounted on, with their sizes in MB."""
+    """Disks of these sizes in MB, mounted on these empty folders."""
 
     def __init__(self, sizes: Mapping[Path, int]) -> None:
-        told = [f"{folder}:{size}" for folder, size in sizes.items()]
+        mounts = [f"{folder}:{size}" for folder, size in sizes.items()]
         self._holder = subprocess.Popen(
-            [sys.executable, __file__, "hold", *told],
+            [sys.executable, __file__, "hold", *mounts],
             cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout is not None
@@ -30,11 +30,11 @@ class SmallDisks:
 
     @property
     def run_in(self) -> list[str]:
-        """What comes before a command so that it sees the disks."""
+        """Return the words before a command that make it see the disks."""
         return [sys.executable, __file__, str(self._holder.pid)]
 
     def fill(self, folder: Path) -> Path:
-        """Write until nothing more fits. Gives the file, whose deletion frees the disk again."""
+        """Write until the disk is full. Returns the file; deleting it frees the disk."""
         filler = Path(f"/proc/{self._holder.pid}/root{folder}/filler")
         with filler.open("ab", buffering=0) as file:
             for size in (1024**2, 4096, 1):
@@ -46,7 +46,7 @@ class SmallDisks:
         return filler
 
     def close(self) -> None:
-        """The disks are gone when the last command in the namespace has ended."""
+        """Unmount the disks once the last command in the namespace ends."""
         self._holder.communicate("")
 
 
@@ -55,7 +55,7 @@ def _check(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _hold(libc: ctypes.CDLL, told: list[str]) -> None:
+def _hold(libc: ctypes.CDLL, mounts: list[str]) -> None:
     uid, gid = os.getuid(), os.getgid()
     _check(libc.unshare(NEW_MOUNTS if uid == 0 else NEW_USER | NEW_MOUNTS))
     if uid != 0:
@@ -63,8 +63,8 @@ def _hold(libc: ctypes.CDLL, told: list[str]) -> None:
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
     _check(libc.mount(b"none", b"/", None, PRIVATE, None))
-    for one in told:
-        folder, size = one.rsplit(":", 1)
+    for mount in mounts:
+        folder, size = mount.rsplit(":", 1)
         _check(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={size}m,mode=0755".encode()))
     print("mounted", flush=True)  # noqa: T201 - for the test
     sys.stdin.read()
@@ -75,7 +75,7 @@ def _run(libc: ctypes.CDLL, holder: str, command: list[str]) -> None:
         namespace = os.open(f"/proc/{holder}/ns/{kind}", os.O_RDONLY)
         _check(libc.setns(namespace, 0))
         os.close(namespace)
-    os.chdir(PROJECT)  # the folder where it stands is still the one outside
+    os.chdir(PROJECT)  # the working folder is still the one outside
     os.execvp(command[0], command)
 
 

@@ -1,14 +1,14 @@
-"""Clients that send and read as slowly as they like: plain sockets, on which nothing is done by itself."""
+"""Clients that send and read as slowly as a test wants: plain sockets."""
 
 import socket
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-SMALL = 4096  # bytes that the kernel keeps for a client that does not read
+SMALL = 4096  # bytes the kernel buffers for a client that does not read
 
 
 class Line:
-    """A connection to the web app, with a request of which as much is sent as is given."""
+    """A connection to the web app, and a request that may be incomplete."""
 
     def __init__(
         self, base: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -20,12 +20,12 @@ class Line:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
         self._begun = b""
         self._socket.connect((address.hostname, address.port))
-        told = {"Host": f"{address.hostname}:{address.port}"} | dict(headers or {})
-        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+        all_headers = {"Host": f"{address.hostname}:{address.port}"} | dict(headers or {})
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in all_headers.items())]
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + body)
 
     def send(self, pieces: Iterable[bytes]) -> None:
-        """Send more of the body, until the other side wants no more."""
+        """Send more of the body, until the server closes the connection."""
         try:
             for piece in pieces:
                 self._socket.sendall(piece)
@@ -33,7 +33,7 @@ class Line:
             pass
 
     def answer(self, seconds: float = 20) -> tuple[int, str]:
-        """The status and the beginning of the answer. Raises `TimeoutError` when none comes in that time."""
+        """Return the status and the start of the answer. Raises `TimeoutError` if there is none after `seconds`."""
         self._socket.settimeout(seconds)
         got = b""
         while b"\r\n\r\n" not in got and (block := self._socket.recv(SMALL)):
@@ -42,7 +42,7 @@ class Line:
         return int(got.split(b" ", 2)[1]), got.decode("latin-1")
 
     def rest(self) -> bytes:
-        """The body of the answer, to the end of the connection."""
+        """Return the body of the answer, up to the end of the connection."""
         got = self._begun
         while block := self._socket.recv(1 << 16):
             got += block

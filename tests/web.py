@@ -1,4 +1,4 @@
-"""The web app, served by a real uvicorn on loopback, and what a program needs to talk to it."""
+"""The web app on a real uvicorn on loopback, and clients for it."""
 
 import socket
 import threading
@@ -17,12 +17,12 @@ from models.web_sessions import begin_session
 from tasks.people.tokens import create_token
 from tests.workers import until
 
-LONGEST = 30.0  # seconds that an answer may take
+LONGEST = 30.0  # seconds to wait for an answer
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The web app on a free port, in a thread of this process: it has this test's settings. Gives its base URL."""
+    """Run the web app on a free port, in a thread, with this test's settings. Yields its base URL."""
     from web.app import create_app  # imports tasks, which no test module may
     from web.shutdown import shutdown
 
@@ -47,7 +47,7 @@ def serving() -> Iterator[str]:
 
 
 def page_routes() -> set[tuple[str, str]]:
-    """Every method and path of the pages, and of what is for those who run the app."""
+    """Return the method and path of every page, health check and metric."""
     from web import health, metrics, pages
 
     return {
@@ -59,7 +59,7 @@ def page_routes() -> set[tuple[str, str]]:
 
 
 def make_user(organization_id: int, email: str, *permissions: Permission, name: str = "Kim Khan") -> User:
-    """A user with these permissions."""
+    """Create a user with these permissions."""
     with transaction() as session:
         user = User(organization_id=organization_id, email=email, name=name, permissions=[*permissions])
         session.add(user)
@@ -68,7 +68,7 @@ def make_user(organization_id: int, email: str, *permissions: Permission, name: 
 
 
 def token_for(user_id: int, *scopes: Scope) -> str:
-    """A bearer token in the user's name, with these scopes or, if none is named, with all."""
+    """Return a bearer token of the user, with these scopes or, by default, all scopes."""
     with transaction() as session:
         user = session.get_one(User, user_id)
         until_then = datetime.now(UTC) + timedelta(days=1)
@@ -77,13 +77,13 @@ def token_for(user_id: int, *scopes: Scope) -> str:
 
 
 def client_of(base: str, token: str | None = None) -> httpx.Client:
-    """A program that talks to the API, with this bearer token or none."""
+    """Return an API client with this bearer token, or without one."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=base, headers=headers, timeout=LONGEST)
 
 
 def visitor(base: str, user_id: int | None = None) -> httpx.Client:
-    """A browser without scripts, in which this user or nobody is signed in."""
+    """Return a browser without scripts, signed in as this user or as nobody."""
     client = httpx.Client(base_url=base, headers={"Sec-Fetch-Site": "same-origin"}, timeout=LONGEST)
     if user_id is not None:
         with transaction() as session:
@@ -92,5 +92,5 @@ def visitor(base: str, user_id: int | None = None) -> httpx.Client:
 
 
 def form_token(page: httpx.Response) -> str:
-    """The token that the page's forms carry."""
+    """Return the CSRF token of the page's forms."""
     return page.text.split('name="csrf" value="')[1].split('"')[0]

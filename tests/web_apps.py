@@ -1,4 +1,4 @@
-"""The real web app in a process of its own."""
+"""The real web app in its own process."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.workers import until
 
 
 class WebApp:
-    """`uvicorn web.app:app` on a free port, on the servers that this process's environment names."""
+    """`uvicorn web.app:app` on a free port, on the servers named in this process's environment."""
 
     def __init__(self, project: Path, folder: Path, **settings: object) -> None:
         port = free_port()

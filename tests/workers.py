@@ -1,4 +1,4 @@
-"""Real Celery workers, each a process group of its own that can be killed whole."""
+"""Real Celery workers, each in its own process group so that a test can kill all of it."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ import psutil
 
 QUICK = {"RECOURSE_RECOVER_EVERY_SECONDS": "0.5", "RECOURSE_RECOVER_AFTER_SECONDS": "1"}
 
-SOFT = {"REMAP_SIGTERM": "SIGQUIT"}  # as it is deployed: what is under way may end, the rest goes back to the queue
+SOFT = {"REMAP_SIGTERM": "SIGQUIT"}  # as in production: running tasks may finish, the rest returns to the queue
 
 
 class Worker:
-    """`celery -A worker worker` with two child processes, on the servers that this process's environment names."""
+    """`celery -A worker worker` with two child processes, on the servers named in this process's environment."""
 
     def __init__(
         self, project: Path, folder: Path, *, beat: bool, queues: str, environment: Mapping[str, object]
@@ -40,31 +40,31 @@ class Worker:
             )
 
     def wait_until_ready(self) -> None:
-        """Return once it takes messages."""
+        """Wait until it takes messages."""
 
         def ready() -> bool:
-            assert self.process.poll() is None, f"the worker has ended:\n{self.last_lines()}"
+            assert self.process.poll() is None, f"the worker ended:\n{self.last_lines()}"
             return b" ready." in self.log.read_bytes()
 
         until(ready, 30)
 
     def children(self) -> list[psutil.Process]:
-        """The processes that run tasks; beat is among them if it was asked for."""
+        """Return the processes that run tasks, and beat if it was requested."""
         return [child for child in psutil.Process(self.process.pid).children() if child.status() != "zombie"]
 
     def kill(self) -> None:
-        """SIGKILL to all of it, as when the machine goes."""
+        """Send SIGKILL to the whole group, as if the machine failed."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def ask_to_stop(self) -> None:
-        """Have it begin to stop, and do not wait; asking twice would make it drop what it has in hand."""
+        """Ask it to stop, once and without waiting: a second request would make it drop its tasks."""
         if not self._asked and self.process.poll() is None:
             self.process.terminate()
         self._asked = True
 
     def stop(self) -> None:
-        """Stop it as an operator would, and not so if it does not listen."""
+        """Stop it as an operator would; kill it after five seconds."""
         if self.process.poll() is not None:
             return
         self.ask_to_stop()
@@ -74,12 +74,12 @@ class Worker:
             self.kill()
 
     def last_lines(self) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
 
 
 def until(condition: Callable[[], object], limit: float = 30) -> None:
-    """Wait until it is so. Fails when it never is."""
+    """Wait until the condition holds. Fails after `limit` seconds."""
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {limit} seconds"

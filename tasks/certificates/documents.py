@@ -23,7 +23,6 @@ from models.refusals.files import StorageUnavailable
 from models.refusals.training import CertificateMissing
 from models.session import changed_rows, transaction
 from models.training import Enrolment
-from tasks.certificates.pdf import certificate_pdf
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.handler import Handler
 from tasks.outbox.waits import OVER_A_DAY
@@ -52,7 +51,7 @@ class Certificates(Handler):
             facts = facts_of(session, item.key[0])
         if facts is None:
             return Unwanted("the course was reset")
-        document = certificate_pdf(facts)
+        document = _make(facts)
         key = f"{facts.organization.id}/{secrets.token_hex(20)}"
         with transaction() as session:
             delete_later(session, key, KEPT)  # until kept, as every object; see models/files/files.py
@@ -109,4 +108,10 @@ def document_of(facts: Facts) -> bytes:
                 return b"".join(stored)
         except StorageUnavailable:
             pass
+    return _make(facts)
+
+
+def _make(facts: Facts) -> bytes:
+    from tasks.certificates.pdf import certificate_pdf  # takes 0.3 s to load, and few processes make certificates
+
     return certificate_pdf(facts)

@@ -1,4 +1,4 @@
-"""A backup taken in the middle of a reset, and brought back: with the guide's own commands."""
+"""A backup taken in the middle of a reset and restored, with the commands of the guide."""
 
 import os
 import subprocess
@@ -37,14 +37,14 @@ from tests.web import client_of, make_user, token_for, visitor
 
 
 def program(name: str, tmp_path: Path) -> str:
-    """The embedded PostgreSQL's: what is on the PATH may be of an older version."""
+    """Return the path of the embedded PostgreSQL's program; one on the PATH may be older."""
     return str(postgres_programs(place_of(tmp_path)) / name)
 
 
 def test_a_reset_goes_on_from_a_backup_that_was_taken_in_the_middle_of_it(
     database: str, post: Post, redis_server: redis.Redis, set_up: Callable[..., None], tmp_path: Path
 ) -> None:
-    # Given a reset of which half is done
+    # Given a half-finished reset
     set_up(recover_after_seconds=0.01)
     scene = make_scene(learners=20, completed=100)
     count_new_registrations()
@@ -54,7 +54,7 @@ def test_a_reset_goes_on_from_a_backup_that_was_taken_in_the_middle_of_it(
         post.deliver(letter)
     before = report_of(reset)
     assert before["progress"]["cleared"] == 10
-    # When it is backed up, goes on for a while, and then everything is lost, the broker's memory too
+    # When it is backed up, continues for a while, and then database and broker are lost
     dump = tmp_path / "recourse.dump"
     subprocess.run([program("pg_dump", tmp_path), "--format=custom", f"--file={dump}", database], check=True)
     for letter in post.take():
@@ -65,10 +65,10 @@ def test_a_reset_goes_on_from_a_backup_that_was_taken_in_the_middle_of_it(
     administration.execute("CREATE DATABASE recourse")
     administration.close()
     redis_server.flushall()
-    # … and brought back
+    # … and the backup is restored
     restored = [program("pg_restore", tmp_path), "--exit-on-error", "--no-owner", f"--dbname={database}", str(dump)]
     subprocess.run(restored, check=True, env=os.environ)
-    # Then it stands where it stood, and beat's next tick has it go on to its end
+    # Then the reset is where it was, and continues to its end with beat's next tick
     assert report_of(reset)["progress"] == before["progress"]
     recover()
     post.drain()
@@ -93,7 +93,7 @@ def test_what_a_backup_brings_back_is_undone(
     planned = scene.request(course=OTHER_COURSE, start_at=datetime.now(UTC) + timedelta(days=3))
     dump = tmp_path / "recourse.dump"
     subprocess.run([program("pg_dump", tmp_path), "--format=custom", f"--file={dump}", database], check=True)
-    # … since which a reset ran, somebody got another certificate that was ended too, and the person was erased
+    # … after which a reset ran, another certificate was issued and superseded, and the person was erased
     scene.request()
     post.drain()
     with transaction() as session:
@@ -108,7 +108,7 @@ def test_what_a_backup_brings_back_is_undone(
     newcomer = make_user(scene.organization.id, "new@acme.example")
     app.tasks["recourse.keep_journal"]()
     assert ask("SELECT count(*) FROM journal_entry") == 0
-    # When it is brought back
+    # When the backup is restored
     forget_engine()
     administration = psycopg.connect(database, dbname="postgres", autocommit=True)
     administration.execute("DROP DATABASE recourse WITH (FORCE)")
@@ -120,10 +120,10 @@ def test_what_a_backup_brings_back_is_undone(
     assert ask('SELECT name FROM "user" WHERE id = :id', id=person.id) == "Zora Quandt"
     assert records_of(scene.course)["certificate"] == 6
     assert browser.get("/my/training").status_code == 200
-    # … and the step is done that the guide tells
+    # … followed by the step from the guide
     done = CliRunner().invoke(commands, ["database", "restored"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    # Then it is as it was to be
+    # Then all of that is done again
     assert ask('SELECT name FROM "user" WHERE id = :id', id=person.id) == "Erased user"
     assert set(records_of(scene.course).values()) == {0}
     assert records_of(scene.other_course)["certificate"] == 6
@@ -136,7 +136,7 @@ def test_what_a_backup_brings_back_is_undone(
         ("waiting", "the database was restored from a backup: check that the rule is still right")
     ]
     assert str(planned) in done.output.replace("\n", "")
-    # And once more is the same as once: not even who has got the id of somebody who was erased is touched
+    # And a second run changes nothing, even for a user with the id of an erased one
     run(
         'INSERT INTO "user" (id, organization_id, email, name) OVERRIDING SYSTEM VALUE '
         "VALUES (:id, :o, :email, :email)",
@@ -166,7 +166,7 @@ def test_the_journal_waits_for_the_storage_and_forgets_what_is_older_than_any_ba
     assert ask("SELECT count(*) FROM journal_entry") == 0
     (written,) = files.glob("journal/*/*")
     assert "learner" not in written.read_text()
-    # The sweep knows that it is nobody's file
+    # The sweep does not take it for an orphan
     os.utime(written, (0, time.time() - 200 * 86400))
     assert CliRunner().invoke(commands, ["files", "sweep", "--delete"], catch_exceptions=False).exit_code == 0
     keep_journal()

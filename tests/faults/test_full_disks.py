@@ -1,4 +1,4 @@
-"""Disks that are full: each part says so, and of which one. All of it on real, small file systems."""
+"""Full disks: each part names the full one. The file systems are real and small."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ MB = 1024**2
 
 @dataclass
 class Place:
-    """A `recourse up` whose data, files and temporary files each have a small disk of their own."""
+    """A `recourse up` with separate small disks for its data, files and temporary files."""
 
     up: Up
     disks: SmallDisks
@@ -41,7 +41,7 @@ class Place:
         return browser.post("/sign-in", data=form)
 
     def hand_in(self, size: int) -> httpx.Response:
-        """A learner hands in a file of so many bytes."""
+        """Hand in a file of `size` bytes as a learner."""
         with httpx.Client(base_url=self.up.web, timeout=60) as browser:
             assert self._sign_in(browser, self.password).status_code == 303
             page = browser.get(f"/my/courses/{COURSE}").text
@@ -75,7 +75,7 @@ def place() -> Iterator[Place]:
 
 
 @pytest.mark.timeout(600)
-def test_each_part_says_that_the_disk_is_full_and_of_which_part(place: Place, subtests: pytest.Subtests) -> None:
+def test_each_part_says_which_disk_is_full(place: Place, subtests: pytest.Subtests) -> None:
     up = place.up
     with subtests.test("the storage of files"):
         filler = place.disks.fill(place.files)
@@ -100,7 +100,7 @@ def test_each_part_says_that_the_disk_is_full_and_of_which_part(place: Place, su
         filler.unlink()
     with subtests.test("the database"):
         assert place.sign_in().status_code == 303
-        for _ in range(200):  # until the pages that it has are full, too
+        for _ in range(200):  # until its existing pages are full too
             filler = place.disks.fill(place.data)
             refused = place.sign_in()
             if refused.status_code != 303:

@@ -66,7 +66,7 @@ def assert_done_once(scene: Scene, reset: UUID) -> None:
     assert ask("SELECT count(*) FROM audit WHERE action = 'reset.succeeded'") == 1
 
 
-def test_a_worker_that_is_killed_whole_is_taken_over_from(
+def test_another_worker_takes_over_when_one_is_killed(
     under_way: tuple[Scene, UUID, Worker], start_worker: Callable[..., Worker]
 ) -> None:
     scene, reset, worker = under_way
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_whole_is_taken_over_from(
     assert_done_once(scene, reset)
 
 
-def test_a_worker_that_is_stopped_ends_what_it_has_in_hand_and_leaves_the_rest_to_the_next(
+def test_a_stopping_worker_finishes_its_running_tasks_and_leaves_the_rest_to_the_next(
     start_worker: Callable[..., Worker],
 ) -> None:
     # Given a worker and its successor in the middle of a reset, both without beat: nothing is sent again
@@ -108,7 +108,7 @@ def test_a_broker_that_forgets_everything_only_costs_time(
     assert_done_once(scene, reset)
 
 
-def test_a_child_process_that_is_killed_gives_its_slice_back(start_worker: Callable[..., Worker]) -> None:
+def test_a_killed_child_process_returns_its_slice(start_worker: Callable[..., Worker]) -> None:
     # Given a worker without beat, so that nothing but the message itself can bring the slice back
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
     slow_down(0.1)
@@ -227,7 +227,7 @@ def test_a_ledger_whose_connection_is_cut_again_and_again_is_not_given_up(
     assert report_of(reset)["progress"]["cleared"] == 3
 
 
-def test_a_slice_that_is_taken_from_a_worker_leaves_no_result_that_says_retry(
+def test_a_slice_taken_from_a_worker_leaves_no_retry_result(
     start_worker: Callable[..., Worker], redis_server: redis.Redis
 ) -> None:
     # Given a worker in the middle of slices whose results nobody wants

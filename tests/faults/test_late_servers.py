@@ -1,4 +1,4 @@
-"""Processes that start before their servers do."""
+"""Processes that start before their servers."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from tests.workers import Worker, until
 A_RESET = """
 import os
 own = dict(os.environ)
-import tests  # which takes what is set for this installation out
+import tests  # removes the settings from the environment
 os.environ |= own
 from tasks.app import app
 from tests.scenes import make_scene
@@ -30,7 +30,7 @@ print(app.AsyncResult(str(scene.request())).get(timeout=30)["state"])
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    # Not pytest's tmp_path: root's is closed to the user whom the servers run as.
+    # Not pytest's tmp_path: the servers of root run as another user, who may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
     yield folder / "home"
@@ -40,7 +40,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def stopped(home: Path, monkeypatch: pytest.MonkeyPatch) -> LocalUrls:
-    """Servers that have run, with a migrated database without Celery's tables, and do not run now."""
+    """Stopped servers with a migrated database."""
     with LocalServers(home) as servers:
         urls = servers.start()
         monkeypatch.setenv("RECOURSE_DATABASE_URL", urls.database)
@@ -56,7 +56,7 @@ def recourse(*words: str) -> str:
 
 
 def said(log: Path, event: str) -> list[str]:
-    """Which servers the process has said this of."""
+    """Return the servers for which the process logged this event."""
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith('{"')]
     return [line["server"] for line in lines if line["event"] == event]
 
@@ -64,22 +64,22 @@ def said(log: Path, event: str) -> list[str]:
 def test_a_worker_and_its_clock_wait_for_both_servers_and_work_when_they_come(
     stopped: LocalUrls, home: Path, tmp_path: Path
 ) -> None:
-    # Given a worker with its clock that was started while neither server ran
+    # Given a worker with beat, started while neither server runs
     worker = Worker(PROJECT, tmp_path / "worker", beat=True, queues="interactive,bulk,notify", environment={})
     postgres, redis = LocalServers(home, redis=False), LocalServers(home, postgres=False)
     try:
         until(lambda: said(worker.log, "server_awaited"), 30)
-        time.sleep(8)  # longer than it once took to give up
+        time.sleep(8)  # it once gave up sooner than this
         assert worker.process.poll() is None, worker.last_lines()
-        # Then it has said once for what it waits
+        # Then it has logged once what it waits for
         assert said(worker.log, "server_awaited") == ["PostgreSQL"]
-        # When the one comes, it says so, and waits for the other
+        # When the first one starts, it logs that and waits for the other
         postgres.start()
         until(lambda: said(worker.log, "server_awaited") == ["PostgreSQL", "broker"], 30)
         assert said(worker.log, "server_answers") == ["PostgreSQL"]
         time.sleep(3)
         assert worker.process.poll() is None, worker.last_lines()
-        # … and works when both are there
+        # … and works once both run
         redis.start()
         worker.wait_until_ready()
         assert said(worker.log, "server_awaited") == said(worker.log, "server_answers") == ["PostgreSQL", "broker"]

@@ -241,7 +241,7 @@ def test_at_no_moment_of_a_reset_does_the_fate_of_a_message_matter(
     assert moment >= LEARNERS + 3, "the coordinator, each slice, the coordinator again, and the alerts"
 
 
-def test_what_lies_for_a_moment_only_is_not_sent_again(post: Post, set_up: Callable[..., None]) -> None:
+def test_work_queued_a_moment_ago_is_not_sent_again(post: Post, set_up: Callable[..., None]) -> None:
     # Given a reset whose slices are in the queue, behind the work of others
     set_up(recover_after_seconds=30)
     new = make_scene(learners=3, completed=100)
@@ -258,9 +258,7 @@ def test_what_lies_for_a_moment_only_is_not_sent_again(post: Post, set_up: Calla
     assert post.take() == []
 
 
-def test_work_that_is_lost_again_and_again_is_sent_again_ever_more_rarely(
-    post: Post, set_up: Callable[..., None]
-) -> None:
+def test_work_that_keeps_getting_lost_is_sent_less_and_less_often(post: Post, set_up: Callable[..., None]) -> None:
     set_up(recover_after_seconds=0.1)
     scene = make_scene(learners=1, completed=100)
     scene.request()
@@ -333,7 +331,7 @@ def test_a_day_without_a_worker_leaves_a_bounded_number_of_messages(
     assert len(rows("SELECT DISTINCT user_id FROM notification WHERE kind = 'course_assigned'")) == 90
 
 
-def test_what_is_lost_is_sent_again_soon_however_often_it_was_lost_before(post: Post) -> None:
+def test_lost_work_is_sent_again_soon_however_often_it_was_lost_before(post: Post) -> None:
     # Given a reset whose message has waited for hours behind others, and was sent again some times
     scene = make_scene(learners=3, completed=100)
     reset = scene.request()
@@ -357,9 +355,7 @@ def test_what_is_lost_is_sent_again_soon_however_often_it_was_lost_before(post: 
     assert ask("SELECT sent_in_vain FROM reset") == 0
 
 
-def test_a_message_of_alerts_that_nobody_read_in_time_is_dropped_unread_and_does_no_harm(
-    post: Post, start_worker: Callable[..., Worker]
-) -> None:
+def test_an_expired_notify_message_is_dropped_without_harm(post: Post, start_worker: Callable[..., Worker]) -> None:
     scene = make_scene(learners=3, completed=100)
     reset = scene.request()
     letters = post.take()

@@ -1,4 +1,4 @@
-"""E-mails through a mail server that drops, defers and rejects, by workers that are killed."""
+"""E-mails through a mail server that drops, defers and rejects, from workers that get killed."""
 
 import random
 import time
@@ -25,8 +25,8 @@ def mail_server() -> Iterator[LoopbackMailServer]:
 
 
 class Nasty:
-    """Rejects each 100th address, defers one in ten tries, drops one connection in fifty, before or after it takes the
-    e-mail, and notes where it took one and could not say so."""
+    """Rejects every 100th address, defers one try in ten, and drops one connection in fifty before or after accepting
+    the e-mail. Counts the e-mails it accepted without confirming."""
 
     def __init__(self) -> None:
         self._chance = random.Random(20261124)
@@ -59,7 +59,7 @@ def through_the_night(
     learners: int,
     kills: int,
 ) -> tuple[Scene, UUID, Nasty, float]:
-    """Reset a course and send its e-mails, with so many kills of the worker, spread over the sending."""
+    """Reset a course and send its e-mails, killing the worker `kills` times meanwhile."""
     nasty = Nasty()
     server.handler.on_recipient, server.handler.on_message = nasty.on_recipient, nasty.on_message
     set_up(
@@ -81,7 +81,7 @@ def through_the_night(
         worker = start_worker()
 
     def all_settled() -> bool:
-        # The waits of minutes and hours are cut short; all else is as it is.
+        # Only the waits of minutes and hours are cut short.
         run(
             "UPDATE mail SET next_try_at = now() WHERE state = 'pending' AND attempts > 0 "
             "AND (begun_at IS NULL OR begun_at < now() - interval '3 s')"
@@ -97,7 +97,7 @@ def open_mails() -> int:
 
 
 def assert_each_got_one(server: LoopbackMailServer, scene: Scene, reset: UUID, nasty: Nasty, kills: int) -> str:
-    """Each deliverable address got one message; a repeat has the same Message-ID, and is known to be possible."""
+    """Each deliverable address got one message; a repeat has the same Message-ID and is reported as possible."""
     wanted = {user.email for user in scene.users()} | {"admin@acme.example"}
     got = Counter(one.to for one in server.delivered)
     assert set(got) == {to for to in wanted if not nasty.rejects(to)}
@@ -134,7 +134,7 @@ def test_each_address_gets_one_message_whatever_the_server_does_and_whoever_is_k
 
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
-def test_ten_thousand_addresses_get_one_message_each_in_spite_of_five_kills(
+def test_ten_thousand_addresses_get_one_message_each_despite_five_kills(
     mail_server: LoopbackMailServer,
     start_worker: Callable[..., Worker],
     set_up: Callable[..., None],

@@ -1,4 +1,4 @@
-"""Mail server, storage and webhook receivers that hang, all at once: what has nothing to do with them goes on."""
+"""Mail server, storage and webhook receivers that all hang: everything else goes on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ def hung() -> Iterator[Hung]:
         yield server
 
 
-def test_alerts_and_a_healthy_receiver_wait_for_none_of_what_hangs(
+def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     hung: Hung, start_worker: Callable[..., Worker], set_up: SetUp
 ) -> None:
-    # Given a storage, a mail server and a receiver that take connections and never answer, and work for each of them
+    # Given a storage, a mail server and a receiver that accept connections and never answer, and work for each
     set_up(
         webhook_allow_private=True,
         smtp_host="127.0.0.1",
@@ -56,9 +56,9 @@ def test_alerts_and_a_healthy_receiver_wait_for_none_of_what_hangs(
     stuck = busy.request(busy.preview(course="DATA-202"))
     until(lambda: report_of(stuck)["state"] == "succeeded")
     until(lambda: hung.connections > 6)
-    time.sleep(12)  # whatever hangs now has hung for longer than a message about an outbox lives
+    time.sleep(12)  # longer than a message about an outbox is valid
 
-    # When another organization resets a course, and has a receiver that is well
+    # When another organization with a healthy receiver resets a course
     with Receiver() as receiver:
         with transaction() as session:
             open_endpoint(

@@ -1,4 +1,4 @@
-"""A large reset through a night in which all that can be killed is killed again and again: `make soak`."""
+"""A large reset while every process is killed again and again: `make soak`."""
 
 import random
 import time
@@ -27,7 +27,7 @@ MOST_BLOWS = 40
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_forty_thousand_learners_are_reset_once_each_whatever_is_killed(
+def test_forty_thousand_learners_are_each_reset_once_whatever_is_killed(
     start_worker: Callable[..., Worker], redis_server: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(20261123)

@@ -9,6 +9,7 @@ from models.refusals import every_refusal
 from models.refusals.base import Refused
 from models.refusals.resets import AlreadySettled, NotAssigned
 from models.refusals.rules import RecurrenceInvalid
+from tasks.imports.oulad import MalformedFile
 
 SAMPLES: dict[str, object] = {
     "code": "FIRE-101",
@@ -45,8 +46,13 @@ SAMPLES: dict[str, object] = {
     "removed": {"completion": 1},
     "alerts": 1,
     "about": False,
+    "file": "AAA.csv",
+    "problem": "this is no number",
+    "line": 7,
+    "column": "score",
 }
 KINDS = every_refusal()
+assert MalformedFile in KINDS  # the only one outside of models/refusals
 STEPS = {
     "ask",
     "assign",

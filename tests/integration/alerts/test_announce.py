@@ -18,7 +18,7 @@ def channel() -> Iterator[Receiver]:
         yield receiver
 
 
-def test_a_channel_is_told_what_came_of_a_reset_and_nothing_of_anyone(
+def test_a_channel_gets_the_result_of_a_reset_and_no_names(
     database: str, post: Post, set_up: SetUp, channel: Receiver
 ) -> None:
     set_up(announce_urls=json.dumps([f"json://127.0.0.1:{channel.port}/hook"]))

@@ -1,4 +1,4 @@
-"""E-mails: what they say and to whom, and what becomes of them with a mail server that is not always well."""
+"""E-mails: their content, their recipients, and a mail server with faults."""
 
 import ssl
 import time
@@ -41,7 +41,7 @@ def mail_server() -> Iterator[LoopbackMailServer]:
 
 @pytest.fixture
 def by_mail(database: str, mail_server: LoopbackMailServer, set_up: SetUp) -> LoopbackMailServer:
-    """The settings name the mail server; e-mails gather nothing, so that what is written is due at once."""
+    """The mail server of the settings. E-mails are not gathered, so they are due at once."""
     set_up(
         smtp_host="127.0.0.1",
         smtp_port=mail_server.port,
@@ -56,14 +56,14 @@ def by_mail(database: str, mail_server: LoopbackMailServer, set_up: SetUp) -> Lo
 
 
 def reset_all(scene: Scene, post: Post, **options: object) -> UUID:
-    """Reset the course, and deliver every message, the e-mails' too."""
+    """Reset the course and deliver all messages, including those for e-mails."""
     reset = scene.request(scene.preview(**options))
     post.drain()
     return reset
 
 
 def until_there_is(post: Post, task: str) -> list[Letter]:
-    """Deliver messages until one of this task waits. Gives all that wait then."""
+    """Deliver messages until one of this task waits. Returns all waiting messages."""
     letters = post.take()
     while task not in {letter.task for letter in letters}:
         assert letters
@@ -79,7 +79,7 @@ def figures(reset: UUID) -> MailFigures:
 
 
 def later() -> None:
-    """Let enough time go by for every e-mail's next try."""
+    """Make every e-mail's next try due."""
     run("UPDATE mail SET next_try_at = now() WHERE state = 'pending'")
 
 
@@ -90,7 +90,7 @@ def address(number: int) -> str:
 def test_each_learner_who_was_cleared_gets_one_email_and_the_requester_a_digest(
     by_mail: LoopbackMailServer, post: Post
 ) -> None:
-    # Given twelve learners who have completed the course, the tenth with notifications off
+    # Given twelve learners who completed the course, the tenth with notifications off
     scene = make_scene(completed=100)
     reset = reset_all(scene, post)
     assert sorted(one.to for one in by_mail.delivered) == sorted(
@@ -98,7 +98,7 @@ def test_each_learner_who_was_cleared_gets_one_email_and_the_requester_a_digest(
     )
     assert figures(reset) == MailFigures(0, 0, 12, 0, 0, 0)
     assert by_mail.handler.connections == 1
-    # However often it is tried again, what is sent is not sent again
+    # However often this runs, no e-mail is sent twice
     recover()
     post.drain()
     assert work(Mails) == 0
@@ -148,7 +148,7 @@ def test_an_email_can_be_ended_with_one_click(by_mail: LoopbackMailServer, post:
     assert unsubscribing(link.rpartition("/")[2] + "x") is None
 
 
-def test_the_digest_says_what_came_of_the_reset_and_comes_once(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_the_digest_has_the_result_and_comes_once(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=3, completed=100)
     fail_for(scene.enrolments()[0])
     reset = reset_all(scene, post)
@@ -185,7 +185,7 @@ def test_several_courses_reset_within_a_minute_make_one_email(
         assert "Data protection (DATA-202)" in sent.part("plain")
         assert "Fire safety (FIRE-101)" in sent.part("plain")
     assert [figures(reset).sent for reset in resets] == [3, 3], "two learners' and a digest"
-    # A course that is reset after that makes another
+    # A reset after that makes another e-mail
     run("UPDATE enrolment SET state = 'in_progress', progress = 1")
     scene.request()
     post.drain()
@@ -211,10 +211,10 @@ def test_several_courses_reset_within_a_minute_make_one_email(
         ),
     ],
 )
-def test_an_email_that_is_not_apt_any_more_is_not_sent_and_says_why(
+def test_an_outdated_email_is_not_sent_and_has_a_reason(
     by_mail: LoopbackMailServer, post: Post, set_up: SetUp, change: str, reason: str
 ) -> None:
-    # Given a change after the alert was in the inbox, and before the e-mail was sent
+    # Given a change between the alert in the inbox and its e-mail
     set_up(mail_gather_seconds=60)
     scene = make_scene(learners=2, completed=100)
     user, other = scene.users()
@@ -248,8 +248,8 @@ def test_a_wish_for_one_course_is_for_that_course_alone(by_mail: LoopbackMailSer
     assert ask("SELECT count(*) FROM alert_preference") == 1
 
 
-def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post) -> None:
-    # Given a server that knows one address no more, and has no time for another at first
+def test_temporary_and_permanent_failures_are_distinguished(by_mail: LoopbackMailServer, post: Post) -> None:
+    # Given a server that rejects one address and defers another
     answers = {address(1): "550 5.1.1 no such user here", address(2): "451 4.7.1 greylisted, come back later"}
     by_mail.handler.on_recipient = lambda to: answers.get(to, "250 OK")
     scene = make_scene(learners=4, completed=100)
@@ -260,11 +260,11 @@ def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post)
         ("pending", 1, None, "451 4.7.1 greylisted, come back later"),
     ]
     assert figures(reset) == MailFigures(pending=1, retried=1, sent=3, suppressed=0, failed=1, maybe_repeated=0)
-    # None of it is the reset's matter
+    # The reset is not affected
     assert report_of(reset)["state"] == "succeeded"
     assert report_of(reset)["done"]
     assert report_of(reset)["notified"] == 4
-    # It is tried again in a minute, and not before
+    # The next try is in a minute, and not before
     assert 55 < ask("SELECT extract(epoch FROM next_try_at - now()) FROM mail WHERE state = 'pending'") <= 60
     assert work(Mails) == 0
     del answers[address(2)]
@@ -274,7 +274,7 @@ def test_later_and_never_are_told_apart(by_mail: LoopbackMailServer, post: Post)
     assert by_mail.handler.seen[address(1)] == 1, "never is never"
 
 
-def test_tries_are_spread_over_a_day_and_then_it_is_given_up(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_tries_are_spread_over_a_day_and_then_end(by_mail: LoopbackMailServer, post: Post) -> None:
     assert timedelta(days=1) < timedelta(seconds=sum(WAITS)) < timedelta(days=1.1)
     by_mail.handler.on_message = lambda to: "452 4.2.2 mailbox full" if to == address(1) else "250 OK"
     scene = make_scene(learners=1, completed=100)
@@ -310,9 +310,7 @@ def test_a_connection_that_drops_costs_the_one_email_a_minute(by_mail: LoopbackM
     assert figures(reset).maybe_repeated == 0, "nothing had been handed over when it dropped"
 
 
-def test_what_the_server_took_without_saying_so_comes_again_with_the_same_id_and_is_counted(
-    by_mail: LoopbackMailServer, post: Post
-) -> None:
+def test_an_unconfirmed_email_is_repeated_with_the_same_id_and_counted(by_mail: LoopbackMailServer, post: Post) -> None:
     by_mail.handler.on_message = lambda to: TAKE_AND_DROP if len(by_mail.to(to)) == 0 else "250 OK"
     scene = make_scene(learners=1, completed=100)
     reset = reset_all(scene, post)
@@ -347,7 +345,7 @@ def test_a_worker_killed_between_the_servers_ok_and_the_commit_repeats_with_the_
 
 
 def test_an_answer_that_comes_too_late_changes_nothing(by_mail: LoopbackMailServer, post: Post) -> None:
-    # Given an e-mail that another process has begun anew since
+    # Given an e-mail that another process has taken since
     scene = make_scene(learners=1, completed=100)
     scene.request()
     until_there_is(post, "recourse.work_outboxes")
@@ -360,7 +358,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(by_mail: LoopbackMailServ
     assert rows("SELECT state, attempts FROM mail WHERE id = :id", id=first.key[0]) == [("pending", 2)]
 
 
-def test_a_server_that_is_away_is_held_against_no_email(by_mail: LoopbackMailServer, post: Post, set_up: SetUp) -> None:
+def test_an_unreachable_server_counts_against_no_email(by_mail: LoopbackMailServer, post: Post, set_up: SetUp) -> None:
     set_up(smtp_port=9)
     scene = make_scene(learners=2, completed=100)
     reset = reset_all(scene, post)
@@ -372,7 +370,7 @@ def test_a_server_that_is_away_is_held_against_no_email(by_mail: LoopbackMailSer
     assert figures(reset).sent == 3
 
 
-def test_a_sender_that_is_refused_fails_nobody_for_good(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_a_refused_sender_fails_no_email_for_good(by_mail: LoopbackMailServer, post: Post) -> None:
     by_mail.handler.on_sender = lambda _: "550 5.7.60 not allowed to send as this sender"
     scene = make_scene(learners=1, completed=100)
     reset = reset_all(scene, post)
@@ -401,7 +399,7 @@ def test_only_one_process_sends_at_a_time(by_mail: LoopbackMailServer, post: Pos
     scene.request()
     post.drain()
     assert by_mail.delivered == []
-    # It takes over when the other has not said for a while that it is there
+    # It takes over when the other has given no sign of life for a while
     run("UPDATE lease SET until = now() - interval '1 ms'")
     recover()
     post.drain()
@@ -411,7 +409,7 @@ def test_only_one_process_sends_at_a_time(by_mail: LoopbackMailServer, post: Pos
     assert ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
-def test_without_a_mail_server_there_is_the_inbox_and_no_email(post: Post) -> None:
+def test_without_a_mail_server_alerts_only_reach_the_inbox(post: Post) -> None:
     scene = make_scene(learners=2, completed=100)
     reset = reset_all(scene, post)
     assert report_of(reset)["notified"] == 2
@@ -451,7 +449,7 @@ def test_names_and_titles_cannot_add_headers(by_mail: LoopbackMailServer, post: 
     assert sent.message["Subject"] == "Fire Bcc: all@acme.example is assigned to you again"
 
 
-def test_what_a_retraining_rule_has_to_say_reaches_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
+def test_warnings_of_a_retraining_rule_reach_inbox_and_email(by_mail: LoopbackMailServer, post: Post) -> None:
     scene = make_scene(learners=1)
     [user] = scene.users()
     yearly = CALENDAR | {"starts": "2020-03-01T23:30", "time_zone": "UTC", "warn_days": 14}
@@ -489,7 +487,7 @@ def test_a_connection_is_encrypted_and_signed_in_and_the_certificate_is_checked(
             mail_gather_seconds=0,
         )
         scene = make_scene(learners=1, completed=100)
-        # A certificate that nobody vouches for is not taken
+        # A certificate from an unknown authority is refused
         reset = reset_all(scene, post)
         assert server.delivered == []
         assert figures(reset).pending == 2
@@ -497,7 +495,7 @@ def test_a_connection_is_encrypted_and_signed_in_and_the_certificate_is_checked(
         recover()
         post.drain()
         assert [(one.encrypted, one.user) for one in server.delivered] == [(True, "recourse")] * 2
-        # And a wrong password is held against no e-mail
+        # And a wrong password counts against no e-mail
         set_up(smtp_password="open barley")
         again = reset_all(scene, post, course=OTHER_COURSE)
         assert rows("SELECT state, attempts FROM mail WHERE state = 'pending'") == [("pending", 0)] * 2

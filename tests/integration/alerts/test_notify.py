@@ -1,4 +1,4 @@
-"""The alerts: whether they are still wanted is asked when they are sent."""
+"""Alerts: the check whether they are still wanted comes when they are sent."""
 
 import threading
 
@@ -13,7 +13,7 @@ from tests.scenes import Scene, alerts, ask, make_scene, recover, report_of, row
 
 @pytest.fixture
 def waiting(post: Post) -> tuple[Scene, Letter]:
-    """A reset that is settled, with five alerts in the outbox, and the message to send them."""
+    """A settled reset with five alerts in the outbox, and the message that sends them."""
     scene = make_scene(learners=5, completed=100)
     scene.request()
     while (letters := post.take())[0].task != "recourse.notify":
@@ -33,10 +33,10 @@ def waiting(post: Post) -> tuple[Scene, Letter]:
         ("UPDATE enrolment SET unassigned_at = now() WHERE user_id = :id", "the course is no longer assigned"),
     ],
 )
-def test_an_alert_that_is_not_apt_any_more_is_not_sent_and_says_why(
+def test_an_outdated_alert_is_not_sent_and_has_a_reason(
     post: Post, waiting: tuple[Scene, Letter], change: str, reason: str
 ) -> None:
-    # Given a change after the learner was cleared, and before the alert was sent
+    # Given a change between clearing the learner and sending the alert
     scene, letter = waiting
     user = scene.users()[0]
     run(change, id=user.id)
@@ -60,7 +60,7 @@ def test_an_alert_is_sent_once_however_often_the_message_comes(post: Post, waiti
 def test_two_workers_share_the_outbox_and_send_each_alert_once(
     waiting: tuple[Scene, Letter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a worker that has taken two alerts and is not done with them
+    # Given a worker that has taken two alerts and not finished them
     monkeypatch.setattr("tasks.alerts.notify.BATCH", 2)
     reset = ask("SELECT id FROM reset")
     run("CREATE TABLE sending (id bigint, at timestamptz DEFAULT clock_timestamp())")
@@ -119,7 +119,7 @@ def test_an_alert_that_cannot_be_sent_does_not_change_the_reset(post: Post, wait
 
 
 def test_the_outbox_holds_no_alert_of_a_learner_who_was_not_cleared(post: Post) -> None:
-    # Given a slice that fails after its alerts were written
+    # Given a slice that fails after writing its alerts
     scene = make_scene(learners=1, completed=100)
     scene.request()
     post.deliver(post.take()[0])

@@ -1,4 +1,4 @@
-"""Certificates: made when a course is completed, and superseded by a reset without a word about whose they were."""
+"""Certificates: issued on completion, and superseded by a reset without revealing their holder."""
 
 import io
 import re
@@ -39,7 +39,7 @@ def scene(database: str, set_up: SetUp) -> Scene:
 
 
 def finish(enrolment: Enrolment) -> str:
-    """Have the learner complete the course. Gives the certificate's serial."""
+    """Complete the course as the learner. Returns the certificate's serial."""
     with transaction() as session:
         complete(session, enrolment.registration)
     return str(ask("SELECT serial FROM certificate WHERE registration = :id", id=enrolment.registration))
@@ -75,13 +75,13 @@ def test_a_completed_course_makes_a_certificate_with_a_code_that_leads_to_its_pa
     for words in ("Certificate", "This is to certify that", name, "Fire safety", "Acme", f"Serial {serial}", link):
         assert words in said, words
     assert _drawn_code(document) == [list(row) for row in segno.make(link, error="m").matrix_iter(border=0)]
-    # Once it is made, there is nothing more to do
+    # After that nothing is due
     assert work_off(post) == []
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
 def _drawn_code(document: bytes) -> list[list[int]]:
-    """The modules of the QR code that is drawn on the page."""
+    """Return the modules of the QR code on the page."""
     content = PdfReader(io.BytesIO(document)).pages[0].get_contents()
     assert content is not None
     found = [
@@ -98,7 +98,7 @@ def _drawn_code(document: bytes) -> list[list[int]]:
     return modules
 
 
-def test_whoever_has_the_serial_sees_that_it_holds(scene: Scene, served: str) -> None:
+def test_anyone_with_the_serial_can_verify_a_certificate(scene: Scene, served: str) -> None:
     serial = finish(scene.enrolments()[0])
     for typed in (serial, serial.lower(), f" {serial} "):
         seen = visitor(served).get(f"/verify/{typed}")
@@ -118,7 +118,7 @@ def as_people_type(serial: str) -> list[str]:
         f" {serial[:11]}\N{ZERO WIDTH SPACE}{serial[11:]}. ",
         serial.replace("L", "1"),
         serial.lower().replace("l", "I"),
-        "".join(chr(ord(letter) + 0xFEE0) for letter in plain),  # full width, as some keyboards write
+        "".join(chr(ord(letter) + 0xFEE0) for letter in plain),  # full-width letters, as some keyboards produce
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_serial_that_came_from_another_system_is_found_as_it_is(scene: Scene, 
         assert "This certificate is valid" in visitor(served).get(f"/verify/{serial.lower()}").text
 
 
-def test_who_has_no_link_types_the_serial_into_a_form(scene: Scene, served: str) -> None:
+def test_a_serial_can_be_typed_into_a_form(scene: Scene, served: str) -> None:
     serial = finish(scene.enrolments()[0])
     anybody = visitor(served)
     for address in ("/verify", "/verify?serial=%20"):
@@ -162,9 +162,7 @@ def test_who_has_no_link_types_the_serial_into_a_form(scene: Scene, served: str)
     assert (again.status_code, '<form action="/verify"' in again.text) == (404, True)
 
 
-def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_when(
-    scene: Scene, served: str, post: Post
-) -> None:
+def test_after_a_reset_a_certificate_is_superseded_without_name_or_date(scene: Scene, served: str, post: Post) -> None:
     mine = scene.enrolments()[0]
     serial = finish(mine)
     work_off(post)
@@ -179,7 +177,7 @@ def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_
     assert stored() == [], "the document is gone"
     assert rows("SELECT * FROM superseded_serial") == [(ask("SELECT sha256(:serial)", serial=serial.encode()),)]
     assert download(served, mine.user_id).status_code == 404
-    # Completing it again issues a new one, and the old one stays superseded
+    # A new completion issues a new one, and the old one stays superseded
     again = finish(scene.enrolments()[0])
     assert again != serial
     assert "This certificate is valid" in visitor(served).get(f"/verify/{again}").text
@@ -191,7 +189,7 @@ def test_after_a_reset_it_is_superseded_and_nothing_tells_whose_it_was_or_since_
         assert "This certificate is superseded" in visitor(served).get(f"/verify/{ended}").text
 
 
-def test_a_serial_that_was_never_issued_is_none(served: str) -> None:
+def test_an_unknown_serial_is_not_found(served: str) -> None:
     seen = visitor(served).get("/verify/<script>alert(1)<%2Fscript>")
     assert seen.status_code == 404
     assert "Certificate not found" in seen.text or "nothing at this address" in seen.text
@@ -205,7 +203,7 @@ def test_a_learner_downloads_their_own_and_no_others(scene: Scene, served: str, 
     mine, other = scene.enrolments()
     finish(mine)
     elsewhere = make_scene("globex", learners=1, completed=0, begun=0)
-    before = download(served, mine.user_id)  # it need not have been made yet
+    before = download(served, mine.user_id)  # it may not exist in the storage yet
     work_off(post)
     got = download(served, mine.user_id)
     assert got.status_code == 200
@@ -225,7 +223,7 @@ def test_a_course_without_certificates_issues_none(database: str, post: Post) ->
     assert stored() == []
 
 
-def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
+def test_certificates_can_be_downloaded_while_the_storage_is_unreachable(
     scene: Scene, served: str, post: Post, set_up: SetUp
 ) -> None:
     mine = scene.enrolments()[0]
@@ -244,7 +242,7 @@ def test_a_storage_that_is_away_keeps_nobody_from_their_certificate(
 
 
 class Slice:
-    """The clearing of the course's learners, up to where its transaction has read which objects go. `go_on` ends it."""
+    """Clear the course's learners, pausing once the transaction has read which objects to delete. `go_on` ends it."""
 
     def __init__(self, scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
         self._read, self._may_go_on = threading.Event(), threading.Event()
@@ -269,7 +267,7 @@ class Slice:
 
 
 def everything_is_cleared_away(post: Post) -> None:
-    """Once all that is due or will be is worked off, no object is left, nor a row of one."""
+    """After all due work, neither an object nor its row is left."""
     for _ in range(2):
         run("UPDATE file_deletion SET next_try_at = now()")
         work(Deletions)
@@ -279,7 +277,7 @@ def everything_is_cleared_away(post: Post) -> None:
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_a_document_that_is_stored_before_its_slice_begins_goes_with_it(scene: Scene, post: Post) -> None:
+def test_a_document_stored_before_its_slice_is_deleted_with_it(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     work(Certificates)
     assert len(stored()) == 1
@@ -288,25 +286,25 @@ def test_a_document_that_is_stored_before_its_slice_begins_goes_with_it(scene: S
     everything_is_cleared_away(post)
 
 
-def test_a_document_that_is_stored_between_a_slices_look_and_its_deleting_does_not_stay(
+def test_a_document_stored_while_its_slice_runs_is_deleted(
     scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a slice that has looked which objects go, and found none
+    # Given a slice that has looked for objects to delete and found none
     finish(scene.enrolments()[0])
     item = take_one(Certificates)
     piece = Slice(scene, post, monkeypatch)
-    # When the document is stored, and is to become the certificate's
+    # When the document is stored and is about to be recorded
     answer = Certificates().attempt(item)
     keeping = threading.Thread(target=settle, args=(Certificates, item, answer))
     keeping.start()
     until(lambda: ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1)
-    # Then that waits for the slice, and comes to nothing
+    # Then that waits for the slice, and is discarded
     piece.go_on()
     keeping.join(20)
     everything_is_cleared_away(post)
 
 
-def test_a_document_that_comes_after_its_slice_does_not_stay(scene: Scene, post: Post) -> None:
+def test_a_document_stored_after_its_slice_is_deleted(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     item = take_one(Certificates)
     answer = Certificates().attempt(item)
@@ -317,15 +315,15 @@ def test_a_document_that_comes_after_its_slice_does_not_stay(scene: Scene, post:
     everything_is_cleared_away(post)
 
 
-def test_a_document_whose_maker_dies_before_it_is_kept_does_not_stay(scene: Scene, post: Post) -> None:
-    # Given one that was stored by a process that died then, and one that the next try has made
+def test_a_document_whose_process_dies_before_recording_it_is_deleted(scene: Scene, post: Post) -> None:
+    # Given a document stored by a process that died, and one from the next try
     finish(scene.enrolments()[0])
     assert isinstance(Certificates().attempt(take_one(Certificates)), Stored)
     run("UPDATE certificate SET pdf_due_at = now()")
     work(Certificates)
     kept = ask("SELECT pdf_key FROM certificate")
     assert len(stored()) == 2
-    # Then the first goes after its hour, with or without a reset
+    # Then the first is deleted after an hour, with or without a reset
     run("UPDATE file_deletion SET next_try_at = now()")
     work(Deletions)
     assert stored() == [kept]
@@ -334,7 +332,7 @@ def test_a_document_whose_maker_dies_before_it_is_kept_does_not_stay(scene: Scen
     everything_is_cleared_away(post)
 
 
-def test_of_two_documents_made_at_once_one_is_kept(scene: Scene, post: Post) -> None:
+def test_one_of_two_concurrent_documents_is_kept(scene: Scene, post: Post) -> None:
     finish(scene.enrolments()[0])
     slow = take_one(Certificates)
     late = Certificates().attempt(slow)
@@ -345,10 +343,10 @@ def test_of_two_documents_made_at_once_one_is_kept(scene: Scene, post: Post) -> 
     assert stored() == [ask("SELECT pdf_key FROM certificate")]
 
 
-def test_a_document_that_reaches_the_storage_after_its_hour_does_not_stay(
+def test_a_document_that_reaches_the_storage_after_an_hour_is_deleted(
     scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a storage that takes so long that the object is deleted before it is there
+    # Given a storage so slow that the deletion comes before the object
     finish(scene.enrolments()[0])
     write = storage.write
 
@@ -427,7 +425,7 @@ def test_names_and_titles_of_any_length_and_script_stay_on_the_page(scene: Scene
 
 
 def _lowest_of_title(document: bytes) -> float:
-    """How high above the foot of the page the lowest bold line is, as a share of its height."""
+    """Return the height of the lowest bold line above the foot of the page, as a share of the page."""
     page = PdfReader(io.BytesIO(document)).pages[0]
     heights: list[float] = []
 

@@ -1,4 +1,4 @@
-"""Learners' files: streamed in within limits, seen by whom they concern, and gone with a reset."""
+"""Learners' files: streamed within limits, private, and deleted by a reset."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def s3_server() -> Iterator[ThreadedMotoServer]:
 
 @pytest.fixture
 def s3(s3_server: ThreadedMotoServer, database: str, set_up: Callable[..., None]) -> str:
-    """The settings point at a bucket of an S3 server; gives the server's address."""
+    """Point the settings at a bucket of an S3 server. Returns the server's address."""
     host, port = s3_server.get_host_and_port()
     address = f"http://{host}:{port}"
     with suppress(Exception):
@@ -83,7 +83,7 @@ def upload(scene: Scene, name: str = "report.pdf", content: bytes = PDF) -> Uplo
 def hand_in(
     scene: Scene, enrolment: Enrolment, name: str = "report.pdf", content: bytes = PDF, course: Course | None = None
 ) -> StoredFile:
-    """As the page of a learner does it: the upload first, and then the submission with it."""
+    """Upload a file and submit it, as a learner's page does."""
     sent = upload(scene, name, content)
     with transaction() as session:
         row = submit(session, enrolment.registration, assignment(session, course or scene.course), body="See the file.")
@@ -91,7 +91,7 @@ def hand_in(
 
 
 def stored() -> set[str]:
-    """The keys of all objects in the storage."""
+    """Return the keys of all objects in the storage."""
     return {one.key for page in storage.everything() for one in page}
 
 
@@ -101,7 +101,7 @@ def left(reset: UUID) -> FilesLeft:
 
 
 def later() -> None:
-    """Let an hour and more go by for whatever waits in the outbox."""
+    """Move the outbox more than an hour into the past."""
     run("UPDATE file_deletion SET next_try_at = next_try_at - interval '7 hours'")
 
 
@@ -120,7 +120,7 @@ def test_a_file_comes_back_as_it_was_to_its_learner_and_to_an_admin(any_storage:
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_a_file_is_nobody_elses_business(database: str) -> None:
+def test_a_file_is_hidden_from_everyone_else(database: str) -> None:
     scene, elsewhere = make_scene(learners=2), make_scene("globex", learners=1)
     mine, other = scene.enrolments()
     file = hand_in(scene, mine)
@@ -152,7 +152,7 @@ def test_a_file_of_a_practical_assessment_is_kept_with_its_attempt(database: str
         ("report.pdf", b"", "This file is empty"),
     ],
 )
-def test_what_is_no_document_is_refused_before_anything_is_stored(
+def test_a_file_of_another_type_is_refused_before_anything_is_stored(
     database: str, name: str, content: bytes, why: str
 ) -> None:
     scene = make_scene(learners=1)
@@ -209,7 +209,7 @@ def test_a_submission_that_is_rolled_back_leaves_no_object(any_storage: str) -> 
         attach(session, submit(session, mine.registration, assignment(session, scene.course)), sent)
 
 
-def test_an_upload_whose_deletion_has_begun_is_not_taken_any_more(database: str) -> None:
+def test_an_upload_whose_deletion_has_begun_is_refused(database: str) -> None:
     scene = make_scene(learners=1)
     [mine] = scene.enrolments()
     sent = upload(scene)
@@ -218,7 +218,7 @@ def test_an_upload_whose_deletion_has_begun_is_not_taken_any_more(database: str)
         attach(session, submit(session, mine.registration, assignment(session, scene.course)), sent)
 
 
-def test_an_upload_that_takes_longer_than_its_hour_is_refused_and_deleted(database: str) -> None:
+def test_an_upload_that_takes_over_an_hour_is_refused_and_deleted(database: str) -> None:
     scene = make_scene(learners=1)
 
     def slow() -> Iterator[bytes]:
@@ -234,7 +234,7 @@ def test_an_upload_that_takes_longer_than_its_hour_is_refused_and_deleted(databa
 
 
 def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: Post) -> None:
-    # Given files of two courses, and a learner of the course who is not in the audience
+    # Given files of two courses, and a learner outside the audience
     scene = make_scene(learners=12, completed=6, begun=10)
     for enrolment in scene.enrolments():
         for number in range(2):
@@ -256,7 +256,7 @@ def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: 
     # When the reset has run
     reset = scene.request(planned)
     post.drain()
-    # Then their objects are gone, and all others are there, byte for byte
+    # Then their objects are gone, and all others unchanged
     assert report_of(reset)["removed"]["stored_file"] == 8
     assert stored() == everything - hers
     assert left(reset) == FilesLeft(0, 0, None, None)
@@ -265,17 +265,17 @@ def test_a_reset_takes_its_learners_files_and_no_others(any_storage: str, post: 
         assert b"".join(storage.read(key) or ()) == PDF
 
 
-def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
+def test_an_unreachable_storage_does_not_stop_a_reset_and_deletions_follow_later(
     s3: str, served: str, post: Post, set_up: Callable[..., None]
 ) -> None:
     scene = make_scene(learners=3, completed=100)
     for enrolment in scene.enrolments():
         hand_in(scene, enrolment)
-    # Given a storage that nothing answers for
+    # Given an unreachable storage
     set_up(storage_endpoint="http://127.0.0.1:9")
     reset = scene.request()
     post.drain()
-    # Then the reset is done, and it is known what is left and why
+    # Then the reset is done, and the remaining deletions are recorded with a reason
     assert report_of(reset)["state"] == "succeeded"
     assert report_of(reset)["done"]
     now = left(reset)
@@ -290,7 +290,7 @@ def test_a_storage_that_is_away_neither_stops_a_reset_nor_is_forgotten(
     assert "127.0.0.1:9" in seen
     recover()
     assert post.take() == [], "the next try is not due yet"
-    # When it is back, the next try that is due clears it away
+    # When it is back, the next due try deletes them
     set_up(storage_endpoint=s3)
     assert len(stored()) == 3
     later()
@@ -317,7 +317,7 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
     upload(scene)
     later()
     with monkeypatch.context() as patched:
-        # Given one that dies after the object is gone, and before that is written down
+        # Given a worker that dies after deleting the object and before recording it
         patched.setattr(Deletions, "settle_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             work(Deletions)
@@ -328,8 +328,8 @@ def test_a_worker_that_dies_while_it_deletes_leaves_it_to_the_next(
     assert ask("SELECT count(*) FROM file_deletion") == 0
 
 
-def test_one_object_that_cannot_be_deleted_does_not_keep_the_rest(database: str, tmp_path: Path) -> None:
-    # Given a folder with something in it where an object should be
+def test_one_object_that_cannot_be_deleted_does_not_block_the_rest(database: str, tmp_path: Path) -> None:
+    # Given a folder with content in place of an object
     scene = make_scene(learners=1)
     sent = [upload(scene) for _ in range(5)]
     stuck = tmp_path / "files" / sent[2].key
@@ -354,7 +354,7 @@ def test_a_learner_who_could_not_be_cleared_keeps_their_files(post: Post) -> Non
     assert gone.key != kept.key
 
 
-def test_a_sweep_finds_what_no_row_knows_of_and_deletes_it_only_when_told(
+def test_a_sweep_finds_orphaned_objects_and_deletes_them_only_on_request(
     any_storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.files.deletions.SETTLED", timedelta(seconds=-60))
@@ -370,7 +370,7 @@ def test_a_sweep_finds_what_no_row_knows_of_and_deletes_it_only_when_told(
     assert sweep(delete=True).orphans == 0
 
 
-def test_a_sweep_leaves_what_is_younger_than_an_hour(database: str) -> None:
+def test_a_sweep_keeps_objects_younger_than_an_hour(database: str) -> None:
     storage.write("1/just-now", [PDF])
     assert sweep(delete=True).orphans == 0
     assert stored() == {"1/just-now"}

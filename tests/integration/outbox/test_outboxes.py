@@ -1,4 +1,4 @@
-"""What all outboxes have in common: who is next, whose failure a failure is, and where it ends."""
+"""What all outboxes share: turns, isolation of failures, and the end of tries."""
 
 import socket
 import threading
@@ -53,10 +53,8 @@ def mail_server() -> Iterator[LoopbackMailServer]:
     "url",
     ["http://127.0.0.1:9/\x01", "http://127.0.0.1:9\x7f/", f"http://{'a' * 64}.example/", "http://é\u0378.example/"],
 )
-def test_an_address_that_cannot_be_written_to_is_that_ones_failure_alone(
-    database: str, post: Post, set_up: SetUp, receiver: Receiver, url: str
-) -> None:
-    # Given one, kept before addresses were looked at closely, and a good one of another organization
+def test_an_invalid_address_fails_alone(database: str, post: Post, set_up: SetUp, receiver: Receiver, url: str) -> None:
+    # Given an invalid address from before addresses were checked, and a valid one of another organization
     set_up(webhook_allow_private=True)
     odd, good = make_scene("odd", learners=1), make_scene("good", learners=1)
     with transaction() as session:
@@ -66,7 +64,7 @@ def test_an_address_that_cannot_be_written_to_is_that_ones_failure_alone(
     good.request()
     post.drain()
     assert len(receiver.received) == 3
-    # And the odd one is given up in the end
+    # And the invalid one is given up in the end
     for _ in range(10):
         run("UPDATE webhook_delivery SET next_try_at = now() WHERE state = 'pending'")
         recover()
@@ -75,7 +73,7 @@ def test_an_address_that_cannot_be_written_to_is_that_ones_failure_alone(
 
 
 def write_alerts(post: Post, scene: Scene) -> None:
-    """Reset the scene's course, and have its alerts written with their e-mails, and nothing sent."""
+    """Reset the scene's course and write its alerts and e-mails, without sending them."""
     scene.request()
     while letters := [letter for letter in post.take() if letter.task != "recourse.work_outboxes"]:
         for letter in letters:
@@ -96,7 +94,7 @@ def by_mail(database: str, set_up: SetUp, mail_server: LoopbackMailServer) -> Lo
     return mail_server
 
 
-def test_one_mail_waits_for_a_few_of_another_organizations_many(post: Post, by_mail: LoopbackMailServer) -> None:
+def test_one_email_waits_for_a_few_of_another_organizations_many(post: Post, by_mail: LoopbackMailServer) -> None:
     many = make_scene("many", learners=600, completed=1_000_000)
     one = make_scene("one", learners=1, completed=1_000_000)
     run('UPDATE "user" SET notifications_on = true')
@@ -111,7 +109,7 @@ def test_one_mail_waits_for_a_few_of_another_organizations_many(post: Post, by_m
     assert max(places) < 8
 
 
-def test_an_organization_has_a_rate_of_its_own_that_costs_the_others_nothing(
+def test_an_organizations_own_rate_does_not_slow_the_others(
     post: Post, set_up: SetUp, by_mail: LoopbackMailServer
 ) -> None:
     set_up(mail_per_second_each=4)
@@ -128,7 +126,7 @@ def test_an_organization_has_a_rate_of_its_own_that_costs_the_others_nothing(
     assert last <= 6
 
 
-def test_a_mail_that_cannot_even_be_written_is_given_up_and_keeps_no_other(
+def test_an_email_that_cannot_be_rendered_is_given_up_and_delays_no_other(
     post: Post, by_mail: LoopbackMailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = make_scene(learners=3, completed=1_000_000)
@@ -150,7 +148,7 @@ def test_a_mail_that_cannot_even_be_written_is_given_up_and_keeps_no_other(
     ]
 
 
-def test_what_takes_its_process_along_each_time_is_given_up_too(post: Post, by_mail: LoopbackMailServer) -> None:
+def test_an_item_that_always_kills_its_process_is_given_up(post: Post, by_mail: LoopbackMailServer) -> None:
     write_alerts(post, make_scene(learners=1, completed=1_000_000))
     for _ in range(8):
         while work_is_due(Mails):
@@ -163,19 +161,17 @@ def test_what_takes_its_process_along_each_time_is_given_up_too(post: Post, by_m
     }
 
 
-def test_an_answer_that_no_text_column_takes_is_written_down_all_the_same(
-    post: Post, by_mail: LoopbackMailServer
-) -> None:
+def test_an_answer_with_invalid_characters_is_recorded(post: Post, by_mail: LoopbackMailServer) -> None:
     by_mail.handler.on_recipient = lambda _: "550 no\x00 such\x1b user"
     write_alerts(post, make_scene(learners=1, completed=1_000_000))
     work(Mails)
     assert set(rows("SELECT state, reason FROM mail")) == {("failed", "550 no  such  user")}
 
 
-def test_a_mail_server_that_answers_in_drops_keeps_nobody(
+def test_a_mail_server_that_answers_byte_by_byte_delays_nobody(
     post: Post, set_up: SetUp, by_mail: LoopbackMailServer
 ) -> None:
-    # Given one that takes the e-mail, and then begins an answer that never ends
+    # Given a server that accepts the e-mail and then sends an endless answer
     listening = socket.create_server(("127.0.0.1", 0))
 
     def talk() -> None:
@@ -201,7 +197,7 @@ def test_a_mail_server_that_answers_in_drops_keeps_nobody(
     listening.close()
 
 
-def test_no_connection_to_the_database_is_held_while_somebody_is_waited_for(
+def test_no_database_connection_is_held_while_waiting_for_a_server(
     post: Post, set_up: SetUp, by_mail: LoopbackMailServer, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up(webhook_allow_private=True)
@@ -235,7 +231,7 @@ def test_no_connection_to_the_database_is_held_while_somebody_is_waited_for(
 def test_endpoints_of_one_organization_that_hang_leave_room_for_the_others(
     database: str, post: Post, set_up: SetUp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given more endpoints that hang than may be written to at once, all of one organization
+    # Given more hanging endpoints of one organization than may be written to at once
     monkeypatch.setattr("tasks.webhooks.post.SECONDS", 4.0)
     set_up(webhook_allow_private=True, webhooks_at_once=6, webhooks_at_once_each=5)
     many, one = make_scene("many", learners=1), make_scene("one", learners=1)
@@ -259,10 +255,10 @@ def test_endpoints_of_one_organization_that_hang_leave_room_for_the_others(
     assert took < 3
 
 
-def test_a_process_that_holds_the_outboxes_and_dies_is_followed_by_another(
+def test_another_process_takes_over_when_the_one_running_the_outboxes_dies(
     start_worker: Callable[..., Worker], set_up: SetUp, receiver: Receiver
 ) -> None:
-    # Given a worker that is killed with all its processes while it waits for a receiver
+    # Given a worker that is killed while it waits for a receiver
     set_up(webhook_allow_private=True)
     scene = make_scene(learners=1)
     with Hung() as hung:
@@ -278,7 +274,7 @@ def test_a_process_that_holds_the_outboxes_and_dies_is_followed_by_another(
         until(lambda: hung.connections > 0)
         first.kill()
         start_worker()
-        # Then another takes over as soon as the lease is over
+        # Then another takes over once the lease ends
         until(lambda: receiver.received, 30)
 
 
@@ -289,7 +285,7 @@ FROM generate_series(1, :count) n
 """
 
 
-def test_whose_turn_it_is_is_found_through_the_index_among_hundreds_of_thousands(database: str) -> None:
+def test_the_next_turn_among_hundreds_of_thousands_is_found_through_the_index(database: str) -> None:
     many, one = make_scene("many", learners=1), make_scene("one", learners=1)
     for scene, count in ((many, 300_000), (one, 3)):
         run(MILLION, user=scene.admin.user_id, organization=scene.organization.id, count=count)

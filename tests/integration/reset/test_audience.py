@@ -1,4 +1,4 @@
-"""Who is in a reset: those whom its preview could see, whatever the clock says of the others."""
+"""The learners of a reset are those its preview could see, whatever the clock says."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +25,14 @@ NEW = "SELECT id FROM enrolment WHERE user_id = (SELECT max(id) FROM \"user\" WH
 
 @contextmanager
 def another_transaction() -> Iterator[Session]:
-    """One that has begun now, and is committed at the end of the scope."""
+    """A transaction that begins now and commits at the end of the scope."""
     with transaction() as session:
         session.execute(text("SELECT 1"))
         yield session
 
 
 def without_the_last(scene: Scene) -> str:
-    """Have the last learner not be enrolled. Gives their address."""
+    """Remove the last learner's enrolment. Returns their address."""
     last = scene.users()[-1]
     run("DELETE FROM enrolment WHERE user_id = :id", id=last.id)
     return str(last.email)
@@ -49,24 +49,24 @@ def reset_learners(post: Post, reset: Any) -> set[int]:
     return set(ledger(reset))
 
 
-def test_whom_an_import_was_assigning_during_the_preview_is_not_reset(post: Post) -> None:
-    # Given six learners, one of whom is written by an import that is under way
+def test_learners_assigned_by_an_import_during_the_preview_are_not_reset(post: Post) -> None:
+    # Given six learners, one of them in the open transaction of an import
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     with another_transaction() as importing:
         import_lines(importing, scene, f"{COURSE},{late},true")
-        # When a reset is previewed, and confirmed after the import is committed
+        # When a reset is previewed, and confirmed after the import commits
         seen = scene.preview()
     assert len(scene.enrolments()) == 6
     reset = scene.request(seen)
-    # Then the ledger holds those whom the preview counted
+    # Then the ledger has the learners of the preview
     assert seen.learners == 5
     assert len(reset_learners(post, reset)) == 5
     # … and the next one has all six
     assert scene.preview().learners == 6
 
 
-def test_an_import_that_dates_its_assignments_back_is_no_exception(post: Post) -> None:
+def test_an_import_with_backdated_assignments_is_no_exception(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     without_the_last(scene)
     with another_transaction() as importing:
@@ -83,7 +83,7 @@ def test_an_import_that_dates_its_assignments_back_is_no_exception(post: Post) -
     assert (seen.learners, len(reset_learners(post, reset))) == (5, 5)
 
 
-def test_who_was_being_assigned_again_is_not_reset(post: Post) -> None:
+def test_a_learner_whose_reassignment_is_not_committed_is_not_reset(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     back = scene.users()[0]
     run("UPDATE enrolment SET unassigned_at = now() WHERE user_id = :id", id=back.id)
@@ -95,7 +95,7 @@ def test_who_was_being_assigned_again_is_not_reset(post: Post) -> None:
     assert scene.preview().learners == 6
 
 
-def test_who_was_just_completing_is_not_among_those_who_have_completed(post: Post) -> None:
+def test_a_learner_whose_completion_is_not_committed_has_not_completed(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     first, second, *_ = scene.enrolments()
     with transaction() as session:
@@ -107,11 +107,11 @@ def test_who_was_just_completing_is_not_among_those_who_have_completed(post: Pos
     reset = scene.request(seen)
     assert seen.learners == 1
     assert reset_learners(post, reset) == {first.id}
-    # … who is in the audience of everyone all the same
+    # … but is in the audience of everyone
     assert everyone.learners == 6
 
 
-def test_who_was_just_joining_a_group_is_not_in_it(post: Post) -> None:
+def test_a_user_whose_group_membership_is_not_committed_is_not_in_the_group(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     users = scene.users()
     group(scene, "bern", [users[0].email])
@@ -122,7 +122,7 @@ def test_who_was_just_joining_a_group_is_not_in_it(post: Post) -> None:
     assert (seen.learners, len(reset_learners(post, reset))) == (1, 1)
 
 
-def test_a_named_user_who_was_just_being_assigned_cannot_be_planned_for_yet(post: Post) -> None:
+def test_a_named_user_whose_assignment_is_not_committed_cannot_be_planned_for(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     with another_transaction() as importing:
@@ -132,7 +132,7 @@ def test_a_named_user_who_was_just_being_assigned_cannot_be_planned_for_yet(post
     assert scene.preview(audience="users", users=[late]).learners == 1
 
 
-def test_every_way_to_write_an_enrolment_notes_its_transaction(database: str) -> None:
+def test_every_write_of_an_enrolment_records_its_transaction(database: str) -> None:
     scene = make_scene(learners=2)
     first, second = scene.enrolments()
     before = rows("SELECT id, assigned_xid::text, completed_xid::text FROM enrolment ORDER BY id")
@@ -150,8 +150,8 @@ def test_every_way_to_write_an_enrolment_notes_its_transaction(database: str) ->
     assert int(ask(one.format("completed_xid"), id=second.id)) > int(before[0][2])
 
 
-def test_a_restored_backup_with_transactions_of_another_server_hides_nobody(post: Post) -> None:
-    """What was written elsewhere has numbers that this server has not come to yet."""
+def test_a_backup_restored_on_another_server_hides_no_learner(post: Post) -> None:
+    """Rows written on another server may have transaction ids that are still in the future here."""
     scene = make_scene(learners=6, completed=0, begun=0)
     group(scene, "bern", [scene.users()[0].email])
     with transaction() as session:
@@ -169,8 +169,8 @@ def test_a_restored_backup_with_transactions_of_another_server_hides_nobody(post
         assert (seen.learners, len(reset_learners(post, reset))) == (learners, learners), options
 
 
-def test_a_plan_from_before_a_restore_is_for_nobody_who_came_after_it(post: Post) -> None:
-    """The numbers of transactions are given out again then. The clock goes on."""
+def test_a_plan_from_before_a_restore_excludes_later_learners(post: Post) -> None:
+    """A restore reuses transaction ids; the clock goes on."""
     scene = make_scene(learners=6, completed=0, begun=0)
     late = without_the_last(scene)
     seen = scene.preview()
@@ -181,7 +181,7 @@ def test_a_plan_from_before_a_restore_is_for_nobody_who_came_after_it(post: Post
     assert len(reset_learners(post, reset)) == 5
 
 
-def test_a_clock_that_was_set_back_leaves_out_whom_the_preview_leaves_out(post: Post) -> None:
+def test_after_the_clock_was_set_back_a_reset_has_the_same_learners_as_its_preview(post: Post) -> None:
     scene = make_scene(learners=6, completed=0, begun=0)
     run("UPDATE enrolment SET assigned_at = now() + interval '1 minute' WHERE id = :id", id=scene.enrolments()[0].id)
     seen = scene.preview()

@@ -20,7 +20,7 @@ def test_a_preview_counts_what_a_reset_then_removes(post: Post) -> None:
     assert len(alerts(reset)) == seen.alerts
 
 
-def test_an_estimate_of_a_large_course_is_near_and_says_that_it_is_one(
+def test_an_estimate_of_a_large_course_is_close_and_marked_as_an_estimate(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "COUNTED_EXACTLY", 1000)
@@ -35,7 +35,7 @@ def test_an_estimate_of_a_large_course_is_near_and_says_that_it_is_one(
     assert near.alerts == pytest.approx(exact.alerts, rel=0.25)
 
 
-def test_learners_who_are_being_reset_elsewhere_are_said_to_be_left_out(post: Post) -> None:
+def test_the_preview_names_learners_who_are_in_another_reset(post: Post) -> None:
     scene = make_scene(completed=100)
     some = [enrolment.user_id for enrolment in scene.enrolments()[:2]]
     scene.request(audience="users", users=some)
@@ -63,7 +63,7 @@ def test_a_reset_of_learners_who_are_all_being_reset_already_is_refused(post: Po
     scene.request()
 
 
-def test_nobody_assigned_is_no_reason_to_refuse(post: Post) -> None:
+def test_a_course_without_learners_is_not_refused(post: Post) -> None:
     scene = make_scene(learners=1)
     run("UPDATE enrolment SET unassigned_at = now()")
     reset = scene.request()

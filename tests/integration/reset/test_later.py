@@ -1,4 +1,4 @@
-"""Resets that begin later: when their moment has come, and not before."""
+"""Resets that start later: at their time, and not before."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ def in_hours(hours: float) -> datetime:
 
 
 def let_it_be_time(reset: object) -> None:
-    """As if the two days had passed."""
+    """Move the times of the reset two days back."""
     run("UPDATE reset SET start_at = now(), requested_at = now() - interval '2 days' WHERE id = :id", id=reset)
 
 
@@ -54,7 +54,7 @@ def test_a_message_that_comes_too_early_does_nothing(post: Post) -> None:
     assert state_of(reset) == "requested"
 
 
-def test_it_resets_who_was_assigned_when_it_was_planned(post: Post) -> None:
+def test_a_later_reset_has_the_learners_assigned_when_it_was_planned(post: Post) -> None:
     scene = make_scene(completed=100)
     reset = scene.request(start_at=in_hours(48))
     run("UPDATE enrolment SET assigned_at = now() + interval '1 day' WHERE id = :id", id=scene.enrolments()[0].id)
@@ -72,18 +72,18 @@ def test_it_resets_who_was_assigned_when_it_was_planned(post: Post) -> None:
     ],
 )
 @pytest.mark.parametrize("hours", [48, None])
-def test_it_does_not_run_if_whoever_asked_for_it_may_not_any_more(
+def test_a_later_reset_does_not_run_if_its_requester_lost_the_permission(
     post: Post, what_happened: str, why: str, hours: float | None
 ) -> None:
-    # Given a reset for later, or one that waits for a worker
+    # Given a later reset, or one that waits for a worker
     scene = make_scene(completed=100)
     reset = scene.request(start_at=in_hours(hours) if hours else None)
-    # When whoever asked for it may not any more by then
+    # When its requester loses the permission
     run(what_happened, id=scene.admin.user_id)
     let_it_be_time(reset)
     recover()
     post.drain()
-    # Then it ends without having touched anybody, and says why
+    # Then it ends with a reason and touches nobody
     assert (state_of(reset), records_of(scene.course)["completion"]) == ("failed", 12)
     assert report_of(reset)["progress"]["total"] == 0
     error = ask("SELECT error FROM reset WHERE id = :id", id=reset)
@@ -92,7 +92,7 @@ def test_it_does_not_run_if_whoever_asked_for_it_may_not_any_more(
     assert ask("SELECT requester FROM reset WHERE id = :id", id=reset) == f"user:{scene.admin.user_id}"
     with pytest.raises(Exception, match=why):
         app.AsyncResult(str(reset)).get(timeout=5)
-    # … and nothing of it is left to be tried again
+    # … and there is nothing to retry
     with pytest.raises(NothingToRetry):
         retry_as_operator(scene, reset)
 
@@ -102,7 +102,7 @@ def retry_as_operator(scene: Scene, reset: UUID) -> None:
         retry_failed(session, console_operator(scene.organization), session.get_one(Reset, reset))
 
 
-def test_a_reset_of_an_operator_at_the_console_needs_nobody_to_stay(post: Post) -> None:
+def test_a_reset_from_the_console_does_not_depend_on_a_user(post: Post) -> None:
     scene = replace(scene := make_scene(completed=100), admin=console_operator(scene.organization))
     reset = scene.request(start_at=in_hours(48))
     let_it_be_time(reset)
@@ -111,7 +111,7 @@ def test_a_reset_of_an_operator_at_the_console_needs_nobody_to_stay(post: Post) 
     assert state_of(reset) == "succeeded"
 
 
-def test_it_can_be_cancelled_before(post: Post) -> None:
+def test_a_later_reset_can_be_cancelled_before_its_start(post: Post) -> None:
     scene = make_scene(completed=100)
     reset = scene.request(start_at=in_hours(48))
     scene.cancel(reset)
@@ -147,7 +147,7 @@ def test_the_same_key_with_another_moment_is_another_request(post: Post) -> None
         scene.request(start_at=in_hours(49), idempotency_key="k")
 
 
-def test_two_ticks_at_its_moment_begin_it_once(post: Post, set_up: Callable[..., None]) -> None:
+def test_two_ticks_at_the_same_moment_start_a_later_reset_once(post: Post, set_up: Callable[..., None]) -> None:
     scene = make_scene(completed=100)
     reset = scene.request(start_at=in_hours(48))
     let_it_be_time(reset)

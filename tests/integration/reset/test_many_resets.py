@@ -1,11 +1,11 @@
-"""A worker that lives long: what is right for its first reset is right for its hundredth."""
+"""A long-lived worker: later resets work like the first."""
 
 from tests.post import Post
 from tests.scenes import make_scene, state_of
 
 
-def test_a_worker_that_has_made_many_resets_makes_one_more(post: Post) -> None:
-    # The driver prepares a statement at its fifth use, and PostgreSQL may plan it without its values five uses later.
+def test_a_worker_that_has_run_many_resets_runs_another(post: Post) -> None:
+    # psycopg prepares a statement at its fifth use; five uses later, PostgreSQL may choose a generic plan.
     scene = make_scene(learners=30)
     resets = []
     for user in scene.users():

@@ -1,4 +1,4 @@
-"""What is in the broker, and with that in Flower and in the logs."""
+"""The content of the messages, which Flower and the logs show too."""
 
 from ast import literal_eval
 from collections.abc import Callable
@@ -21,12 +21,12 @@ def of(letters: list[Letter], task: str) -> list[Letter]:
 
 
 def shown(letter: Letter) -> dict[str, str]:
-    """What Flower shows as the message's arguments."""
+    """Return the arguments that Flower shows."""
     arguments: dict[str, str] = literal_eval(letter.headers["kwargsrepr"])
     return arguments
 
 
-def test_up_to_two_hundred_learners_each_is_a_subtask_of_its_own(post: Post, set_up: Callable[..., None]) -> None:
+def test_up_to_two_hundred_learners_each_get_a_subtask(post: Post, set_up: Callable[..., None]) -> None:
     set_up(slices_in_flight=1000)
     scene = make_scene(learners=200, completed=0, begun=0)
     reset = scene.request()
@@ -39,7 +39,7 @@ def test_up_to_two_hundred_learners_each_is_a_subtask_of_its_own(post: Post, set
     ]
 
 
-def test_ten_thousand_learners_are_a_number_of_subtasks_that_a_person_can_bear(post: Post) -> None:
+def test_ten_thousand_learners_make_a_readable_number_of_subtasks(post: Post) -> None:
     scene = make_scene(learners=10_000, completed=0, begun=0)
     reset = scene.request()
     delivered = post.drain()
@@ -49,22 +49,22 @@ def test_ten_thousand_learners_are_a_number_of_subtasks_that_a_person_can_bear(p
     assert report_of(reset)["progress"] == {
         "total": 10_000, "cleared": 0, "unchanged": 10_000, "skipped": 0, "failed": 0,
     }  # fmt: skip
-    # The ranges that Flower shows follow on each other, from the first learner to the last.
+    # The ranges in Flower cover all learners without gaps.
     ranges = [shown(letter)["learners"] for letter in slices]
     edges = [tuple(int(edge) for edge in one.split("-")) for one in ranges]
     assert edges[0][0] == 1
     assert edges[-1][1] == 10_000
     assert all(after[0] == before[1] + 1 for before, after in pairwise(edges))
-    # Not more of them are in the queue at once than the window holds.
+    # The queue never holds more of them than the window.
     assert ask("SELECT max(publications) FROM reset_slice") == 1
 
 
-def test_the_family_of_a_reset_is_a_tree(post: Post) -> None:
-    # Given all messages of a reset, the coordinator's last one among them, which a slice sends
+def test_the_tasks_of_a_reset_form_a_tree(post: Post) -> None:
+    # Given all messages of a reset, including the coordinator's last, which a slice sends
     scene = make_scene(learners=3, completed=100)
     reset = str(scene.request())
     delivered = post.drain()
-    # Then the coordinator has no parent, and is the parent and root of all others
+    # Then the coordinator has no parent and is the parent and root of all others
     coordinators = of(delivered, COORDINATOR)
     assert len(coordinators) >= 2
     assert {(one.id, one.headers["root_id"], one.headers["parent_id"]) for one in coordinators} == {
@@ -73,11 +73,11 @@ def test_the_family_of_a_reset_is_a_tree(post: Post) -> None:
     others = [letter for letter in delivered if letter.task != COORDINATOR]
     assert {(one.headers["root_id"], one.headers["parent_id"]) for one in others} == {(reset, reset)}
     assert sorted(one.id for one in others) == [f"{reset}.{number}" for number in (1, 2, 3)] + [f"{reset}.notify"]
-    # And Celery has counted none of them as the result's children
+    # And Celery records none of them as children of the result
     assert not app.AsyncResult(reset).children
 
 
-def test_a_retry_is_a_family_of_its_own(post: Post) -> None:
+def test_a_retry_has_its_own_tree_of_tasks(post: Post) -> None:
     scene = make_scene(learners=1, completed=100)
     fail_for(scene.enrolments()[0])
     reset = scene.request()
@@ -95,9 +95,7 @@ def test_a_retry_is_a_family_of_its_own(post: Post) -> None:
         (201, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "bulk", NOTIFY: "notify"}),
     ],
 )
-def test_each_message_goes_to_the_queue_of_those_who_wait_for_it(
-    post: Post, learners: int, audience: Audience, queues: dict[str, str]
-) -> None:
+def test_each_message_goes_to_its_queue(post: Post, learners: int, audience: Audience, queues: dict[str, str]) -> None:
     scene = make_scene(learners=learners, completed=100)
     users = [user.id for user in scene.users()[:2]] if audience == Audience.USERS else None
     scene.request(audience=audience, users=users)
@@ -151,8 +149,8 @@ def test_the_result_is_the_report_and_a_doubled_message_does_not_change_it(post:
     assert state_of(reset) == "succeeded"
 
 
-def test_the_result_does_not_say_that_something_is_still_to_come(post: Post) -> None:
-    """It is stored once and for all, before the alerts are sent."""
+def test_the_result_announces_nothing_further(post: Post) -> None:
+    """The result is stored before the alerts are sent, and never changes."""
     reset = make_scene(completed=100).request()
     post.drain()
     result = app.AsyncResult(str(reset)).get(timeout=5)

@@ -1,4 +1,4 @@
-"""A confirmation is of what its preview showed: what is more than that is shown first."""
+"""A confirmation holds for what its preview showed; a larger reset is shown again first."""
 
 import os
 import pty
@@ -36,7 +36,7 @@ def finish(enrolment: Enrolment) -> None:
 
 
 def study(scene: Scene, enrolments: list[Enrolment]) -> None:
-    """Have them do a bit of a lesson."""
+    """Record lesson progress for them."""
     lesson = ask("SELECT min(id) FROM activity WHERE course_id = :id AND kind = 'lesson'", id=scene.course.id)
     for enrolment in enrolments:
         with transaction() as session:
@@ -44,7 +44,7 @@ def study(scene: Scene, enrolments: list[Enrolment]) -> None:
 
 
 def refused(scene: Scene, seen: Any) -> str:
-    """What a confirmation of this preview is refused with."""
+    """Return why a confirmation of this preview is refused."""
     before = ask("SELECT count(*) FROM reset")
     with pytest.raises(PlanOutdated) as refusal:
         scene.request(seen)
@@ -52,7 +52,7 @@ def refused(scene: Scene, seen: Any) -> str:
     return "; ".join(refusal.value.changes)
 
 
-def test_who_completes_after_the_preview_is_not_reset_by_its_confirmation(post: Post) -> None:
+def test_a_learner_who_completes_after_the_preview_is_not_reset(post: Post) -> None:
     scene = nothing_done()
     seen = scene.preview()
     assert (sum(seen.removed.values()), seen.alerts) == (0, 0)
@@ -64,20 +64,20 @@ def test_who_completes_after_the_preview_is_not_reset_by_its_confirmation(post: 
     assert "alerts: 1 instead of none" in changes
     post.drain()
     assert rows("SELECT registration FROM completion UNION ALL SELECT registration FROM certificate") == before
-    # … and with the new preview before one's eyes it is
+    # … and the new preview can be confirmed
     reset = scene.request(scene.preview())
     post.drain()
     assert report_of(reset)["removed"]["completion"] == 1
 
 
-def test_one_completion_more_is_one_too_many_among_a_hundred(post: Post) -> None:
+def test_one_more_completion_among_a_hundred_is_refused(post: Post) -> None:
     scene = make_scene(learners=110, completed=95, begun=95)
     seen = scene.preview()
     finish(next(enrolment for enrolment in scene.enrolments() if enrolment.state != "completed"))
     assert f"completions: {seen.completions + 1} instead of {seen.completions}" in refused(scene, seen)
 
 
-def test_a_completion_in_place_of_another_is_one_that_was_not_shown(post: Post) -> None:
+def test_a_completion_that_replaces_another_counts_as_new(post: Post) -> None:
     scene = make_scene(learners=12, completed=6, begun=12)
     seen = scene.preview()
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=scene.enrolments()[0].id)
@@ -97,7 +97,7 @@ def test_records_may_grow_by_a_tenth_and_no_more(post: Post) -> None:
     assert refused(scene, seen) == "lesson progress records: 25 instead of 22"
 
 
-def test_what_has_become_less_is_no_reason_to_refuse(post: Post) -> None:
+def test_a_smaller_reset_than_previewed_is_not_refused(post: Post) -> None:
     scene = make_scene(completed=6)
     seen = scene.preview()
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=scene.enrolments()[0].id)
@@ -106,17 +106,17 @@ def test_what_has_become_less_is_no_reason_to_refuse(post: Post) -> None:
     assert report_of(reset)["progress"]["total"] == 11
 
 
-def test_a_second_tabs_preview_is_of_no_use_after_the_first_tabs_reset(post: Post) -> None:
+def test_a_second_tabs_preview_is_refused_after_the_first_tabs_reset(post: Post) -> None:
     scene = make_scene(completed=100)
     first, second = scene.preview(), scene.preview()
     reset = scene.request(first)
     post.drain()
     assert refused(scene, second) == "another reset of these learners ran"
-    # … but the first tab may say the same twice
+    # … but the first tab may confirm again
     assert scene.request(first) == reset
 
 
-def test_a_reset_of_others_or_of_another_course_is_none_of_these_learners(post: Post) -> None:
+def test_resets_of_other_learners_or_courses_do_not_count(post: Post) -> None:
     scene = make_scene(completed=100)
     one, *_, last = (user.id for user in scene.users())
     whole, single = scene.preview(), scene.preview(audience="users", users=[one])
@@ -128,14 +128,16 @@ def test_a_reset_of_others_or_of_another_course_is_none_of_these_learners(post: 
     assert refused(scene, whole) == "another reset of these learners ran"
 
 
-def test_a_reset_that_was_over_before_the_preview_is_no_reason(post: Post) -> None:
+def test_a_reset_that_ended_before_the_preview_does_not_count(post: Post) -> None:
     scene = make_scene(completed=100)
     scene.request()
     post.drain()
     scene.request(scene.preview())
 
 
-def test_a_large_course_is_looked_at_as_its_preview_did(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_course_is_compared_by_the_same_sample_as_its_preview(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "COUNTED_EXACTLY", 1000)
     monkeypatch.setattr(module, "SAMPLED", 100)
     scene = nothing_done(3000)
@@ -146,12 +148,12 @@ def test_a_large_course_is_looked_at_as_its_preview_did(post: Post, monkeypatch:
     do_everything(next(enrolment for enrolment in scene.enrolments() if enrolment.id == beside[0]))
     seen = scene.preview(about=True)
     assert seen.about
-    # What is not in the sample is counted where a sample would say “none”
+    # Records outside the sample are counted where the sample finds none
     assert (seen.removed["discussion_post"], seen.removed["completion"]) == (1, 1)
-    # Nothing has changed but that one is not assigned any more, so another share of them would be looked at
+    # Only one learner was unassigned, which would change the sample
     run("UPDATE enrolment SET unassigned_at = now() WHERE id = :id", id=scene.enrolments()[-1].id)
     scene.request(seen)
-    # And one completion of 3,000 is seen, wherever it is
+    # And one completion among 3,000 is noticed, wherever it is
     finish(scene.enrolments()[-2])
     assert "completions: 2 instead of 1" in refused(scene, as_not_confirmed_yet(seen))
 
@@ -160,7 +162,7 @@ def as_not_confirmed_yet(seen: Preview) -> Preview:
     return replace(seen, plan=replace(seen.plan, id=ask("SELECT uuidv7()")))
 
 
-def test_one_for_later_is_held_to_its_preview_when_it_is_asked_for_and_not_when_it_begins(post: Post) -> None:
+def test_a_later_reset_is_compared_with_its_preview_on_request_and_not_on_start(post: Post) -> None:
     scene = nothing_done()
     later = datetime.now(UTC) + timedelta(days=2)
     seen = scene.preview(start_at=later)
@@ -204,13 +206,13 @@ def test_a_program_is_told_what_has_changed_with_the_new_figures(api: httpx.Clie
     assert problem["now"]["learners"] == 12
     assert problem["now"]["removed"]["completion"] == 1
     assert (problem["now"]["alerts"], problem["now"]["about"]) == (1, False)
-    # … and comes through under the same key with a new plan
+    # … and succeeds under the same key with a new plan
     again = api.post(f"/v1/courses/{COURSE}/reset-plans", json={"reason": REASON}).json()
     assert again["removed"] == problem["now"]["removed"]
     assert confirmed(again).status_code == 202
 
 
-def test_the_page_comes_back_with_what_was_typed_and_what_has_changed(scene: Scene, served: str) -> None:
+def test_the_page_keeps_the_input_and_shows_the_changes(scene: Scene, served: str) -> None:
     address = f"/training/content/courses/{COURSE}/reset"
     with visitor(served, scene.admin.user_id) as person:
         page = person.get(address)

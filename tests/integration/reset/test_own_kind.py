@@ -1,4 +1,4 @@
-"""A team's own record kind: named in the settings, and nothing else to do."""
+"""A team's own record kind needs only a setting."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Bookmark(LearnerRecord):
     page: Mapped[int]
 '''
 
-# As in a process that was started with the setting: in this one the models are loaded without it.
+# Runs in a process started with the setting; this one has loaded the models without it.
 JOB = """
 import json
 from models.access import acting_user
@@ -78,7 +78,7 @@ def test_a_teams_own_kind_is_previewed_cleared_and_reported(database: str, tmp_p
         timeout=60,
         check=False,
     )
-    # Then they are counted beforehand, are gone, and are in the report
+    # Then the preview and the report count them, and they are gone
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["kinds"][-1] == "bookmark"

@@ -154,7 +154,7 @@ def test_the_audience_users_needs_users_and_not_too_many(scene: Scene, users: An
 
 
 @pytest.mark.parametrize("audience", ["everyone", "", "ASSIGNED"])
-def test_an_audience_that_there_is_not_is_refused(scene: Scene, audience: str) -> None:
+def test_an_unknown_audience_is_refused(scene: Scene, audience: str) -> None:
     with pytest.raises(AudienceInvalid, match="must be one of assigned, completed, users"):
         scene.preview(audience=audience)
 
@@ -170,7 +170,7 @@ def test_a_due_date_out_of_reach_is_refused(scene: Scene, days: int) -> None:
         scene.preview(due_in_days=days)
 
 
-def test_a_deactivated_admin_and_a_strangers_id_are_nobody(scene: Scene) -> None:
+def test_a_deactivated_admin_and_an_unknown_id_are_refused(scene: Scene) -> None:
     stranger = make_scene("globex", 1).admin.user_id
     assert stranger
     run('UPDATE "user" SET active = false WHERE id = :id', id=scene.admin.user_id)
@@ -184,7 +184,7 @@ def test_a_deactivated_admin_and_a_strangers_id_are_nobody(scene: Scene) -> None
                 find(session, scene.organization, who)  # type: ignore[operator]
 
 
-def test_an_operator_at_the_console_is_told_apart_in_the_audit(scene: Scene, post: Post) -> None:
+def test_the_audit_distinguishes_an_operator_at_the_console(scene: Scene, post: Post) -> None:
     operator = console_operator(scene.organization)
     with transaction() as session:
         planned = preview(session, operator, COURSE)

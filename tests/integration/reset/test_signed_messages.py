@@ -1,4 +1,4 @@
-"""The door for other applications on the broker: who is believed, and how they learn what became of it."""
+"""Signed messages from other applications: which are accepted, and the replies."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def reset(**changes: Any) -> dict[str, Any]:
 
 
 def send(post: Post, task: str, kwargs: dict[str, Any]) -> tuple[str, Any]:
-    """Send and deliver it. Gives "SUCCESS" and its answer, or the refusal's code and sentence."""
+    """Send and deliver a message. Returns "SUCCESS" and the answer, or the refusal's code and sentence."""
     sent = app.send_task(task, kwargs=kwargs, queue="interactive")
     for letter in post.take():
         if letter.id == sent.id:
@@ -43,7 +43,7 @@ def nothing_came_of_it() -> bool:
     return ask("SELECT count(*) FROM reset") == ask("SELECT count(*) FROM training_event") == 0
 
 
-def test_a_signed_message_resets_in_the_name_of_its_tokens_user(scene: Scene, post: Post) -> None:
+def test_a_signed_message_starts_a_reset_as_its_tokens_user(scene: Scene, post: Post) -> None:
     known_as = application(scene, Scope.RESETS_WRITE)
     state, answer = send(post, RESET, signed(known_as, RESET, **reset()))
     assert state == "SUCCESS"
@@ -51,7 +51,7 @@ def test_a_signed_message_resets_in_the_name_of_its_tokens_user(scene: Scene, po
         (answer["reset"], f"user:{scene.admin.user_id}", scene.admin.user_id)
     ]
     assert ask("SELECT used_at IS NOT NULL FROM api_token") is True
-    # And words that are not plain ASCII are signed as well
+    # And text beyond ASCII is signed as well
     again = signed(
         known_as,
         RESET,
@@ -90,15 +90,13 @@ def test_an_event_is_reported_by_a_signed_message(scene: Scene, post: Post) -> N
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_what_was_changed_or_was_not_signed_is_refused(
-    scene: Scene, post: Post, change: dict[str, Any], why: str
-) -> None:
+def test_a_changed_or_unsigned_message_is_refused(scene: Scene, post: Post, change: dict[str, Any], why: str) -> None:
     kwargs = signed(application(scene, Scope.RESETS_WRITE), RESET, **reset()) | change
     assert send(post, RESET, {name: value for name, value in kwargs.items() if value is not None})[0] == why
     assert nothing_came_of_it()
 
 
-def test_a_message_of_before_signatures_is_refused_but_where_a_setting_allows_it(
+def test_an_unsigned_message_is_refused_unless_a_setting_allows_it(
     scene: Scene, post: Post, set_up: Callable[..., None]
 ) -> None:
     plain = reset(requested_by=scene.admin.user_id)
@@ -106,18 +104,18 @@ def test_a_message_of_before_signatures_is_refused_but_where_a_setting_allows_it
     assert nothing_came_of_it()
     set_up(allow_unsigned_messages=True)
     assert send(post, RESET, plain)[0] == "SUCCESS"
-    # … and one that says who it is must be so all the same
+    # … and a message that names its user must name the right one
     known_as = application(scene, Scope.RESETS_WRITE)
     assert send(post, RESET, signed(known_as, RESET, **plain) | {"signature": "0" * 64})[0] == "message-not-signed"
 
 
-def test_a_signature_for_one_task_is_none_for_another(scene: Scene, post: Post) -> None:
+def test_a_signature_is_valid_for_one_task_only(scene: Scene, post: Post) -> None:
     known_as = application(scene, Scope.RESETS_WRITE, Scope.EVENTS_WRITE)
     assert send(post, RESET, signed(known_as, EVENT, **reset()))[0] == "message-not-signed"
     assert nothing_came_of_it()
 
 
-def test_a_message_speaks_for_its_tokens_user_and_organization_alone(scene: Scene, post: Post) -> None:
+def test_a_message_acts_only_for_its_tokens_user_and_organization(scene: Scene, post: Post) -> None:
     make_scene("globex")
     known_as = application(scene, Scope.RESETS_WRITE)
     other = reset(organization="globex")
@@ -126,7 +124,7 @@ def test_a_message_speaks_for_its_tokens_user_and_organization_alone(scene: Scen
     learner = scene.users()[0].id
     assert send(post, RESET, signed(known_as, RESET, **reset(requested_by=learner)))[0] == "message-not-signed"
     assert nothing_came_of_it()
-    # … while naming the user that it is does no harm
+    # … which then changes nothing
     named = signed(known_as, RESET, **reset(requested_by=scene.admin.user_id))
     assert send(post, RESET, named)[0] == "SUCCESS"
 
@@ -140,7 +138,7 @@ def test_a_message_speaks_for_its_tokens_user_and_organization_alone(scene: Scen
         ("""UPDATE "user" SET permissions = '{}'""", "forbidden"),
     ],
 )
-def test_a_token_that_is_over_or_whose_user_may_not_is_of_no_use(
+def test_an_expired_token_or_one_of_a_user_without_permission_is_refused(
     scene: Scene, post: Post, change: str, why: str
 ) -> None:
     known_as = application(scene, Scope.RESETS_WRITE)
@@ -149,7 +147,7 @@ def test_a_token_that_is_over_or_whose_user_may_not_is_of_no_use(
     assert nothing_came_of_it()
 
 
-def test_a_message_is_good_for_a_day_and_comes_true_once(scene: Scene, post: Post) -> None:
+def test_a_message_is_valid_for_a_day_and_acts_once(scene: Scene, post: Post) -> None:
     known_as, now = application(scene, Scope.RESETS_WRITE), time.time()
     for sent_at in (now - DAY - 60, now + 600):
         assert send(post, RESET, signed(known_as, RESET, sent_at, **reset()))[0] == "message-expired"
@@ -161,7 +159,7 @@ def test_a_message_is_good_for_a_day_and_comes_true_once(scene: Scene, post: Pos
     assert ask("SELECT count(*) FROM reset") == 1
 
 
-def test_its_secret_is_in_no_table_and_is_not_shown_once_it_is_revoked(scene: Scene, post: Post) -> None:
+def test_a_secret_is_in_no_table_and_hidden_once_revoked(scene: Scene, post: Post) -> None:
     number, secret = application(scene, Scope.RESETS_WRITE)
     tables = [name for (name,) in rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     for table in tables:
@@ -171,13 +169,13 @@ def test_its_secret_is_in_no_table_and_is_not_shown_once_it_is_revoked(scene: Sc
     assert send(post, RESET, signed((number, secret), RESET, **reset()))[0] == "message-not-signed"
 
 
-# ---- what the sender hears
+# ---- replies to the sender
 
 WHERE = {"task": "shop.hear", "queue": "shop-answers"}
 
 
 def heard(post: Post) -> list[dict[str, Any]]:
-    """What came to the sender's own queue."""
+    """Return the replies in the sender's own queue."""
     with app.connection_for_read() as connection, connection.SimpleQueue("shop-answers") as queue:
         answers = []
         while True:
@@ -190,14 +188,14 @@ def heard(post: Post) -> list[dict[str, Any]]:
             message.ack()
 
 
-def test_the_sender_hears_of_what_was_accepted_and_what_was_refused(scene: Scene, post: Post) -> None:
+def test_the_sender_gets_a_reply_whether_accepted_or_refused(scene: Scene, post: Post) -> None:
     known_as = application(scene, Scope.RESETS_WRITE)
     _, answer = send(post, RESET, signed(known_as, RESET, **reset(reply_to=WHERE)))
     assert heard(post) == [{"task": RESET, "idempotency_key": "2026-01", "reset": answer["reset"]}]
-    # … again if it is sent again, since the first reply may be the one that was lost
+    # … once more if the message comes again, because the first reply may have been lost
     send(post, RESET, signed(known_as, RESET, **reset(reply_to=WHERE)))
     assert heard(post) == [{"task": RESET, "idempotency_key": "2026-01", "reset": answer["reset"]}]
-    # … and why not
+    # … and the reason for a refusal
     send(post, RESET, signed(known_as, RESET, **reset(reply_to=WHERE, confirm="yes", idempotency_key="2")))
     assert heard(post) == [
         {
@@ -212,7 +210,7 @@ def test_the_sender_hears_of_what_was_accepted_and_what_was_refused(scene: Scene
     assert answer["refused"] == "arguments-invalid"
 
 
-def test_nobody_sets_off_a_task_of_ours_by_asking_for_a_reply(scene: Scene, post: Post) -> None:
+def test_a_reply_address_cannot_start_a_task(scene: Scene, post: Post) -> None:
     known_as = application(scene, Scope.RESETS_WRITE)
     for number, where in enumerate(
         ({"task": "recourse.retrain", "queue": "shop-answers"}, {"task": "shop.hear", "queue": "recourse.bulk"})
@@ -227,17 +225,17 @@ def test_nobody_sets_off_a_task_of_ours_by_asking_for_a_reply(scene: Scene, post
         assert heard(post) == []
 
 
-# ---- what anybody on the broker may send
+# ---- messages from anyone on the broker
 
 
-def test_messages_of_the_ledger_do_nothing_that_was_not_asked_for_whoever_sends_them(scene: Scene, post: Post) -> None:
-    # Given a reset that begins tomorrow, and one that has run
+def test_forged_internal_messages_do_nothing_unrequested(scene: Scene, post: Post) -> None:
+    # Given a reset for tomorrow, and a finished one
     done = scene.request(scene.preview(course=OTHER_COURSE))
     post.drain()
     later = scene.request(scene.preview(start_at=ask("SELECT now() + interval '1 day'")))
     before = fingerprint([scene.course, scene.other_course])
     ledger = rows("SELECT * FROM reset_item ORDER BY 1, 2"), rows("SELECT id, state FROM notification ORDER BY id")
-    # When somebody sends every task that takes an id, for either
+    # When someone sends each task that takes an id, for both
     for reset_id in (later, done):
         for task, more in (
             ("recourse.reset_course", {}),
@@ -249,7 +247,7 @@ def test_messages_of_the_ledger_do_nothing_that_was_not_asked_for_whoever_sends_
                 forged = {"task": task, "id": task_id, "root_id": task_id, "parent_id": None, "ignore_result": True}
                 post.deliver(Letter(task, task_id, "bulk", {"reset_id": str(reset_id)} | more, forged))
         post.drain()
-    # Then nobody is cleared or alerted who was not to be
+    # Then nobody is cleared or alerted wrongly
     assert fingerprint([scene.course, scene.other_course]) == before
     assert (
         rows("SELECT * FROM reset_item ORDER BY 1, 2"),
@@ -264,7 +262,7 @@ def test_every_task_that_takes_more_than_ids_asks_who_sends_it() -> None:
     from tasks.signed_messages import Door
 
     app.loader.import_default_modules()
-    harmless = {"reset_id", "number"}  # what they stand for is in the ledger
+    harmless = {"reset_id", "number"}  # their meaning is in the ledger
     for name, task in app.tasks.items():
         if name.startswith("recourse.") and not isinstance(task, Door):
             assert set(inspect.signature(task.run).parameters) - {"self"} <= harmless, name

@@ -1,4 +1,4 @@
-"""Organizations take turns, and the resets of one organization do: nobody has the queue for themselves."""
+"""Organizations take turns in the queue, and so do the resets of one organization."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def slices(letters: list[Letter]) -> list[Letter]:
 
 
 def resets_of(scene: Scene, count: int) -> list[str]:
-    """So many resets of one organization, each of a course of its own."""
+    """Request `count` resets of one organization, each of another course."""
     run(
         """INSERT INTO course (organization_id, code, title)
            SELECT :organization, 'C-' || n, 'Course' FROM generate_series(1, :count) n""",
@@ -32,10 +32,10 @@ def resets_of(scene: Scene, count: int) -> list[str]:
     return [str(scene.request(course=f"C-{number}")) for number in range(1, count + 1)]
 
 
-def test_all_resets_of_an_organization_together_have_so_many_slices_in_the_queue(
+def test_all_resets_of_an_organization_share_one_limit_of_queued_slices(
     post: Post, set_up: Callable[..., None]
 ) -> None:
-    # Given an organization with seven large resets, and another one with one
+    # Given an organization with seven large resets, and another with one reset
     set_up(slices_in_flight=4, slices_in_flight_per_organization=6)
     big, small = make_scene("big", 250, completed=0, begun=0), make_scene("small", 250, completed=0, begun=0)
     theirs = resets_of(big, 7)
@@ -43,30 +43,30 @@ def test_all_resets_of_an_organization_together_have_so_many_slices_in_the_queue
     waiting = post.take()
     done: Counter[str] = Counter()
     before_ours: list[str] = []
-    # When each message is delivered in its turn
+    # When the messages are delivered in order
     while waiting:
         letter = waiting.pop(0)
         post.deliver(letter)
         waiting += post.take()
         in_queue = Counter(one.kwargs["reset_id"] for one in slices(waiting))
-        # Then neither the one has more in the queue than it may, nor the other
+        # Then neither exceeds its share of the queue
         assert sum(in_queue[reset] for reset in theirs) <= 6, in_queue
         assert max(in_queue.values(), default=0) <= 4, in_queue
         if letter.task == SLICE:
             done[letter.kwargs["reset_id"]] += 1
             if letter.kwargs["reset_id"] != ours and done[ours] < 10:
                 before_ours.append(letter.kwargs["reset_id"])
-                # … the resets of one organization get on together, none alone
+                # … the resets of one organization progress together
                 under_way = [done[reset] for reset in theirs]
                 assert max(under_way) - min(under_way) <= 5, done
-    # … the small one is done long before the seven, which are all done too
+    # … the small one ends long before the seven, which all end too
     assert done == Counter(dict.fromkeys([*theirs, ours], 10))
     assert len(before_ours) < 40
     assert {state_of(reset) for reset in (*theirs, ours)} == {"succeeded"}  # type: ignore[arg-type]
     assert ask("SELECT max(publications) FROM reset_slice") == 1
 
 
-def test_what_waits_for_its_turn_is_not_taken_for_lost(post: Post, set_up: Callable[..., None]) -> None:
+def test_waiting_for_a_turn_does_not_count_as_lost(post: Post, set_up: Callable[..., None]) -> None:
     set_up(slices_in_flight=2, slices_in_flight_per_organization=2, recover_after_seconds=3600)
     scene = make_scene("big", 250, completed=0, begun=0)
     resets_of(scene, 2)
@@ -109,7 +109,7 @@ def test_one_learner_does_not_wait_for_the_company(post: Post, set_up: Callable[
 
 
 def test_a_small_organizations_reset_is_done_beside_many_of_a_large_one(start_worker: Callable[..., Worker]) -> None:
-    # Given an organization whose eight resets of 1,000 learners each are under way, a moment each slice
+    # Given an organization with eight running resets of 1,000 learners each and slow slices
     big, small = make_scene("big", 1000, completed=0, begun=0), make_scene("small", 2000, completed=0, begun=0)
     slow_down(0.1)
     theirs = resets_of(big, 8)
@@ -118,7 +118,7 @@ def test_a_small_organizations_reset_is_done_beside_many_of_a_large_one(start_wo
     # When a small organization resets a course of 2,000
     reset = small.request()
     app.AsyncResult(str(reset)).get(timeout=90)
-    # Then it is done before half of those are
+    # Then its reset ends before half of theirs
     figures = [report_of(one)["progress"] for one in theirs]  # type: ignore[arg-type]
     assert sum(one["unchanged"] for one in figures) < 4_000, figures
     assert report_of(reset)["progress"]["unchanged"] == 2000

@@ -1,4 +1,4 @@
-"""The secret key is rotated: what was made with the former one holds, and nobody's secret changes."""
+"""Rotation of the secret key: what the former key protects stays valid, and no secret changes."""
 
 import base64
 import hashlib
@@ -68,7 +68,7 @@ def report(source: EventSource, secret: str, number: str) -> None:
         report_by_webhook(session, source.id, headers, body.encode())
 
 
-def test_what_a_former_key_has_signed_is_accepted_until_it_is_taken_out(scene: Scene, set_up: SetUp) -> None:
+def test_signatures_of_a_former_key_are_valid_until_its_removal(scene: Scene, set_up: SetUp) -> None:
     plan, link = scene.preview().token, unsubscribe_link(7).rpartition("/")[2]
     rotate(set_up)
     assert opened(plan).course_code == "FIRE-101"
@@ -81,7 +81,7 @@ def test_what_a_former_key_has_signed_is_accepted_until_it_is_taken_out(scene: S
     assert unsubscribing(link) is None
 
 
-def test_a_form_that_was_open_meanwhile_is_taken(scene: Scene, served: str, set_up: SetUp) -> None:
+def test_a_form_opened_before_the_change_is_accepted(scene: Scene, served: str, set_up: SetUp) -> None:
     admin = visitor(served, scene.admin.user_id)
     endpoint = endpoint_of(scene, 9)
     token = form_token(admin.get("/webhooks"))
@@ -91,14 +91,12 @@ def test_a_form_that_was_open_meanwhile_is_taken(scene: Scene, served: str, set_
     assert admin.post(f"/webhooks/{endpoint.id}/enable", data={"csrf": token}).status_code == 403
 
 
-def test_secrets_of_webhooks_and_sources_outlive_the_key_they_were_made_under(
-    scene: Scene, post: Post, set_up: SetUp
-) -> None:
+def test_secrets_of_webhooks_and_sources_survive_a_new_key(scene: Scene, post: Post, set_up: SetUp) -> None:
     with Receiver() as receiver:
         endpoint, source = endpoint_of(scene, receiver.port), source_of(scene)
         secret, theirs = endpoint.secret(), source.secret()
         rotate(set_up)
-        # While a former key is needed, doctor says so, and it is no longer once they were encrypted anew
+        # While a former key is needed, doctor says so; after re-encryption it is not
         url = os.environ["RECOURSE_DATABASE_URL"]
         found = json.loads(recourse_on(url, "doctor", "--json", "--part", "secret key").stdout)[-1]
         assert found["ok"] is False
@@ -115,11 +113,11 @@ def test_secrets_of_webhooks_and_sources_outlive_the_key_they_were_made_under(
         for request in receiver.received:
             Webhook(secret).verify(request.body, request.headers)
         report(source, theirs, "msg_1")
-    # It is in no table as it is
+    # It is in no table as plain text
     assert secret not in str(rows("SELECT * FROM webhook_endpoint"))
 
 
-def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post, set_up: SetUp, served: str) -> None:
+def test_a_lost_key_stops_only_its_own_webhook(scene: Scene, post: Post, set_up: SetUp, served: str) -> None:
     with Receiver() as receiver:
         lost, source = endpoint_of(scene, receiver.port), source_of(scene)
         theirs = source.secret()
@@ -139,7 +137,7 @@ def test_a_key_that_is_gone_stops_its_own_webhook_alone(scene: Scene, post: Post
         assert "encrypted with a key that is no longer set" in shown.text
 
 
-def test_a_new_secret_signs_beside_the_one_before_it_for_a_day(scene: Scene, post: Post, served: str) -> None:
+def test_a_new_secret_and_the_previous_one_both_sign_for_a_day(scene: Scene, post: Post, served: str) -> None:
     with Receiver() as receiver:
         endpoint, source = endpoint_of(scene, receiver.port), source_of(scene)
         before, theirs = endpoint.secret(), source.secret()
@@ -159,7 +157,7 @@ def test_a_new_secret_signs_beside_the_one_before_it_for_a_day(scene: Scene, pos
             Webhook(before).verify(request.body, request.headers)
             Webhook(after).verify(request.body, request.headers)
         report(source, theirs, "msg_1")
-        # A day later the one before is of no use
+        # A day later the previous one is invalid
         for table in ("webhook_endpoint", "event_source"):
             run(f"UPDATE {table} SET former_until = now() - interval '1 s'")
         receiver.received.clear()

@@ -1,4 +1,4 @@
-"""Webhooks: signed and thin, to receivers that fail, dawdle, lie and go."""
+"""Webhooks: signed and minimal, to receivers that fail, hang, lie or disappear."""
 
 import json
 import socket
@@ -55,7 +55,7 @@ def hook(receiver: Receiver) -> str:
 
 
 def verified(endpoint: WebhookEndpoint, request: Received) -> dict[str, object]:
-    """What the message says, once its signature was checked as receivers do it."""
+    """Check the signature as receivers do, and return the content."""
     said = Webhook(endpoint.secret()).verify(request.body, request.headers)
     assert isinstance(said, dict)
     return said
@@ -66,7 +66,7 @@ def events(receiver: Receiver) -> list[str]:
 
 
 def told(receiver: Receiver) -> list[list[dict[str, object]]]:
-    """The learners of each message."""
+    """Return the learners of each message."""
     return [json.loads(request.body)["data"]["learners"] for request in receiver.received]
 
 
@@ -84,7 +84,7 @@ def deliver(post: Post) -> None:
     post.drain()
 
 
-def test_a_reset_is_told_signed_and_by_ids_alone(scene: Scene, post: Post, receiver: Receiver) -> None:
+def test_webhooks_of_a_reset_are_signed_and_contain_only_ids(scene: Scene, post: Post, receiver: Receiver) -> None:
     endpoint = endpoint_for(scene, hook(receiver))
     enrolments = scene.enrolments()
     reset = scene.request(idempotency_key="order-7")
@@ -120,7 +120,7 @@ def test_a_reset_is_told_signed_and_by_ids_alone(scene: Scene, post: Post, recei
     assert endpoint.secret().encode() not in str(rows("SELECT * FROM webhook_endpoint")).encode()
 
 
-def test_a_reset_that_fails_or_is_cancelled_is_told_as_failed(scene: Scene, post: Post, receiver: Receiver) -> None:
+def test_a_failed_or_cancelled_reset_is_sent_as_failed(scene: Scene, post: Post, receiver: Receiver) -> None:
     endpoint_for(scene, hook(receiver), WebhookEvent.RESET_COMPLETED, WebhookEvent.RESET_FAILED)
     fail_for(scene.enrolments()[0])
     scene.request()
@@ -136,7 +136,7 @@ def test_a_reset_that_fails_or_is_cancelled_is_told_as_failed(scene: Scene, post
     assert events(receiver) == ["reset.failed", "reset.failed"]
 
 
-def test_learners_are_told_in_batches_and_each_once_also_after_a_retry(
+def test_learners_are_sent_in_batches_and_each_once_even_after_a_retry(
     database: str, set_up: SetUp, post: Post, receiver: Receiver
 ) -> None:
     set_up(webhook_allow_private=True)
@@ -156,10 +156,10 @@ def test_learners_are_told_in_batches_and_each_once_also_after_a_retry(
     assert sorted(everybody) == [user.id for user in scene.users()]
 
 
-def test_also_those_are_told_of_who_had_nothing_here(
+def test_learners_without_records_here_are_included(
     database: str, set_up: SetUp, post: Post, receiver: Receiver
 ) -> None:
-    # Given a platform with records of its own: of five learners, one has left something here, and one is unassigned
+    # Given a platform that keeps its own records: of five learners, one has records here and one is unassigned
     set_up(webhook_allow_private=True)
     scene = make_scene(learners=5, completed=0, begun=3)
     before = scene.enrolments()
@@ -174,13 +174,15 @@ def test_also_those_are_told_of_who_had_nothing_here(
         (before[0].user_id, "cleared"),
         *((enrolment.user_id, "unchanged") for enrolment in before[1:4]),
     ]
-    # Then a delivery that comes late names the attempt that it ends, and not the one that came after it
+    # Then a late delivery names the attempt that it ended, not the following one
     assert [one["old_registration"] for one in batch] == [str(one.registration) for one in before[:4]]
     assert [one["new_registration"] for one in batch] == [str(one.registration) for one in after[:4]]
     assert before[4].registration == after[4].registration
 
 
-def test_nobody_who_asked_for_nothing_is_told_or_costs_a_row(scene: Scene, post: Post, receiver: Receiver) -> None:
+def test_endpoints_without_subscriptions_get_nothing_and_cost_no_row(
+    scene: Scene, post: Post, receiver: Receiver
+) -> None:
     elsewhere = make_scene("globex", learners=1)
     endpoint_for(elsewhere, hook(receiver))
     endpoint_for(scene, hook(receiver), WebhookEvent.RESET_FAILED)
@@ -214,7 +216,7 @@ def test_a_receiver_that_fails_is_tried_for_three_days_with_one_id_and_then_give
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 503])
-def test_only_2xx_is_taken_and_no_redirect_is_followed(
+def test_only_2xx_counts_as_delivered_and_no_redirect_is_followed(
     scene: Scene, post: Post, receiver: Receiver, status: int
 ) -> None:
     with Receiver() as elsewhere:
@@ -227,7 +229,7 @@ def test_only_2xx_is_taken_and_no_redirect_is_followed(
         assert elsewhere.received == []
 
 
-def test_a_receiver_that_dawdles_is_left_after_its_time_and_keeps_no_other_waiting(
+def test_a_slow_receiver_times_out_and_delays_no_other(
     scene: Scene, post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.webhooks.post.SECONDS", 1.0)
@@ -244,9 +246,7 @@ def test_a_receiver_that_dawdles_is_left_after_its_time_and_keeps_no_other_waiti
     assert {outcome for (outcome,) in waited} == {"no answer within 1 seconds"}
 
 
-def test_an_answer_in_drops_or_without_end_keeps_nobody(
-    scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_or_endless_answer_delays_nobody(scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.webhooks.post.SECONDS", 1.0)
 
     def drops(connection: socket.socket) -> None:
@@ -287,7 +287,7 @@ def test_an_answer_in_drops_or_without_end_keeps_nobody(
 
 
 class raw_server:
-    """A server on loopback that reads a request and then does as told. Gives its port."""
+    """Run a server on loopback that reads a request and then does `then`. Yields its port."""
 
     def __init__(self, answer: Callable[[socket.socket], None]) -> None:
         self._answer = answer
@@ -312,7 +312,9 @@ class raw_server:
             self._answer(connection)
 
 
-def test_410_ends_it_and_what_waits_fails(scene: Scene, post: Post, receiver: Receiver) -> None:
+def test_status_410_closes_the_endpoint_and_fails_its_open_deliveries(
+    scene: Scene, post: Post, receiver: Receiver
+) -> None:
     receiver.answer = lambda _: 410
     endpoint = endpoint_for(scene, hook(receiver))
     scene.request()
@@ -344,7 +346,7 @@ def test_a_message_is_sent_again_by_hand_under_its_old_id(scene: Scene, post: Po
     assert outcomes() == [("delivered", 1, "answered 204")]
 
 
-def test_each_command_wants_the_permission_knows_its_own_endpoints_alone_and_is_audited(
+def test_each_command_needs_the_permission_sees_only_its_own_endpoints_and_is_audited(
     scene: Scene, receiver: Receiver, post: Post
 ) -> None:
     elsewhere = make_scene("globex", learners=1)
@@ -431,8 +433,8 @@ INWARD = [
 
 
 @pytest.mark.parametrize("url", INWARD)
-def test_nothing_is_sent_into_a_private_network_whatever_it_is_called(database: str, post: Post, url: str) -> None:
-    # Given an endpoint whose name has moved there since it was added
+def test_nothing_is_sent_into_a_private_network_whatever_its_name(database: str, post: Post, url: str) -> None:
+    # Given an endpoint whose name now resolves to such an address
     scene = make_scene(learners=1, completed=100)
     endpoint_for(scene, url, WebhookEvent.RESET_COMPLETED)
     scene.request()
@@ -455,7 +457,7 @@ def test_a_name_with_letters_of_any_language_is_kept_as_it_is_sent(scene: Scene,
      f"https://{'a' * 64}.example/", f"https://{'a.' * 130}example/", "https://a..b/",
      "https://[::1", "https://1.1.1.1:x/", "https:///x"],
 )  # fmt: skip
-def test_what_is_no_address_of_a_webhook_is_refused(url: str) -> None:
+def test_an_invalid_webhook_address_is_refused(url: str) -> None:
     with pytest.raises(WebhookAddressRefused, match="Use a public address"):
         address_of(url)
 
@@ -466,7 +468,7 @@ def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(
     assert scene.admin.user_id
     browser = visitor(served, scene.admin.user_id)
     token = form_token(browser.get("/webhooks"))
-    # What is refused stays in the form, with the reason beside it
+    # A refused address stays in the form with the reason
     form = {"csrf": token, "url": "ftp://example.org", "events": ["reset.completed"]}
     refused = browser.post("/webhooks", data=form)
     assert refused.status_code == 422
