@@ -14,4 +14,4 @@ def check(_: Places) -> str:
         raise AwayError("it has never run", remedy)
     if seconds > max(30.0, 3 * settings().recover_every_seconds):
         raise AwayError(f"its last tick was {seconds:,.0f} s ago", remedy)
-    return f"its last tick was {seconds:,.0f} s ago"
+    return f"it ticked {seconds:,.0f} s ago"

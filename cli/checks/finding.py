@@ -47,6 +47,6 @@ def with_remedy_of_up(finding: Finding, name: str, up: Addresses | None) -> Find
         return replace(finding, remedy=NOT_UP[1])
     if name in up.given_up:
         again = f"Stop `recourse up` (process {up.pid}) and start it again. Its output says why it gave this part up."
-        return replace(finding, says=f"{finding.says}; `recourse up` gave it up", remedy=again)
+        return replace(finding, says=f"{finding.says}; `recourse up` has given up on it", remedy=again)
     soon = f"`recourse up` (process {up.pid}) restarts parts that end. Read its output, and check again in a moment."
     return replace(finding, remedy=soon)

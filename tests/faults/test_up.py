@@ -102,7 +102,7 @@ def test_flower_is_given_up_if_it_keeps_ending_and_the_rest_keeps_running(up: Up
     assert up.answers(up.web, "/readyz")
     found = up.findings()
     assert [part for part, finding in found.items() if not finding["ok"]] == ["Flower"]
-    assert "given up" in found["Flower"]["says"]
+    assert "given up on it" in found["Flower"]["says"]
 
 
 def _bound(listener: socket.socket, port: int) -> bool:

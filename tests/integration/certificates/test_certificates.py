@@ -192,7 +192,7 @@ def test_after_a_reset_a_certificate_is_superseded_without_name_or_date(scene: S
 def test_an_unknown_serial_is_not_found(served: str) -> None:
     seen = visitor(served).get("/verify/<script>alert(1)<%2Fscript>")
     assert seen.status_code == 404
-    assert "Certificate not found" in seen.text or "nothing at this address" in seen.text
+    assert "Nothing exists at this address" in seen.text
     assert "<script>alert" not in seen.text.lower()
     seen = visitor(served).get("/verify/ABCDE-ABCDE-ABCDE-ABCDE")
     assert seen.status_code == 404

@@ -286,7 +286,7 @@ def test_an_unreachable_storage_does_not_stop_a_reset_and_deletions_follow_later
     assert timedelta(seconds=30) < now.next_try_at - datetime.now(UTC) < timedelta(seconds=61)
     assert scene.admin.user_id
     seen = visitor(served, scene.admin.user_id).get(f"/resets/{reset}").text
-    assert "3 files of these learners could not be deleted from the storage yet" in seen
+    assert "3 files of these learners could not be deleted from storage yet" in seen
     assert "127.0.0.1:9" in seen
     recover()
     assert post.take() == [], "the next try is not due yet"
