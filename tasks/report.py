@@ -36,7 +36,7 @@ class Progress:
     def outcome(self) -> str:
         """The outcome as a phrase."""
         if not self.total:
-            return "Nobody was reset"
+            return "No one was reset"
         skipped = f", {self.skipped:,} skipped" if self.skipped else ""
         if self.failed:
             failed = f": {self.failed:,} failed{skipped}" if skipped else ""

@@ -1,4 +1,4 @@
-"""Who is in a reset, and why somebody is not."""
+"""Who is in a reset's audience, and the reasons for skipping learners."""
 
 from datetime import datetime
 from typing import Protocol
@@ -18,7 +18,7 @@ NOT_ASSIGNED = "the course is no longer assigned"
 
 
 class Asked(Protocol):
-    """What a plan and a reset both say about whom it is for."""
+    """The audience, as a plan and a reset both describe it."""
 
     @property
     def course_id(self) -> int: ...
@@ -35,7 +35,7 @@ class Asked(Protocol):
 
 
 def in_audience(asked: Asked) -> ColumnElement[bool]:
-    """The condition that an enrolment is in the audience, as it was when the plan was made.
+    """Returns the condition that an enrolment is in the audience, as it was when the plan was made.
 
     Someone whom the plan could not see is not in it, since nobody has seen them in a preview: neither who was assigned
     after that, nor who was being assigned then, in a transaction that was not committed.
@@ -56,26 +56,26 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
 
 
 def completion_seen_by(asked: Asked) -> ColumnElement[bool]:
-    """That the plan could see the enrolment's completion."""
+    """Returns the condition that the plan could see the enrolment's completion."""
     return and_(Enrolment.completed_at <= asked.planned_at, seen_by(asked.snapshot, Enrolment.completed_xid))
 
 
 def members(group_id: int | None, joined_by: datetime, snapshot: str | None = None) -> Select[int]:
-    """The users who belong to the group, did so at that moment, and were seen then."""
+    """Returns the query for the group's members who had joined at that time and were visible then."""
     return select(GroupMember.user_id).where(
         GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by, seen_by(snapshot, GroupMember.joined_xid)
     )
 
 
 def seen_by(snapshot: str | None, xid: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """That the snapshot shows what this transaction did. Without a snapshot what the query itself sees will do."""
+    """Returns the condition that the snapshot shows this transaction; always true without a snapshot."""
     if snapshot is None:
         return true()
     return func.pg_visible_in_snapshot(xid, literal(snapshot, PgSnapshot()))
 
 
 def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | None, group_id: int | None) -> None:
-    """Before a plan is made, have it see everyone whom a query sees, whatever number their transaction has.
+    """Before a plan is made, make every row that a query sees visible to it, whatever its transaction's number.
 
     A restored backup brings numbers along from the server it came from, which this one has not given out yet. Writes
     nothing in a database that was never restored, but for what its own transaction wrote.
@@ -102,7 +102,7 @@ def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | N
 
 
 def all_elsewhere(session: Session, asked: Asked) -> bool:
-    """Whether there are learners in the audience, and each of them is open in another reset at this moment."""
+    """Returns whether another running reset has still to reset each learner of a non-empty audience."""
     anyone = select(Enrolment.id).where(in_audience(asked))
     open_item = exists().where(ResetItem.enrolment_id == Enrolment.id, ResetItem.state == ItemState.PENDING)
     return session.scalars(select(anyone.exists() & ~anyone.where(~open_item).exists())).one()

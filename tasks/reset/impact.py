@@ -1,4 +1,4 @@
-"""The impact of a plan: what the reset would remove, and whom it would alert. Changes nothing."""
+"""The impact of a plan: what the reset would remove, and how many learners it would alert. Changes nothing."""
 
 from dataclasses import dataclass, replace
 from typing import Unpack
@@ -22,7 +22,7 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan, and what it would do now."""
+    """A plan and its impact now."""
 
     plan: Plan
     learners: int
@@ -34,19 +34,19 @@ class Preview:
 
     @property
     def completions(self) -> int:
-        """Completions that would go."""
+        """How many completions would be removed."""
         return self.removed[Completion.kind()]
 
     @property
     def token(self) -> str:
-        """The plan with what was shown of it, signed."""
+        """The plan and its preview, signed."""
         return signed(self.plan)
 
 
 def preview(
     session: Session, actor: Actor, course_code: str, *, about: bool = False, **options: Unpack[Options]
 ) -> Preview:
-    """Plan a reset, and say what it would do now. Changes nothing.
+    """Plan a reset and count its impact. Changes nothing.
 
     It counts every record of the audience, which takes seconds for a million learners. With `about`, records and alerts
     of a large audience are estimated from a sample of it instead. Who has no use for the figures calls `make_plan`,
@@ -56,7 +56,7 @@ def preview(
 
 
 def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
-    """What the plan would do now; see `preview`. The preview's plan is this one, with what is shown."""
+    """Returns the preview of the plan; see `preview`."""
     shown = figures(session, plan, about=about)
     return Preview(
         replace(plan, shown=shown),
@@ -70,7 +70,7 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
 
 
 def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int | None = None) -> Shown:
-    """The plan's figures as they are now, of one in `sampled` learners if that is said."""
+    """Count the plan's impact now; with `sampled`, from one in that many learners."""
     audience = in_audience(plan)
     learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
     if sampled is None:
@@ -110,7 +110,7 @@ def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int |
 
 
 def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict[str, int]:
-    """How many records of these kinds there are, counted."""
+    """Count the records of these kinds exactly."""
     few = {
         kind.kind(): select(func.count())
         .select_from(kind)
@@ -123,17 +123,17 @@ def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict
 
 
 def told(shown: Shown) -> dict[str, int]:
-    """The rows of each record kind, as people are told of them."""
+    """Returns the rows of each record kind, rounded if they are estimates."""
     return {kind: count if shown.sampled == 1 else _rounded(count) for kind, count in shown.removed.items()}
 
 
 def _rounded(estimate: int) -> int:
-    """To two digits: more would claim to know more than a sample tells."""
+    """Round to two digits: a sample does not justify more."""
     return round(estimate, 2 - len(str(estimate)))
 
 
 def _excluded(session: Session, plan: Plan) -> dict[str, int]:
-    """Learners of the audience who are open in another reset now, and would be skipped."""
+    """Count the learners of the audience whom another running reset has still to reset."""
     elsewhere = session.scalars(
         select(func.count())
         .select_from(ResetItem)
@@ -144,6 +144,6 @@ def _excluded(session: Session, plan: Plan) -> dict[str, int]:
 
 
 def _some_names(session: Session, plan: Plan) -> list[str]:
-    """A few of the learners, for people to see at a glance whether it is the right course."""
+    """Returns a few names, by which people recognize the right course."""
     first = select(Enrolment.user_id).where(in_audience(plan)).limit(NAMES_SHOWN).subquery()
     return list(session.scalars(select(User.name).join(first, first.c.user_id == User.id).order_by(User.name)))

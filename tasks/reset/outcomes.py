@@ -1,5 +1,5 @@
-"""What people are told of a reset and its learners: one word for one state, on every page, at the command line, in
-e-mails and in Flower. The API has its own names for them, which never change."""
+"""The words for resets and their learners: one word per state, on every page, at the command line, in e-mails and in
+Flower. The API has names of its own, which never change."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ LEARNERS = {
     ItemState.UNCHANGED: "nothing to reset",
     ItemState.SKIPPED: "skipped",
     ItemState.FAILED: "failed",
-    ItemState.PENDING: "still to do",
+    ItemState.PENDING: "pending",
 }
 ENDED = {
     ResetState.SUCCEEDED: "Reset done",
@@ -25,7 +25,7 @@ ENDED = {
     ResetState.FAILED: "Reset failed",
     ResetState.CANCELLED: "Reset cancelled",
 }
-UNDER_WAY = "Reset being tried again"  # of one that had ended before
+UNDER_WAY = "Reset being retried"  # one that had ended before
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Share:
 
 
 def shares_of(progress: Progress) -> list[Share]:
-    """The learners of a reset by outcome; together they are all of them."""
+    """Returns all learners of a reset, by outcome."""
     counts = {
         ItemState.CLEARED: progress.cleared,
         ItemState.UNCHANGED: progress.unchanged,
@@ -50,12 +50,12 @@ def shares_of(progress: Progress) -> list[Share]:
 
 
 def counted(progress: Progress) -> str:
-    """The shares that there are, in a line: `61 reset, 12 skipped`."""
+    """Returns the shares that are not empty, in one line: `61 reset, 12 skipped`."""
     return ", ".join(f"{share.learners:,} {share.label}" for share in shares_of(progress) if share.learners)
 
 
 def state_in_words(reset: Reset) -> str:
-    """Where a reset stands."""
+    """Returns the state of a reset."""
     if reset.state in SETTLED:
         return reset.state.value.replace("_", " ")
     if reset.cancel_requested_at:
@@ -64,31 +64,31 @@ def state_in_words(reset: Reset) -> str:
 
 
 def is_planned(reset: Reset) -> bool:
-    """Whether it was asked for later, and has not begun."""
+    """Returns whether the reset has a later start and has not begun."""
     later = reset.start_at > reset.requested_at
     return reset.state == ResetState.REQUESTED and later and not reset.cancel_requested_at
 
 
 def note_on(reset: Reset) -> str:
-    """What is to be said of it beside its state, while it is so; nothing of most."""
+    """Returns what to show beside the state; empty for most resets."""
     if reset.state not in SETTLED:
         if reset.cancel_requested_at:
-            return "It is being stopped. Whoever has been reset stays reset; nobody further is touched."
-        return "The failed learners are being tried again." if reset.task_id != reset.id else ""
+            return "Stopping. Learners who have been reset stay reset; no others are reset."
+        return "Retrying the failed learners." if reset.task_id != reset.id else ""
     if reset.cancel_requested_at and reset.state != ResetState.CANCELLED:
-        return "It was asked to stop when nobody was left to be kept from it."
+        return "It was cancelled when all learners were done already."
     return ""
 
 
 def end_in_words(reset: Reset, progress: Progress) -> str:
-    """What came of a reset that is settled."""
+    """Returns the result of a settled reset."""
     if progress.total:
         return progress.outcome
     if reset.state == ResetState.CANCELLED:
-        return "Nobody was reset: it was cancelled before it began"
-    return progress.outcome if reset.state == ResetState.FAILED else "Nobody was in it"
+        return "No one was reset: it was cancelled before it began"
+    return progress.outcome if reset.state == ResetState.FAILED else "There were no learners to reset"
 
 
 def ended_as(state: ResetState) -> str:
-    """The title of the alert that a reset has ended, as it is now."""
+    """Returns the title of the alert that reports the end of a reset."""
     return ENDED.get(state, UNDER_WAY)

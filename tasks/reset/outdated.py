@@ -1,4 +1,4 @@
-"""Whether what a preview showed is still so, when it is confirmed: nobody confirms what they have not seen."""
+"""The check, at confirmation, that the preview still holds: no one confirms what they have not seen."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ FINAL = (Completion.kind(), Certificate.kind())  # of what a learner has finishe
 
 
 def check_as_shown(session: Session, plan: Plan) -> None:
-    """Raises `PlanOutdated` if the plan would do more now than its preview showed, or if its learners were reset since.
+    """Raise `PlanOutdated` if the plan would now do more than its preview showed, or if its learners were reset since.
 
     A plan of which nobody was shown anything is held to nothing.
     """
@@ -47,13 +47,13 @@ def _changes(session: Session, plan: Plan, before: Shown, now: Shown) -> Iterato
 
 
 def _completed_since(session: Session, plan: Plan) -> int:
-    """Learners of the audience who completed the course after the plan, also in a course that is too large to count."""
+    """Count the learners who completed the course after the plan, even if the course is too large to count all."""
     since = in_audience(plan) & (Enrolment.state == EnrolmentState.COMPLETED) & ~completion_seen_by(plan)
     return session.scalars(select(func.count()).select_from(Enrolment).where(since)).one()
 
 
 def _reset_since(session: Session, plan: Plan) -> bool:
-    """Whether a learner of the audience was set back after the plan."""
+    """Returns whether a learner of the audience was reset after the plan."""
     set_back = (
         exists()
         .where(Reset.course_id == plan.course_id, Reset.id == ResetSlice.reset_id)

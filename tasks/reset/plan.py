@@ -1,4 +1,4 @@
-"""The plan: who and what a reset is for, signed. Without one there is no reset."""
+"""The plan: what a reset would do, and for whom, signed. No reset starts without one."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,24 +20,24 @@ from models.resets import Audience
 from models.training import Course, Enrolment
 from tasks.reset.audience import trust_what_is_seen
 
-MOST_NAMED_USERS = 1000  # beyond that the signed plan no longer fits a form field or a header
+MOST_NAMED_USERS = 1000  # with more, the signed plan no longer fits a form field or a header
 LONGEST_DUE_IN_DAYS = 3650
 LATEST_START = timedelta(days=365)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a preview said of its plan. A confirmation is of these figures."""
+    """The figures that a preview showed, and that a confirmation refers to."""
 
     learners: int
     removed: dict[str, int]  # rows by record kind, as counted
     alerts: int
-    sampled: int  # of so many learners one was looked at; 1: every one
+    sampled: int  # one in this many learners was counted; 1: every learner
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for. Its id becomes the reset's, so confirming it twice makes one reset."""
+    """A planned reset. Its id becomes the reset's, so confirming it twice makes one reset."""
 
     id: UUID
     organization_id: int
@@ -48,20 +48,20 @@ class Plan:
     planned_at: datetime
     due_in_days: int | None
     notify: bool
-    start_at: datetime | None = None  # none: at once
-    reason: str = ""  # if it was said with the plan already
+    start_at: datetime | None = None  # `None`: at once
+    reason: str = ""  # if it was given with the plan
     group_id: int | None = None
     snapshot: str | None = None  # what its preview could see
-    shown: Shown | None = None  # none: nobody was shown what it would do
+    shown: Shown | None = None  # `None`: without a preview
 
     @property
     def expires_at(self) -> datetime:
-        """Until when it can be confirmed."""
+        """When it can no longer be confirmed."""
         return self.planned_at + timedelta(minutes=settings().plan_minutes)
 
 
 class Options(TypedDict, total=False):
-    """What can be said of a reset beside its course; see `make_plan`."""
+    """The options of a reset; see `make_plan`."""
 
     audience: str
     users: list[str] | list[int] | None
@@ -85,7 +85,7 @@ def make_plan(
     reason: str = "",
     group: str | None = None,
 ) -> Plan:
-    """Plan a reset of the course for those who are in its audience now. Changes nothing.
+    """Plan a reset of the course for the learners who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
@@ -123,7 +123,7 @@ def make_plan(
 
 
 def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at: datetime | None) -> Plan:
-    """The same plan with what can still be chosen after its preview was seen, as it says nothing of who or what goes.
+    """Returns the plan with the options that can still be chosen after its preview: they do not change its figures.
 
     Raises `DueInDaysInvalid`, `StartAtInvalid`.
     """
@@ -135,19 +135,19 @@ def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at:
 
 
 def permission_for(audience: Audience) -> Permission:
-    """Named users are reset from their profile, a course from its summary page; each has its own permission."""
+    """Returns the permission for resets from a user's profile, or for those of a course."""
     return Permission.USERS if audience == Audience.USERS else Permission.COURSES
 
 
 def signed(plan: Plan) -> str:
-    """The plan as a token that `opened` takes back, and that nobody else can make."""
+    """Returns the plan as a signed token, for `opened`."""
     start_at = plan.start_at.isoformat() if plan.start_at else None
     as_text = {"id": str(plan.id), "planned_at": plan.planned_at.isoformat(), "start_at": start_at}
     return _signer().dumps(asdict(plan) | as_text)
 
 
 def opened(token: str) -> Plan:
-    """The plan in a signed token, be it expired or not. Raises `PlanInvalid` for one that was not signed here."""
+    """Returns the plan in a signed token, expired or not. Raises `PlanInvalid` if it was not signed here."""
     try:
         plan = _signer().loads(token)
     except BadData:
@@ -173,24 +173,25 @@ def opened_for(token: str, course: str, user_id: int | None = None) -> Plan:
 
 
 def expired(plan: Plan) -> bool:
-    """Whether the plan is too old to be confirmed."""
+    """Returns whether the plan is too old to be confirmed."""
     return datetime.now(UTC) > plan.expires_at
 
 
 def _audience(audience: str, users: list[str] | list[int] | None, group: str | None) -> Audience:
-    """The audience of this name. Raises `AudienceInvalid`, also where users or a group are named that it would not
-    look at."""
+    """Returns the audience with this name. Raises `AudienceInvalid`, also for users or a group that it would ignore."""
     if audience not in list(Audience):
         raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
-    if users is not None and audience != Audience.USERS:  # an empty list is a filter that found nobody
-        raise AudienceInvalid("Users are named, but the audience is not `users`: everyone would be reset.")
+    if users is not None and audience != Audience.USERS:  # an empty list may be a filter without matches
+        raise AudienceInvalid(
+            "Users are named, but the audience is not `users`: all learners would be reset. Use `users`."
+        )
     if (group is not None) != (audience == Audience.GROUP):
-        raise AudienceInvalid("The audience `group` and the code of a group go together: give both or neither.")
+        raise AudienceInvalid("The audience `group` needs the code of a group, and no other audience takes one.")
     return Audience(audience)
 
 
 def _named(session: Session, course: Course, users: list[str] | list[int] | None) -> list[int]:
-    """The ids of the named users, each of them assigned to the course. Raises `UserUnknown`, `NotAssigned`."""
+    """Returns the ids of the named users. Raises `UserUnknown`, or `NotAssigned` if the course is not theirs."""
     named = list(dict.fromkeys(users or []))
     if not 1 <= len(named) <= MOST_NAMED_USERS:
         raise AudienceInvalid(f"Name 1 to {MOST_NAMED_USERS:,} users, or reset everyone assigned.")

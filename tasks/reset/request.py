@@ -1,4 +1,4 @@
-"""Request: the one door through which every reset comes, whoever asks."""
+"""Request: the only way to start a reset, whoever asks."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def request_reset(
     reason: str = "",
     idempotency_key: str | None = None,
 ) -> Reset:
-    """Write down a confirmed reset; its job is sent when the session's transaction commits, or at the plan's moment.
+    """Store a confirmed reset. Its job is sent when the session's transaction commits, or at the plan's start.
 
     `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
     The same plan, or the same key with the same request, gives the reset that was already made. Raises
@@ -59,7 +59,7 @@ def request_reset(
 
 
 def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | None) -> Reset | None:
-    """The reset that this same request made before. Raises `IdempotencyMismatch`."""
+    """Returns the reset that the same request has made before. Raises `IdempotencyMismatch`."""
     reset = session.get(Reset, plan.id)
     if reset is None and idempotency_key is not None:
         reset = session.scalar(
@@ -103,7 +103,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
             task_id=plan.id,
             traceparent=current_traceparent(),
         )
-        .on_conflict_do_nothing()  # a double click races itself: the second finds the first one's row below
+        .on_conflict_do_nothing()  # a double click: the second request finds the first one's row below
         .returning(Reset.id)
     )
     if written is None:
@@ -120,7 +120,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
         course=plan.course_code,
         reason=reason,
     )
-    if plan.start_at is None:  # otherwise `recover` calls it when its time has come
+    if plan.start_at is None:  # otherwise `recover` calls it at its start
         send_coordinator(session, reset)
     return reset
 
@@ -130,7 +130,7 @@ class Message(Asked):
 
     course: Words  # its code
     confirm: Words  # its code again
-    requested_by: Id | None = None  # the id of a user; of a signed message, it can be nobody but the token's
+    requested_by: Id | None = None  # the id of a user; a signed message must name its token's user
     reason: Words
     audience: str = Audience.ASSIGNED
     user_ids: list[Id] | None = None  # with the audience `users`
@@ -141,7 +141,7 @@ class Message(Asked):
 
 @app.task(name="recourse.request_reset", bind=True, base=Door)
 def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
-    """The same door for another application that shares the broker: a signed message, see `asked_by_message`.
+    """Request a reset by a signed message from another application that shares the broker; see `asked_by_message`.
 
     Gives `{"reset": id}`; fails with `RequestRefused`. Either is also sent to `reply_to`.
     """

@@ -1,4 +1,4 @@
-"""The coordinator. Called at any moment and any number of times, it looks at the ledger and does what is next."""
+"""The coordinator. Called at any time and any number of times, it looks at the slices and does what is next."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -39,16 +39,16 @@ log = structlog.get_logger(__name__)
 
 
 class ResetFailed(Exception):  # noqa: N818 - its name is what Flower shows
-    """The reset is settled, and some or all of its learners were not reset."""
+    """The reset is settled, but some or all of its learners were not reset."""
 
 
 class Coordinator(Step):
-    """The task class of the coordinator: it remembers that Celery has stored a run's result."""
+    """The task class of the coordinator: records that Celery has stored a run's result."""
 
     abstract = True
 
     def after_return(self, _status: str, _result: Any, task_id: str, *_: Any) -> None:
-        """Celery calls this once the result is stored; until then `recover` keeps calling the coordinator."""
+        """Called by Celery once the result is stored; until then, `recover` keeps calling the coordinator."""
         mark_reported(task_id)
 
 
@@ -57,10 +57,10 @@ class Coordinator(Step):
     bind=True,
     base=Coordinator,
     ignore_result=False,
-    throws=(ResetFailed,),  # an outcome, not a fault of the worker: no traceback in the log
+    throws=(ResetFailed,),  # an outcome, not a worker failure: no traceback in the log
 )
 def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
-    """Bring the reset forward, and settle it when nothing is open.
+    """Advance the reset, and settle it when nothing is open.
 
     While it is under way the call ends in `Ignore`, which leaves the Celery task open: the one row in Flower that
     carries the whole job. The last call gives the reset's report as the task's result, or fails with `ResetFailed`.
@@ -69,7 +69,7 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
         outcome = advance(UUID(reset_id), self.request.id)
     except DBAPIError as error:
         log.warning("reset_not_advanced", reset=reset_id, error=in_words(error), remedy="recover calls again")
-        # Somebody else who is at it, or a connection that is gone, says nothing about this ledger.
+        # A lock that another process holds, or a lost connection, is not a failure of this reset.
         if not is_lock_timeout(error) and not is_connection_lost(error):
             with suppress(DBAPIError):
                 count_failure(UUID(reset_id), in_words(error))
@@ -81,8 +81,7 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
             return outcome
         case ResetState.CANCELLED:
             self.backend.mark_as_revoked(self.request.id, "the reset was cancelled", request=self.request)
-            # To Celery's own state of a task REVOKED comes before any state that it does not know, as PROGRESS is one.
-            # Said outright, it is shown all the same.
+            # Celery ranks REVOKED below states that it does not know, such as PROGRESS. Set explicitly, it is shown.
             ended = {"state": states.REVOKED, "result": f"cancelled: {outcome['summary']}"}
             self.send_event("task-revoked", terminated=False, signum=None, expired=False, **ended)
             mark_reported(self.request.id)
@@ -92,13 +91,13 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
 
 
 def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
-    """Do what is next for the reset. Gives its report, in words first, once it is settled, and nothing before."""
+    """Do what is next for the reset. Returns its report once it is settled, `None` before."""
     with transaction() as session:
         reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
         if reset is None:
             log.warning("reset_unknown", reset=str(reset_id))
             return None
-        if str(reset.task_id) != task_id:  # a late message of an earlier run: its result is stored and stays
+        if str(reset.task_id) != task_id:  # a late message of an earlier run, whose result is stored
             send_coordinator(session, reset)
             return None
         reset.sent_in_vain = 0
@@ -109,8 +108,8 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
         if reset.state not in SETTLED:
             return None
         figures, progress = report(session, reset), progress_of(session, reset.id)
-        del figures["done"], figures["notified"]  # the alerts come after this
-        if progress.failed:  # a failure has no result of its own: without this, Flower keeps the last count but one
+        del figures["done"], figures["notified"]  # alerts come later
+        if progress.failed:  # a failure has no result: without this, Flower keeps an older count
             show_progress(reset, progress)
         return {"summary": reset.error or progress.outcome, **figures}
 
@@ -119,11 +118,11 @@ def _begin(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
         _settle(session, reset, ResetState.CANCELLED)
         return
-    if reset.start_at > _now(session):  # `recover` calls again when its time has come
+    if reset.start_at > _now(session):  # `recover` calls again at its start
         return
     if why_not := _refusal(session, reset):
         log.warning("reset_not_allowed", reset=str(reset.id), why=why_not)
-        reset.error = f"Not begun: {why_not}"
+        reset.error = f"Not started: {why_not}"
         _settle(session, reset, ResetState.FAILED)
         return
     write_ledger(session, reset)
@@ -135,16 +134,16 @@ def _begin(session: Session, reset: Reset) -> None:
 
 
 def _refusal(session: Session, reset: Reset) -> str | None:
-    """Why whoever asked for the reset may not have it any more; it may have been for a moment months ahead."""
+    """Returns why the requester may no longer reset; the start may be months after the request."""
     if reset.requested_by is None:
         return None
     try:
         still_acting(session, reset.organization_id, reset.requested_by, permission_for(reset.audience))
     except UserUnknown:
-        return "whoever asked for it was deactivated since. Ask for it anew if it is still wanted."
+        return "the requester was deactivated since. Request it again if it is still needed."
     except Forbidden as refusal:
         return (
-            f"whoever asked for it lost the permission “{refusal.permission}” since. Ask for it anew if it is wanted."
+            f"the requester lost the permission “{refusal.permission}” since. Request it again if it is still needed."
         )
     return None
 
@@ -162,7 +161,7 @@ def _continue(session: Session, reset: Reset) -> None:
 
 
 def _end_state(session: Session, reset: Reset, progress: Progress) -> ResetState:
-    """What the ledger amounts to, now that nothing is open."""
+    """Returns the final state, now that nothing is open."""
     if reset.cancel_requested_at and _cut_short(session, reset):
         return ResetState.CANCELLED
     if not progress.failed:
@@ -171,7 +170,7 @@ def _end_state(session: Session, reset: Reset, progress: Progress) -> ResetState
 
 
 def _cut_short(session: Session, reset: Reset) -> bool:
-    """Whether the cancelling kept anyone from being cleared; it may have come too late for that."""
+    """Returns whether cancelling left learners out; it may have come too late for that."""
     left_out = select(ResetItem).where(
         ResetItem.reset_id == reset.id, ResetItem.state == ItemState.SKIPPED, ResetItem.reason == CANCELLED
     )
@@ -179,7 +178,7 @@ def _cut_short(session: Session, reset: Reset) -> bool:
 
 
 def _settle(session: Session, reset: Reset, state: ResetState) -> None:
-    with session.no_autoflush:  # state and moment go together, says the database
+    with session.no_autoflush:  # a constraint ties the state to the time
         reset.move_to(state)
         reset.finished_at = _now(session)
     session.flush()
@@ -201,18 +200,18 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
-    fill_window(session, reset)  # there may be room for another reset of the organization
+    fill_window(session, reset)  # there may now be room for the organization's other resets
 
 
 def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:
-    """Tell the endpoints that want to know. Thin: who wants figures asks for the reset."""
+    """Notify the webhooks that subscribe. The message is thin: receivers read the figures from the API."""
     code = session.get_one(Course, reset.course_id).code
     data = {"reset": str(reset.id), "course": code, "state": reset.state.value}
     return tell(session, reset.organization_id, event, reset.id, data)
 
 
 def _write_digest(session: Session, reset: Reset) -> None:
-    """Tell whoever asked for it, if that is a user: once a reset, however often its failed ones are tried again."""
+    """Notify the requester, if that is a user: once per reset, however often failed learners are retried."""
     if reset.requested_by is not None:
         digest = insert(Notification).values(
             kind=NotificationKind.RESET_DIGEST,
@@ -237,7 +236,7 @@ def count_failure(reset_id: UUID, error: str) -> None:
 
 
 def mark_reported(task_id: str) -> None:
-    """Note that Celery has stored the result of the run with this task id."""
+    """Record that Celery has stored the result of the run with this task id."""
     with transaction() as session:
         session.execute(
             update(Reset)

@@ -16,22 +16,22 @@ from models.session import transaction
 from tasks.messages import SliceToSend, send_coordinator, send_slices, show_progress
 from tasks.report import Progress, progress_of
 
-LEARNERS_ONE_BY_ONE = 200  # up to so many, each learner is a subtask of its own
+LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 25
 MOST_IN_A_SLICE = 1000  # a learner's own write waits for the slice's transaction: some 0.2 s at this size
 SLICES_AIMED_AT = 40
-RAREST = 32  # work that is lost again and again is sent again ever more rarely, up to so many times the first wait
+RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
 
 
 def slice_size(learners: int) -> int:
-    """Learners a slice: 1 for an audience that a person can watch one by one, growing with the audience beyond."""
+    """Returns the learners per slice: 1 in a small audience, more in a larger one."""
     if learners <= LEARNERS_ONE_BY_ONE:
         return 1
     return min(MOST_IN_A_SLICE, max(FEWEST_IN_A_SLICE, -(-learners // SLICES_AIMED_AT)))
 
 
 def keep_going(reset_id: UUID) -> None:
-    """After a slice: send what the window has room for, tell Flower, and call the coordinator if nothing is open.
+    """After a slice: send what the window has room for, show progress, and call the coordinator if nothing is open.
 
     Looks at the ledger in a transaction of its own, after the slice's commit: of two slices that end at once, the
     later one sees both.
@@ -88,7 +88,7 @@ def fill_window(session: Session, reset: Reset) -> None:
     nexts = (
         select(waiting.c.id, waiting.c.number)
         .where(waiting.c.turn <= most)
-        .order_by(waiting.c.turn, waiting.c.number, waiting.c.id)  # of those in a tie, who has not come as far
+        .order_by(waiting.c.turn, waiting.c.number, waiting.c.id)  # in a tie, the one that is less far
         .limit(room)
         .cte("nexts")
     )
@@ -103,7 +103,7 @@ def _most_of_an_organization() -> int:
 
 
 def send_overdue(session: Session, reset: Reset, progress: Progress) -> None:
-    """Send again what was sent long ago, is not settled, and is in nobody's hands."""
+    """Send again the slices that were sent long ago, are not settled, and that no worker is clearing."""
     wait = settings().recover_after_seconds * func.least(RAREST, func.power(2, ResetSlice.publications - 1))
     overdue = ResetSlice.published_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, wait)
     these = (
@@ -117,8 +117,10 @@ def send_overdue(session: Session, reset: Reset, progress: Progress) -> None:
 
 
 def _take(session: Session, these: Select[UUID, int]) -> dict[UUID, list[SliceToSend]]:
-    """Note of these slices that they are sent, but for those that are settled, that a worker has in hand, or that
-    another sender is taking. Gives them by reset."""
+    """Mark these slices as sent, except those that are settled, being cleared, or being sent by another process.
+
+    Returns them by reset.
+    """
     open_ones = these.where(ResetSlice.settled_at.is_(None))
     taken = open_ones.with_for_update(of=ResetSlice, skip_locked=True).cte("taken")
     rows = session.execute(

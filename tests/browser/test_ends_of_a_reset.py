@@ -61,7 +61,7 @@ def assert_agrees(seen: Seen) -> None:
     assert sum(counts.values()) == total == LEARNERS
     assert seen.learners == counts
     assert seen.bar_in_words == f"{total} learners: " + ", ".join(f"{count} {label}" for label, count in counts.items())
-    names = {"cleared": "reset", "unchanged": "nothing to reset", "pending": "still to do"}
+    names = {"cleared": "reset", "unchanged": "nothing to reset", "pending": "pending"}
     widths = {names.get(outcome, outcome): width for outcome, width in seen.bar.items()}
     assert widths == pytest.approx({label: 1000 * count / total for label, count in counts.items()}, abs=0.1)
 
@@ -121,8 +121,8 @@ def test_failed_and_then_retried(sign_in: SignIn, scene: Scene, post: Post, fail
     let_all_pass()
     page.goto(f"/resets/{reset}")
     page.get_by_role("button", name=f"Retry {failing} failed learners").click()
-    expect(page.get_by_text("The failed learners are being tried again.")).to_be_visible()
-    assert inbox_title(page) == "Reset being tried again:"
+    expect(page.get_by_text("Retrying the failed learners.")).to_be_visible()
+    assert inbox_title(page) == "Reset being retried:"
     page.goto(f"/resets/{reset}")
     post.drain()
     expect(page.locator("#live").get_by_text("succeeded", exact=True)).to_be_visible()
@@ -142,7 +142,7 @@ def test_cancelled_before_it_began(sign_in: SignIn, scene: Scene, post: Post) ->
     assert look(page).state.startswith("planned for ")
     page.get_by_text("Cancel this reset").click()
     page.get_by_role("button", name="Cancel reset").click()
-    expect(page.get_by_text("It is being stopped.")).to_be_visible()
+    expect(page.get_by_text("Stopping. Learners who")).to_be_visible()
     post.drain()
     expect(page.locator("#live").get_by_text("cancelled", exact=True)).to_be_visible()
     expect(page.locator("#live")).not_to_have_attribute("hx-get", re.compile("."))
@@ -150,7 +150,7 @@ def test_cancelled_before_it_began(sign_in: SignIn, scene: Scene, post: Post) ->
         if again:
             page.reload()
         seen = look(page)
-        assert "Nobody was reset: it was cancelled before it began." in seen.words
+        assert "No one was reset: it was cancelled before it began." in seen.words
         assert (seen.figures, seen.bar, seen.bar_in_words) == ({}, {}, None)
         for untrue in ("0 of 0", " 0 ", "0.0 s", "being stopped"):
             assert untrue not in page.locator("main").inner_text(), untrue
@@ -168,7 +168,7 @@ def test_cancelled_halfway(sign_in: SignIn, scene: Scene, post: Post) -> None:
     assert look(page).figures["Still to do"] == 7
     page.get_by_text("Cancel this reset").click()
     page.get_by_role("button", name="Cancel reset").click()
-    expect(page.get_by_text("It is being stopped. Whoever has been reset stays reset")).to_be_visible()
+    expect(page.get_by_text("Stopping. Learners who have been reset stay reset")).to_be_visible()
     assert look(page).state == "stopping"
     post.drain()
     expect(page.locator("#live").get_by_text("cancelled", exact=True)).to_be_visible()
@@ -188,7 +188,7 @@ def test_a_late_cancellation_is_explained(sign_in: SignIn, scene: Scene, post: P
     scene.cancel(reset)
     post.drain()
     assert state_of(reset) == "succeeded"
-    expect(admin_at(sign_in, reset).get_by_text("asked to stop when nobody was left")).to_be_visible()
+    expect(admin_at(sign_in, reset).get_by_text("cancelled when all learners were done")).to_be_visible()
 
 
 def test_the_list_of_learners_and_the_bar_agree_while_it_runs(sign_in: SignIn, scene: Scene, post: Post) -> None:
@@ -201,7 +201,7 @@ def test_the_list_of_learners_and_the_bar_agree_while_it_runs(sign_in: SignIn, s
     tab.focus()
     for done, letter in enumerate(slices[:6], 1):
         post.deliver(letter)
-        expect(page.locator("#bar")).to_have_attribute("aria-label", re.compile(f"{LEARNERS - done} still to do"))
+        expect(page.locator("#bar")).to_have_attribute("aria-label", re.compile(f"{LEARNERS - done} pending"))
         assert_agrees(look(page))
     expect(tab).to_be_focused()
 
@@ -211,7 +211,7 @@ def test_the_list_keeps_its_filter_while_the_reset_runs(sign_in: SignIn, scene: 
     rest = deliver_some(post, 3)
     page = admin_at(sign_in, reset)
     page.get_by_role("link", name="Still to do").click()
-    expect(page.locator("#list td .mark")).to_have_text(["still to do"] * 9)
+    expect(page.locator("#list td .mark")).to_have_text(["pending"] * 9)
     for letter in rest:
         post.deliver(letter)
     post.drain()

@@ -160,7 +160,7 @@ def test_an_unknown_audience_is_refused(scene: Scene, audience: str) -> None:
 
 
 def test_naming_users_without_their_audience_does_not_reset_everyone(scene: Scene) -> None:
-    with pytest.raises(AudienceInvalid, match="everyone would be reset"):
+    with pytest.raises(AudienceInvalid, match="all learners would be reset"):
         scene.preview(users=[scene.users()[0].email])
 
 

@@ -188,7 +188,7 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
                 f"{stopped['skipped']} skipped"
             ),
         ),
-        "early": ("REVOKED", r"cancelled: Nobody was reset"),
+        "early": ("REVOKED", r"cancelled: No one was reset"),
     }
 
     def shown() -> dict[str, tuple[str, str | None]]:
