@@ -165,7 +165,7 @@ def test_cancelled_halfway(sign_in: SignIn, scene: Scene, post: Post) -> None:
     deliver_some(post, 5)
     page = admin_at(sign_in, reset)
     assert_agrees(look(page))
-    assert look(page).figures["Still to do"] == 7
+    assert look(page).figures["Pending"] == 7
     page.get_by_text("Cancel this reset").click()
     page.get_by_role("button", name="Cancel reset").click()
     expect(page.get_by_text("Stopping. Learners who have been reset stay reset")).to_be_visible()
@@ -210,7 +210,7 @@ def test_the_list_keeps_its_filter_while_the_reset_runs(sign_in: SignIn, scene: 
     reset = scene.request()
     rest = deliver_some(post, 3)
     page = admin_at(sign_in, reset)
-    page.get_by_role("link", name="Still to do").click()
+    page.get_by_role("link", name="Pending").click()
     expect(page.locator("#list td .mark")).to_have_text(["pending"] * 9)
     for letter in rest:
         post.deliver(letter)
