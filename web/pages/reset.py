@@ -95,7 +95,8 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "swapped": False,
         "removed": {label: seen["removed"][kind] for kind, label in kind_labels().items()},
         "notified": seen["notified"],
-        "all_done": seen["done"],
+        # Only a reported run can be retried, so the page follows it until then.
+        "all_done": seen["done"] and reset.reported_at is not None,
         "seconds": seen["seconds"],
         "settled": settled,
         "causes": causes_of(session, reset),
