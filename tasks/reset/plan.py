@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings, signing_keys
 from models.access import Actor, Permission
+from models.directory import course_of
 from models.groups import group_by_code
 from models.people import User
 from models.refusals.people import UserUnknown
 from models.refusals.resets import AudienceInvalid, DueInDaysInvalid, NotAssigned, PlanInvalid, StartAtInvalid
-from models.refusals.training import CourseUnknown
 from models.resets import Audience
 from models.training import Course, Enrolment
 from tasks.reset.audience import trust_what_is_seen
@@ -94,11 +94,7 @@ def make_plan(
     """
     audience = _audience(audience, users, group)
     actor.must_have(permission_for(audience))
-    course = session.scalar(
-        select(Course).where(Course.organization_id == actor.organization_id, Course.code == course_code)
-    )
-    if course is None:
-        raise CourseUnknown(course_code)
+    course = course_of(session, actor.organization_id, course_code)
     user_ids = _named(session, course, users) if audience == Audience.USERS else None
     group_id = group_by_code(session, actor.organization_id, group).id if group is not None else None
     trust_what_is_seen(session, course.id, user_ids, group_id)
@@ -164,10 +160,14 @@ def opened(token: str) -> Plan:
     )
 
 
-def opened_for(token: str, course: str, user_id: int | None = None) -> Plan:
-    """Returns the plan in a token. Raises `PlanInvalid` if it is for another course or, if given, another user."""
+def opened_for(token: str, course: str, user_id: int | None = None, *, named_users: bool = True) -> Plan:
+    """Returns the plan in a token, which must be for this course and, if given, for this user alone.
+
+    `named_users` says whether a plan for named users will do if no user is given. Raises `PlanInvalid`.
+    """
     plan = opened(token)
-    if plan.course_code != course or (user_id is not None and plan.user_ids != [user_id]):
+    for_them = named_users or plan.user_ids is None if user_id is None else plan.user_ids == [user_id]
+    if plan.course_code != course or not for_them:
         raise PlanInvalid
     return plan
 

@@ -39,7 +39,7 @@ ResetForm = Annotated[Typed, Depends(_typed)]
 
 def plan_in(typed: Typed, code: str, user_id: int | None) -> Plan:
     """Return the form's plan, which must be for this course and user. Raises `PlanInvalid`."""
-    return opened_for(typed.plan, code, user_id)
+    return opened_for(typed.plan, code, user_id, named_users=False)
 
 
 def plan_with_options(typed: Typed, code: str, user_id: int | None, zone: ZoneInfo) -> Plan:

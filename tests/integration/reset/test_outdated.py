@@ -239,6 +239,22 @@ def test_the_page_keeps_the_input_and_shows_the_changes(scene: Scene, served: st
     assert rows("SELECT reason, due_in_days FROM reset") == [("incident 7731", 30)]
 
 
+def test_a_page_takes_no_plan_of_another_page(scene: Scene, served: str) -> None:
+    # Given plans for one user and for the course
+    learner, other = (user.id for user in scene.users()[:2])
+    of_user = scene.preview(audience="users", users=[learner]).token
+    of_course = scene.preview().token
+    course, profile = f"/training/content/courses/{COURSE}/reset", f"/users/{{}}/courses/{COURSE}/reset"
+    # When each is confirmed on another page than its own, then nothing is reset
+    with visitor(served, scene.admin.user_id) as person:
+        token = form_token(person.get("/my/settings"))
+        for page, plan in ((course, of_user), (profile.format(learner), of_course), (profile.format(other), of_user)):
+            form = {"csrf": token, "plan": plan, "reason": REASON, "confirm": COURSE}
+            refused = person.post(page, data=form)
+            assert (refused.status_code, "This plan was not issued here" in refused.text) == (422, True), page
+    assert ask("SELECT count(*) FROM reset") == 0
+
+
 def test_at_a_terminal_the_new_preview_is_shown_and_asked_about(scene: Scene, servers: object) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "cli.main", "reset", COURSE, "--reason", REASON, "--as", "admin@acme.example"]
