@@ -1,26 +1,23 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, time
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+
+T = TypeVar("T")
 
 
 def moment(text: str) -> datetime:
     """Returns the moment that an option gives, in UTC unless it has an offset. Raises `typer.BadParameter`."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("Write it like 2027-03-01T06:00+01:00.") from None
+    found = _parsed(text, datetime.fromisoformat, "2027-03-01T06:00+01:00")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def local_moment(text: str) -> datetime:
     """Returns the local date and time that an option gives. Raises `typer.BadParameter`, also for an offset."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("Write it like 2027-03-01T06:00.") from None
+    found = _parsed(text, datetime.fromisoformat, "2027-03-01T06:00")
     if found.tzinfo:
         raise typer.BadParameter("Leave out the offset: the time is in the zone of --time-zone.")
     return found
@@ -28,10 +25,14 @@ def local_moment(text: str) -> datetime:
 
 def time_of_day(text: str) -> time:
     """Returns the time of day that an option gives. Raises `typer.BadParameter`."""
+    return _parsed(text, time.fromisoformat, "06:00")
+
+
+def _parsed(text: str, parse: Callable[[str], T], example: str) -> T:
     try:
-        return time.fromisoformat(text)
+        return parse(text)
     except ValueError:
-        raise typer.BadParameter("Write it like 06:00.") from None
+        raise typer.BadParameter(f"Write it like {example}.") from None
 
 
 As = Annotated[

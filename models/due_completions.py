@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
-from models.groups import GroupMember
+from models.groups import members_at
 from models.people import User
 from models.training import Enrolment
 
@@ -32,10 +32,7 @@ class DueCompletions:
         if end is not None:
             conditions.append(Enrolment.completed_at < end)
         if self.group_id is not None:
-            members = select(GroupMember.user_id).where(
-                GroupMember.group_id == self.group_id, GroupMember.joined_at <= self.joined_by
-            )
-            conditions.append(Enrolment.user_id.in_(members))
+            conditions.append(Enrolment.user_id.in_(members_at(self.group_id, self.joined_by)))
         return and_(*conditions)
 
     def earliest(self, session: Session, first: datetime) -> datetime | None:

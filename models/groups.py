@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, func, select, text, tuple_
+from sqlalchemy import (
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Select,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Xid8
@@ -58,6 +69,11 @@ def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group
         .order_by(Group.code)
     )
     return [(group, size) for group, size in session.execute(query)]
+
+
+def members_at(group_id: int | None, moment: datetime) -> Select[int]:
+    """Returns the query for the users who belong to the group and had joined it at that moment."""
+    return select(GroupMember.user_id).where(GroupMember.group_id == group_id, GroupMember.joined_at <= moment)
 
 
 def members_of(

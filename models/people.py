@@ -62,7 +62,7 @@ def organization_by_slug(session: Session, slug: str) -> Organization:
     """Returns the organization with this short name. Raises `OrganizationUnknown`."""
     organization = session.scalar(select(Organization).where(Organization.slug == slug))
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
+        raise OrganizationUnknown(slug)
     return organization
 
 
@@ -76,7 +76,7 @@ def organizations_with_user(session: Session, email: str) -> list[Organization]:
     query = (
         select(Organization)
         .join(User, User.organization_id == Organization.id)
-        .where(func.lower(User.email) == email.lower())
+        .where(User.has_address(email))
         .order_by(Organization.slug)
     )
     return list(session.scalars(query))

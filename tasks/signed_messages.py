@@ -15,13 +15,12 @@ from typing import Annotated, Any
 import structlog
 from kombu import Queue  # type: ignore[attr-defined]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor, acting_user_by_id, actor_for
-from models.people import Organization
+from models.people import organization_by_slug
 from models.refusals.access import MessageExpired, MessageNotSigned, ScopeMissing
 from models.refusals.base import Refused
 from models.refusals.organizations import OrganizationUnknown
@@ -85,7 +84,7 @@ def actor_of(
     if asked.application is None and settings().allow_unsigned_messages:
         if user_id is None:
             raise MessageNotSigned
-        return acting_user_by_id(session, _organization(session, asked.organization), user_id)
+        return acting_user_by_id(session, organization_by_slug(session, asked.organization), user_id)
     if asked.application is None or asked.sent_at is None or asked.signature is None:
         raise MessageNotSigned
     found = usable_token(session, asked.application)
@@ -101,16 +100,9 @@ def actor_of(
         raise ScopeMissing(scope)
     if user_id not in (None, found.user.id):  # a token speaks for its own user only
         raise MessageNotSigned
-    if _organization(session, asked.organization).id != found.user.organization_id:
-        raise OrganizationUnknown(f"There is no organization {asked.organization!r}. Check its short name.")
+    if organization_by_slug(session, asked.organization).id != found.user.organization_id:
+        raise OrganizationUnknown(asked.organization)
     return actor_for(found.user)
-
-
-def _organization(session: Session, slug: str) -> Organization:
-    owner = session.scalar(select(Organization).where(Organization.slug == slug))
-    if owner is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
-    return owner
 
 
 class Door(Step):

@@ -7,6 +7,9 @@ class OrganizationUnknown(Refused):
     code = "organization-unknown"
     status = 404
 
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no organization {slug!r}. Check its short name.")
+
 
 class OrganizationExists(Refused):
     code = "organization-exists"

@@ -93,7 +93,7 @@ def rename_organization(session: Session, actor: str, slug: str, name: str) -> N
     _check_name(name := name.strip())
     organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update())
     if organization is None:
-        raise OrganizationUnknown(f"There is no organization {slug!r}. Check its short name.")
+        raise OrganizationUnknown(slug)
     before, organization.name = organization.name, name
     audit.record(session, actor, "organization.renamed", organization.id, organization.id, before=before, after=name)
 

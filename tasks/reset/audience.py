@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models.base import PgSnapshot, Xid8
-from models.groups import GroupMember
+from models.groups import GroupMember, members_at
 from models.resets import Audience, ItemState, ResetItem
 from models.session import changed_rows
 from models.training import Enrolment, EnrolmentState
@@ -51,20 +51,14 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
     if asked.audience == Audience.USERS:
         conditions += [Enrolment.user_id.in_(asked.user_ids or [])]
     if asked.audience == Audience.GROUP:
-        conditions += [Enrolment.user_id.in_(members(asked.group_id, asked.planned_at, asked.snapshot))]
+        seen = seen_by(asked.snapshot, GroupMember.joined_xid)
+        conditions += [Enrolment.user_id.in_(members_at(asked.group_id, asked.planned_at).where(seen))]
     return and_(*conditions)
 
 
 def completion_seen_by(asked: Asked) -> ColumnElement[bool]:
     """Returns the condition that the plan could see the enrolment's completion."""
     return and_(Enrolment.completed_at <= asked.planned_at, seen_by(asked.snapshot, Enrolment.completed_xid))
-
-
-def members(group_id: int | None, joined_by: datetime, snapshot: str | None = None) -> Select[int]:
-    """Returns the query for the group's members who had joined at that time and were visible then."""
-    return select(GroupMember.user_id).where(
-        GroupMember.group_id == group_id, GroupMember.joined_at <= joined_by, seen_by(snapshot, GroupMember.joined_xid)
-    )
 
 
 def seen_by(snapshot: str | None, xid: InstrumentedAttribute[str]) -> ColumnElement[bool]:

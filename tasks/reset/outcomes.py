@@ -10,7 +10,7 @@ AUDIENCES = {
     Audience.ASSIGNED: "everyone assigned",
     Audience.COMPLETED: "everyone who had completed it",
     Audience.USERS: "named users",
-    Audience.GROUP: "the members of a group",
+    Audience.GROUP: "members of a group",
 }
 LEARNERS = {
     ItemState.CLEARED: "reset",

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from config.settings import settings
 from models.coursework import steps_of
-from models.directory import course_of
+from models.directory import assigned_course, course_of
 from models.files.files import open_file
 from models.files.types import TYPES
 from models.people import User
@@ -16,7 +16,6 @@ from models.refusals.base import Refused
 from models.refusals.files import FileTooLarge
 from models.session import Session, transaction
 from tasks.people.learning import may_complete
-from tasks.people.own_courses import own_course
 from web.access import Person, SignedIn
 from web.database import Database
 from web.numbers import Number
@@ -84,7 +83,7 @@ def _show(
     file_gone: bool = False,
 ) -> Response:
     """`error` concerns the activity `at`, whose text field gets `kept` back; `file_gone` asks for the file again."""
-    mine = own_course(session, user, code)
+    mine = assigned_course(session, user, code, whom="you")
     course = course_of(session, user.organization_id, code)
     steps = steps_of(session, course.id, mine.registration)
     limit = settings().file_limit_mb

@@ -16,7 +16,7 @@ from models.session import Session
 from tasks.report import mails_in, progress_of, report
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
-from tasks.reset.outcomes import LEARNERS, end_in_words, is_planned, note_on, shares_of
+from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
 from tasks.reset.retry_failed import can_retry, retry_failed
 from web.access import AnyAdmin
@@ -84,6 +84,7 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
     return {
         "reset": reset,
         "line": line_of(session, reset),
+        "audience": AUDIENCES[reset.audience],
         "progress": progress,
         "shares": shares_of(progress),
         "in_words": in_words(progress),

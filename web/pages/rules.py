@@ -7,10 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.people import User
 from models.retraining import RuleState, rule_of
 from tasks.rules.dry_run import dry_run
-from tasks.rules.history import history_of, rules_seen_by
+from tasks.rules.history import history_of, owner_of, rules_seen_by
 from tasks.rules.lifecycle import pause, remove, resume
 from tasks.rules.next_due import next_due_of
 from tasks.rules.terms import in_sentences, terms_of, when_in_words, whom_in_words
@@ -60,7 +59,7 @@ def rule_page(
         request,
         "rule.html",
         rule=rule,
-        owner=session.get_one(User, rule.owner_id).name if rule.owner_id else rule.owner,
+        owner=owner_of(session, rule),
         terms=terms,
         when=when_in_words(terms),
         sentences=in_sentences(terms),

@@ -144,7 +144,7 @@ def test_a_learner_cannot_complete_a_course_without_activities(
         for asks, whose in ((client, learner), (program, manager)):
             refused = asks.put(f"{under(whose)}/completion")
             assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not-yet-done")
-            assert "no activities here" in refused.json()["detail"]
+            assert "no activities here, so you cannot complete it" in refused.json()["detail"]
     # Not by the page, which says who can record it
     browser = visitor(served, learner)
     page = browser.get(f"/my/courses/{COURSE}")
@@ -154,7 +154,7 @@ def test_a_learner_cannot_complete_a_course_without_activities(
     form = {"csrf": form_token(browser.get("/my/settings")), "registration": registration}
     refused = browser.post(f"/my/courses/{COURSE}/completion", data=form)
     assert refused.status_code == 422
-    assert "no activities here" in refused.text
+    assert "no activities here, so you cannot complete it" in refused.text
     assert ask("SELECT count(*) FROM completion") == ask("SELECT count(*) FROM certificate") == 0
     # A course manager can record it, which issues a certificate
     assert program.put(f"{under(learner)}/completion").json()["certificate"]
