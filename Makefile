@@ -16,7 +16,7 @@ help: ## list what there is to do
 	@grep -hE '^[a-z.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: .venv/.stamp ## reset a made-up course of 500 learners before your eyes
+demo: .venv/.stamp ## reset a made-up course of 500 learners while you watch
 	@.venv/bin/recourse demo
 
 .PHONY: up

@@ -27,7 +27,7 @@ app = typer.Typer()
 
 @app.command("demo")
 def demo_command() -> None:
-    """Reset a made-up course of 500 learners before your eyes, on servers and data of its own."""
+    """Reset a made-up course of 500 learners while you watch, on servers and data of its own."""
     # A demonstration must never touch anyone's data, so it ignores the settings and starts over each time.
     home = settings().home.absolute() / "demo"
     home.parent.mkdir(exist_ok=True)

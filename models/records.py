@@ -178,7 +178,7 @@ def _below(base: type[LearnerRecord]) -> list[type[LearnerRecord]]:
 def in_order_of_deletion() -> list[type[LearnerRecord]]:
     """Every record kind, what refers to another one before it.
 
-    Raises `RecordKindUnfitError` where kinds refer to each other in a ring.
+    Raises `RecordKindUnfitError` if kinds refer to each other in a cycle.
     """
     kinds = {kind.kind(): kind for kind in record_kinds()}
     before: dict[str, set[str]] = {name: set() for name in kinds}
@@ -189,9 +189,9 @@ def in_order_of_deletion() -> list[type[LearnerRecord]]:
     try:
         return [kinds[name] for name in TopologicalSorter(before).static_order()]
     except CycleError as error:
-        ring = " → ".join(error.args[1])
+        cycle = " → ".join(error.args[1])
         raise RecordKindUnfitError(
-            f"The record kinds {ring} refer to each other, so none of them can be deleted first. "
+            f"The record kinds {cycle} refer to each other, so none of them can be deleted first. "
             "Take one of these foreign keys away."
         ) from None
 

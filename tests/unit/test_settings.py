@@ -87,10 +87,16 @@ def test_a_misspelled_setting_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert second.endswith("Did you mean RECOURSE_PLAN_MINUTES?")
 
 
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+NAMES = {f"RECOURSE_{name.upper()}" for name in Settings.model_fields}
+
+
 def test_every_setting_in_the_example_exists() -> None:
-    example = Path(__file__).parents[2] / ".env.example"
-    names = set(re.findall(r"RECOURSE_[A-Z_]+[A-Z]", example.read_text()))
-    assert names <= {f"RECOURSE_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"RECOURSE_[A-Z_]+[A-Z]", EXAMPLE.read_text())) - NAMES == set()
+
+
+def test_every_setting_is_in_the_example() -> None:
+    assert NAMES - set(re.findall(r"^# (RECOURSE_[A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)) == set()
 
 
 def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def migration(tmp_path: Path) -> Callable[[str], Config]:
 
 @contextmanager
 def writing(database: str, statement: str) -> Iterator[list[float]]:
-    """Somebody who writes all the time. Gives how long each write took, in seconds."""
+    """Write all the time, in the background. Yields how long each write took, in seconds."""
     took: list[float] = []
     enough = threading.Event()
 

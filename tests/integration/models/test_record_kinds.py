@@ -41,7 +41,7 @@ class Comment(OurRecord):
     note_id: Mapped[int] = mapped_column(ForeignKey("note.id"))
 """
 
-RING = """
+CYCLE = """
 class Ping(LearnerRecord):
     __tablename__ = "ping"
     labels = ("ping", "pings")
@@ -66,7 +66,7 @@ WRONG = {
     "one label": (NOTE.replace('("note", "notes")', '("note",)'), [], "Note (our_kinds) has no labels"),
     "no table": (NOTE, [], "Note (our_kinds) has no table note in the database"),
     "no column": (NOTE, [NOTE_TABLE.replace("id bigint", "number bigint")], "Note (our_kinds) has no column id"),
-    "a ring": (RING, [], "refer to each other"),
+    "a cycle": (CYCLE, [], "refer to each other"),
     "no import": ("import nothing_of_that_name", [], "names our_kinds, which cannot be imported (ModuleNotFoundError"),
     "a table that is no kind": (NOTE, [NOTE_TABLE, COMMENT_TABLE], "The table comment refers to the record kind note"),
     "an unsaid foreign key": (
