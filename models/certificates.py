@@ -4,14 +4,14 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Select, any_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, LargeBinary, Select, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.types import Uuid
 
 from models.base import Base
 from models.outbox import Outbox
@@ -93,28 +93,28 @@ def in_groups(letters: str) -> str:
     return "-".join(letters[start : start + 5] for start in range(0, len(letters), 5))
 
 
-def hashes_under(registrations: list[UUID]) -> Select[bytes]:
+def hashes_under(registrations: ColumnElement[Sequence[UUID]]) -> Select[bytes]:
     """Returns the query for the serials' hashes of these registrations' certificates."""
-    return select(func.sha256(func.convert_to(Certificate.serial, "UTF8"))).where(
-        Certificate.registration == any_(literal(registrations, ARRAY(Uuid())))
+    return select(func.sha256(func.convert_to(Certificate.serial, "UTF8")).label("hash")).where(
+        Certificate.registration == any_(registrations)
     )
 
 
-def supersede(session: Session, registrations: list[UUID]) -> None:
-    """Store that the certificates of these registrations are no longer valid. Call it before their rows are deleted,
-    in the same transaction."""
-    _keep(session, hashes_under(registrations))
+def supersede(registrations: ColumnElement[Sequence[UUID]]) -> Insert:
+    """Returns the statement that stores that the certificates of these registrations are no longer valid.
+
+    Their rows must still be there for it.
+    """
+    return _keep(hashes_under(registrations))
 
 
 def supersede_again(session: Session, hashes: list[bytes]) -> None:
     """Store it for certificates whose rows may be missing."""
-    _keep(session, select(func.unnest(literal(hashes, ARRAY(LargeBinary)))))
+    session.execute(_keep(select(func.unnest(literal(hashes, ARRAY(LargeBinary))))))
 
 
-def _keep(session: Session, hashes: Select[bytes]) -> None:
-    session.execute(
-        insert(SupersededSerial).from_select([SupersededSerial.serial_hash], hashes).on_conflict_do_nothing()
-    )
+def _keep(hashes: Select[bytes]) -> Insert:
+    return insert(SupersededSerial).from_select([SupersededSerial.serial_hash], hashes).on_conflict_do_nothing()
 
 
 def _facts(session: Session, *, registration: UUID | None = None, serial: str | None = None) -> Facts | None:

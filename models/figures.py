@@ -6,7 +6,7 @@ Their cost grows with what is open or has just ended, not with history; totals o
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, select, union_all
 from sqlalchemy.orm import Session
 
 from models.heartbeat import BEAT, Heartbeat
@@ -53,7 +53,8 @@ def open_learners(session: Session) -> int:
 
 
 def alerts_by_state(session: Session) -> dict[NotificationState, int]:
-    """Return the counts of alerts created within the last day, by state; of pending alerts, all."""
+    """Return the counts of alerts created within the last day, by state; of pending alerts, all: those too for which
+    there is only a slice of cleared learners yet."""
     recent = (
         select(Notification.state, func.count())
         .where(Notification.created_at > func.now() - RECENT)
@@ -61,7 +62,8 @@ def alerts_by_state(session: Session) -> dict[NotificationState, int]:
     )
     pending = select(func.count()).where(Notification.state == NotificationState.PENDING)
     counts = dict.fromkeys(NotificationState, 0) | {state: count for state, count in session.execute(recent)}  # noqa: C416 - a row
-    return counts | {NotificationState.PENDING: session.scalars(pending).one()}
+    of_slices = select(func.coalesce(func.sum(ResetSlice.cleared), 0).cast(BigInteger)).where(ResetSlice.alerts_due)
+    return counts | {NotificationState.PENDING: sum(session.scalars(union_all(pending, of_slices)))}
 
 
 def age_of_last_beat(session: Session) -> float | None:

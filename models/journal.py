@@ -4,12 +4,13 @@ storage.
 It records, by id only, which registrations ended (by a reset or an erasure) and which people were erased.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Identity, any_, delete, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Identity, any_, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
@@ -27,15 +28,19 @@ class JournalEntry(Base):
     said: Mapped[dict[str, Any]]
 
 
-def note_ended(session: Session, registrations: list[UUID]) -> None:
-    """Record that these registrations and their certificates ended.
+def note_ended(registrations: ColumnElement[Sequence[UUID]]) -> Insert:
+    """Returns the statement that records that these registrations and their certificates ended.
 
-    Call it before their records are deleted, in the same transaction.
+    The certificates' rows must still be there for it.
     """
-    if registrations:
-        superseded = [digest.hex() for digest in session.scalars(hashes_under(registrations))]
-        ended = [str(registration) for registration in registrations]
-        session.add(JournalEntry(said={"ended": ended, "superseded": superseded}))
+    hashes = hashes_under(registrations).subquery()
+    superseded = select(func.jsonb_agg(func.encode(hashes.c.hash, "hex"))).scalar_subquery()
+    said = func.jsonb_build_object(
+        "ended", func.to_jsonb(registrations), "superseded", func.coalesce(superseded, func.jsonb_build_array())
+    )
+    return insert(JournalEntry).from_select(
+        [JournalEntry.said], select(said).where(func.cardinality(registrations) > 0)
+    )
 
 
 def note_erased(session: Session, user: User) -> None:

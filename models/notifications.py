@@ -37,10 +37,15 @@ class Notification(Base):
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("reset_id", "user_id", "kind"),
-        UniqueConstraint("occurrence_id", "user_id", "kind"),
+        Index(
+            "uq_notification_of_occurrence",
+            "occurrence_id",
+            "user_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("occurrence_id IS NOT NULL"),
+        ),
         Index(None, "user_id", "id"),  # an inbox, latest first
-        Index("ix_notification_unread", "user_id", postgresql_where=text("state = 'sent' AND read_at IS NULL")),
-        Index(None, "course_id"),
         Index(None, "created_at"),
         Index("ix_notification_pending", "reset_id", "id", postgresql_where=text("state = 'pending'")),
         CheckConstraint("reset_id IS NOT NULL OR kind IN ('retraining_ahead', 'rule_waits')", name="reset_is_named"),
@@ -57,7 +62,7 @@ class Notification(Base):
         ForeignKey("occurrence.id", ondelete="SET NULL")  # of a retraining rule; its history goes by its own age
     )
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
-    course_id: Mapped[int] = mapped_column(ForeignKey("course.id"))
+    course_id: Mapped[int]  # without a foreign key: courses are never deleted, and a large reset writes many of these
     state: Mapped[NotificationState] = mapped_column(
         one_of(NotificationState, "state"), server_default=NotificationState.PENDING.value
     )

@@ -33,13 +33,14 @@ class LearnerRecord(Base):
     """A row that belongs to a registration and goes when the learner's progress is reset.
 
     A kind gives `labels` (one, many) and its columns. Its index must lead with `registration`: that is how a reset
-    finds its rows.
+    finds its rows. Its migration must fence its table, with `SELECT fence('its_table')`: so PostgreSQL refuses a row
+    under a registration that has ended, and a reset that leaves a row behind.
     """
 
     __abstract__ = True
     labels: ClassVar[tuple[str, str]]
 
-    registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), sort_order=-1)
+    registration: Mapped[UUID] = mapped_column(sort_order=-1)
 
     @classmethod
     def kind(cls) -> str:
@@ -54,7 +55,7 @@ class LessonProgress(LearnerRecord):
     __table_args__ = (CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),)
     labels = ("lesson progress", "lesson progress records")
 
-    registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
+    registration: Mapped[UUID] = mapped_column(primary_key=True)
     activity_id: Mapped[int] = mapped_column(ForeignKey("activity.id"), primary_key=True, index=True)
     percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -114,7 +115,7 @@ class Completion(LearnerRecord):
     __tablename__ = "completion"
     labels = ("completion", "completions")
 
-    registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
+    registration: Mapped[UUID] = mapped_column(primary_key=True)
     completed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -134,7 +135,7 @@ class Certificate(LearnerRecord):
     )
     labels = ("certificate", "certificates")
 
-    registration: Mapped[UUID] = mapped_column(ForeignKey("enrolment.registration"), primary_key=True)
+    registration: Mapped[UUID] = mapped_column(primary_key=True)
     serial: Mapped[str] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     organization_id: Mapped[int | None]  # the enrolment's, copied for one with a document to make: they take turns
@@ -229,6 +230,11 @@ def check_tables(connection: Connection) -> None:
                 f"The table of the record kind {_whose(kind)} has no column {missing[0]}. "
                 "Add it, or take it out of the class."
             )
+        if not connection.scalar(_IS_FENCED, {"kind": kind.kind()}):
+            raise RecordKindUnfitError(
+                f"The table of the record kind {_whose(kind)} is not fenced, so an old tab could bring back what a "
+                f"reset has removed. Run, as the owner of the tables: SELECT fence('{kind.kind()}')"
+            )
     for table, target in connection.execute(_HOLDERS, {"kinds": order}):
         if table not in order:
             raise RecordKindUnfitError(
@@ -241,6 +247,14 @@ def check_tables(connection: Connection) -> None:
                 "the class, so that it is deleted first."
             )
 
+
+# By the triggers, or by a foreign key to the registration, which does the same, row by row.
+_IS_FENCED = text("""
+    SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = CAST(:kind AS regclass)
+                   AND tgname = 'registration_is_open_on_insert')
+        OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:kind AS regclass)
+                   AND contype = 'f' AND confrelid = 'enrolment'::regclass)
+""")
 
 # Foreign keys that stop a deletion: NO ACTION and RESTRICT.
 _HOLDERS = text("""

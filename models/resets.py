@@ -34,8 +34,8 @@ class Audience(StrEnum):
 class ResetState(StrEnum):
     """Where a reset stands."""
 
-    REQUESTED = "requested"  # confirmed and written down; the ledger is not
-    RUNNING = "running"  # the ledger is written, learners are being cleared
+    REQUESTED = "requested"  # confirmed and written down; its slices are not
+    RUNNING = "running"  # its slices are written, learners are being cleared
     SUCCEEDED = "succeeded"  # no learner failed
     PARTLY_FAILED = "partly_failed"  # some learners failed, some did not
     FAILED = "failed"  # every learner failed, or it could not be begun
@@ -46,9 +46,9 @@ SETTLED = frozenset(ResetState) - {ResetState.REQUESTED, ResetState.RUNNING}
 
 TRANSITIONS: dict[ResetState, dict[ResetState, str]] = {
     ResetState.REQUESTED: {
-        ResetState.RUNNING: "the coordinator wrote the ledger",
-        ResetState.FAILED: "whoever asked may not any more, or the ledger could not be written, however often tried",
-        ResetState.CANCELLED: "cancelled before the ledger was written",
+        ResetState.RUNNING: "the coordinator wrote the slices",
+        ResetState.FAILED: "whoever asked may not any more, or the slices could not be written, however often tried",
+        ResetState.CANCELLED: "cancelled before the slices were written",
     },
     ResetState.RUNNING: {
         ResetState.SUCCEEDED: "nothing is open and nobody failed",
@@ -71,7 +71,7 @@ class TransitionError(RuntimeError):
 class ItemState(StrEnum):
     """What became of one learner in one reset."""
 
-    PENDING = "pending"
+    PENDING = "pending"  # open: a member of an open slice, without an item yet
     CLEARED = "cleared"
     UNCHANGED = "unchanged"  # there was nothing to clear
     SKIPPED = "skipped"  # not touched; `reason` says why
@@ -132,6 +132,8 @@ class Reset(Base):
     group_id: Mapped[int | None]
     planned_at: Mapped[datetime]  # who was assigned by then, and seen by
     snapshot: Mapped[str | None] = mapped_column(PgSnapshot)  # this, is in the audience
+    # What the request could see. A registration that is not in it was given by another reset, or by an erasure, since.
+    as_of: Mapped[str | None] = mapped_column(PgSnapshot)
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]
     reason: Mapped[str]
@@ -143,12 +145,12 @@ class Reset(Base):
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
-    learners: Mapped[int | None]  # in the ledger, once it is written
+    learners: Mapped[int | None]  # in its slices, once they are written
     recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
     recoveries: Mapped[int] = mapped_column(server_default="0")  # how often it had to, since something was lost
     sent_in_vain: Mapped[int] = mapped_column(server_default="0")  # by `recover`, since the coordinator last ran
     traceparent: Mapped[str | None]  # of the request that it came from, while tracing is on
-    attempts: Mapped[int] = mapped_column(server_default="0")  # to write the ledger
+    attempts: Mapped[int] = mapped_column(server_default="0")  # to write the slices
     cancel_requested_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]  # when the Celery task got its result
@@ -168,7 +170,7 @@ class Reset(Base):
 
 
 class ResetSlice(Base):
-    """Learners of a reset that are cleared in one transaction: those pending from `first` to `last` enrolment.
+    """Learners of a reset who are cleared by one task: its `members`, of whom those without an item are still open.
 
     The counts are of what this slice settled; a reset's progress is their sum, so no two slices ever wait for each
     other. A slice whose `position` is 0 is never sent: it counts learners whose outcome was known beforehand.
@@ -187,12 +189,14 @@ class ResetSlice(Base):
             "reset_id",
             postgresql_where=text("settled_at IS NULL AND published_at IS NOT NULL"),
         ),
+        Index("ix_reset_slice_alerts_due", "reset_id", "number", postgresql_where=text("alerts_due")),
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    first: Mapped[int]
+    first: Mapped[int]  # of its members; no other slice of the same run has one up to `last`
     last: Mapped[int]
+    members: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # enrolments, in order
     learners: Mapped[int]
     position: Mapped[int]  # of its first learner in the run, from 1: what Flower shows
 
@@ -206,15 +210,17 @@ class ResetSlice(Base):
     skipped: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
     removed: Mapped[dict[str, int]] = mapped_column(server_default="{}")  # rows by record kind
+    alerts_due: Mapped[bool] = mapped_column(server_default=text("false"))  # its cleared learners are not alerted yet
 
 
 class ResetItem(Base):
-    """The ledger: one learner of one reset. Postgres keeps a learner from being open in two resets at once."""
+    """The ledger: what became of one learner in one reset, written once. Open learners have no item, only a slice.
+
+    Nothing that the reset or the enrolment could lose keeps a learner from being settled, so there are no foreign keys.
+    """
 
     __tablename__ = "reset_item"
     __table_args__ = (
-        Index(None, "enrolment_id"),
-        Index("uq_reset_item_open", "enrolment_id", unique=True, postgresql_where=text("state = 'pending'")),
         # Who was not reset, and why: a few of many, looked up while the reset runs.
         Index(
             "ix_reset_item_not_reset",
@@ -226,9 +232,9 @@ class ResetItem(Base):
         CheckConstraint("(state IN ('skipped', 'failed')) = (reason IS NOT NULL)", name="not_cleared_says_why"),
     )
 
-    reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)
-    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), primary_key=True)
-    state: Mapped[ItemState] = mapped_column(one_of(ItemState, "state"), server_default=ItemState.PENDING.value)
+    reset_id: Mapped[UUID] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[ItemState] = mapped_column(one_of(ItemState, "state"))
     reason: Mapped[str | None]
 
 

@@ -67,8 +67,8 @@ class Enrolment(Base):
     """A course assigned to a user.
 
     `registration` is the UUID under which the learner's records are written, as in xAPI (`context.registration`) and
-    cmi5 (section 8.1.2): a retake is a new registration. Records refer to it by foreign key. A reset gives a new one,
-    so the database itself refuses a record that still carries the old one, and refuses a reset that leaves one behind.
+    cmi5 (section 8.1.2): a retake is a new registration. A reset gives a new one. The fence, triggers on this table and
+    on those of the records, refuses a record that still carries the old one, and a reset that leaves one behind.
     """
 
     __tablename__ = "enrolment"
@@ -103,8 +103,9 @@ class Enrolment(Base):
     assigned_at: Mapped[datetime] = mapped_column(server_default=func.now())
     unassigned_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
-    # The transactions that assigned it, last, and that completed it: what a preview could see of them is in its plan.
-    # The database itself writes these, whoever assigns or completes.
+    # The transactions that assigned it, last, that completed it, and that gave it its registration: what a preview or a
+    # request could see of them is in its snapshot. The database itself writes these, whoever makes the change.
     assigned_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     completed_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    registered_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     due_at: Mapped[datetime | None]

@@ -1,17 +1,15 @@
 """Writing webhook messages and their deliveries, in the transaction of the event they report."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Text, any_, column, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by, insert
+from sqlalchemy import ColumnElement, ForeignKey, Select, Subquery, Text, any_, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger, String, Uuid
 
 from models.base import Base
-from models.resets import ItemState, Reset
-from models.training import Enrolment
+from models.resets import Reset
 from models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage
 
 LEARNERS_A_MESSAGE = 500
@@ -42,37 +40,23 @@ def tell(session: Session, organization_id: int, event: WebhookEvent, reset_id: 
     return _send(session, organization_id, event, message)
 
 
-def note_learners(
-    session: Session, reset: Reset, state: ItemState, enrolments: Sequence[int], old_registrations: Sequence[UUID]
-) -> None:
-    """Note learners of a slice who reached this state and have their new registrations, if any endpoint subscribes.
+def note_learners(organization_id: ColumnElement[int], reset_id: ColumnElement[UUID], learners: Subquery) -> Insert:
+    """Returns the statement that notes the learners and their new registrations, if any endpoint subscribes.
 
-    `tell_learners` reports them all at once.
+    `learners` has the columns `user_id`, `outcome`, `old_registration` and `new_registration`. `tell_learners` reports
+    them all at once.
     """
-    before = (
-        func.unnest(literal(list(enrolments), ARRAY(BigInteger)), literal(list(old_registrations), ARRAY(Uuid)))
-        .table_valued(column("enrolment_id", BigInteger), column("registration", Uuid), name="before")
-        .render_derived()
-    )
-    learners = (
-        select(
-            literal(reset.id, Uuid),
-            Enrolment.user_id,
-            literal(state.value, String),
-            before.c.registration,
-            Enrolment.registration,
+    names = ("user_id", "outcome", "old_registration", "new_registration")
+    return (
+        insert(LearnerEvent)
+        .from_select(
+            [LearnerEvent.reset_id, *(getattr(LearnerEvent, name) for name in names)],
+            select(reset_id, *(learners.c[name] for name in names)).where(
+                _anyone_subscribes(organization_id, WebhookEvent.LEARNER_RESET)
+            ),
         )
-        .join(Enrolment, Enrolment.id == before.c.enrolment_id)
-        .where(_anyone_subscribes(reset.organization_id, WebhookEvent.LEARNER_RESET))
+        .on_conflict_do_nothing()
     )
-    columns = [
-        LearnerEvent.reset_id,
-        LearnerEvent.user_id,
-        LearnerEvent.outcome,
-        LearnerEvent.old_registration,
-        LearnerEvent.new_registration,
-    ]
-    session.execute(insert(LearnerEvent).from_select(columns, learners).on_conflict_do_nothing())
 
 
 def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
@@ -120,7 +104,7 @@ def _json_object(**values: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.jsonb_build_object(*pairs)
 
 
-def _subscribes(organization_id: int, event: WebhookEvent) -> ColumnElement[bool]:
+def _subscribes(organization_id: int | ColumnElement[int], event: WebhookEvent) -> ColumnElement[bool]:
     """Returns the condition that an endpoint is open and receives the organization's events of this type."""
     return (
         (WebhookEndpoint.organization_id == organization_id)
@@ -129,7 +113,7 @@ def _subscribes(organization_id: int, event: WebhookEvent) -> ColumnElement[bool
     )
 
 
-def _anyone_subscribes(organization_id: int, event: WebhookEvent) -> ColumnElement[bool]:
+def _anyone_subscribes(organization_id: int | ColumnElement[int], event: WebhookEvent) -> ColumnElement[bool]:
     return select(WebhookEndpoint).where(_subscribes(organization_id, event)).exists()
 
 

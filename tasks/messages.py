@@ -31,6 +31,7 @@ NOTIFY_LEARNERS = "recourse.notify"
 WORK_OUTBOXES = "recourse.work_outboxes"
 
 QUIET_SECONDS = 10.0
+SHARED_FROM = 2000  # learners
 
 
 class _Quiet:
@@ -133,25 +134,27 @@ def show_progress(reset: Reset, progress: Progress) -> None:
 
 
 def send_notify(session: Session, reset: Reset, *, expires: float | None = None) -> None:
-    """Send `notify` for the reset once the session's transaction is committed. The message expires after `expires`
-    seconds."""
+    """Send `notify` for the reset once the session's transaction is committed; twice for a large one, since two
+    processes share its learners. The messages expire after `expires` seconds."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
-    _send(
-        session,
-        reset,
-        lambda: app.send_task(
-            NOTIFY_LEARNERS,
-            kwargs={"reset_id": reset_id},
-            kwargsrepr=str({"reset": reset_id}),
-            task_id=f"{task_id}.notify",
-            root_id=task_id,
-            parent_id=task_id,
-            add_to_parent=False,
-            ignore_result=True,
-            queue=NOTIFY,
-            expires=expires,
-        ),
-    )
+    names = ["notify", "notify-2"] if (reset.learners or 0) >= SHARED_FROM else ["notify"]
+
+    def send() -> None:
+        for name in names:
+            app.send_task(
+                NOTIFY_LEARNERS,
+                kwargs={"reset_id": reset_id},
+                kwargsrepr=str({"reset": reset_id}),
+                task_id=f"{task_id}.{name}",
+                root_id=task_id,
+                parent_id=task_id,
+                add_to_parent=False,
+                ignore_result=True,
+                queue=NOTIFY,
+                expires=expires,
+            )
+
+    _send(session, reset, send)
 
 
 def messages_waiting() -> dict[str, int]:

@@ -1,10 +1,11 @@
 """Send again what the ledger says is open and no one is working on."""
 
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from kombu.exceptions import OperationalError
-from sqlalchemy import ColumnElement, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
@@ -117,7 +118,10 @@ def _halted(session: Session, messages: dict[str, int]) -> list[Reset]:
 
 def _with_alerts_left(session: Session, messages: dict[str, int]) -> list[Reset]:
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
-    left = select(Notification.reset_id).where(Notification.state == NotificationState.PENDING)
+    left: Any = union_all(
+        select(Notification.reset_id).where(Notification.state == NotificationState.PENDING),
+        select(ResetSlice.reset_id).where(ResetSlice.alerts_due),
+    )
     return list(
         session.scalars(
             select(Reset)

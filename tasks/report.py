@@ -107,7 +107,10 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     # Alerts are sent only once the reset is settled: until then there is nothing to count.
     to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
     sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
-    due = select(select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists())
+    due = select(
+        select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists()
+        | select(ResetSlice).where(ResetSlice.reset_id == reset.id, ResetSlice.alerts_due).exists()
+    )
     until = reset.finished_at or datetime.now(UTC)
     return {
         "id": str(reset.id),

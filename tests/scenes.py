@@ -161,8 +161,16 @@ def rows(query: str, **values: object) -> Sequence[Any]:
 
 
 def ledger(reset_id: UUID) -> dict[int, tuple[str, str | None]]:
-    """State and reason by enrolment."""
-    found = rows("SELECT enrolment_id, state, reason FROM reset_item WHERE reset_id = :id", id=reset_id)
+    """State and reason by enrolment; those who are open are pending."""
+    found = rows(
+        """SELECT enrolment_id, state, reason FROM reset_item WHERE reset_id = :id
+           UNION ALL
+           SELECT member, 'pending', NULL FROM reset_slice, unnest(members) member
+           WHERE reset_id = :id AND settled_at IS NULL
+             AND NOT EXISTS (SELECT FROM reset_item i WHERE i.reset_id = :id AND enrolment_id = member)
+           ORDER BY 1""",
+        id=reset_id,
+    )
     return {enrolment: (state, reason) for enrolment, state, reason in found}
 
 

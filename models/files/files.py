@@ -14,19 +14,18 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     CompoundSelect,
     ForeignKey,
     Identity,
     Index,
     any_,
     func,
-    literal,
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.types import Uuid
 
 from models.access import Actor, Permission
 from models.files import storage
@@ -128,16 +127,14 @@ def open_file(actor: Actor, file_id: int) -> Download:
     return Download(file.filename, file.content_type, file.size, content)
 
 
-def queue_deletions(session: Session, reset_id: UUID | None, registrations: list[UUID]) -> None:
-    """Queue the deletion of the objects of these registrations' files and certificates; `reset_id` may be `None`.
+def deletions_under(registrations: ColumnElement[Sequence[UUID]], reset_id: ColumnElement[UUID]) -> Insert:
+    """Returns the statement that queues the deletion of the objects of these registrations' files and certificates.
 
-    Call it before their rows are deleted, since it reads the keys from them.
+    Their rows must still be there for it, since it reads the keys from them.
     """
-    mine = any_(literal(registrations, ARRAY(Uuid())))
+    mine = any_(registrations)
     keys: CompoundSelect[Any] = union_all(
-        select(StoredFile.key, literal(reset_id, Uuid())).where(StoredFile.registration == mine),
-        select(Certificate.pdf_key, literal(reset_id, Uuid())).where(
-            Certificate.registration == mine, Certificate.pdf_key.is_not(None)
-        ),
+        select(StoredFile.key, reset_id).where(StoredFile.registration == mine),
+        select(Certificate.pdf_key, reset_id).where(Certificate.registration == mine, Certificate.pdf_key.is_not(None)),
     )
-    session.execute(insert(FileDeletion).from_select([FileDeletion.key, FileDeletion.reset_id], keys))
+    return insert(FileDeletion).from_select([FileDeletion.key, FileDeletion.reset_id], keys)

@@ -5,7 +5,6 @@ emptied and unassigned: a running reset that includes one skips it.
 """
 
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from sqlalchemy import case, delete, func, select, update
@@ -13,12 +12,11 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
-from models.certificates import supersede
 from models.events import EventSource
-from models.files.files import StoredFile, queue_deletions
+from models.files.files import StoredFile
 from models.groups import GroupMember
 from models.idempotency import StoredAnswer
-from models.journal import note_ended, note_erased
+from models.journal import note_erased
 from models.mail import Mail, MailState
 from models.people import Organization, User
 from models.personal import forget_in_results, forget_in_words, pseudonym_of
@@ -29,10 +27,10 @@ from models.session import changed_rows
 from models.sign_in import Credential
 from models.sign_in_failures import SignInFailure, account_of
 from models.tokens import ApiToken
-from models.training import Enrolment, EnrolmentState
+from models.training import Enrolment
 from models.web_sessions import WebSession
 from tasks.outbox.due import send_due_outboxes
-from tasks.reset.clear_learners import delete_records
+from tasks.reset.end_registrations import end_registrations
 from tasks.rules.event_sources import close_source
 from tasks.rules.retrain import wait
 
@@ -102,29 +100,12 @@ def _stop_what_is_in_their_name(session: Session, user: User) -> None:
 
 def _empty_enrolments(session: Session, user: User) -> Erased:
     """Clear the user's enrolments as a reset does, with the same lock order, and unassign them."""
-    enrolments = session.execute(
-        select(Enrolment.id, Enrolment.registration)
-        .where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
-        .order_by(Enrolment.id)
-        .with_for_update()
-    ).all()
-    registrations: list[UUID] = [row.registration for row in enrolments]
-    queue_deletions(session, None, registrations)
-    supersede(session, registrations)
-    note_ended(session, registrations)
-    removed, _ = delete_records(session, registrations)
-    session.execute(
-        update(Enrolment)
-        .where(Enrolment.id.in_([row.id for row in enrolments]))
-        .values(
-            state=EnrolmentState.ASSIGNED,
-            progress=0,
-            completed_at=None,
-            due_at=None,
-            registration=func.uuidv7(),
-            unassigned_at=func.coalesce(Enrolment.unassigned_at, func.clock_timestamp()),
-        )
-        .execution_options(synchronize_session=False)
+    mine = select(Enrolment.id).where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
+    enrolments = session.scalars(mine.order_by(Enrolment.id).with_for_update()).all()
+    removed = end_registrations(session, enrolments)
+    unassigned_at = func.coalesce(Enrolment.unassigned_at, func.clock_timestamp())
+    changed_rows(
+        session, update(Enrolment).where(Enrolment.id.in_(enrolments)).values(due_at=None, unassigned_at=unassigned_at)
     )
     return Erased(len(enrolments), sum(removed.values()), removed.get(StoredFile.kind(), 0))
 

@@ -3,18 +3,20 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models.base import PgSnapshot, Xid8
 from models.groups import GroupMember, members_at
-from models.resets import Audience, ItemState, ResetItem
+from models.open_learners import open_learners_in
+from models.resets import Audience
 from models.session import changed_rows
 from models.training import Enrolment, EnrolmentState
 
 BEFORE_ALL = "3"  # PostgreSQL's first transaction of all
 ELSEWHERE = "another reset of this learner is still open"
 NOT_ASSIGNED = "the course is no longer assigned"
+RESET_SINCE = "another reset has reset this learner since"
 
 
 class Asked(Protocol):
@@ -90,13 +92,16 @@ def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | N
     learners = Enrolment.course_id == course_id
     if user_ids is not None:
         learners &= Enrolment.user_id.in_(user_ids)
-    trust(Enrolment, learners, Enrolment.assigned_xid, Enrolment.completed_xid)
+    trust(Enrolment, learners, Enrolment.assigned_xid, Enrolment.completed_xid, Enrolment.registered_xid)
     if group_id is not None:
         trust(GroupMember, GroupMember.group_id == group_id, GroupMember.joined_xid)
 
 
 def all_elsewhere(session: Session, asked: Asked) -> bool:
     """Returns whether another running reset has still to reset each learner of a non-empty audience."""
+    open_elsewhere = open_learners_in(asked.course_id)
+    if not session.scalars(select(open_elsewhere.exists())).one():  # as a rule; then nobody has to be looked at
+        return False
     anyone = select(Enrolment.id).where(in_audience(asked))
-    open_item = exists().where(ResetItem.enrolment_id == Enrolment.id, ResetItem.state == ItemState.PENDING)
-    return session.scalars(select(anyone.exists() & ~anyone.where(~open_item).exists())).one()
+    others = anyone.where(Enrolment.id.not_in(open_elsewhere))
+    return session.scalars(select(anyone.exists() & ~others.exists())).one()

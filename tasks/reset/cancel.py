@@ -1,7 +1,9 @@
 """Cancel: stop what is not cleared yet."""
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, literal, select, text, true, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import String, Uuid
 
 from models import audit
 from models.access import Actor
@@ -21,7 +23,7 @@ def cancel(session: Session, actor: Actor, reset: Reset) -> None:
     same as once. Raises `Forbidden`, `AlreadySettled`.
     """
     actor.must_have(permission_for(reset.audience))
-    # Just after a big mistake the ledger of a million learners may still be being written: wait for it.
+    # Just after a big mistake the slices of a million learners may still be being written: wait for it.
     session.execute(text("SET LOCAL lock_timeout TO '60s'"))
     session.refresh(reset, with_for_update={"key_share": True})
     if reset.state in SETTLED:
@@ -33,25 +35,33 @@ def cancel(session: Session, actor: Actor, reset: Reset) -> None:
 
 
 def close_open_slices(session: Session, reset: Reset) -> None:
-    """Skip every learner who is still pending, but for those whom a worker has in hand at this moment."""
+    """Skip every learner who is still open, but for those whom a worker has in hand at this moment."""
     closed = (
-        select(ResetSlice.number, ResetSlice.first, ResetSlice.last)
+        select(ResetSlice.number, ResetSlice.members)
         .where(ResetSlice.reset_id == reset.id, ResetSlice.settled_at.is_(None))
         .with_for_update(skip_locked=True)
+        .cte("closed")
     )
-    for number, first, last in session.execute(closed).all():
-        skipped = changed_rows(
-            session,
-            update(ResetItem)
-            .where(
-                ResetItem.reset_id == reset.id,
-                ResetItem.enrolment_id.between(first, last),
-                ResetItem.state == ItemState.PENDING,
-            )
-            .values(state=ItemState.SKIPPED, reason=CANCELLED),
+    member = func.unnest(closed.c.members).table_valued("enrolment_id").render_derived(name="member")
+    left_out = (
+        insert(ResetItem)
+        .from_select(
+            [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason],
+            select(
+                literal(reset.id, Uuid()),
+                member.c.enrolment_id,
+                literal(ItemState.SKIPPED.value, String),
+                literal(CANCELLED, String),
+            ).select_from(closed.join(member, true())),
         )
-        session.execute(
-            update(ResetSlice)
-            .where(ResetSlice.reset_id == reset.id, ResetSlice.number == number)
-            .values(skipped=ResetSlice.skipped + skipped, settled_at=func.now())
-        )
+        .on_conflict_do_nothing()  # those of a slice who are settled already
+        .cte("left_out")
+    )
+    settled = ResetSlice.cleared + ResetSlice.unchanged + ResetSlice.skipped + ResetSlice.failed
+    changed_rows(
+        session,
+        update(ResetSlice)
+        .where(ResetSlice.reset_id == reset.id, ResetSlice.number == closed.c.number)
+        .values(skipped=ResetSlice.skipped + ResetSlice.learners - settled, settled_at=func.now())
+        .add_cte(left_out),
+    )

@@ -7,10 +7,10 @@ from sqlalchemy import exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor
+from models.open_learners import open_learners_in
 from models.people import User
 from models.preferences import wants_alert
 from models.records import Completion, LearnerRecord, record_kinds
-from models.resets import ItemState, ResetItem
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import ELSEWHERE, in_audience
 from tasks.reset.plan import Options, Plan, Shown, make_plan, signed
@@ -136,9 +136,8 @@ def _excluded(session: Session, plan: Plan) -> dict[str, int]:
     """Count the learners of the audience whom another running reset has still to reset."""
     elsewhere = session.scalars(
         select(func.count())
-        .select_from(ResetItem)
-        .join(Enrolment, Enrolment.id == ResetItem.enrolment_id)
-        .where(ResetItem.state == ItemState.PENDING, in_audience(plan))
+        .select_from(Enrolment)
+        .where(in_audience(plan), Enrolment.id.in_(open_learners_in(plan.course_id)))
     ).one()
     return {ELSEWHERE: elsewhere} if elsewhere else {}
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, func, literal, null, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor
+from models.open_learners import open_learners_of
 from models.people import User
 from models.refusals.resets import DetailsDeleted, ResetUnknown
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
@@ -123,18 +124,35 @@ def items_of(
     """
     if reset.details_deleted_at is not None:
         raise DetailsDeleted(settings().keep_ledger_days)
-    conditions = [ResetItem.reset_id == reset.id, ResetItem.enrolment_id > after]
-    if state is not None:
-        conditions.append(ResetItem.state == state)
+    parts = []
+    if state != ItemState.PENDING:
+        parts.append(_settled(reset, state, after, limit))
+    if state in (None, ItemState.PENDING):
+        parts.append(_open(reset, after, limit))
+    learners = union_all(*parts).subquery()
     query = (
-        select(ResetItem.enrolment_id, User.id, User.name, User.email, ResetItem.state, ResetItem.reason)
-        .join(Enrolment, Enrolment.id == ResetItem.enrolment_id)
+        select(learners.c.enrolment_id, User.id, User.name, User.email, learners.c.state, learners.c.reason)
+        .join(Enrolment, Enrolment.id == learners.c.enrolment_id)
         .join(User, User.id == Enrolment.user_id)
-        .where(*conditions)
-        .order_by(ResetItem.enrolment_id)
+        .order_by(learners.c.enrolment_id)
         .limit(limit)
     )
     return [ItemLine(*row) for row in session.execute(query)]
+
+
+def _settled(reset: Reset, state: ItemState | None, after: int, limit: int) -> Select[int, ItemState, str | None]:
+    items = select(ResetItem.enrolment_id, ResetItem.state, ResetItem.reason)
+    items = items.where(ResetItem.reset_id == reset.id, ResetItem.enrolment_id > after)
+    if state is not None:
+        items = items.where(ResetItem.state == state)
+    return items.order_by(ResetItem.enrolment_id).limit(limit)
+
+
+def _open(reset: Reset, after: int, limit: int) -> Select[int, ItemState, str | None]:
+    learners = open_learners_of(reset.id, after=after, slices=limit)
+    (enrolment,) = learners.selected_columns
+    columns = (enrolment, literal(ItemState.PENDING, ResetItem.state.type), null().cast(Text))
+    return learners.with_only_columns(*columns).order_by(enrolment).limit(limit)
 
 
 def causes_of(session: Session, reset: Reset) -> list[Cause]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.records import Certificate, Completion, kind_labels
 from models.refusals.resets import PlanOutdated
-from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.training import Enrolment, EnrolmentState
-from tasks.reset.audience import completion_seen_by, in_audience
+from tasks.reset.audience import completion_seen_by, in_audience, seen_by
 from tasks.reset.impact import figures, told
 from tasks.reset.plan import Plan, Shown
 
@@ -53,17 +52,6 @@ def _completed_since(session: Session, plan: Plan) -> int:
 
 
 def _reset_since(session: Session, plan: Plan) -> bool:
-    """Returns whether a learner of the audience was reset after the plan."""
-    set_back = (
-        exists()
-        .where(Reset.course_id == plan.course_id, Reset.id == ResetSlice.reset_id)
-        .where(ResetSlice.settled_at > plan.planned_at, ResetSlice.cleared + ResetSlice.unchanged > 0)
-        .where(
-            ResetItem.reset_id == ResetSlice.reset_id,
-            ResetItem.enrolment_id.between(ResetSlice.first, ResetSlice.last),
-            ResetItem.state.in_((ItemState.CLEARED, ItemState.UNCHANGED)),
-            ResetItem.enrolment_id == Enrolment.id,
-            in_audience(plan),
-        )
-    )
-    return session.scalars(select(set_back)).one()
+    """Returns whether a learner of the audience got a new registration after the plan."""
+    renewed = select(Enrolment).where(in_audience(plan), ~seen_by(plan.snapshot, Enrolment.registered_xid))
+    return session.scalars(select(renewed.exists())).one()

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from celery import states
 from celery.exceptions import Ignore
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -30,9 +30,10 @@ from tasks.base import Step
 from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
 from tasks.outbox.due import send_due_outboxes
 from tasks.report import Progress, progress_of, report
+from tasks.reset.audience import trust_what_is_seen
 from tasks.reset.cancel import CANCELLED, close_open_slices
-from tasks.reset.ledger import write_ledger
 from tasks.reset.plan import permission_for
+from tasks.reset.slices import write_slices
 from tasks.reset.window import fill_window, send_overdue
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,10 @@ def _begin(session: Session, reset: Reset) -> None:
         reset.error = f"Not started: {why_not}"
         _settle(session, reset, ResetState.FAILED)
         return
-    write_ledger(session, reset)
+    if reset.start_at > reset.requested_at:  # of what came between, the request says nothing
+        trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id)
+        reset.as_of = session.scalars(select(func.pg_current_snapshot().cast(Text))).one()
+    write_slices(session, reset)
     reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)
     session.flush()
@@ -223,14 +227,14 @@ def _write_digest(session: Session, reset: Reset) -> None:
 
 
 def count_failure(reset_id: UUID, error: str) -> None:
-    """Count a ledger that could not be written, and fail the reset when that has happened too often."""
+    """Count that the slices could not be written, and fail the reset when that has happened too often."""
     with transaction() as session:
         reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
         if reset is None or reset.state != ResetState.REQUESTED:
             return
         reset.attempts += 1
         if reset.attempts >= settings().slice_attempts:
-            reset.error = f"The ledger could not be written: {error}"
+            reset.error = f"The slices could not be written: {error}"
             _settle(session, reset, ResetState.FAILED)
             send_coordinator(session, reset)
 

@@ -17,8 +17,8 @@ from tasks.messages import SliceToSend, send_coordinator, send_slices, show_prog
 from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
-FEWEST_IN_A_SLICE = 25
-MOST_IN_A_SLICE = 1000  # a learner's own write waits for the slice's transaction: some 0.2 s at this size
+FEWEST_IN_A_SLICE = 100
+MOST_IN_A_SLICE = 1000
 SLICES_AIMED_AT = 40
 RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
 
@@ -33,7 +33,7 @@ def slice_size(learners: int) -> int:
 def keep_going(reset_id: UUID) -> None:
     """After a slice: send what the window has room for, show progress, and call the coordinator if nothing is open.
 
-    Looks at the ledger in a transaction of its own, after the slice's commit: of two slices that end at once, the
+    Looks at the slices in a transaction of its own, after the slice's commit: of two slices that end at once, the
     later one sees both.
     """
     with transaction() as session:

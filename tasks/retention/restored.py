@@ -19,8 +19,7 @@ from sqlalchemy.types import Uuid
 
 from models import audit
 from models.access import console_operator
-from models.certificates import supersede, supersede_again
-from models.files.files import queue_deletions
+from models.certificates import supersede_again
 from models.journal import same_person
 from models.people import Organization, User
 from models.resets import Reset, ResetState
@@ -30,7 +29,7 @@ from models.tokens import ApiToken
 from models.training import Course, Enrolment
 from models.web_sessions import WebSession
 from tasks.people.erase import erase_now
-from tasks.reset.clear_learners import delete_records, start_afresh
+from tasks.reset.end_registrations import end_registrations
 from tasks.retention.journal import read_all
 from tasks.rules.retrain import wait
 
@@ -121,18 +120,13 @@ def _end_again(registrations: list[UUID]) -> int:
     ended = 0
     for some in _batches(registrations):
         with transaction() as session:
-            back = session.execute(
-                select(Enrolment.id, Enrolment.registration)
+            back = session.scalars(
+                select(Enrolment.id)
                 .where(Enrolment.registration == any_(literal(some, ARRAY(Uuid()))))
                 .order_by(Enrolment.id)
                 .with_for_update()
             ).all()
-            if back:
-                under = [row.registration for row in back]
-                queue_deletions(session, None, under)
-                supersede(session, under)
-                delete_records(session, under)
-                start_afresh(session, [row.id for row in back], None)
+            end_registrations(session, back, journalled=False)
             ended += len(back)
     return ended
 

@@ -19,7 +19,7 @@ from models.refusals.base import Refused
 from models.resets import SETTLED, Reset
 from models.retraining import CatchUp, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows, in_words, savepoint, transaction
-from tasks.alerts.notify import send_batch
+from tasks.alerts.send_pending import send_pending
 from tasks.app import app
 from tasks.rules.begin import begin_learners, begin_one, ready
 from tasks.rules.occurrences import next_look, skip, warn, write_occurrences
@@ -56,7 +56,7 @@ def look(now: datetime) -> None:
                     update(Rule).where(Rule.id == rule_id, Rule.look_at <= now).values(look_at=now + BACK_OFF)
                 )
     settle()
-    while send_batch(None):
+    while send_pending(None):
         pass
 
 

@@ -203,17 +203,17 @@ def test_a_request_while_the_broker_is_away_is_kept_and_started_later(post: Post
     assert report_of(reset)["progress"]["cleared"] == len(scene.enrolments())
 
 
-def test_a_ledger_whose_connection_is_cut_again_and_again_is_not_given_up(
+def test_a_reset_whose_connection_is_cut_again_and_again_is_not_given_up(
     post: Post, set_up: Callable[..., None]
 ) -> None:
-    # Given a server that cuts the connection whenever the ledger is begun, more often than anything may be tried
+    # Given a server that cuts the connection whenever the reset is begun, more often than anything may be tried
     set_up(slice_attempts=2, recover_after_seconds=0.01)
     scene = make_scene(learners=3, completed=100)
     run(
         "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
     )
-    run("CREATE TRIGGER cut BEFORE INSERT ON reset_item FOR EACH STATEMENT EXECUTE FUNCTION cut()")
+    run("CREATE TRIGGER cut BEFORE INSERT ON reset_slice FOR EACH STATEMENT EXECUTE FUNCTION cut()")
     reset = scene.request()
     for _ in range(4):
         post.deliver(post.take()[0])

@@ -5,16 +5,15 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 import httpx
 import pytest
 import segno
 from pypdf import PdfReader
-from sqlalchemy.orm import Session
 
-from models.certificates import facts_of, supersede
+from models.certificates import facts_of
 from models.files import storage
 from models.learning import complete
 from models.session import transaction
@@ -23,6 +22,7 @@ from tasks.certificates.documents import Certificates, Stored
 from tasks.certificates.pdf import certificate_pdf
 from tasks.files.deletions import Deletions
 from tasks.outbox.waits import OVER_A_DAY
+from tasks.reset.end_registrations import end_registrations
 from tests.outboxes import settle, take_one, work
 from tests.post import Post
 from tests.scenes import Scene, ask, make_scene, recover, rows, run
@@ -242,24 +242,24 @@ def test_certificates_can_be_downloaded_while_the_storage_is_unreachable(
 
 
 class Slice:
-    """Clear the course's learners, pausing once the transaction has read which objects to delete. `go_on` ends it."""
+    """Clear the course's learners, pausing once the transaction has locked them. `go_on` ends it."""
 
     def __init__(self, scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._read, self._may_go_on = threading.Event(), threading.Event()
+        self._locked, self._may_go_on = threading.Event(), threading.Event()
 
-        def pause(session: Session, registrations: list[UUID]) -> None:
-            self._read.set()
+        def pause(*arguments: Any, **options: Any) -> dict[str, int]:
+            self._locked.set()
             assert self._may_go_on.wait(20)
-            supersede(session, registrations)
+            return end_registrations(*arguments, **options)
 
         scene.request(scene.preview(audience="completed"))
         for letter in post.take():
             post.deliver(letter)
         [letter] = post.take()
-        monkeypatch.setattr("tasks.reset.clear_learners.supersede", pause)
+        monkeypatch.setattr("tasks.reset.clear.end_registrations", pause)
         self._thread = threading.Thread(target=post.deliver, args=(letter,))
         self._thread.start()
-        assert self._read.wait(20)
+        assert self._locked.wait(20)
 
     def go_on(self) -> None:
         self._may_go_on.set()
@@ -289,7 +289,7 @@ def test_a_document_stored_before_its_slice_is_deleted_with_it(scene: Scene, pos
 def test_a_document_stored_while_its_slice_runs_is_deleted(
     scene: Scene, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a slice that has looked for objects to delete and found none
+    # Given a slice that is about to look for objects to delete, and a document that is not stored yet
     finish(scene.enrolments()[0])
     item = take_one(Certificates)
     piece = Slice(scene, post, monkeypatch)

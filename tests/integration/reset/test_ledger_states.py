@@ -7,7 +7,7 @@ import pytest
 from models.resets import ItemState, Reset
 from models.session import transaction
 from tasks.reset.cancel import close_open_slices
-from tasks.reset.clear_learners import clear
+from tasks.reset.clear import clear
 from tests.post import Post
 from tests.scenes import Scene, ledger, make_scene, rows, run
 
@@ -24,12 +24,15 @@ def reset(scene: Scene, post: Post) -> UUID:
     reset = scene.request()
     post.deliver(post.take()[0])
     for enrolment, state in zip(scene.enrolments(), ItemState, strict=True):
-        run(
-            "UPDATE reset_item SET state = :state, reason = :reason WHERE enrolment_id = :id",
-            state=state.value,
-            reason="why" if state in (ItemState.SKIPPED, ItemState.FAILED) else None,
-            id=enrolment.id,
-        )
+        if state != ItemState.PENDING:
+            run(
+                "INSERT INTO reset_item (reset_id, enrolment_id, state, reason) VALUES (:reset, :id, :state, :reason)",
+                reset=reset,
+                state=state.value,
+                reason="why" if state in (ItemState.SKIPPED, ItemState.FAILED) else None,
+                id=enrolment.id,
+            )
+            run(f"UPDATE reset_slice SET {state.value} = 1 WHERE :id = ANY (members)", id=enrolment.id)
     return reset
 
 
@@ -62,7 +65,8 @@ def test_cancelling_skips_the_pending_learner_and_touches_no_other(scene: Scene,
 
 
 def test_retrying_opens_the_failed_learner_and_no_other(scene: Scene, reset: UUID) -> None:
-    run("UPDATE reset_item SET state = 'cleared' WHERE state = 'pending'")
+    pending = scene.enrolments()[0].id
+    run("INSERT INTO reset_item SELECT :reset, :id, 'cleared'", reset=reset, id=pending)
     run("UPDATE reset_slice SET settled_at = now()")
     run("UPDATE reset SET state = 'partly_failed', finished_at = now(), reported_at = now()")
     scene.retry_failed(reset)

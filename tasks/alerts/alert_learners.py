@@ -1,0 +1,143 @@
+"""Alert the learners whom a reset has cleared, a few slices at a time."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from config.settings import settings
+from models.notifications import Notification, NotificationState
+from models.people import User
+from models.preferences import wants_alert
+from models.resets import ItemState, Reset, ResetItem, ResetSlice
+from models.session import transaction
+from models.training import Enrolment
+from tasks.alerts.gather import bundle, with_mails
+
+BATCH = 1000  # learners, about
+NOT_ASSIGNED = "the course is no longer assigned"
+
+# Not the name of a column: SQLAlchemy would set that in every table that the statement writes.
+_RESET_ID = bindparam("this_reset", type_=Uuid())
+_DUE = (ResetSlice.reset_id == _RESET_ID, ResetSlice.alerts_due)
+
+
+def alert_learners(reset_id: UUID) -> int:
+    """Write the alerts of about `BATCH` learners of the settled reset into their inboxes.
+
+    Returns in how many slices these learners are; 0 if no alert is due, or another process has the rest in hand.
+    Whether a learner wants an alert is asked now, and once: it is written as sent. Someone who was unassigned since
+    gets one that is suppressed, with the reason.
+    """
+    with transaction() as session:
+        # A crash may lose the commit, and with it the alerts: then they are still due.
+        session.execute(text("SET LOCAL synchronous_commit TO off"))
+        learners = session.scalar(_NEXT, {"this_reset": reset_id})
+        if learners is None:
+            return 0
+        values = {"this_reset": reset_id, "slices": max(1, BATCH // learners)}
+        slices: int = session.scalars(_statement(by_mail=bool(settings().smtp_host)), values).one()
+        return slices
+
+
+_NEXT = (
+    select(ResetSlice.learners)
+    .join(Reset, Reset.id == ResetSlice.reset_id)
+    .where(*_DUE, Reset.finished_at.is_not(None))
+    .order_by(ResetSlice.number)
+    .limit(1)
+)
+
+
+def _statement(*, by_mail: bool) -> Select[Any]:
+    taken = (
+        select(ResetSlice.number, ResetSlice.first, ResetSlice.last)
+        .where(*_DUE)
+        .order_by(ResetSlice.number)
+        .limit(bindparam("slices", type_=BigInteger()))
+        .with_for_update(skip_locked=True)
+        .cte("taken")
+    )
+    alerted = _alerted(taken)
+    no_longer_due = (
+        update(ResetSlice)
+        .where(ResetSlice.reset_id == _RESET_ID, ResetSlice.number == any_(_numbers(taken)))
+        .values(alerts_due=False)
+        .cte("no_longer_due")
+    )
+    statement = select(func.count()).select_from(taken).add_cte(alerted, no_longer_due)
+    return with_mails(statement, alerted) if by_mail else statement
+
+
+def _numbers(taken: CTE) -> ColumnElement[Any]:
+    """The numbers as an array, so that the slices are found by their key."""
+    return func.array(select(taken.c.number).scalar_subquery(), type_=ARRAY(BigInteger()))
+
+
+def _alerted(taken: CTE) -> CTE:
+    cleared = (
+        select(ResetItem.enrolment_id)
+        .where(
+            ResetItem.reset_id == _RESET_ID,
+            ResetItem.enrolment_id.between(taken.c.first, taken.c.last),
+            ResetItem.state == ItemState.CLEARED,
+        )
+        .lateral("cleared")
+    )
+    course = select(Reset.course_id).where(Reset.id == _RESET_ID).scalar_subquery()
+    gone = Enrolment.unassigned_at.is_not(None)
+    learners = (
+        select(
+            _RESET_ID,
+            Enrolment.user_id,
+            Enrolment.course_id,
+            case((gone, NotificationState.SUPPRESSED.value), else_=NotificationState.SENT.value).cast(String),
+            case((gone, NOT_ASSIGNED)).cast(String),
+            case((~gone, func.now())),
+        )
+        .select_from(taken)
+        .join(cleared, true())
+        .join(Enrolment, Enrolment.id == cleared.c.enrolment_id)
+        .join(User, User.id == Enrolment.user_id)
+        .where(wants_alert(course))
+        .order_by(Enrolment.user_id)  # two resets that are settled at once must not deadlock in the e-mails
+    )
+    columns = [
+        Notification.reset_id,
+        Notification.user_id,
+        Notification.course_id,
+        Notification.state,
+        Notification.reason,
+        Notification.sent_at,
+    ]
+    return (
+        insert(Notification)
+        .from_select(columns, learners)
+        .on_conflict_do_nothing()  # those of an earlier run
+        .returning(
+            Notification.id,
+            Notification.user_id,
+            Notification.course_id,
+            Notification.kind,
+            bundle().label("bundle"),
+            Notification.reason.label("why_not"),
+        )
+        .cte("alerted")
+    )

@@ -1,0 +1,200 @@
+"""Clear or fail learners of one slice, each call in one transaction: all of it or nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from models.base import PgSnapshot
+from models.records import LearnerRecord, record_kinds
+from models.resets import ItemState, Reset, ResetItem, ResetSlice
+from models.session import changed_rows, transaction
+from models.training import Enrolment, EnrolmentState
+from tasks.reset.audience import NOT_ASSIGNED, RESET_SINCE
+from tasks.reset.end_registrations import end_registrations
+from tasks.reset.pace import pace
+
+# Not the names of columns: SQLAlchemy would set those in every table that a statement writes.
+_ENROLMENTS = bindparam("these_enrolments", type_=ARRAY(BigInteger()))
+_RESET_ID = bindparam("this_reset", type_=Uuid())
+_AS_OF = bindparam("asked_as_of", type_=PgSnapshot())
+
+
+def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
+    """Clear some of the slice's open learners, or the one of them. Returns whether others are still open.
+
+    Their own writes wait meanwhile, so it takes as many as the pace allows.
+    """
+    with transaction() as session, pace.measured() as measured:
+        # A crash may lose the commit, and with it the whole of this: then the slice is open, and cleared again.
+        # Whatever leaves the house is written by a later commit, which is synchronous.
+        session.execute(text("SET LOCAL synchronous_commit TO off"))
+        held = hold(session, reset_id, number)
+        if held is None or held.Reset.cancel_requested_at:  # the coordinator closes what is left of a cancelled reset
+            return False
+        piece, reset = held.ResetSlice, held.Reset
+        waiting = open_members(session, piece)
+        learners = waiting[: pace.learners] if enrolment_id is None else [one for one in waiting if one == enrolment_id]
+        if not learners:
+            if not waiting:  # settled one by one
+                _count(session, piece, {}, {}, settled=True, alerts=False)
+            return False
+        measured.learners = len(learners)
+        _lock(session, learners)
+        outcome, not_touched = _write_outcomes(session, reset, learners)
+        ended = [one for one in learners if one not in not_touched] if not_touched else learners
+        removed = end_registrations(session, ended, reset=reset, due_at=_new_due_date(reset))
+        open_ones = len(waiting) - len(learners)
+        _count(session, piece, outcome, removed, settled=not open_ones, alerts=reset.notify)
+        return bool(open_ones) and enrolment_id is None
+
+
+def fail(reset_id: UUID, number: int, reason: str, enrolment_id: int | None = None) -> None:
+    """Settle the slice's open learners, or the one of them, as failed."""
+    with transaction() as session:
+        held = hold(session, reset_id, number)
+        if held is None:
+            return
+        waiting = open_members(session, held.ResetSlice)
+        learners = waiting if enrolment_id is None else [one for one in waiting if one == enrolment_id]
+        items = [
+            {"reset_id": reset_id, "enrolment_id": one, "state": ItemState.FAILED, "reason": reason} for one in learners
+        ]
+        if items:
+            session.execute(insert(ResetItem), items)
+        settled = len(learners) == len(waiting)
+        _count(session, held.ResetSlice, {ItemState.FAILED: len(learners)}, {}, settled=settled, alerts=False)
+
+
+def hold(session: Session, reset_id: UUID, number: int) -> Any:
+    """Lock the slice to the end of the transaction.
+
+    Returns a row with `ResetSlice` and `Reset`, `None` if the slice is settled or someone else has it.
+    """
+    return session.execute(
+        select(ResetSlice, Reset)
+        .join(Reset, Reset.id == ResetSlice.reset_id)
+        .where(ResetSlice.reset_id == reset_id, ResetSlice.number == number, ResetSlice.settled_at.is_(None))
+        .with_for_update(of=ResetSlice, skip_locked=True)
+    ).one_or_none()
+
+
+def open_members(session: Session, piece: ResetSlice) -> list[int]:
+    """Returns the enrolments of the slice that are not settled yet, in order."""
+    if not piece.cleared + piece.unchanged + piece.skipped + piece.failed:
+        return piece.members
+    items = select(ResetItem.enrolment_id).where(
+        ResetItem.reset_id == piece.reset_id, ResetItem.enrolment_id == any_(literal(piece.members, ARRAY(BigInteger)))
+    )
+    settled = set(session.scalars(items))
+    return [member for member in piece.members if member not in settled]
+
+
+def _lock(session: Session, learners: Sequence[int]) -> None:
+    """Lock the learners, whose own writes now wait. In id order, as everywhere, so that no two ever deadlock."""
+    session.execute(_LOCK, {"these_enrolments": learners})
+
+
+_LOCK: Select[int] = select(func.count()).select_from(
+    select(Enrolment.id).where(Enrolment.id == any_(_ENROLMENTS)).order_by(Enrolment.id).with_for_update().subquery()
+)
+
+
+def _write_outcomes(session: Session, reset: Reset, learners: Sequence[int]) -> tuple[dict[ItemState, int], set[int]]:
+    """Write the locked learners into the ledger. Returns how many there are of each outcome, and who was skipped."""
+    statement = _outcomes_written(tuple(record_kinds()))
+    values = {"these_enrolments": learners, "this_reset": reset.id, "asked_as_of": reset.as_of}
+    rows = session.execute(statement, values).all()
+    skipped: list[int] = next((who for state, _, who in rows if state == ItemState.SKIPPED), [])
+    return {state: count for state, count, _ in rows}, set(skipped)
+
+
+@lru_cache(maxsize=4)
+def _outcomes_written(kinds: tuple[type[LearnerRecord], ...]) -> Select[Any]:
+    learner = func.unnest(_ENROLMENTS).table_valued(column("id", BigInteger)).render_derived(name="learner")
+    gone = Enrolment.id.is_(None) | Enrolment.unassigned_at.is_not(None)
+    since = ~func.pg_visible_in_snapshot(Enrolment.registered_xid, _AS_OF)
+    # Of those who have begun, no record has to be looked for.
+    something: ColumnElement[bool] = or_(
+        Enrolment.state != EnrolmentState.ASSIGNED,
+        *(select(kind).where(kind.registration == Enrolment.registration).exists() for kind in kinds),
+    )
+    found = (
+        select(
+            learner.c.id,
+            gone.label("gone"),
+            since.label("since"),
+            case((gone | since, None), else_=something).label("had"),
+        )
+        .select_from(learner.outerjoin(Enrolment, Enrolment.id == learner.c.id))
+        .subquery("found")
+    )
+    state = case(
+        (found.c.gone | found.c.since, ItemState.SKIPPED.value),
+        (found.c.had, ItemState.CLEARED.value),
+        else_=ItemState.UNCHANGED.value,
+    )
+    reason = case((found.c.gone, NOT_ASSIGNED), (found.c.since, RESET_SINCE))
+    written: CTE = (
+        insert(ResetItem)
+        .from_select(
+            [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason],
+            select(_RESET_ID, found.c.id, state.cast(String), reason.cast(String)),
+        )
+        .returning(ResetItem.enrolment_id, ResetItem.state)
+        .cte("written")
+    )
+    skipped: Any = func.array_agg(written.c.enrolment_id).filter(written.c.state == ItemState.SKIPPED)
+    return select(written.c.state, func.count(), skipped).group_by(written.c.state)
+
+
+def _new_due_date(reset: Reset) -> datetime | None:
+    return reset.start_at + timedelta(days=reset.due_in_days) if reset.due_in_days else None
+
+
+def _count(
+    session: Session,
+    piece: ResetSlice,
+    outcome: dict[ItemState, int],
+    removed: dict[str, int],
+    *,
+    settled: bool,
+    alerts: bool,
+) -> None:
+    """Add the outcomes to the slice's counts, and settle it once none of its members is open."""
+    counts = {state.value: getattr(piece, state.value) + count for state, count in outcome.items()}
+    changed_rows(
+        session,
+        update(ResetSlice)
+        .where(ResetSlice.reset_id == piece.reset_id, ResetSlice.number == piece.number)
+        .values(
+            **counts,
+            removed=dict(Counter(piece.removed) + Counter(removed)),
+            alerts_due=piece.alerts_due or (alerts and ItemState.CLEARED in outcome),
+            settled_at=func.clock_timestamp() if settled else None,
+        ),
+    )

@@ -1,0 +1,101 @@
+"""Cutting a reset's learners into slices: all of its audience when it begins, and the failed ones for a retry."""
+
+from sqlalchemy import BigInteger, Select, String, Uuid, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
+from models.session import changed_rows
+from models.training import Enrolment
+from tasks.reset.audience import NOT_ASSIGNED, in_audience
+from tasks.reset.window import slice_size
+
+
+def write_slices(session: Session, reset: Reset) -> None:
+    """Write the slices of the reset's audience. Locks nobody.
+
+    A named user who was unassigned since the preview is skipped, and said to be.
+    """
+    if reset.audience == Audience.USERS:
+        named = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
+        _skip(session, reset, select(Enrolment.id).where(named, ~in_audience(reset)))
+    cut_slices(session, reset, select(Enrolment.id).where(in_audience(reset)))
+
+
+def _skip(session: Session, reset: Reset, unassigned: Select[int]) -> None:
+    columns = [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason]
+    outcome = (literal(ItemState.SKIPPED.value, String), literal(NOT_ASSIGNED, String))
+    skipped = changed_rows(
+        session,
+        insert(ResetItem).from_select(columns, unassigned.with_only_columns(literal(reset.id), Enrolment.id, *outcome)),
+    )
+    if skipped:  # counted in a slice that is never sent
+        session.execute(
+            insert(ResetSlice).values(
+                reset_id=reset.id,
+                number=_next_number(session, reset),
+                first=0,
+                last=0,
+                position=0,
+                learners=skipped,
+                skipped=skipped,
+                settled_at=func.now(),
+            )
+        )
+
+
+def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
+    """Cut the learners, selected by enrolment id, into slices in that order. Returns how many learners there are.
+
+    The slices are numbered on from those that the reset has.
+    """
+    count = session.scalars(select(func.count()).select_from(learners.subquery())).one()
+    size = slice_size(count)
+    (enrolment,) = learners.selected_columns
+    placed = learners.with_only_columns(
+        enrolment.label("id"), func.row_number().over(order_by=enrolment).label("place")
+    ).subquery()
+    number = (placed.c.place - 1) // literal(size, BigInteger)  # whole numbers: PostgreSQL rounds down
+    session.execute(
+        insert(ResetSlice).from_select(
+            [
+                ResetSlice.reset_id,
+                ResetSlice.number,
+                ResetSlice.first,
+                ResetSlice.last,
+                ResetSlice.learners,
+                ResetSlice.position,
+                ResetSlice.members,
+            ],
+            select(
+                literal(reset.id, Uuid()),
+                number + _next_number(session, reset),
+                func.min(placed.c.id),
+                func.max(placed.c.id),
+                func.count(),
+                func.min(placed.c.place),
+                func.array_agg(aggregate_order_by(placed.c.id, placed.c.place)),
+            ).group_by(number),
+        )
+    )
+    return count
+
+
+def reopen_failed(session: Session, reset: Reset) -> int:
+    """Open the failed learners of the reset again, in slices of their own. Returns how many there are."""
+    failed = (ResetItem.reset_id == reset.id) & (ResetItem.state == ItemState.FAILED)
+    reopened = cut_slices(session, reset, select(ResetItem.enrolment_id).where(failed))
+    changed_rows(session, delete(ResetItem).where(failed))
+    # Every learner is counted in one slice: the failed ones move from the slices they failed in to the new ones.
+    changed_rows(
+        session,
+        update(ResetSlice)
+        .where(ResetSlice.reset_id == reset.id, ResetSlice.failed > 0)
+        .values(learners=ResetSlice.learners - ResetSlice.failed, failed=0),
+    )
+    return reopened
+
+
+def _next_number(session: Session, reset: Reset) -> int:
+    last = session.scalar(select(func.max(ResetSlice.number)).where(ResetSlice.reset_id == reset.id))
+    return (last or 0) + 1
