@@ -1,10 +1,9 @@
 """Made-up learners in any number, by one statement a table."""
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from benchmarks.target import Target
-from models.people import Organization
 from tasks.sample import RECORDS, enrol_everyone, make_courses, make_learners, make_organization
 
 ONE_BY_ONE = "ONE"  # a small course beside the large ones
@@ -24,13 +23,9 @@ def fill(engine: Engine, target: Target) -> None:
         courses = make_courses(session, organization, codes, certificates=False)
         session.execute(text("ANALYZE"))  # otherwise the inserts are planned for empty tables
         enrol_everyone(session, organization, courses, completed=100, begun=100)
-
-
-def fill_one_by_one(engine: Engine, target: Target, some: int) -> None:
-    """Assign one more course, `ONE`, to the first `some` of the target's learners, who have all completed it."""
-    with Session(engine) as session, session.begin():
-        organization = session.scalars(select(Organization).where(Organization.slug == target.organization)).one()
-        (course,) = make_courses(session, organization, {ONE_BY_ONE: "One by one"}, certificates=False)
-        session.execute(text(ENROL_SOME), {"course": course.id, "organization": organization.id, "some": some})
-        for statement in RECORDS:
-            session.execute(text(statement), {"courses": [course.id]})
+        if target.one_by_one:
+            (course,) = make_courses(session, organization, {ONE_BY_ONE: "One by one"}, certificates=False)
+            some = {"course": course.id, "organization": organization.id, "some": target.one_by_one}
+            session.execute(text(ENROL_SOME), some)
+            for statement in RECORDS:
+                session.execute(text(statement), {"courses": [course.id]})

@@ -65,7 +65,7 @@ class Stage:
         try:
             filling = create_engine(self._in(TEMPLATE))
             for target in sorted({WARM_UP, *targets}, key=lambda target: target.learners):
-                self.say(f"filling {target.learners:,} learners × {target.courses} courses")
+                self.say(f"filling {target.learners:,} learners in {target.courses} courses")
                 fill(filling, target)
             self.say("vacuuming")
             with filling.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

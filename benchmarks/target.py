@@ -9,6 +9,7 @@ class Target:
 
     learners: int
     courses: int = 8
+    one_by_one: int = 0  # so many of the learners have the small course `ONE` too
 
     @property
     def organization(self) -> str:

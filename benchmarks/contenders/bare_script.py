@@ -17,7 +17,7 @@ from models.session import transaction
 
 FENCED = "SELECT CAST(name AS regclass) FROM unnest(CAST(:tables AS text[])) name"
 FOREIGN_KEYS = f"""
-SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid\:\:regclass, k.conname)
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', CAST(k.conrelid AS regclass), k.conname)
 FROM pg_constraint k
 WHERE k.contype = 'f' AND EXISTS (
     SELECT FROM pg_attribute a WHERE a.attname = 'registration'
@@ -25,7 +25,7 @@ WHERE k.contype = 'f' AND EXISTS (
          OR a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey) AND k.conrelid IN ({FENCED})))
 """
 TRIGGERS = f"""
-SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid\:\:regclass)
+SELECT format('DROP TRIGGER %I ON %s', t.tgname, CAST(t.tgrelid AS regclass))
 FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgrelid IN ({FENCED})
 """
 

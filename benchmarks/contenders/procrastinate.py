@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from procrastinate import SyncPsycopgConnector
+from procrastinate.types import JSONDict
 
 from benchmarks.asked import Asked, learners_of
 from benchmarks.contenders.contender import Contender, Took
@@ -33,8 +34,10 @@ def started() -> Iterator[Callable[[Target], Took]]:
 def _enqueue(asked: Asked) -> None:
     users = learners_of(asked)
     with app.replace_connector(SyncPsycopgConnector()) as connected, connected.open():
-        reset = {"reset_id": str(asked.reset_id), "course_id": asked.course_id}
-        clear_user.batch_defer(*(reset | {"user_id": user} for user in users))
+        jobs: list[JSONDict] = [
+            {"reset_id": str(asked.reset_id), "course_id": asked.course_id, "user_id": user} for user in users
+        ]
+        clear_user.batch_defer(*jobs)
 
 
 PROCRASTINATE = Contender("procrastinate", "Procrastinate", started)

@@ -34,8 +34,8 @@ WHERE o.slug = :organization AND c.code = :course AND e.unassigned_at IS NULL AN
 SENT = "SELECT count(*) FROM notification WHERE reset_id = :reset AND kind = 'course_assigned' AND state = 'sent'"
 # The moment of the last commit, however the alerts are written, and exact however seldom we look.
 LAST_ALERT = """
-SELECT extract(epoch FROM max(pg_xact_commit_timestamp(written.by)) - (SELECT requested_at FROM reset WHERE id = :reset))
-FROM (SELECT DISTINCT xmin AS by FROM notification WHERE reset_id = :reset) written
+SELECT extract(epoch FROM max(pg_xact_commit_timestamp(written.by)) - max(reset.requested_at))
+FROM reset, (SELECT DISTINCT xmin AS by FROM notification WHERE reset_id = :reset) written WHERE reset.id = :reset
 """
 
 

@@ -3,11 +3,12 @@
 import os
 
 import dramatiq
+from dramatiq import Broker
 from dramatiq.brokers.redis import RedisBroker
 
 from benchmarks.jobs.learner import clear_learner, own_connection
 
-broker = RedisBroker(url=f"unix://{os.environ['REDIS_SOCKET']}")
+broker: Broker = RedisBroker(url=f"unix://{os.environ['REDIS_SOCKET']}")  # type: ignore[no-untyped-call]
 dramatiq.set_broker(broker)
 
 

@@ -1,6 +1,6 @@
 """A worker of Oban, whose queue is a table of the same database; and the program that enqueues a reset.
 
-    python -m benchmarks.jobs.oban RESET COURSE < users
+python -m benchmarks.jobs.oban RESET COURSE < users
 """
 
 import asyncio
