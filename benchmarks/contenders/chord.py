@@ -8,7 +8,7 @@ from celery import chord
 
 from benchmarks.asked import ask, learners_of, value
 from benchmarks.contenders.contender import Contender, Took, at_once
-from benchmarks.jobs.chord import app, clear_user_task, finish_task
+from benchmarks.jobs.chord import app, clear_user, finish
 from benchmarks.programs import LOOK_EVERY, RunError
 from benchmarks.target import Target
 from benchmarks.workers import celery_worker
@@ -26,8 +26,8 @@ def started() -> Iterator[Callable[[Target], Took]]:
             asked = ask(target)
             users = learners_of(asked)
             begun = time.perf_counter()
-            header = [clear_user_task.s(str(asked.reset_id), asked.course_id, user) for user in users]
-            result = chord(header, app=app)(finish_task.s(str(asked.reset_id)))
+            header = [clear_user.s(str(asked.reset_id), asked.course_id, user) for user in users]
+            result = chord(header, app=app)(finish.s(str(asked.reset_id)))
             while time.perf_counter() < begun + LIMIT:
                 worker.check()
                 if value(ENDED, reset=asked.reset_id):
