@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from benchmarks.target import Target
 from models.records import record_kinds
 from models.session import transaction
 
@@ -21,6 +22,17 @@ ALERTS = """
 SELECT o.slug, c.code, n.kind, n.state, count(*) AS alerts, sum(n.user_id) AS whose
 FROM notification n JOIN course c ON c.id = n.course_id JOIN organization o ON o.id = c.organization_id
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+
+
+OPEN = """
+SELECT count(*) FROM enrolment e JOIN course c ON c.id = e.course_id JOIN organization o ON o.id = c.organization_id
+WHERE o.slug = :organization AND c.code = :course
+AND (e.state <> 'assigned' OR e.progress <> 0 OR e.completed_at IS NOT NULL)
+"""
+LEFT = """
+SELECT count(*) FROM {kind} r JOIN enrolment e ON e.registration = r.registration JOIN course c ON c.id = e.course_id
+JOIN organization o ON o.id = c.organization_id WHERE o.slug = :organization AND c.code = :course
 """
 
 
@@ -49,3 +61,14 @@ def must_be_same(ours: Outcome, theirs: Outcome, name: str) -> None:
     for what, found in ours.items():
         if found != theirs[what]:
             raise OutcomesDifferError(f"{what}: Recourse left {found}, {name} left {theirs[what]}")
+
+
+def must_be_reset(target: Target) -> None:
+    """Raises `OutcomesDifferError` if a learner of the target's course is not reset, or a record is left."""
+    course = {"organization": target.organization, "course": target.course}
+    queries = {"enrolments": OPEN} | {kind.kind(): LEFT.format(kind=kind.kind()) for kind in record_kinds()}
+    with transaction() as session:
+        session.execute(text("SET LOCAL statement_timeout TO 0"))
+        for what, query in queries.items():
+            if left := session.execute(text(query), course).scalar_one():
+                raise OutcomesDifferError(f"{what}: Recourse left {left:,} that it had to reset")

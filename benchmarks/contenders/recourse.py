@@ -26,6 +26,7 @@ LIMIT = 3600.0
 COUNTING = 0.05  # of the time, at most, may go into counting alerts while they are sent
 
 STATE = "SELECT state, extract(epoch FROM finished_at - requested_at) FROM reset WHERE id = :reset"
+IS_SETTLED = "SELECT finished_at IS NOT NULL FROM reset WHERE id = :reset"
 EXPECTED = """
 SELECT count(*) FROM enrolment e
 JOIN "user" u ON u.id = e.user_id JOIN course c ON c.id = e.course_id JOIN organization o ON o.id = c.organization_id
