@@ -11,7 +11,6 @@ from benchmarks.contenders.contender import Took
 from benchmarks.keys import KEYS, rounded, summary
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
-NOT_SUMMED_UP = ("writes_per_learner", "speeds")
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """All measures, in the order in which they are done."""
 
-from benchmarks.measures.million import MEASURE as MILLION
+from benchmarks.measures import flower, mail, million, speeds, writes
 from benchmarks.measures.races import RACES
 
-MEASURES = (*RACES, MILLION)
+MEASURES = (*RACES, writes.MEASURE, flower.MEASURE, mail.MEASURE, million.MEASURE, speeds.MEASURE)

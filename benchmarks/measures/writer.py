@@ -76,4 +76,5 @@ def _write(registration: UUID, lesson: int) -> bool:
 
 def _registration(enrolment: int) -> UUID:
     with transaction() as session:
-        return session.execute(text(REGISTRATION), {"enrolment": enrolment}).scalar_one()
+        registration: UUID = session.execute(text(REGISTRATION), {"enrolment": enrolment}).scalar_one()
+        return registration
