@@ -8,8 +8,8 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import page, table
 from benchmarks import results as file
-from benchmarks import table
 from benchmarks.bench import Bench
 from benchmarks.keys import KEYS, chosen
 from benchmarks.machine import machine
@@ -39,6 +39,8 @@ def main() -> None:
     whole = not options.only and not options.quick and options.share == 1
     if whole or options.save:
         file.save(results, whole=whole)
+    if options.write_docs:
+        page.write()
 
 
 def measure(options: argparse.Namespace) -> Results:
@@ -79,6 +81,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the learners, in less than 5 minutes")
     parser.add_argument("--share", type=float, default=1.0, metavar="X", help="scale the numbers of learners by X")
     parser.add_argument("--save", action="store_true", help="put a partial run into results/latest.json too")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="then put results/latest.json and the plot into docs/performance.md"
+    )
     options = parser.parse_args()
     try:
         options.only = chosen(options.only)

@@ -27,7 +27,7 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """Returns all of it, without names of machines and paths."""
-        found: dict[str, Any] = {name: rounded(median(values)) for name, values in self.figures.items()}
+        found: dict[str, Any] = {name: rounded(median(self.figures[name])) for name in KEYS if name in self.figures}
         if self.writes:
             found["writes_per_learner"] = self.writes
         if self.speeds:
@@ -36,8 +36,9 @@ class Results:
                 for name, by_size in self.speeds.items()
             }
         found["details"] = {
-            name: summary(KEYS[name], values) | {"learners": self.learners[name]}
-            for name, values in self.figures.items()
+            name: summary(key, self.figures[name]) | {"learners": self.learners[name]}
+            for name, key in KEYS.items()
+            if name in self.figures
         }
         found["runs"] = {f"{name}, {learners:,}": _seconds(took) for (name, learners), took in self.runs.items()}
         if self.left_out:
@@ -54,7 +55,8 @@ def _seconds(took: list[Took]) -> dict[str, list[float]]:
 
 def latest() -> dict[str, Any]:
     """Returns what the file holds; nothing if there is none."""
-    return dict(json.loads(LATEST.read_text())) if LATEST.exists() else {}
+    found = dict(json.loads(LATEST.read_text())) if LATEST.exists() else {}
+    return found if "details" in found else {}  # otherwise a benchmark of former days wrote it
 
 
 def save(results: Results, *, whole: bool) -> None:

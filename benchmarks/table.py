@@ -25,8 +25,11 @@ def show(results: Results) -> None:
 
 def _keys(results: Results) -> Table:
     table = Table("key", "learners", "goal", "median", "min to max", "reached")
-    for name, values in results.figures.items():
-        key, middle = KEYS[name], median(values)
+    for name, key in KEYS.items():
+        values = results.figures.get(name)
+        if not values:
+            continue
+        middle = median(values)
         table.add_row(
             name,
             f"{results.learners[name]:,}",
