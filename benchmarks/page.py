@@ -1,4 +1,4 @@
-"""Put the figures of `results/latest.json` into `docs/performance.md`, and draw its plot: `python -m benchmarks.page`."""
+"""Put the figures of `results/latest.json` and their plot into `docs/performance.md`: `python -m benchmarks.page`."""
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from benchmarks.jobs.learner import clear_learner, own_connection
 
-broker: Broker = RedisBroker(url=f"unix://{os.environ['REDIS_SOCKET']}")  # type: ignore[no-untyped-call]
+broker: Broker = RedisBroker(url=f"unix://{os.environ['REDIS_SOCKET']}")
 dramatiq.set_broker(broker)
 
 
