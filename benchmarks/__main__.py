@@ -50,7 +50,13 @@ def measure(options: argparse.Namespace) -> Results:
     pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
     with _bar() as bar:
         job = bar.add_task("starting", total=None)
-        with Stage(lambda what: bar.update(job, description=what)) as stage:
+
+        def say(what: str) -> None:
+            bar.update(job, description=what)
+            if not bar.console.is_terminal:  # a log shows no bar
+                bar.console.log(what)
+
+        with Stage(say) as stage:
             wanted = frozenset(options.only or KEYS)
             bench = Bench(stage, results, wanted, pairs, share, lambda: bar.advance(job))
             measures = [one for one in MEASURES if one.is_wanted(bench)]
@@ -67,7 +73,7 @@ def _bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, log_path=False),
         transient=True,
     )
 

@@ -17,7 +17,7 @@ from cli.local.ports import free_port
 
 HOST = "127.0.0.1"
 START_LIMIT = 30.0
-TAKEN, FIRST, LAST, OPEN, MOST_OPEN = range(5)  # places in the array of counts
+TAKEN, FIRST, LAST, OPEN, MOST_OPEN, COUNTING = range(6)  # places in the array of counts
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,19 @@ class MailServer:
         """Count from zero again."""
         with self._counts.get_lock():
             self._counts[TAKEN] = self._counts[MOST_OPEN] = 0
+            self._counts[COUNTING] = True
+
+    def stop_counting(self) -> None:
+        """Take further e-mails without counting them."""
+        self._counts[COUNTING] = False
 
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
     """Run the server within the scope."""
     context = get_context("spawn")
-    counts = context.Array("d", 5)
+    counts = context.Array("d", 6)
+    counts[COUNTING] = True
     ours, theirs = context.Pipe(duplex=False)
     ready = context.Event()
     port = free_port(HOST, 0)
@@ -98,8 +104,9 @@ class _Counter:
             if not self._counts[TAKEN]:
                 self._counts[FIRST] = now
                 self._counts[MOST_OPEN] = self._counts[OPEN]
-            self._counts[LAST] = now
-            self._counts[TAKEN] += 1
+            if self._counts[COUNTING]:
+                self._counts[LAST] = now
+                self._counts[TAKEN] += 1
         if self._is_first:
             self._is_first = False
             self._messages.send_bytes(envelope.original_content or b"")
