@@ -16,7 +16,7 @@ from benchmarks.contenders.contender import at_once
 from benchmarks.mail_server import HOST, MailServer, mail_server
 from benchmarks.measures.measure import Measure
 from benchmarks.programs import Program, RunError
-from benchmarks.target import WARM_UP, Target, target_of
+from benchmarks.target import WARM_UP, Target
 from config.settings import settings
 
 KEY = "mail_factor"
@@ -36,7 +36,7 @@ def measure(bench: Bench) -> None:
     """Add the factor of each pair: e-mails a second of Recourse by those of the loop."""
     mails = bench.learners(KEY)
     learners = round(mails / ALERTED)
-    target = Target(learners, target_of(learners).courses)
+    target = Target(learners, courses=2)
     with bench.stage.filled([target]):
         for _ in range(bench.pairs):
             with mail_server() as server:

@@ -42,8 +42,8 @@ def measure(bench: Bench) -> None:
 
 
 def _targets(bench: Bench) -> list[Target]:
-    """The targets by size; with a small share of the learners, the largest are left out instead of all being scaled."""
-    most = bench.size(SIZES[-1])
+    """The targets by size. A share leaves out the large ones instead of scaling all: of a tenth, two, which take most."""
+    most = SIZES[-1] * bench.share**2
     return [target_of(size) for size in SIZES if size <= most]
 
 
@@ -58,7 +58,7 @@ def _is_fast_enough(bench: Bench, contender: Contender, learners: int) -> bool:
     measured = bench.results.speeds[contender.name]
     if contender in AT_EVERY_SIZE or learners == SIZES[0]:
         return True
-    return bool(measured) and learners / measured[max(measured)] < LONGEST
+    return bool(measured) and learners / measured[max(measured)] < LONGEST * bench.share
 
 
 def _runs(bench: Bench) -> int:
