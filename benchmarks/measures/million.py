@@ -28,7 +28,7 @@ from models.session import transaction
 from tasks.reset.impact import preview
 
 SMALL = 20_000
-ALONE, BESIDE = 100, 1_000  # single learners to reset
+ALONE, FEWEST_ALONE, BESIDE = 100, 30, 1_000  # single learners to reset
 ALL_AT_ONCE = ("scale_cost", "worker_memory_growth", "redis_growth_mb", "alerts_share", "preview_share")
 MEANWHILE = ("longest_writer_wait_ms", "interactive_slowdown")
 MB = 1024**2
@@ -46,7 +46,7 @@ class _Reset:
 def measure(bench: Bench) -> None:
     """Add the figures of each round."""
     size = bench.target(MILLION)
-    singles = min(ALONE + BESIDE, size.learners)
+    singles = min(ALONE + BESIDE, size.learners)  # of the same organization
     large, small = Target(size.learners, size.courses, one_by_one=singles), bench.target(SMALL)
     for key in bench.wanted.intersection(MEASURE.keys):
         bench.learners(key)
@@ -61,7 +61,7 @@ def _round(bench: Bench, worker: Program, large: Target, small: Target) -> None:
     singles = Singles(large.organization, ONE_BY_ONE)
     bench.stage.say("single learners alone")
     singles.reset(10)  # what is loaded once
-    alone = singles.reset(min(ALONE, large.one_by_one // 3))
+    alone = singles.reset(max(FEWEST_ALONE, round(ALONE * bench.share)))
     if bench.wanted.intersection(ALL_AT_ONCE):
         bench.stage.say(f"Recourse, {small.learners:,} learners")
         few = _watched(bench, worker, small)

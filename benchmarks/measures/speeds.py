@@ -30,21 +30,29 @@ def measure(bench: Bench) -> None:
     bench.learners(KEY)
     for target in _targets(bench):
         with bench.stage.filled([target]):
-            runs = min(bench.pairs, RUNS if target.learners <= 10_000 else 1)
-            for _ in range(runs):
+            for _ in range(_rounds(bench, target)):
                 ours = bench.run(RECOURSE, target)
                 for contender in _contenders(bench, target):
                     must_be_same(ours.outcome, bench.run(contender, target).outcome, contender.label)
-        for contender in CONTENDERS:
-            if took := bench.results.runs.get((contender.name, target.learners)):
-                speed = target.learners / median(one.last_alert for one in took)
-                bench.results.speeds[contender.name][target.learners] = speed
+        _add(bench, target.learners)
+    for learners in SIZES:  # other measures have run some of these too
+        _add(bench, learners)
+
+
+def _add(bench: Bench, learners: int) -> None:
+    for contender in CONTENDERS:
+        if took := bench.results.runs.get((contender.name, learners)):
+            bench.results.speeds[contender.name][learners] = learners / median(one.last_alert for one in took)
 
 
 def _targets(bench: Bench) -> list[Target]:
-    """The targets by size. A share leaves out the large ones instead of scaling all: of a tenth, two, which take most."""
+    """The targets by size. A share leaves out the large ones instead of scaling all: a tenth, from 10,000 on."""
     most = SIZES[-1] * bench.share**2
-    return [target_of(size) for size in SIZES if size <= most]
+    return [target_of(size) for size in SIZES if size < most or bench.share >= 1]
+
+
+def _rounds(bench: Bench, target: Target) -> int:
+    return min(bench.pairs, RUNS if target.learners <= 10_000 else 1)
 
 
 def _contenders(bench: Bench, target: Target) -> list[Contender]:
@@ -63,7 +71,7 @@ def _is_fast_enough(bench: Bench, contender: Contender, learners: int) -> bool:
 
 def _runs(bench: Bench) -> int:
     """How many runs at most: the slow contenders leave out the large sizes."""
-    return sum(min(bench.pairs, RUNS if one.learners <= 10_000 else 1) * len(CONTENDERS) for one in _targets(bench))
+    return sum(_rounds(bench, target) * len(CONTENDERS) for target in _targets(bench))
 
 
 MEASURE = Measure((KEY,), measure, _runs)
