@@ -1,1 +1,1 @@
-"""How fast a reset runs, beside two other ways to do the same: `python -m benchmarks`."""
+"""How fast a reset runs, beside other ways to do the same: `python -m benchmarks`."""

@@ -1,58 +1,69 @@
-"""Measure how fast resets run on this machine, beside two other ways to do the same. See README.md."""
+"""Measure how fast resets run on this machine, beside other ways to do the same. See README.md."""
 
 import argparse
+import subprocess
 import sys
 
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import chord, ours, script, table
-from benchmarks.outcome import OutcomesDifferError, must_be_same
-from benchmarks.stage import Stage, Target
-from benchmarks.workers import WorkerError
+from benchmarks import page, table
+from benchmarks import results as file
+from benchmarks.bench import Bench
+from benchmarks.keys import KEYS, chosen
+from benchmarks.machine import machine
+from benchmarks.measures.every import MEASURES
+from benchmarks.outcome import OutcomesDifferError
+from benchmarks.programs import RunError
+from benchmarks.results import Results
+from benchmarks.stage import Stage
 from cli.local import LocalServersError
 
-MANY = Target("many", 20_000)
-FEW = Target("few", 2_000)
-WARM_UP = Target("warm", 300)  # reset by everybody before the clock starts
+PAIRS, QUICK_PAIRS = 5, 1
+QUICK_SHARE = 0.1
 
 
 def main() -> None:
     """Run the benchmark."""
     options = _options()
-    many, few = (Target("many", 4_000), Target("few", 400)) if options.quick else (MANY, FEW)
-    pairs = options.pairs or (2 if options.quick else 5)
     try:
-        results = measure(many, few, pairs)
+        results = measure(options)
     except KeyboardInterrupt:
-        sys.exit("Ended; the worker and the servers are stopped.")
-    except (LocalServersError, OutcomesDifferError, WorkerError) as error:
+        sys.exit("Ended; the workers and the servers are stopped.")
+    except (LocalServersError, OutcomesDifferError, RunError, psycopg.Error) as error:
         sys.exit(str(error))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}\n{(error.stderr or b'').decode() if isinstance(error.stderr, bytes) else error.stderr}")
     table.show(results)
-    if not options.quick:
-        table.save(results)
+    whole = not options.only and not options.quick and options.share == 1
+    if whole or options.save:
+        file.save(results, whole=whole)
+    if options.write_docs:
+        page.write()
 
 
-def measure(many: Target, few: Target, pairs: int) -> table.Results:
-    """Recourse and each of the others by turns, so that a slow minute of the machine falls on both."""
-    results = table.Results(many, few)
-    with _bar() as bar, Stage([many, few, WARM_UP]) as stage:
-        job = bar.add_task("starting", total=4 * pairs + 1)
-        stage.fill(lambda what: bar.update(job, description=what))
-        results.machine = table.machine(stage)
-        bar.advance(job)
-        for place in range(1, pairs + 1):
-            for target, name, other, pairing in (
-                (many, "the script", script.run, results.script),
-                (few, "the chord", chord.run, results.chord),
-            ):
-                bar.update(job, description=f"pair {place}: Recourse, {target.learners:,} learners")
-                first = ours.run(stage, target, WARM_UP)
-                bar.update(job, advance=1, description=f"pair {place}: {name}, {target.learners:,} learners")
-                second = other(stage, target, WARM_UP)
-                bar.advance(job)
-                must_be_same(first, second, name)
-                pairing.append((first, second))
+def measure(options: argparse.Namespace) -> Results:
+    """Do the wanted measures, one after the other. Returns what they found."""
+    results = Results()
+    share = QUICK_SHARE * options.share if options.quick else options.share
+    pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
+    with _bar() as bar:
+        job = bar.add_task("starting", total=None)
+
+        def say(what: str) -> None:
+            bar.update(job, description=what)
+            if not bar.console.is_terminal:  # a log shows no bar
+                bar.console.log(what)
+
+        with Stage(say) as stage:
+            wanted = frozenset(options.only or KEYS)
+            bench = Bench(stage, results, wanted, pairs, share, lambda: bar.advance(job))
+            measures = [one for one in MEASURES if one.is_wanted(bench)]
+            bar.update(job, total=sum(one.runs(bench) for one in measures))
+            results.machine = machine(stage)
+            for one in measures:
+                one.measure(bench)
     return results
 
 
@@ -62,16 +73,29 @@ def _bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, log_path=False),
         transient=True,
     )
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--pairs", type=int, metavar="N", help="runs of each contender (5, or 2 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the learners, to see that it works; not saved")
-    return parser.parse_args()
+    parser.add_argument("--only", nargs="+", metavar="KEY", default=[], help="measure only these keys")
+    parser.add_argument(
+        "--pairs", type=int, metavar="N", help=f"pairs of runs ({PAIRS}, or {QUICK_PAIRS} with --quick)"
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the learners, in less than 5 minutes")
+    parser.add_argument("--share", type=float, default=1.0, metavar="X", help="scale the numbers of learners by X")
+    parser.add_argument("--save", action="store_true", help="put a partial run into results/latest.json too")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="then put results/latest.json and the plot into docs/performance.md"
+    )
+    options = parser.parse_args()
+    try:
+        options.only = chosen(options.only)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
 
 
 if __name__ == "__main__":

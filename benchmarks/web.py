@@ -5,9 +5,7 @@ come one after the other, over loopback, as those of one program do.
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,11 +17,13 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
-from benchmarks.stage import COURSES, HOME, Stage, Target
-from benchmarks.workers import last_lines, running
-from cli.local.ports import free_port
+from benchmarks.programs import Program, RunError, running
+from benchmarks.stage import Stage
+from benchmarks.target import Target
+from benchmarks.workers import celery_worker
+from cli.local.ports import answers, free_port
 from models.access import console_operator
 from models.people import Organization, User
 from models.resets import Reset, ResetState
@@ -31,10 +31,9 @@ from models.session import transaction
 from models.tokens import Scope
 from tasks.app import app
 from tasks.people.tokens import create_token
-from tasks.sample import enrol_everyone, make_courses, make_learners, make_organization
 
-MANY = Target("many", 20_000)
-WIDE = Target("wide", 100_000, "WIDE")
+MANY = Target(20_000)
+WIDE = Target(100_000, courses=1)
 REQUESTS = 150
 PLANS = 20
 PAUSE = 0.02  # seconds between two requests: a busy program, but no flood
@@ -55,30 +54,30 @@ class Latency:
 def main() -> None:
     """Run the benchmark."""
     notes = Console(stderr=True, log_path=False)
-    with Stage([MANY]) as stage:
-        stage.fill(notes.log)
-        with stage.clone():
-            notes.log(f"filling: a course of {WIDE.learners:,} learners")
-            tokens = _fill()
+    try:
+        with Stage(notes.log) as stage, stage.filled([MANY, WIDE]), stage.clone():
+            tokens = _tokens()
             stage.checkpoint()
-            with running(app, "worker", "-Q", "interactive,bulk,notify"), _served() as base:
-                results = _measure(base, tokens, notes)
+            with celery_worker(app, "worker", "-Q", "interactive,bulk,notify") as worker, _served() as base:
+                results = _measure(base, tokens, worker, notes)
+    except RunError as error:
+        sys.exit(str(error))
     _show(results)
     RESULTS.write_text(json.dumps(results | {"at": datetime.now(UTC).isoformat(timespec="seconds")}, indent=2) + "\n")
 
 
-def _measure(base: str, tokens: dict[str, str], notes: Console) -> dict[str, object]:
-    with httpx.Client(base_url=base, timeout=60, headers={"Authorization": f"Bearer {tokens['many']}"}) as api:
+def _measure(base: str, tokens: dict[str, str], worker: Program, notes: Console) -> dict[str, object]:
+    with _client(base, tokens[MANY.organization]) as api:
         notes.log("planning")
         plans = _plans_of_single_users(api, 2 * REQUESTS + 10)
         _requests(api, [next(plans) for _ in range(10)])  # what is loaded once
         notes.log("requests alone")
         alone = _requests(api, [next(plans) for _ in range(REQUESTS)])
-        _wait_until_nothing_runs()
+        _wait_until_nothing_runs(worker)
         notes.log("requests beside a large reset")
         beside = _requests(api, list(plans), beside=_large_resets(api))
-    with httpx.Client(base_url=base, timeout=60, headers={"Authorization": f"Bearer {tokens['wide']}"}) as api:
-        _wait_until_nothing_runs()
+    with _client(base, tokens[WIDE.organization]) as api:
+        _wait_until_nothing_runs(worker)
         notes.log("plans of the large course")
         planned = _latency([_timed(api, f"/v1/courses/{WIDE.course}/reset-plans", {}) for _ in range(PLANS)])
     return {
@@ -91,16 +90,14 @@ def _measure(base: str, tokens: dict[str, str], notes: Console) -> dict[str, obj
     }
 
 
-def _fill() -> dict[str, str]:
-    """The wide course, and a token of each organization's admin."""
+def _client(base: str, token: str) -> httpx.Client:
+    return httpx.Client(base_url=base, timeout=60, headers={"Authorization": f"Bearer {token}"})
+
+
+def _tokens() -> dict[str, str]:
+    """Returns an API token of each organization's admin, by the organization's slug."""
+    tokens = {}
     with transaction() as session:
-        session.execute(text("SET LOCAL statement_timeout TO 0"))
-        wide = make_organization(session, WIDE.organization, WIDE.organization)
-        make_learners(session, wide, WIDE.learners)
-        courses = make_courses(session, wide, {WIDE.course: "Wide"}, certificates=False)
-        session.execute(text("ANALYZE"))
-        enrol_everyone(session, wide, courses, completed=70, begun=90)
-        tokens = {}
         for organization in session.scalars(select(Organization)):
             admin = session.scalars(
                 select(User).where(User.organization_id == organization.id, User.email.like("admin@%"))
@@ -109,38 +106,23 @@ def _fill() -> dict[str, str]:
             tokens[organization.slug] = create_token(
                 session, console_operator(organization), admin, "benchmark", list(Scope), until
             )
-    with transaction() as session:
-        session.execute(text("ANALYZE"))
     return tokens
 
 
 @contextmanager
 def _served() -> Iterator[str]:
+    """Run the web app within the scope. Provides its address."""
     port = free_port("127.0.0.1", 8000)
-    with (HOME / "web.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "web.app:app", f"--port={port}", "--no-access-log"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=os.environ,
-            start_new_session=True,
-        )
     base = f"http://127.0.0.1:{port}"
-    try:
+    command = [sys.executable, "-m", "uvicorn", "web.app:app", f"--port={port}", "--no-access-log"]
+    with running("web", command) as program:
         end = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"{base}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                if time.monotonic() > end or process.poll() is not None:
-                    sys.exit("The web app did not start; see .recourse/bench/web.log.")
+        while not answers(f"{base}/readyz"):
+            program.check()
+            if time.monotonic() > end:
+                raise RunError(f"The web app did not start. The end of its log:\n{program.last_lines()}")
             time.sleep(0.1)
         yield base
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @dataclass(frozen=True)
@@ -152,10 +134,9 @@ class _Planned:
 def _plans_of_single_users(api: httpx.Client, count: int) -> Iterator[_Planned]:
     """Confirmed plans for single learners, of a course that no large reset touches; made beforehand."""
     with transaction() as session:
-        users = session.scalars(
-            select(User.id).where(User.email.like("learner-%")).order_by(User.id).limit(count)
-        ).all()
-    course = f"C{COURSES}"
+        of_many = User.email.like(f"learner-%@{MANY.organization}.example")
+        users = session.scalars(select(User.id).where(of_many).order_by(User.id).limit(count)).all()
+    course = MANY.codes[-1]
     made = []
     for user in users:
         path = f"/v1/users/{user}/courses/{course}"
@@ -177,10 +158,10 @@ def _requests(api: httpx.Client, plans: list[_Planned], beside: Iterator[None] |
 
 def _large_resets(api: httpx.Client) -> Iterator[None]:
     """Yields whenever a large reset is running; begins the next one when one has ended."""
-    for number in range(1, COURSES):
-        path = f"/v1/courses/C{number}"
+    for course in MANY.codes[:-1]:
+        path = f"/v1/courses/{course}"
         plan = api.post(f"{path}/reset-plans", json={"reason": "benchmark"}).json()
-        body = {"plan": plan["plan"], "confirm": f"C{number}"}
+        body = {"plan": plan["plan"], "confirm": course}
         _timed(api, f"{path}/resets", body)
         with transaction() as session:
             reset_id = session.scalars(select(Reset.id).order_by(Reset.requested_at.desc()).limit(1)).one()
@@ -195,7 +176,7 @@ def _state_of(reset_id: object) -> ResetState:
         return session.scalars(select(Reset.state).where(Reset.id == reset_id)).one()
 
 
-def _wait_until_nothing_runs() -> None:
+def _wait_until_nothing_runs(worker: Program) -> None:
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         with transaction() as session:
@@ -203,7 +184,7 @@ def _wait_until_nothing_runs() -> None:
         if not open_now:
             return
         time.sleep(0.2)
-    sys.exit(f"{open_now:,} resets have not ended within {LIMIT:.0f} seconds. The worker's log:\n{last_lines()}")
+    sys.exit(f"{open_now:,} resets have not ended within {LIMIT:.0f} seconds. The worker's log:\n{worker.last_lines()}")
 
 
 def _timed(api: httpx.Client, path: str, body: dict[str, str]) -> float:

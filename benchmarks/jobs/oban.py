@@ -1,0 +1,20 @@
+"""A job of Oban, whose queue is a table of the same database."""
+
+from typing import Any
+
+from oban import job
+from psycopg_pool import AsyncConnectionPool
+
+from benchmarks.jobs.learner import clear_learner_async
+
+_pools: list[AsyncConnectionPool[Any]] = []
+
+
+@job(queue="resets")
+async def clear_user(reset_id: str, course_id: int, user_id: int) -> None:
+    """Reset one user."""
+    if not _pools:
+        _pools.append(AsyncConnectionPool(kwargs={"autocommit": True}, max_size=10, open=False))
+        await _pools[0].open()
+    async with _pools[0].connection() as connection:
+        await clear_learner_async(connection, reset_id, course_id, user_id)
