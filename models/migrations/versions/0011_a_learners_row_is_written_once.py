@@ -33,25 +33,23 @@ REGISTRATION_IS_OPEN = """
 CREATE FUNCTION registration_is_open() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path TO {path} {plans} AS $$
 DECLARE
-    ended uuid;
+    all_open boolean;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         WITH used AS (SELECT DISTINCT registration FROM written),
-             open AS (SELECT e.registration FROM enrolment e JOIN used USING (registration)
-                      ORDER BY e.id FOR KEY SHARE OF e)
-        SELECT u.registration INTO ended FROM used u LEFT JOIN open o USING (registration)
-        WHERE o.registration IS NULL LIMIT 1;
+             open AS (SELECT FROM enrolment e JOIN used USING (registration) ORDER BY e.id FOR KEY SHARE OF e)
+        SELECT (SELECT count(*) FROM used) = (SELECT count(*) FROM open) INTO all_open;
     ELSE
         WITH used AS (SELECT registration FROM written EXCEPT SELECT registration FROM before),
-             open AS (SELECT e.registration FROM enrolment e JOIN used USING (registration)
-                      ORDER BY e.id FOR KEY SHARE OF e)
-        SELECT u.registration INTO ended FROM used u LEFT JOIN open o USING (registration)
-        WHERE o.registration IS NULL LIMIT 1;
+             open AS (SELECT FROM enrolment e JOIN used USING (registration) ORDER BY e.id FOR KEY SHARE OF e)
+        SELECT (SELECT count(*) FROM used) = (SELECT count(*) FROM open) INTO all_open;
     END IF;
-    IF ended IS NOT NULL THEN
+    IF NOT all_open THEN
         RAISE foreign_key_violation USING
             MESSAGE = format('a record in %I is written under a registration that has ended', TG_TABLE_NAME),
-            DETAIL = format('Registration: %s.', ended), SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
+            DETAIL = (SELECT format('Registration: %s.', registration) FROM written w
+                      WHERE NOT EXISTS (SELECT FROM enrolment e WHERE e.registration = w.registration) LIMIT 1),
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
     END IF;
     RETURN NULL;
 END $$
