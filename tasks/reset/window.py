@@ -17,9 +17,9 @@ from tasks.messages import SliceToSend, send_coordinator, send_slices, show_prog
 from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
-FEWEST_IN_A_SLICE = 100
+FEWEST_IN_A_SLICE = 250
 MOST_IN_A_SLICE = 1000
-SLICES_AIMED_AT = 40
+SLICES_AIMED_AT = 16
 RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
 
 
