@@ -84,13 +84,16 @@ def check_database() -> None:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction(*, durable: bool = True) -> Iterator[Session]:
     """Provide a session that is committed at the end of the scope, or rolled back if the scope raises.
 
-    Calls passed to `after_commit` run after the commit, and are dropped with a rollback.
+    Calls passed to `after_commit` run after the commit, and are dropped with a rollback. If not `durable`, the commit
+    does not wait for the disk: a crash of the server may undo it, as a whole, with those after it.
     """
     with Session(engine(), expire_on_commit=False) as session:
         with session.begin():
+            if not durable:
+                session.execute(text("SET LOCAL synchronous_commit TO off"))
             yield session
         for call in session.info.pop("after_commit", []):
             call()

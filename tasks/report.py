@@ -104,7 +104,7 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     progress = progress_of(session, reset.id)
     settled = reset.state in SETTLED
     alerts = Notification.reset_id == reset.id
-    # Alerts are sent only once the reset is settled: until then there is nothing to count.
+    # Counted once the reset is settled: while it runs, pages ask every second, and there may be a million.
     to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
     sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
     due = select(

@@ -145,6 +145,13 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut slices of 25 learners from 201 on, in this process."""
+    monkeypatch.setattr("tasks.reset.window.FEWEST_IN_A_SLICE", 25)
+    monkeypatch.setattr("tasks.reset.window.SLICES_AIMED_AT", 40)
+
+
+@pytest.fixture
 def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     """Start real Celery workers. They stop after the test; if it failed, pytest shows the end of their logs."""
     started: list[Worker] = []

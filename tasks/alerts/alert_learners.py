@@ -16,7 +16,6 @@ from sqlalchemy import (
     case,
     func,
     select,
-    text,
     true,
     update,
 )
@@ -40,15 +39,13 @@ _DUE = (ResetSlice.reset_id == _RESET_ID, ResetSlice.alerts_due)
 
 
 def alert_learners(reset_id: UUID) -> int:
-    """Write the alerts of about `BATCH` learners of the settled reset into their inboxes.
+    """Write the alerts of about `BATCH` learners whom the reset has cleared into their inboxes.
 
     Returns in how many slices these learners are; 0 if no alert is due, or another process has the rest in hand.
     Whether a learner wants an alert is asked now, and once: it is written as sent. Someone who was unassigned since
     gets one that is suppressed, with the reason.
     """
-    with transaction() as session:
-        # A crash may lose the commit, and with it the alerts: then they are still due.
-        session.execute(text("SET LOCAL synchronous_commit TO off"))
+    with transaction(durable=False) as session:  # undone by a crash, the alerts are still due
         learners = session.scalar(_NEXT, {"this_reset": reset_id})
         if learners is None:
             return 0
@@ -57,13 +54,7 @@ def alert_learners(reset_id: UUID) -> int:
         return slices
 
 
-_NEXT = (
-    select(ResetSlice.learners)
-    .join(Reset, Reset.id == ResetSlice.reset_id)
-    .where(*_DUE, Reset.finished_at.is_not(None))
-    .order_by(ResetSlice.number)
-    .limit(1)
-)
+_NEXT = select(ResetSlice.learners).where(*_DUE).order_by(ResetSlice.number).limit(1)
 
 
 def _statement(*, by_mail: bool) -> Select[Any]:

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @app.task(name=NOTIFY_LEARNERS)
 def notify(*, reset_id: str | None = None) -> None:
-    """Alert the learners of the settled reset, and send its digest; without a reset, send the alerts that have none.
+    """Alert the learners whom the reset has cleared, and send its digest; without a reset, the alerts that have none.
 
     It may come any number of times, and run several times at once: each finds what no other has in hand. The statement
     that settles alerts also writes the e-mails that are wanted; `tasks/alerts/mail.py` sends those, and what becomes of

@@ -24,7 +24,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Session
@@ -49,10 +48,9 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
 
     Their own writes wait meanwhile, so it takes as many as the pace allows.
     """
-    with transaction() as session, pace.measured() as measured:
-        # A crash may lose the commit, and with it the whole of this: then the slice is open, and cleared again.
-        # Whatever leaves the house is written by a later commit, which is synchronous.
-        session.execute(text("SET LOCAL synchronous_commit TO off"))
+    # Undone by a crash, it leaves the slice open, to be cleared again. Whatever leaves the house is written by a later
+    # commit, which is durable.
+    with transaction(durable=False) as session, pace.measured() as measured:
         held = hold(session, reset_id, number)
         if held is None or held.Reset.cancel_requested_at:  # the coordinator closes what is left of a cancelled reset
             return False

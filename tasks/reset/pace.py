@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-AIM = 0.1  # seconds
+AIM = 0.08  # seconds
 FEWEST = 25
-MOST = 1000
+MOST = 500
 
 
 @dataclass

@@ -13,13 +13,14 @@ from config.settings import settings
 from models.people import Organization
 from models.resets import Reset, ResetSlice, ResetState
 from models.session import transaction
-from tasks.messages import SliceToSend, send_coordinator, send_slices, show_progress
+from tasks.messages import SliceToSend, send_coordinator, send_notify, send_slices, show_progress
 from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 250
-MOST_IN_A_SLICE = 1000
+MOST_IN_A_SLICE = 500  # some 0.06 s: single learners wait for a process no longer than that
 SLICES_AIMED_AT = 16
+ALERTED_EVERY = 20  # slices
 RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
 
 
@@ -30,13 +31,14 @@ def slice_size(learners: int) -> int:
     return min(MOST_IN_A_SLICE, max(FEWEST_IN_A_SLICE, -(-learners // SLICES_AIMED_AT)))
 
 
-def keep_going(reset_id: UUID) -> None:
-    """After a slice: send what the window has room for, show progress, and call the coordinator if nothing is open.
+def keep_going(reset_id: UUID, number: int) -> None:
+    """After slice `number`: send what the window has room for, show progress, and call the coordinator if nothing is
+    open. Learners of a large reset are alerted meanwhile, some slices at a time.
 
     Looks at the slices in a transaction of its own, after the slice's commit: of two slices that end at once, the
     later one sees both.
     """
-    with transaction() as session:
+    with transaction(durable=False) as session:  # undone by a crash, slices are sent twice
         # Held until the event is sent: the coordinator settles the reset only after that, so no progress can come
         # after the end and overwrite the result that Flower shows.
         reset = session.scalar(select(Reset).where(Reset.id == reset_id).with_for_update(read=True))
@@ -47,6 +49,8 @@ def keep_going(reset_id: UUID) -> None:
             send_coordinator(session, reset)
         else:
             show_progress(reset, progress)
+            if reset.notify and number % ALERTED_EVERY == 0:
+                send_notify(session, reset)
         fill_window(session, reset)
 
 

@@ -640,6 +640,7 @@ def test_a_slice_that_always_kills_its_worker_is_given_up(post: Post, set_up: Ca
     assert scene.enrolments()[0].state == "completed"
 
 
+@pytest.mark.usefixtures("small_slices")
 def test_a_slice_lost_twice_continues_one_by_one(post: Post) -> None:
     scene = make_scene(learners=230, completed=100, begun=100)
     reset = scene.request()
@@ -656,8 +657,8 @@ def test_a_slice_lost_twice_continues_one_by_one(post: Post) -> None:
         "FOR EACH STATEMENT EXECUTE FUNCTION note()"
     )
     post.drain()
-    of_the_first, others = ask("SELECT learners FROM reset_slice WHERE number = 1"), 100
-    assert of_the_first == 100
+    of_the_first, others = ask("SELECT learners FROM reset_slice WHERE number = 1"), 25
+    assert of_the_first == 25
     assert [learners for (learners,) in rows("SELECT learners FROM clearing")].count(1) == of_the_first
     assert ask("SELECT max(learners) FROM clearing") == others
     assert state_of(reset) == "succeeded"

@@ -44,7 +44,7 @@ def test_ten_thousand_learners_make_a_readable_number_of_subtasks(post: Post) ->
     reset = scene.request()
     delivered = post.drain()
     slices = of(delivered, SLICE)
-    assert 20 <= len(slices) <= 300
+    assert 10 <= len(slices) <= 300
     assert len(delivered) < len(slices) + 10
     assert report_of(reset)["progress"] == {
         "total": 10_000, "cleared": 0, "unchanged": 10_000, "skipped": 0, "failed": 0,

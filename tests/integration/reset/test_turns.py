@@ -10,14 +10,8 @@ from tests.post import Letter, Post
 from tests.scenes import Scene, ask, make_scene, recover, report_of, rows, run, slow_down, state_of
 from tests.workers import Worker, until
 
-pytestmark = pytest.mark.usefixtures("_small_slices")
+pytestmark = pytest.mark.usefixtures("small_slices")
 SLICE, COORDINATOR = "recourse.clear_learners", "recourse.reset_course"
-
-
-@pytest.fixture
-def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A course of 250 learners has ten slices."""
-    monkeypatch.setattr("tasks.reset.window.FEWEST_IN_A_SLICE", 25)
 
 
 def slices(letters: list[Letter]) -> list[Letter]:
