@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-AIM = 0.08  # seconds
+AIM = 0.06  # seconds
 FEWEST = 25
 MOST = 500
 

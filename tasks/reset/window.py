@@ -18,9 +18,9 @@ from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 250
-MOST_IN_A_SLICE = 500  # some 0.06 s: single learners wait for a process no longer than that
+MOST_IN_A_SLICE = 1000
 SLICES_AIMED_AT = 16
-ALERTED_EVERY = 20  # slices
+ALERTED_EVERY = 10  # slices
 RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
 
 

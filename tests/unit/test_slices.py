@@ -17,7 +17,7 @@ def test_up_to_two_hundred_learners_have_a_subtask_each(learners: int) -> None:
 @given(learners=st.integers(0, 5_000_000))
 def test_slices_hold_all_learners_and_none_blocks_writes_for_long(learners: int) -> None:
     size = slice_size(learners)
-    assert 1 <= size <= MOST_IN_A_SLICE == 500
+    assert 1 <= size <= MOST_IN_A_SLICE == 1000
     slices = -(-learners // size)
     assert (slices - 1) * size < learners <= slices * size or learners == 0
 

@@ -181,6 +181,8 @@ def _write_the_ledger_once() -> None:
         "reset_slice",
         sa.Column("members", postgresql.ARRAY(sa.BigInteger()), server_default="{}", nullable=False),
     )
+    # Beside the table: its rows are updated, and read by every look at the progress.
+    op.execute("ALTER TABLE reset_slice ALTER COLUMN members SET STORAGE EXTERNAL")
     op.execute(
         """
         UPDATE reset_slice s SET members = ARRAY(
