@@ -151,7 +151,8 @@ def _settled(reset: Reset, state: ItemState | None, after: int, limit: int) -> S
 def _open(reset: Reset, after: int, limit: int) -> Select[int, ItemState, str | None]:
     learners = open_learners_of(reset.id, after=after, slices=limit)
     (enrolment,) = learners.selected_columns
-    columns = (enrolment, literal(ItemState.PENDING, ResetItem.state.type), null().cast(Text))
+    state = literal(ItemState.PENDING, ResetItem.state.type).label("state")
+    columns = (enrolment, state, null().cast(Text).label("reason"))
     return learners.with_only_columns(*columns).order_by(enrolment).limit(limit)
 
 

@@ -56,7 +56,7 @@ def test_one_row_shows_a_reset_from_its_progress_to_success(
     # Given a course of 2,000 learners, with slow slices
     set_up(public_url="https://training.example")
     scene = make_scene(learners=2000)
-    slow_down(0.5)
+    slow_down(0.2)
     start_worker()
     until(flower.sees_a_worker)
     # When it is reset
@@ -155,7 +155,7 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     flower: Flower, start_worker: Callable[..., Worker]
 ) -> None:
     # Given five resets, each with another result
-    scenes = {name: make_scene(name, learners=400) for name in ("succeeds", "fails-partly", "fails", "stops", "early")}
+    scenes = {name: make_scene(name, learners=60) for name in ("succeeds", "fails-partly", "fails", "stops", "early")}
     resets: dict[str, UUID] = {}
     start_worker()
     until(flower.sees_a_worker)
@@ -172,20 +172,20 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     # … and one that is cancelled while Flower shows its progress
     slow_down(0.3)
     resets["stops"] = scenes["stops"].request()
-    until(lambda: PROGRESS_OF_400.match(flower.task(resets["stops"]).get("result") or ""))
+    until(lambda: PROGRESS_OF_60.match(flower.task(resets["stops"]).get("result") or ""))
     scenes["stops"].cancel(resets["stops"])
     until(lambda: state_of(resets["stops"]) == "cancelled")
     stopped = report_of(resets["stops"])["progress"]
-    assert 0 < stopped["skipped"] < 400
+    assert 0 < stopped["skipped"] < 60
     # Then each is shown with its result and its numbers
     ends = {
-        "succeeds": ("SUCCESS", r".*400 learners.*"),
-        "fails-partly": ("FAILURE", r"400 of 400 learners · 3 failed"),
-        "fails": ("FAILURE", r"400 of 400 learners · 400 failed"),
+        "succeeds": ("SUCCESS", r".*60 learners.*"),
+        "fails-partly": ("FAILURE", r"60 of 60 learners · 3 failed"),
+        "fails": ("FAILURE", r"60 of 60 learners · 60 failed"),
         "stops": (
             "REVOKED",
             (
-                f"cancelled: {stopped['cleared']} of 400 learners reset, {stopped['unchanged']} had nothing to reset, "
+                f"cancelled: {stopped['cleared']} of 60 learners reset, {stopped['unchanged']} had nothing to reset, "
                 f"{stopped['skipped']} skipped"
             ),
         ),
@@ -219,7 +219,7 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     assert as_they_ended(), shown()
 
 
-PROGRESS_OF_400 = re.compile(r"[1-9]\d* of 400 learners$")
+PROGRESS_OF_60 = re.compile(r"[1-9]\d* of 60 learners$")
 
 
 def fail_for_all(scene: Scene) -> None:
@@ -263,7 +263,7 @@ def test_an_operator_watches_a_reset_in_the_browser_and_finds_it_again(
 ) -> None:
     set_up(public_url="https://training.example", flower_url=flower.url)
     scene = make_scene(learners=2000)
-    slow_down(1.5)
+    slow_down(0.25)
     start_worker()
     until(flower.sees_a_worker)
     # Given no password, nothing is shown

@@ -31,9 +31,9 @@ from tests.workers import Worker, until
 
 
 def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Callable[..., Worker]) -> None:
-    # Given a worker, and two courses of 300 learners
+    # Given a worker, and two courses of 200 learners
     worker = start_worker()
-    scene = make_scene(learners=300, completed=70, begun=90)
+    scene = make_scene(learners=200, completed=70, begun=90)
     others = fingerprint([scene.other_course])
     planned = scene.preview()
     before = {enrolment.id: enrolment for enrolment in scene.enrolments()}
@@ -42,12 +42,12 @@ def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Call
 
     # When one learner of a course cannot be reset
     reset = scene.request(planned)
-    with pytest.raises(ResetFailed, match="1 of 300 learners were not reset"):
+    with pytest.raises(ResetFailed, match="1 of 200 learners were not reset"):
         app.AsyncResult(str(reset)).get(timeout=30)
     # Then the others are reset, once each
     assert report_of(reset)["progress"]["failed"] == 1
     assert ask("SELECT count(*) = count(DISTINCT enrolment_id) FROM new_registration") is True
-    assert ask("SELECT count(*) FROM new_registration") == 299
+    assert ask("SELECT count(*) FROM new_registration") == 199
 
     # And once the cause is fixed, a retry of the failed learner succeeds
     let_all_pass()
@@ -72,7 +72,7 @@ def test_a_worker_does_the_job_from_the_request_to_the_result(start_worker: Call
     assert state_of(second) == "cancelled"
     progress = report_of(second)["progress"]
     assert progress["skipped"] > 0
-    assert progress["unchanged"] + progress["skipped"] == 300
+    assert progress["unchanged"] + progress["skipped"] == 200
     assert '"level": "error"' not in worker.log.read_text()
 
 
