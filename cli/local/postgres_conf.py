@@ -49,6 +49,7 @@ def postgres_settings(memory: int, free_disk: int, free_shm: int) -> dict[str, s
         "max_wal_size": _in_mb(_between(256 * MB, free_disk // 5, 8 * GB)),
         "min_wal_size": "128MB",
         "wal_compression": "on",  # the wheel is built without lz4
+        "wal_writer_delay": "10ms",  # slices do not flush the log: little of it is left for the commits of others
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",
         "jit": "off",
