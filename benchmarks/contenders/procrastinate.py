@@ -5,14 +5,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-
-from procrastinate import SyncPsycopgConnector
-from procrastinate.types import JSONDict
+from typing import Any
 
 from benchmarks.asked import Asked, learners_of
 from benchmarks.contenders.contender import Contender, Took
 from benchmarks.contenders.queued import reset_by_queue
-from benchmarks.jobs.procrastinate import app, clear_user
 from benchmarks.programs import running
 from benchmarks.target import Target
 from benchmarks.workers import PROCESSES
@@ -32,9 +29,14 @@ def started() -> Iterator[Callable[[Target], Took]]:
 
 
 def _enqueue(asked: Asked) -> None:
+    # Only installed for the benchmark.
+    from procrastinate import SyncPsycopgConnector
+
+    from benchmarks.jobs.procrastinate import app, clear_user
+
     users = learners_of(asked)
     with app.replace_connector(SyncPsycopgConnector()) as connected, connected.open():
-        jobs: list[JSONDict] = [
+        jobs: list[Any] = [
             {"reset_id": str(asked.reset_id), "course_id": asked.course_id, "user_id": user} for user in users
         ]
         clear_user.batch_defer(*jobs)
