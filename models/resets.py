@@ -216,7 +216,7 @@ class ResetSlice(Base):
 class ResetItem(Base):
     """The ledger: what became of one learner in one reset, written once. Open learners have no item, only a slice.
 
-    Nothing that the reset or the enrolment could lose keeps a learner from being settled, so there are no foreign keys.
+    Without foreign keys, which would be checked for each learner: resets and enrolments are not deleted before it.
     """
 
     __tablename__ = "reset_item"

@@ -63,6 +63,10 @@ class Activity(Base):
     title: Mapped[str]
 
 
+NOT_ASSIGNED = "the course is no longer assigned"
+"""Why something is not done for an enrolment that has ended."""
+
+
 class Enrolment(Base):
     """A course assigned to a user.
 

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, any_, delete, func, literal_column, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
-from sqlalchemy.types import NullType
 
 from config.settings import settings
+from models.arrays import array_of
 from models.base import Base
 from models.session import changed_rows
 
@@ -83,8 +82,3 @@ def by_age(
         return changed_rows(session, delete(kind).where(these, true() if needed is None else ~needed))
 
     return Retention(name, kept, delete_some, select(func.min(moment)).where(in_index))
-
-
-def array_of(query: Select[Any]) -> ColumnElement[Any]:
-    """Returns the query's values as an array."""
-    return func.array(query.scalar_subquery(), type_=ARRAY(NullType()))

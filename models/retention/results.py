@@ -3,7 +3,8 @@
 from sqlalchemy import DateTime, any_, column, delete, func, select, table
 from sqlalchemy.orm import Session
 
-from models.retention.by_age import Before, array_of
+from models.arrays import array_of
+from models.retention.by_age import Before
 from models.session import changed_rows
 
 _results = table("celery_taskmeta", column("id"), column("date_done", DateTime(timezone=False)))

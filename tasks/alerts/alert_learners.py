@@ -4,10 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
-    ColumnElement,
     Select,
     String,
     Uuid,
@@ -22,20 +20,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from config.settings import settings
+from models.arrays import array_of
 from models.notifications import Notification, NotificationState
 from models.people import User
 from models.preferences import wants_alert
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import transaction
-from models.training import Enrolment
+from models.training import NOT_ASSIGNED, Enrolment
 from tasks.alerts.gather import bundle, with_mails
 
 BATCH = 1000  # learners, about
-NOT_ASSIGNED = "the course is no longer assigned"
 
 # Not the name of a column: SQLAlchemy would set that in every table that the statement writes.
 _RESET_ID = bindparam("this_reset", type_=Uuid())
-_DUE = (ResetSlice.reset_id == _RESET_ID, ResetSlice.alerts_due)
+# Not those of an open slice: whoever clears it must find it free.
+_DUE = (ResetSlice.reset_id == _RESET_ID, ResetSlice.alerts_due, ResetSlice.settled_at.is_not(None))
 
 
 def alert_learners(reset_id: UUID) -> int:
@@ -69,17 +68,12 @@ def _statement(*, by_mail: bool) -> Select[Any]:
     alerted = _alerted(taken)
     no_longer_due = (
         update(ResetSlice)
-        .where(ResetSlice.reset_id == _RESET_ID, ResetSlice.number == any_(_numbers(taken)))
+        .where(ResetSlice.reset_id == _RESET_ID, ResetSlice.number == any_(array_of(select(taken.c.number))))
         .values(alerts_due=False)
         .cte("no_longer_due")
     )
     statement = select(func.count()).select_from(taken).add_cte(alerted, no_longer_due)
     return with_mails(statement, alerted) if by_mail else statement
-
-
-def _numbers(taken: CTE) -> ColumnElement[Any]:
-    """The numbers as an array, so that the slices are found by their key."""
-    return func.array(select(taken.c.number).scalar_subquery(), type_=ARRAY(BigInteger()))
 
 
 def _alerted(taken: CTE) -> CTE:

@@ -23,7 +23,7 @@ from models.people import Organization, User, zone_of
 from models.preferences import why_no_mail
 from models.resets import Reset
 from models.retraining import Occurrence
-from models.training import Course, Enrolment
+from models.training import NOT_ASSIGNED, Course, Enrolment
 from tasks.alerts.words import Language, language_of
 from tasks.formats import long_day, number
 from tasks.report import progress_of
@@ -89,7 +89,7 @@ def message_id(mail: Mail) -> str:
 def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
     """Returns the mail's newest alert per course, each with the reason why it is no longer wanted, or `None`."""
     not_theirs = Notification.kind.in_(ABOUT_ONES_OWN) & Enrolment.id.is_(None)
-    why_not = case(*why_no_mail(Notification.course_id), (not_theirs, "the course is no longer assigned"))
+    why_not = case(*why_no_mail(Notification.course_id), (not_theirs, NOT_ASSIGNED))
     newest_last = (
         select(Notification, Course, Enrolment.due_at, why_not.label("why_not"))
         .join(MailAlert, MailAlert.notification_id == Notification.id)

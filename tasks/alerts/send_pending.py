@@ -9,7 +9,7 @@ from models.notifications import ABOUT_ONES_OWN, Notification, NotificationState
 from models.people import User
 from models.preferences import why_no_alert
 from models.session import transaction
-from models.training import Enrolment
+from models.training import NOT_ASSIGNED, Enrolment
 from tasks.alerts.gather import bundle, with_mails
 
 BATCH = 1000
@@ -40,7 +40,7 @@ def _settled(reset_id: UUID | None) -> CTE:
     )
     why_not = case(
         *why_no_alert(Notification.course_id),
-        (Notification.kind.in_(ABOUT_ONES_OWN) & ~enrolled, "the course is no longer assigned"),
+        (Notification.kind.in_(ABOUT_ONES_OWN) & ~enrolled, NOT_ASSIGNED),
     )
     due = (
         select(Notification.id, why_not.label("why_not"))

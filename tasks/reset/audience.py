@@ -15,7 +15,6 @@ from models.training import Enrolment, EnrolmentState
 
 BEFORE_ALL = "3"  # PostgreSQL's first transaction of all
 ELSEWHERE = "another reset of this learner is still open"
-NOT_ASSIGNED = "the course is no longer assigned"
 RESET_SINCE = "another reset has reset this learner since"
 
 

@@ -32,8 +32,8 @@ from models.base import PgSnapshot
 from models.records import LearnerRecord, record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
-from models.training import Enrolment, EnrolmentState
-from tasks.reset.audience import NOT_ASSIGNED, RESET_SINCE
+from models.training import NOT_ASSIGNED, Enrolment, EnrolmentState
+from tasks.reset.audience import RESET_SINCE
 from tasks.reset.end_registrations import end_registrations
 from tasks.reset.pace import pace
 
@@ -50,7 +50,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
     """
     # Undone by a crash, it leaves the slice open, to be cleared again. Whatever leaves the house is written by a later
     # commit, which is durable.
-    with transaction(durable=False) as session, pace.measured() as measured:
+    with pace.measured() as measured, transaction(durable=False) as session:
         held = hold(session, reset_id, number)
         if held is None or held.Reset.cancel_requested_at:  # the coordinator closes what is left of a cancelled reset
             return False

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from models.arrays import array_of
 from models.certificates import supersede
 from models.files.files import deletions_under
 from models.journal import note_ended
@@ -80,7 +81,7 @@ def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, repo
     Registrations and enrolments are given as arrays, so that rows are found by index however many there are.
     """
     ending = select(Enrolment.id, Enrolment.registration).where(Enrolment.id == any_(_ENROLMENTS)).cte("ending")
-    under: _Registrations = func.array(select(ending.c.registration).scalar_subquery(), type_=ARRAY(Uuid()))
+    under: _Registrations = array_of(select(ending.c.registration))
     deleted = [_deleted(kind, under) for kind in kinds]
     renewed = _renewed()
     statement = select(*(select(func.count()).select_from(gone).scalar_subquery() for gone in deleted)).add_cte(

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
-from models.training import Enrolment
-from tasks.reset.audience import NOT_ASSIGNED, in_audience
+from models.training import NOT_ASSIGNED, Enrolment
+from tasks.reset.audience import in_audience
 from tasks.reset.window import slice_size
 
 

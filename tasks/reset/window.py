@@ -49,7 +49,8 @@ def keep_going(reset_id: UUID, number: int) -> None:
             send_coordinator(session, reset)
         else:
             show_progress(reset, progress)
-            if reset.notify and number % ALERTED_EVERY == 0:
+            large = progress.total > LEARNERS_ONE_BY_ONE
+            if large and reset.notify and number % ALERTED_EVERY == 0:
                 send_notify(session, reset)
         fill_window(session, reset)
 

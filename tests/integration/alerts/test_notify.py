@@ -136,3 +136,17 @@ def test_the_outbox_holds_no_alert_of_a_learner_who_was_not_cleared(post: Post) 
         )
     assert rows("SELECT state FROM reset_item") == [("failed",)]
     assert scene.enrolments()[0].state == "completed"
+
+
+def test_a_slice_that_is_still_open_is_left_to_who_clears_it(post: Post, waiting: tuple[Scene, Letter]) -> None:
+    # Given a slice of which some learners are cleared and others are not
+    _, letter = waiting
+    reset = ask("SELECT id FROM reset")
+    run("UPDATE reset_slice SET settled_at = NULL WHERE number = 1")
+    # When the others are alerted, then this one is not taken, so that it is free for its next transaction
+    post.deliver(letter)
+    assert len(alerts(reset)) == 4
+    assert rows("SELECT number FROM reset_slice WHERE alerts_due") == [(1,)]
+    run("UPDATE reset_slice SET settled_at = now() WHERE number = 1")
+    post.deliver(letter)
+    assert len(alerts(reset)) == 5
