@@ -20,6 +20,7 @@ import pytest
 from cli.hints import HINTS
 from cli.local import remove
 from models.refusals import refusal_with
+from tests.flowers import free_port
 from tests.integration.imports.test_import_oulad import FOLDER
 
 PROJECT = Path(__file__).parents[3]
@@ -35,6 +36,8 @@ class Command:
         self.files = folder / "oulad"
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RECOURSE_")}
         self.environment = ours | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
+        # Ports of its own: tests that run beside this one start `recourse up` too.
+        self.environment |= {f"RECOURSE_{part}_PORT": str(free_port()) for part in ("WEB", "FLOWER")}
 
     def __call__(self, *words: str, said: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it. `said` is its standard input."""
@@ -88,11 +91,13 @@ def up(recourse: Command) -> Iterator["subprocess.Popen[str]"]:
     """A running `recourse up`."""
     process = recourse.in_background("up")
     assert process.stdout is not None
+    said = []
     for line in process.stdout:
+        said.append(line)
         if "Ctrl-C ends it" in line:
             break
     else:
-        pytest.fail("recourse up ended by itself")
+        pytest.fail(f"recourse up ended by itself: {''.join(said)}")
     yield process
     process.send_signal(signal.SIGTERM)
     process.wait(60)
