@@ -2,24 +2,34 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.local import LocalServers
 from cli.local.child import Child
 from cli.terminal import dim_note
-from config.celery import QUEUES, name_on_the_broker
+from config.celery import INTERACTIVE, QUEUES, name_on_the_broker
 
-NAME = f"recourse-{os.getpid()}@{socket.gethostname()}"
-WORKER = [
-    "celery",
-    "--app=worker",
-    "worker",
-    "--without-mingle",  # saves a second of looking for other workers; cancellations are in the database
-    "--without-gossip",
-    f"--queues={','.join(QUEUES)}",
-    f"--concurrency={max(2, min(8, os.cpu_count() or 1))}",  # at least 2, as one may be waiting for a remote server
-    f"--hostname={NAME}",
-]
+
+def _worker(name: str, queues: Sequence[str], processes: int) -> list[str]:
+    return [
+        "celery",
+        "--app=worker",
+        "worker",
+        "--without-mingle",  # saves a second of looking for other workers; cancellations are in the database
+        "--without-gossip",
+        f"--queues={','.join(queues)}",
+        f"--concurrency={processes}",
+        f"--hostname={name}",
+    ]
+
+
+_HERE = f"{os.getpid()}@{socket.gethostname()}"
+NAME, INTERACTIVE_NAME = f"recourse-{_HERE}", f"recourse-interactive-{_HERE}"
+# At least 2 processes, as one may be waiting for a remote server.
+WORKER = _worker(NAME, QUEUES, max(2, min(8, os.cpu_count() or 1)))
+# Beside the other: who resets a single learner does not wait while that one's processes are busy with a course.
+INTERACTIVE_WORKER = _worker(INTERACTIVE_NAME, [INTERACTIVE], 1)
 SCHEDULER = "--scheduler=celery.beat:Scheduler"  # our beat keeps no state, so it needs no file
 BEAT = ["celery", "--app=worker", "beat", SCHEDULER, "--pidfile="]
 
@@ -68,15 +78,15 @@ class _AllTaken(Exception):  # noqa: N818 - not an error: it ends the wait for f
     """The workers that have answered consume every queue."""
 
 
-def answers(*, within: float, name: str | None = None) -> bool:
-    """Returns whether the workers that answer within so many seconds consume all of our queues.
+def answers(*, within: float, name: str | None = None, queues: Sequence[str] = QUEUES) -> bool:
+    """Returns whether the workers that answer within so many seconds consume all of these queues.
 
     With `name`, only that worker is asked. Workers of other applications do not receive the question, and a worker for
     only some of our queues is not enough.
     """
     from tasks.app import app  # needs the broker's URL, which is not known when this module is loaded
 
-    missing = {name_on_the_broker(queue) for queue in QUEUES}
+    missing = {name_on_the_broker(queue) for queue in queues}
 
     def take_off(answer: dict[str, list[dict[str, str]]]) -> None:
         missing.difference_update(queue["name"] for queues in answer.values() for queue in queues if "name" in queue)

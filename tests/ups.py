@@ -19,7 +19,13 @@ from tests.flowers import free_port
 from tests.workers import until
 
 PROJECT = Path(__file__).parents[1]
-PROGRAMS = {"web app": "uvicorn", "Flower": "flower", "worker": "worker", "beat": "beat"}  # a word of each command line
+PROGRAMS = {  # a word of each command line
+    "web app": "uvicorn",
+    "Flower": "flower",
+    "worker": "--queues=interactive,bulk,notify",
+    "interactive worker": "--queues=interactive",
+    "beat": "beat",
+}
 
 
 class Up:

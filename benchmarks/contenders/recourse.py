@@ -12,7 +12,7 @@ from benchmarks.asked import value
 from benchmarks.contenders.contender import Contender, Took
 from benchmarks.programs import LOOK_EVERY, Program, RunError
 from benchmarks.target import Target
-from benchmarks.workers import celery_worker
+from benchmarks.workers import celery_worker, celery_worker_beside
 from models.access import Actor, console_operator
 from models.people import Organization
 from models.resets import ResetState
@@ -51,6 +51,13 @@ def started(*options: str) -> Iterator[Callable[[Target], Took]]:
 def worker(*options: str) -> Iterator[Program]:
     """Run the product's worker within the scope."""
     with celery_worker(app, "worker", "-Q", QUEUES, *options) as program:
+        yield program
+
+
+@contextmanager
+def interactive_worker() -> Iterator[Program]:
+    """Run, beside the worker, the one for what a person waits for, as `recourse up` and Compose do."""
+    with celery_worker_beside(app, "worker", "-Q", "interactive") as program:
         yield program
 
 

@@ -1,8 +1,9 @@
 """A course of a million learners: what it costs, and what others notice of it.
 
-Each round has a fresh copy of the database and one worker, which resets, one after the other: single learners alone; a
-course of 20,000; a course of the million, with nothing else going on; and the other course of the million, while single
-learners are reset and a learner writes.
+Each round has a fresh copy of the database and one worker, which resets, one after the other: a course of 20,000; a
+course of the million, with nothing else going on; and the other course of the million, while single learners are reset
+and a learner writes. For the single learners, a second worker for their queue runs beside it, as `recourse up` has it;
+they are also reset alone, first.
 """
 
 import time
@@ -59,9 +60,7 @@ def measure(bench: Bench) -> None:
 
 def _round(bench: Bench, worker: Program, large: Target, small: Target) -> None:
     singles = Singles(large.organization, ONE_BY_ONE)
-    bench.stage.say("single learners alone")
-    singles.reset(10)  # what is loaded once
-    alone = singles.reset(max(FEWEST_ALONE, round(ALONE * bench.share)))
+    alone = _alone(bench, singles) if "interactive_slowdown" in bench.wanted else []
     if bench.wanted.intersection(ALL_AT_ONCE):
         bench.stage.say(f"Recourse, {small.learners:,} learners")
         few = _watched(bench, worker, small)
@@ -72,7 +71,16 @@ def _round(bench: Bench, worker: Program, large: Target, small: Target) -> None:
         _add(bench, few, many, previewed, large.learners / small.learners)
     if bench.wanted.intersection(MEANWHILE):
         bench.stage.say(f"Recourse, {large.learners:,} learners, and others meanwhile")
-        _meanwhile(bench, worker, large, singles, alone)
+        with recourse.interactive_worker():
+            _meanwhile(bench, worker, large, singles, alone)
+
+
+def _alone(bench: Bench, singles: Singles) -> list[float]:
+    """Returns how many seconds each reset of a single learner takes with nothing else going on."""
+    bench.stage.say("single learners alone")
+    with recourse.interactive_worker():
+        singles.reset(10)  # what is loaded once
+        return singles.reset(max(FEWEST_ALONE, round(ALONE * bench.share)))
 
 
 def _watched(bench: Bench, worker: Program, target: Target) -> _Reset:
@@ -114,6 +122,7 @@ def _meanwhile(bench: Bench, worker: Program, large: Target, singles: Singles, a
     other = large.codes[-1]
     bench.stage.checkpoint()
     alerts = value(recourse.EXPECTED, organization=large.organization, course=other)
+    singles.reset(5)  # what the second worker loads once
     reset_id = recourse.request(large.organization, other)
     with writing(large.organization, other) as waits:
         beside = singles.reset_while(lambda: not value(recourse.IS_SETTLED, reset=reset_id))

@@ -1,5 +1,7 @@
 """All parts of the installation of one folder."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from kombu.exceptions import OperationalError
@@ -8,7 +10,8 @@ from redis import RedisError
 from cli.up.flower import Flower
 from cli.up.part import Part, Program, Server
 from cli.up.web import Web
-from cli.workers import BEAT, NAME, WORKER, Workers, answers
+from cli.workers import BEAT, INTERACTIVE_NAME, INTERACTIVE_WORKER, NAME, WORKER, Workers, answers
+from config.celery import INTERACTIVE, QUEUES
 
 
 class Installation:
@@ -25,13 +28,19 @@ class Installation:
         self.parts += [self.flower, self.web]
         if self.has_workers:
             self.parts += [
-                Program("worker", home / "worker.log", WORKER, _worker_answers),
+                Program("worker", home / "worker.log", WORKER, partial(_answers, NAME, QUEUES)),
+                Program(
+                    "interactive worker",
+                    home / "worker-interactive.log",
+                    INTERACTIVE_WORKER,
+                    partial(_answers, INTERACTIVE_NAME, (INTERACTIVE,)),
+                ),
                 Program("beat", home / "beat.log", BEAT, lambda: True, patience=10),
             ]
 
 
-def _worker_answers() -> bool:
+def _answers(worker: str, queues: Sequence[str]) -> bool:
     try:
-        return answers(within=0.2, name=NAME)
+        return answers(within=0.2, name=worker, queues=queues)
     except (OperationalError, RedisError, OSError):  # the broker does not answer for now
         return False

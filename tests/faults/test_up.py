@@ -53,7 +53,7 @@ def restarted(up: Up, part: str) -> bool:
 
 @pytest.mark.timeout(400)
 def test_each_killed_part_is_restarted_and_resets_succeed(up: Up, subtests: pytest.Subtests) -> None:
-    for part in ("PostgreSQL", "Redis", "worker", "beat", "web app", "Flower"):
+    for part in ("PostgreSQL", "Redis", "worker", "interactive worker", "beat", "web app", "Flower"):
         with subtests.test(part=part):
             assert restarted(up, part), up.words()
             (line,) = [line for line in up.words().splitlines() if f"{part} was killed (SIGKILL)" in line]
