@@ -110,7 +110,7 @@ LOCKED := --verify-hashes --constraint requirements.lock --requirement pyproject
 	@echo "$(CURDIR)" > .venv/.stamp
 
 .venv/.stamp-tests: .venv/.stamp
-	@$(INSTALL) $(LOCKED) --extra dev --extra tracing
+	@$(INSTALL) $(LOCKED) --extra dev --extra tracing --extra scorm-cloud --extra lti
 	@touch .venv/.stamp-tests
 
 .venv/.stamp-bench: .venv/.stamp

@@ -11,6 +11,7 @@ HINTS = {
     "group-unknown": "`recourse groups list` lists the groups.",
     "nothing-to-retry": "`recourse show RESET` shows its result.",
     "organization-unknown": "`recourse organization list` lists the organizations.",
+    "participant-unknown": "`recourse participants list` lists the participants.",
     "reason-missing": "Use --reason TEXT.",
     "reset-unknown": "`recourse resets` lists the resets.",
     "rule-state-conflict": "`recourse rules show RULE` shows its state.",

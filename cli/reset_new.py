@@ -18,6 +18,7 @@ from models.access import Actor
 from models.refusals.resets import PlanOutdated
 from models.resets import Audience
 from models.session import transaction
+from tasks.reset.elsewhere import impact_elsewhere
 from tasks.reset.impact import preview
 from tasks.reset.plan import Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
@@ -38,13 +39,16 @@ def preview_command(
 ) -> None:
     """Show what a reset would remove. Changes nothing."""
     options = _audience(user, group, completed=completed)
-    with servers_and_database(), transaction() as session:
-        who = actor(session, organization_of_course(session, course, organization), as_)
-        seen = preview(session, who, course, **options)
+    with servers_and_database():
+        with transaction() as session:
+            who = actor(session, organization_of_course(session, course, organization), as_)
+            seen = preview(session, who, course, **options)
+        elsewhere = impact_elsewhere(seen.plan)
     if as_json:
-        print_json({"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts})
+        ours = {"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts}
+        print_json(ours | {"elsewhere": {one.participant: one.records for one in elsewhere.each}})
     else:
-        console.print(preview_table(seen))
+        console.print(preview_table(seen, elsewhere))
 
 
 def reset_command(
@@ -123,7 +127,7 @@ def _ask_and_request(
     while True:
         with transaction() as session:
             seen = preview(session, who, course, **options)
-        notes.print(preview_table(seen))
+        notes.print(preview_table(seen, impact_elsewhere(seen.plan, about=True)))
         reason = reason or Prompt.ask("Reason", console=notes)
         confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
         try:

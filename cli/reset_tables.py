@@ -11,19 +11,30 @@ from models.mail import NO_MAILS
 from models.records import kind_labels
 from models.resets import SETTLED, Reset, ResetState
 from models.session import Session, transaction
-from tasks.report import mails_in, progress_of, progress_of_each, report
+from tasks.participants.lookup import there
+from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
+from tasks.reset.elsewhere import Elsewheres
 from tasks.reset.impact import Preview
 from tasks.reset.lookup import ResetLine, causes_of, line_of
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, shares_of, state_in_words
 
 
-def preview_table(seen: Preview) -> Table:
-    """Returns what a reset would remove."""
+def preview_table(seen: Preview, elsewhere: Elsewheres) -> Table:
+    """Returns what a reset would remove, here and at its participants."""
     table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
     table.columns[1].justify = "right"
     table.add_row("Learners", f"{seen.learners:,}")
     for kind, label in kind_labels().items():
         table.add_row(label, f"{seen.removed[kind]:,}")
+    about = "about " if elsewhere.about else ""
+    for one in elsewhere.each:
+        table.add_section()
+        if one.records is None:
+            table.add_row(f"{one.participant}: not counted", one.why)
+        for kind, count in (one.records or {}).items():
+            table.add_row(f"{one.participant}: {kind}", f"{about}{count:,}")
+        if one.records == {}:
+            table.add_row(one.participant, "nothing")
     table.add_section()
     table.add_row("Alerts to send", f"{seen.alerts:,}")
     return table
@@ -51,9 +62,12 @@ def report_table(session: Session, line: ResetLine) -> Table:
     table.add_row("Learners", f"{progress.total:,}" if progress.total else end_in_words(reset, progress))
     for share in shares_of(progress) if progress.total else ():
         table.add_row(f"Learners: {share.label}", f"{share.learners:,}")
+    for one in there(session, reset):
+        words = f"{one.answered:,} answered, {one.waiting:,} waiting, {one.given_up + one.withdrawn:,} given up"
+        table.add_row(f"Elsewhere: {one.code}", words + (f" ({one.last_words})" if one.last_words else ""))
     table.add_section()
-    for kind, label in kind_labels().items():
-        table.add_row(f"{label} removed", f"{figures['removed'][kind]:,}")
+    for label, count in removed_in_words(figures["removed"]).items():
+        table.add_row(f"{label} removed", f"{count:,}")
     table.add_row("Alerts sent", f"{figures['notified']:,}")
     mails = mails_in(session, reset)
     if mails != NO_MAILS:

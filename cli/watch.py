@@ -20,6 +20,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until 
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer
+OUTCOMES = ("cleared", "unchanged", "skipped", "failed")
 STILL = 5.0  # seconds without progress before checking that a worker is running
 
 
@@ -96,10 +97,18 @@ def _look(reset_id: UUID, workers: Workers) -> dict[str, Any]:
 def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:
     progress = seen["progress"]
     state = ResetState(seen["state"])
-    settled = sum(progress[outcome] for outcome in ("cleared", "unchanged", "skipped", "failed"))
+    settled = sum(progress[outcome] for outcome in OUTCOMES)
     if state in SETTLED:
         words = state.value.replace("_", " ").capitalize() if seen["done"] else "Sending the alerts"
     else:
-        words = "Waiting" if state == ResetState.REQUESTED else "Clearing"
+        words = "Waiting" if state == ResetState.REQUESTED else _doing(seen)
     known = state != ResetState.REQUESTED
     bar.update(line, description=words, total=progress["total"] if known else None, completed=settled)
+
+
+def _doing(seen: dict[str, Any]) -> str:
+    """Returns what goes on: once no learner is open here, for whom the others wait."""
+    here = seen["progress"]["total"] - sum(seen["progress"][outcome] for outcome in OUTCOMES)
+    if here > seen["progress"]["waiting"] or not seen["waiting_for"]:
+        return "Clearing"
+    return f"Waiting for {', '.join(seen['waiting_for'])}"

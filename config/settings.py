@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     )
     webhooks_at_once: int = Field(50, ge=1, le=200, description="Most endpoints that receive webhooks at a time")
     webhooks_at_once_each: int = Field(10, ge=1, description="Most of these that belong to one organization")
+    participants_at_once: int = Field(20, ge=1, le=200, description="Most participants that are asked at a time")
+    participants_at_once_each: int = Field(5, ge=1, description="Most of these that belong to one organization")
     announce_urls: list[SecretStr] = Field(
         [], description="Chat channels that are notified of each reset, as Apprise URLs in a JSON list"
     )

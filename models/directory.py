@@ -109,6 +109,12 @@ def course_of(session: Session, organization_id: int, code: str) -> Course:
     return course
 
 
+def courses_of(session: Session, organization_id: int) -> list[Course]:
+    """Returns the organization's courses, by title."""
+    query = select(Course).where(Course.organization_id == organization_id).order_by(Course.title, Course.code)
+    return list(session.scalars(query))
+
+
 def organizations_with_course(session: Session, code: str) -> list[Organization]:
     """Returns the organizations that have a course with this code, by short name."""
     query = select(Organization).join(Course, Course.organization_id == Organization.id).where(Course.code == code)

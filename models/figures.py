@@ -47,9 +47,16 @@ def age_of_oldest_open_run(session: Session) -> float:
 
 def open_learners(session: Session) -> int:
     """Return the number of learners in the ledger without an outcome."""
-    left = ResetSlice.learners - ResetSlice.cleared - ResetSlice.unchanged - ResetSlice.skipped - ResetSlice.failed
+    settled = ResetSlice.waiting + ResetSlice.cleared + ResetSlice.unchanged + ResetSlice.skipped + ResetSlice.failed
+    left = ResetSlice.learners - settled
     open_slices = ResetSlice.settled_at.is_(None)
     return int(session.scalars(select(func.coalesce(func.sum(left), 0)).where(open_slices)).one())
+
+
+def waiting_learners(session: Session) -> int:
+    """Return the number of learners who are reset here, and wait for a participant."""
+    waiting = select(func.coalesce(func.sum(ResetSlice.waiting), 0)).where(ResetSlice.waiting > 0)
+    return int(session.scalars(waiting).one())
 
 
 def alerts_by_state(session: Session) -> dict[NotificationState, int]:

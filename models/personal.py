@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from models.events import Event, EventSource
 from models.groups import Group
 from models.idempotency import StoredAnswer
+from models.participants import ParticipantRequest
 from models.people import User
 from models.resets import Reset
 from models.retraining import Rule
@@ -55,6 +56,7 @@ SEARCHED: tuple[Column, ...] = (
     StoredAnswer.body,
     WebhookMessage.data,
     WebhookDelivery.outcome,
+    ParticipantRequest.outcome,
 )
 """Columns with text that others typed, in which an erasure replaces the name and address."""
 
@@ -89,6 +91,7 @@ OF_NOBODY = {
     "mail": ("bundle",),
     "webhook_endpoint": ("url", "disabled_why", "sealed_secret", "former_secret"),
     "event_source": ("sealed_secret", "former_secret"),
+    "participant": ("code", "target", "queue", "sealed_options", "disabled_why", "sealed_secret", "former_secret"),
     "learner_event": ("outcome",),
     "announcement": ("channel", "error"),
     "file_deletion": ("key", "folder", "error"),

@@ -72,10 +72,11 @@ class ItemState(StrEnum):
     """What became of one learner in one reset."""
 
     PENDING = "pending"  # open: a member of an open slice, without an item yet
+    WAITING = "waiting"  # cleared here; a participant has still to do so
     CLEARED = "cleared"
     UNCHANGED = "unchanged"  # there was nothing to clear
     SKIPPED = "skipped"  # not touched; `reason` says why
-    FAILED = "failed"  # not touched, since it went wrong; `reason` says how
+    FAILED = "failed"  # it went wrong, here or at a participant; `reason` says where and how
 
 
 class Reset(Base):
@@ -134,6 +135,7 @@ class Reset(Base):
     snapshot: Mapped[str | None] = mapped_column(PgSnapshot)  # this, is in the audience
     # What the request could see. A registration that is not in it was given by another reset, or by an erasure, since.
     as_of: Mapped[str | None] = mapped_column(PgSnapshot)
+    participants: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # asked too, since it began
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]
     reason: Mapped[str]
@@ -190,6 +192,7 @@ class ResetSlice(Base):
             postgresql_where=text("settled_at IS NULL AND published_at IS NOT NULL"),
         ),
         Index("ix_reset_slice_alerts_due", "reset_id", "number", postgresql_where=text("alerts_due")),
+        Index("ix_reset_slice_waiting", "reset_id", postgresql_where=text("waiting > 0")),
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id", ondelete="CASCADE"), primary_key=True)
@@ -205,11 +208,12 @@ class ResetSlice(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     settled_at: Mapped[datetime | None]
 
+    waiting: Mapped[int] = mapped_column(server_default="0")  # for participants
     cleared: Mapped[int] = mapped_column(server_default="0")
     unchanged: Mapped[int] = mapped_column(server_default="0")
     skipped: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
-    removed: Mapped[dict[str, int]] = mapped_column(server_default="{}")  # rows by record kind
+    removed: Mapped[dict[str, int]] = mapped_column(server_default="{}")  # by record kind, or participant and its kind
     alerts_due: Mapped[bool] = mapped_column(server_default=text("false"))  # its cleared learners are not alerted yet
 
 

@@ -31,6 +31,7 @@ class Scope(StrEnum):
     RULES_READ = "rules:read"
     RULES_WRITE = "rules:write"
     EVENTS_WRITE = "events:write"
+    PARTICIPANTS_WRITE = "participants:write"
 
 
 class ApiToken(Base):

@@ -9,6 +9,7 @@ TASK_MODULES = (
     "tasks.retention.journal",
     "tasks.alerts.notify",
     "tasks.outbox.run",
+    "tasks.participants.report",
     "tasks.recover",
     "tasks.rules.events",
     "tasks.reset.request",

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
 from config.settings import settings
 from models.notifications import Notification, NotificationState
+from models.participant_asks import is_asking
 from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
@@ -95,7 +96,12 @@ def _halted(session: Session, messages: dict[str, int]) -> list[Reset]:
         (Reset.state == ResetState.REQUESTED)
         & or_(Reset.start_at <= func.now(), Reset.cancel_requested_at.is_not(None)),
         (Reset.state == ResetState.RUNNING)
-        & or_(overdue, ~open_slice, waiting & ~in_flight, Reset.cancel_requested_at.is_not(None)),
+        & or_(
+            overdue,
+            ~open_slice & ~is_asking(Reset.id),
+            waiting & ~in_flight,
+            Reset.cancel_requested_at.is_not(None),
+        ),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
     )
     patience = case(

@@ -1,7 +1,7 @@
 """The progress and result of a reset, for pages, the API, the command line and Celery's result."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session
 
 from models.mail import MailFigures, mails_of
 from models.notifications import Notification, NotificationKind, NotificationState
-from models.records import record_kinds
+from models.participant_asks import waiting_for
+from models.records import kind_labels, record_kinds
 from models.resets import SETTLED, Reset, ResetSlice
+
+COUNTS = ("total", "cleared", "unchanged", "skipped", "failed", "waiting")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,13 @@ class Progress:
     failed: int
     open_slices: int
     slices_in_flight: int
+    waiting: int = 0  # cleared here; a participant has still to do so
+    waiting_for: Mapping[str, int] = field(default_factory=dict)  # learners by participant
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something has still to be done."""
+        return bool(self.open_slices or self.waiting)
 
     @property
     def settled(self) -> int:
@@ -47,7 +57,14 @@ class Progress:
     def __str__(self) -> str:
         """Returns the progress as Flower shows it."""
         words = f"{self.settled:,} of {self.total:,} learners"
-        return words + (f" · {self.failed:,} failed" if self.failed else "")
+        words += f" · {self.failed:,} failed" if self.failed else ""
+        return words + (f" · {self.waits}" if self.waits else "")
+
+    @property
+    def waits(self) -> str:
+        """For whom learners wait who are cleared here; empty if no one does."""
+        each = ", ".join(f"{code}: {learners:,}" for code, learners in self.waiting_for.items())
+        return f"cleared here, waiting for {each}" if each else ""
 
 
 def progress_of(session: Session, reset_id: UUID) -> Progress:
@@ -66,6 +83,7 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
             ResetSlice.unchanged,
             ResetSlice.skipped,
             ResetSlice.failed,
+            ResetSlice.waiting,
         )
     )
     rows = session.execute(
@@ -78,7 +96,20 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
         .where(ResetSlice.reset_id.in_(reset_ids))
         .group_by(ResetSlice.reset_id)
     )
-    found = {reset_id: Progress(*(int(figure) for figure in figures)) for reset_id, *figures in rows}
+    found = {}
+    for reset_id, *figures in rows:
+        total, cleared, unchanged, skipped, failed, waiting, open_slices, in_flight = map(int, figures)
+        found[reset_id] = Progress(
+            total,
+            cleared,
+            unchanged,
+            skipped,
+            failed,
+            open_slices,
+            in_flight,
+            waiting,
+            waiting_for(session, reset_id) if waiting else {},
+        )
     return {reset_id: found.get(reset_id, Progress(0, 0, 0, 0, 0, 0, 0)) for reset_id in reset_ids}
 
 
@@ -93,11 +124,18 @@ def removed_by(session: Session, reset_id: UUID) -> dict[str, int]:
         .group_by(counts.c.key)
     )
     found = {kind: int(count) for kind, count in rows}
-    return {kind.kind(): found.get(kind.kind(), 0) for kind in record_kinds()}
+    ours = {kind.kind(): found.pop(kind.kind(), 0) for kind in record_kinds()}
+    return ours | dict(sorted(found.items()))  # then those of participants, and of kinds that were removed since
+
+
+def removed_in_words(removed: Mapping[str, int]) -> dict[str, int]:
+    """Returns the figures of `removed_by` by labels for people. A participant's kinds have the names it gives them."""
+    labels = kind_labels()
+    return {labels.get(kind, kind): count for kind, count in removed.items()}
 
 
 def report(session: Session, reset: Reset) -> dict[str, Any]:
-    """Returns the reset as one object: id, state, done, progress, removed, notified, seconds.
+    """Returns the reset as one object: id, state, done, progress, waiting_for, removed, notified, seconds.
 
     `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.
     """
@@ -116,7 +154,8 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         "id": str(reset.id),
         "state": reset.state.value,
         "done": settled and not session.scalars(due).one(),
-        "progress": {name: getattr(progress, name) for name in ("total", "cleared", "unchanged", "skipped", "failed")},
+        "progress": {name: getattr(progress, name) for name in COUNTS},
+        "waiting_for": dict(progress.waiting_for),
         "removed": removed_by(session, reset.id),
         "notified": _notified(session, reset, sent) if settled else 0,
         "seconds": max(0.0, round((until - reset.start_at).total_seconds(), 3)),

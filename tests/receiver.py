@@ -1,11 +1,12 @@
 """An HTTP receiver on loopback whose answers the test decides."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,10 @@ class Received:
 
 
 class Receiver:
-    """A context manager. `answer` returns the status for a request; it may sleep or raise `ConnectionResetError`."""
+    """A context manager. `answer` returns the status for a request, or the body of a 200 as JSON; it may sleep or raise
+    `ConnectionResetError`."""
 
-    def __init__(self, answer: Callable[[Received], int] = lambda _: 204) -> None:
+    def __init__(self, answer: Callable[[Received], int | dict[str, Any]] = lambda _: 204) -> None:
         self.answer = answer
         self.received: list[Received] = []
         self.headers: dict[str, str] = {}  # of each answer
@@ -32,13 +34,14 @@ class Receiver:
                 request = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 owner.received.append(request)
                 try:
-                    status = owner.answer(request)
-                    self.send_response(status)
+                    answer = owner.answer(request)
+                    said = b"ok" if isinstance(answer, int) else json.dumps(answer).encode()
+                    self.send_response(answer if isinstance(answer, int) else 200)
                     for name, value in owner.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", "2")
+                    self.send_header("Content-Length", str(len(said)))
                     self.end_headers()
-                    self.wfile.write(b"ok")
+                    self.wfile.write(said)
                 except (ConnectionResetError, BrokenPipeError):
                     self.close_connection = True
 

@@ -12,9 +12,17 @@ from prometheus_client.registry import Collector
 
 from models.announcements import ANNOUNCEMENTS
 from models.certificates import DOCUMENTS
-from models.figures import age_of_last_beat, age_of_oldest_open_run, alerts_by_state, backlog, open_learners
+from models.figures import (
+    age_of_last_beat,
+    age_of_oldest_open_run,
+    alerts_by_state,
+    backlog,
+    open_learners,
+    waiting_learners,
+)
 from models.files.deletions import DELETIONS
 from models.mail import MAILS
+from models.participants import REQUESTS
 from models.resets import ResetState
 from models.retention.by_age import age_of_oldest
 from models.retention.periods import RETENTIONS
@@ -29,6 +37,7 @@ OUTBOXES = {
     "certificate": DOCUMENTS,
     "announcement": ANNOUNCEMENTS,
     "file_deletion": DELETIONS,
+    "participant": REQUESTS,
 }
 
 
@@ -85,6 +94,11 @@ def _learners(session: Session, totals: Mapping[str, int]) -> Iterator[Metric]:
         "recourse_learners_open",
         "Learners in the ledger without an outcome.",
         float(open_learners(session)),
+    )
+    yield GaugeMetricFamily(
+        "recourse_learners_waiting",
+        "Learners who are reset here, and wait for a participant.",
+        float(waiting_learners(session)),
     )
 
 

@@ -24,6 +24,7 @@ MENU = (
     Place("Rules", "/rules", frozenset({Permission.COURSES})),
     Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
     Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
+    Place("Participants", "/participants", frozenset({Permission.COURSES})),
 )
 
 

@@ -100,6 +100,8 @@ RETENTIONS: tuple[Retention, ...] = (
 
 WITH_ANOTHER = {
     "reset_slice": "reset_item",
+    "participant_item": "reset_item",
+    "participant_request": "reset",
     "mail_alert": "mail",
     "webhook_delivery": "webhook_message",
 }
@@ -118,6 +120,7 @@ KEPT = {
     "retraining_rule": "a few per organization, with who confirmed them",
     "event_source": "a few, created by hand",
     "webhook_endpoint": "a few, created by hand",
+    "participant": "a few, created by hand",
     "superseded_serial": "a printed certificate may be checked at any time, and its number must stay known",
     "heartbeat": "one row per part of the installation",
     "lease": "one row per kind of work",

@@ -12,6 +12,7 @@ from models.announcements import Announcement
 from models.files.deletions import FileDeletion
 from models.mail import mails_of
 from models.notifications import Notification, NotificationKind, NotificationState
+from models.participants import ParticipantItem
 from models.resets import Reset, ResetItem, ResetSlice
 from models.retention.by_age import Before
 from models.retraining import Occurrence
@@ -41,6 +42,8 @@ def delete_ledgers(session: Session, before: Before, most: int) -> int:
             delete(ResetItem).where(ResetItem.reset_id == reset.id, ResetItem.enrolment_id == some.c.enrolment_id),
         )
         if gone < most:
+            of_participants = delete(ParticipantItem).where(ParticipantItem.reset_id == reset.id)
+            gone += changed_rows(session, of_participants)
             gone += _merge_slices(session, reset)
             reset.details_deleted_at = session.scalars(select(func.now())).one()
             session.flush()

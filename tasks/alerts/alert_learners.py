@@ -33,8 +33,13 @@ BATCH = 1000  # learners, about
 
 # Not the name of a column: SQLAlchemy would set that in every table that the statement writes.
 _RESET_ID = bindparam("this_reset", type_=Uuid())
-# Not those of an open slice: whoever clears it must find it free.
-_DUE = (ResetSlice.reset_id == _RESET_ID, ResetSlice.alerts_due, ResetSlice.settled_at.is_not(None))
+# Not those of an open slice: whoever clears it must find it free. Nor of one that waits for participants.
+_DUE = (
+    ResetSlice.reset_id == _RESET_ID,
+    ResetSlice.alerts_due,
+    ResetSlice.settled_at.is_not(None),
+    ResetSlice.waiting == 0,
+)
 
 
 def alert_learners(reset_id: UUID) -> int:

@@ -1,11 +1,13 @@
 """The result of an attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The receiver took it."""
+    """The receiver took it. Within a run, it gets the next item after `rest` seconds."""
+
+    rest: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from tasks.alerts.mail import Mails
 from tasks.certificates.documents import Certificates
 from tasks.files.deletions import Deletions
 from tasks.outbox.handler import Handler
+from tasks.participants.ask import Participants
 from tasks.webhooks.deliver import Deliveries
 
-OUTBOXES: tuple[type[Handler], ...] = (Mails, Deliveries, Certificates, Announcements, Deletions)
+OUTBOXES: tuple[type[Handler], ...] = (Mails, Deliveries, Certificates, Announcements, Deletions, Participants)
 
 
 def anything_is_due(session: Session) -> bool:

@@ -43,7 +43,7 @@ def work_off(kind: type[Handler], turns: Turns, over: Callable[[], bool]) -> int
             finally:
                 turns.done(
                     items,
-                    well=any(isinstance(answer, Taken | Unwanted) for answer in answers),
+                    rest=_rest(handler, answers),
                     tried=not all(isinstance(answer, Unwanted) for answer in answers),
                 )
             tried += len(items)
@@ -56,6 +56,13 @@ def work_off(kind: type[Handler], turns: Turns, over: Callable[[], bool]) -> int
     if tried:
         log.info(f"{kind.name}_tried", items=tried)
     return tried
+
+
+def _rest(handler: Handler, answers: Sequence[Answer]) -> float:
+    """Returns for how many seconds the receiver is to be left alone: after failures, or if it wants to."""
+    if not any(isinstance(answer, Taken | Unwanted) for answer in answers):
+        return handler.rest_seconds
+    return max((answer.rest for answer in answers if isinstance(answer, Taken)), default=0.0)
 
 
 def _ready(handler: Handler, turns: Turns) -> bool:
@@ -79,7 +86,7 @@ def _try(handler: Handler, items: Sequence[Item]) -> list[Answer]:
     """Returns one answer per item, also where an attempt raised or timed out."""
     # The last attempt was not settled either, so its process was killed.
     if any(_is_worn_out(handler, item) for item in items):
-        lost = NotNow("the worker process died at every attempt")
+        lost = NotNow(handler.worn_out)
         return [lost if _is_worn_out(handler, item) else _try(handler, [item])[0] for item in items]
     try:
         return within(handler.seconds(), lambda: handler.attempt_all(items), handler.name)

@@ -103,7 +103,7 @@ class Run:
                 self._ended.clear()
                 for outbox in self._outboxes:
                     outbox.fill(self._over.is_set, self._ended.set)
-                if not any(outbox.running() for outbox in self._outboxes):
+                if not any(outbox.running() or outbox.turns.frees_soon() for outbox in self._outboxes):
                     return
                 self._ended.wait(LOOK_EVERY)
         finally:

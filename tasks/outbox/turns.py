@@ -10,6 +10,8 @@ from models.outbox import Item, Turn, take, turns
 from models.session import transaction
 from tasks.outbox.handler import Handler
 
+SHORT_REST = 2.0  # seconds; a run waits for it
+
 
 class Turns:
     """The turns of one outbox within a run, shared by its lanes."""
@@ -40,14 +42,14 @@ class Turns:
             time.sleep(min(wait, 0.2))
         return []
 
-    def done(self, items: Sequence[Item], *, well: bool, tried: bool = True) -> None:
-        """Release the turns of these items. If not `well`, they rest; if not `tried`, no rate limit counts them."""
+    def done(self, items: Sequence[Item], *, rest: float = 0.0, tried: bool = True) -> None:
+        """Release the turns of these items, to rest for some seconds; if not `tried`, no rate limit counts them."""
         with self._lock:
             for turn in {item.turn for item in items}:
                 self._busy.discard(turn.key)
                 self._lanes_of[turn.organization] -= 1
-                if not well:
-                    self._rests_until[turn.key] = time.monotonic() + self._handler.rest_seconds
+                if rest:
+                    self._rests_until[turn.key] = time.monotonic() + rest
                 if not tried:
                     self._next_at = self._next_at_of[turn.organization] = 0.0
 
@@ -57,6 +59,12 @@ class Turns:
             return 0
         with self._lock:
             return len(self._free(self._due()))
+
+    def frees_soon(self) -> bool:
+        """Returns whether a receiver that has due items, and rests, may get one within seconds."""
+        soon = time.monotonic() + SHORT_REST
+        with self._lock:
+            return any(time.monotonic() < self._rests_until[turn.key] <= soon for turn in self._due())
 
     def _due(self) -> list[Turn]:
         with transaction() as session:

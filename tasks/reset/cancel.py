@@ -7,6 +7,7 @@ from sqlalchemy.types import String, Uuid
 
 from models import audit
 from models.access import Actor
+from models.participant_asks import write_requests
 from models.refusals.resets import AlreadySettled
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
@@ -57,7 +58,8 @@ def close_open_slices(session: Session, reset: Reset) -> None:
         .on_conflict_do_nothing()  # those of a slice who are settled already
         .cte("left_out")
     )
-    settled = ResetSlice.cleared + ResetSlice.unchanged + ResetSlice.skipped + ResetSlice.failed
+    counts = (ResetSlice.waiting, ResetSlice.cleared, ResetSlice.unchanged, ResetSlice.skipped, ResetSlice.failed)
+    settled = sum(counts, start=literal(0))
     changed_rows(
         session,
         update(ResetSlice)
@@ -65,3 +67,5 @@ def close_open_slices(session: Session, reset: Reset) -> None:
         .values(skipped=ResetSlice.skipped + ResetSlice.learners - settled, settled_at=func.now())
         .add_cte(left_out),
     )
+    if reset.participants:
+        write_requests(session, reset)

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from models.base import PgSnapshot
+from models.participant_asks import let_wait, write_requests
 from models.records import LearnerRecord, record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
@@ -36,6 +37,7 @@ from models.training import NOT_ASSIGNED, Enrolment, EnrolmentState
 from tasks.reset.audience import RESET_SINCE
 from tasks.reset.end_registrations import end_registrations
 from tasks.reset.pace import pace
+from tasks.reset.window import is_small
 
 # Not the names of columns: SQLAlchemy would set those in every table that a statement writes.
 _ENROLMENTS = bindparam("these_enrolments", type_=ARRAY(BigInteger()))
@@ -50,7 +52,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
     """
     # Undone by a crash, it leaves the slice open, to be cleared again. Whatever leaves the house is written by a later
     # commit, which is durable.
-    with pace.measured() as measured, transaction(durable=False) as session:
+    with pace.measured(reset_id) as measured, transaction(durable=False) as session:
         held = hold(session, reset_id, number)
         if held is None or held.Reset.cancel_requested_at:  # the coordinator closes what is left of a cancelled reset
             return False
@@ -59,15 +61,18 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
         learners = waiting[: pace.learners] if enrolment_id is None else [one for one in waiting if one == enrolment_id]
         if not learners:
             if not waiting:  # settled one by one
-                _count(session, piece, {}, {}, settled=True, alerts=False)
+                _count(session, held, {}, {}, settled=True, alerts=False)
             return False
         measured.learners = len(learners)
         _lock(session, learners)
         outcome, not_touched = _write_outcomes(session, reset, learners)
         ended = [one for one in learners if one not in not_touched] if not_touched else learners
-        removed = end_registrations(session, ended, reset=reset, due_at=_new_due_date(reset))
+        removed = end_registrations(session, ended, reset=reset, number=number, due_at=_new_due_date(reset))
+        if reset.participants and ended:
+            let_wait(session, reset_id, ended)
+            outcome = {ItemState.WAITING: len(ended), ItemState.SKIPPED: len(not_touched)}
         open_ones = len(waiting) - len(learners)
-        _count(session, piece, outcome, removed, settled=not open_ones, alerts=reset.notify)
+        _count(session, held, outcome, removed, settled=not open_ones, alerts=reset.notify)
         return bool(open_ones) and enrolment_id is None
 
 
@@ -85,7 +90,7 @@ def fail(reset_id: UUID, number: int, reason: str, enrolment_id: int | None = No
         if items:
             session.execute(insert(ResetItem), items)
         settled = len(learners) == len(waiting)
-        _count(session, held.ResetSlice, {ItemState.FAILED: len(learners)}, {}, settled=settled, alerts=False)
+        _count(session, held, {ItemState.FAILED: len(learners)}, {}, settled=settled, alerts=False)
 
 
 def hold(session: Session, reset_id: UUID, number: int) -> Any:
@@ -103,7 +108,7 @@ def hold(session: Session, reset_id: UUID, number: int) -> Any:
 
 def open_members(session: Session, piece: ResetSlice) -> list[int]:
     """Returns the enrolments of the slice that are not settled yet, in order."""
-    if not piece.cleared + piece.unchanged + piece.skipped + piece.failed:
+    if not piece.waiting + piece.cleared + piece.unchanged + piece.skipped + piece.failed:
         return piece.members
     items = select(ResetItem.enrolment_id).where(
         ResetItem.reset_id == piece.reset_id, ResetItem.enrolment_id == any_(literal(piece.members, ARRAY(BigInteger)))
@@ -176,14 +181,15 @@ def _new_due_date(reset: Reset) -> datetime | None:
 
 def _count(
     session: Session,
-    piece: ResetSlice,
+    held: Any,
     outcome: dict[ItemState, int],
     removed: dict[str, int],
     *,
     settled: bool,
     alerts: bool,
 ) -> None:
-    """Add the outcomes to the slice's counts, and settle it once none of its members is open."""
+    """Add the outcomes to the counts of the slice in hand, and settle it once none of its members is open."""
+    piece: ResetSlice = held.ResetSlice
     counts = {state.value: getattr(piece, state.value) + count for state, count in outcome.items()}
     changed_rows(
         session,
@@ -196,3 +202,5 @@ def _count(
             settled_at=func.clock_timestamp() if settled else None,
         ),
     )
+    if settled and held.Reset.participants and not is_small(held.Reset):
+        write_requests(session, held.Reset, piece.number)

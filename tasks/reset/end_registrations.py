@@ -31,6 +31,7 @@ from models.arrays import array_of
 from models.certificates import supersede
 from models.files.files import deletions_under
 from models.journal import note_ended
+from models.participant_asks import PARTICIPANTS, SLICE, note_asked
 from models.records import LearnerRecord, in_order_of_deletion
 from models.resets import Reset, ResetItem
 from models.training import Enrolment, EnrolmentState
@@ -49,33 +50,35 @@ def end_registrations(
     enrolments: Sequence[int],
     *,
     reset: Reset | None = None,
+    number: int = 0,
     due_at: datetime | None = None,
     journalled: bool = True,
 ) -> dict[str, int]:
     """End the current registrations of these enrolments. Returns how many rows were deleted, by record kind.
 
     The caller has locked the enrolments, in an earlier statement: this one must see what learners wrote until then. For
-    a `reset`, their outcomes are in the ledger by now, and reported to the webhooks that subscribe. A due date that has
-    passed belonged to the past run, and goes with it; `due_at` replaces any. `journalled` is false for registrations
-    that ended once before.
+    a `reset`, their outcomes are in the ledger by now; they are reported to the webhooks that subscribe, and noted for
+    its participants in slice `number`. A due date that has passed belonged to the past run, and goes with it; `due_at`
+    replaces any. `journalled` is false for registrations that ended once before.
     """
     if not enrolments:
         return {}
     kinds = tuple(in_order_of_deletion())
     counts = session.execute(
-        _statement(kinds, journalled=journalled, reported=reset is not None),
+        _statement(kinds, journalled=journalled, reported=reset is not None, asked=bool(reset and reset.participants)),
         {
             "these_enrolments": list(enrolments),
             "this_reset": reset.id if reset else None,
             "its_organization": reset.organization_id if reset else None,
             "new_due_at": due_at,
+            **({PARTICIPANTS.key: reset.participants, SLICE.key: number} if reset and reset.participants else {}),
         },
     ).one()
     return {kind.kind(): count for kind, count in zip(kinds, counts, strict=True) if count}
 
 
 @lru_cache(maxsize=8)
-def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, reported: bool) -> Select[Any]:
+def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, reported: bool, asked: bool) -> Select[Any]:
     """One statement: PostgreSQL plans it once a connection, and every part of it reads the rows as they were before.
 
     Registrations and enrolments are given as arrays, so that rows are found by index however many there are.
@@ -92,6 +95,8 @@ def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, repo
     if reported:
         noted = note_learners(_ORGANIZATION_ID, _RESET_ID, _learners(ending, renewed))
         statement = statement.add_cte(noted.cte("noted"))
+    if asked:
+        statement = statement.add_cte(note_asked(_RESET_ID, _learners(ending, renewed)).cte("asked"))
     return statement
 
 
@@ -123,6 +128,7 @@ def _learners(ending: CTE, renewed: CTE) -> Subquery:
     """Who got which new registration, with the outcomes that the ledger has."""
     return (
         select(
+            renewed.c.id.label("enrolment_id"),
             renewed.c.user_id,
             ResetItem.state.label("outcome"),
             ending.c.registration.label("old_registration"),

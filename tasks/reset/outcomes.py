@@ -17,6 +17,7 @@ LEARNERS = {
     ItemState.UNCHANGED: "nothing to reset",
     ItemState.SKIPPED: "skipped",
     ItemState.FAILED: "failed",
+    ItemState.WAITING: "reset here, not yet elsewhere",
     ItemState.PENDING: "pending",
 }
 ENDED = {
@@ -44,7 +45,8 @@ def shares_of(progress: Progress) -> list[Share]:
         ItemState.UNCHANGED: progress.unchanged,
         ItemState.SKIPPED: progress.skipped,
         ItemState.FAILED: progress.failed,
-        ItemState.PENDING: progress.total - progress.settled,
+        ItemState.WAITING: progress.waiting,
+        ItemState.PENDING: progress.total - progress.settled - progress.waiting,
     }
     return [Share(outcome, LEARNERS[outcome], counts[outcome]) for outcome in LEARNERS]
 

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 AIM = 0.06  # seconds
+FIRST = 100  # of another reset, whose rows may still be on the disk
 FEWEST = 25
 MOST = 500
 
@@ -24,11 +26,14 @@ class Measured:
 class Pace:
     """The number of learners for the next transaction."""
 
-    learners: int = 250
+    learners: int = FIRST
+    reset_id: UUID | None = None  # that it was measured with
 
     @contextmanager
-    def measured(self) -> Iterator[Measured]:
-        """Measure the transaction in this scope, and learn from it if it was a full one."""
+    def measured(self, reset_id: UUID) -> Iterator[Measured]:
+        """Measure a transaction of the reset in this scope, and learn from it if it was a full one."""
+        if reset_id != self.reset_id:
+            self.reset_id, self.learners = reset_id, min(self.learners, FIRST)
         began, measured = time.monotonic(), Measured()
         yield measured
         if measured.learners >= self.learners:

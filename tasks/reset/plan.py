@@ -172,6 +172,15 @@ def opened_for(token: str, course: str, user_id: int | None = None, *, named_use
     return plan
 
 
+def opened_by(actor: Actor, token: str) -> Plan:
+    """Returns the plan in a token, for someone who may reset by it. Raises `PlanInvalid`, `Forbidden`."""
+    plan = opened(token)
+    if plan.organization_id != actor.organization_id:
+        raise PlanInvalid
+    actor.must_have(permission_for(plan.audience))
+    return plan
+
+
 def expired(plan: Plan) -> bool:
     """Returns whether the plan is too old to be confirmed."""
     return datetime.now(UTC) > plan.expires_at

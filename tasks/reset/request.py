@@ -10,7 +10,7 @@ from config.settings import settings
 from models import audit
 from models.access import Actor
 from models.refusals.requests import IdempotencyMismatch
-from models.refusals.resets import AlreadyResetting, ConfirmMismatch, PlanExpired, PlanInvalid, ReasonMissing
+from models.refusals.resets import AlreadyResetting, ConfirmMismatch, PlanExpired, ReasonMissing
 from models.resets import Audience, Reset
 from models.session import transaction
 from models.tokens import Scope
@@ -18,7 +18,7 @@ from tasks.app import app
 from tasks.messages import send_coordinator
 from tasks.reset.audience import all_elsewhere
 from tasks.reset.outdated import check_as_shown
-from tasks.reset.plan import Plan, expired, make_plan, opened, permission_for, signed
+from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed
 from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.tracing import current_traceparent, span
 
@@ -39,10 +39,7 @@ def request_reset(
     `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
     `AlreadyResetting`, `PlanOutdated`.
     """
-    asked = opened(plan)
-    if asked.organization_id != actor.organization_id:
-        raise PlanInvalid
-    actor.must_have(permission_for(asked.audience))
+    asked = opened_by(actor, plan)
     if confirm != asked.course_code:
         raise ConfirmMismatch(asked.course_code)
     reason = reason.strip() or asked.reason.strip()

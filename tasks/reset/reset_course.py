@@ -18,6 +18,7 @@ from models import audit
 from models.access import still_acting
 from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
+from models.participant_asks import participants_of, write_requests
 from models.refusals.access import Forbidden
 from models.refusals.people import UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
@@ -27,14 +28,15 @@ from models.webhook_messages import tell, tell_learners
 from models.webhooks import WebhookEvent
 from tasks.app import app
 from tasks.base import Step
-from tasks.messages import RESET_COURSE, send_coordinator, send_notify, show_progress
+from tasks.messages import RESET_COURSE, WORK_OUTBOXES, send_coordinator, send_notify, send_outbox, show_progress
 from tasks.outbox.due import send_due_outboxes
+from tasks.participants.settle import withdraw
 from tasks.report import Progress, progress_of, report
 from tasks.reset.audience import trust_what_is_seen
 from tasks.reset.cancel import CANCELLED, close_open_slices
 from tasks.reset.plan import permission_for
 from tasks.reset.slices import write_slices
-from tasks.reset.window import fill_window, send_overdue
+from tasks.reset.window import fill_window, is_small, send_overdue
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +131,7 @@ def _begin(session: Session, reset: Reset) -> None:
     if reset.start_at > reset.requested_at:  # of what came between, the request says nothing
         trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id)
         reset.as_of = session.scalars(select(func.pg_current_snapshot().cast(Text))).one()
+    reset.participants = participants_of(session, reset.organization_id, reset.course_id)
     write_slices(session, reset)
     reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)
@@ -155,8 +158,12 @@ def _refusal(session: Session, reset: Reset) -> str | None:
 def _continue(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
         close_open_slices(session, reset)
+        withdraw(session, reset)
     progress = progress_of(session, reset.id)
-    if progress.open_slices:
+    if progress.waiting and not progress.open_slices and is_small(reset):
+        write_requests(session, reset)
+        send_outbox(session, WORK_OUTBOXES)
+    if progress.is_open:
         send_overdue(session, reset, progress)
         show_progress(reset, progress)
         fill_window(session, reset)

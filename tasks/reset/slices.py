@@ -4,9 +4,11 @@ from sqlalchemy import BigInteger, Select, String, Uuid, delete, func, insert, l
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from models.participant_asks import write_requests
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
 from models.training import NOT_ASSIGNED, Enrolment
+from tasks.participants.settle import reopen_failed_there
 from tasks.reset.audience import in_audience
 from tasks.reset.window import slice_size
 
@@ -82,7 +84,13 @@ def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
 
 
 def reopen_failed(session: Session, reset: Reset) -> int:
-    """Open the failed learners of the reset again, in slices of their own. Returns how many there are."""
+    """Open the failed learners of the reset again: in slices of their own, or at the participants that failed them.
+
+    Returns how many there are.
+    """
+    there = reopen_failed_there(session, reset) if reset.participants else 0
+    if there:
+        write_requests(session, reset)
     failed = (ResetItem.reset_id == reset.id) & (ResetItem.state == ItemState.FAILED)
     reopened = cut_slices(session, reset, select(ResetItem.enrolment_id).where(failed))
     changed_rows(session, delete(ResetItem).where(failed))
@@ -93,7 +101,7 @@ def reopen_failed(session: Session, reset: Reset) -> int:
         .where(ResetSlice.reset_id == reset.id, ResetSlice.failed > 0)
         .values(learners=ResetSlice.learners - ResetSlice.failed, failed=0),
     )
-    return reopened
+    return there + reopened
 
 
 def _next_number(session: Session, reset: Reset) -> int:

@@ -13,7 +13,15 @@ from config.settings import settings
 from models.people import Organization
 from models.resets import Reset, ResetSlice, ResetState
 from models.session import transaction
-from tasks.messages import SliceToSend, send_coordinator, send_notify, send_slices, show_progress
+from tasks.messages import (
+    WORK_OUTBOXES,
+    SliceToSend,
+    send_coordinator,
+    send_notify,
+    send_outbox,
+    send_slices,
+    show_progress,
+)
 from tasks.report import Progress, progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
@@ -22,6 +30,11 @@ MOST_IN_A_SLICE = 1000
 SLICES_AIMED_AT = 16
 ALERTED_EVERY = 10  # slices
 RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
+
+
+def is_small(reset: Reset) -> bool:
+    """Returns whether each learner of the reset is a subtask. Its participants are asked once all are cleared."""
+    return (reset.learners or 0) <= LEARNERS_ONE_BY_ONE
 
 
 def slice_size(learners: int) -> int:
@@ -50,8 +63,10 @@ def keep_going(reset_id: UUID, number: int) -> None:
         else:
             show_progress(reset, progress)
             large = progress.total > LEARNERS_ONE_BY_ONE
-            if large and reset.notify and number % ALERTED_EVERY == 0:
+            if large and reset.notify and not reset.participants and number % ALERTED_EVERY == 0:
                 send_notify(session, reset)
+        if reset.participants:
+            send_outbox(session, WORK_OUTBOXES)
         fill_window(session, reset)
 
 

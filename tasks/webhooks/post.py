@@ -20,6 +20,7 @@ SECONDS = 15.0  # for the whole request, however slowly the answer trickles in
 LOOK_UP_SECONDS = 5.0
 LONGEST_NAME = 253  # in the DNS
 GONE = 410
+ERROR_OF_THE_SERVER = 500
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Reply:
     taken: bool
     words: str
     gone: bool = False  # answered 410 Gone: send no more
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The result of a request whose answer matters."""
+
+    taken: bool
+    words: str
+    status: int = 0  # of the answer; 0 without one
+    body: bytes = b""
+    unsure: bool = False  # the receiver may have done what was asked
 
 
 @dataclass(frozen=True)
@@ -86,15 +98,20 @@ def look_up(address: Address) -> str:
 
 
 def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
-    """Send a message. Returns the result; a failure of the receiver raises nothing.
+    """Send a message. Returns the result; a failure of the receiver raises nothing. The answer's body is not read."""
+    done = exchange(url, secrets, number, body, seconds=SECONDS, longest=0)
+    return Reply(done.taken, done.words, gone=done.status == GONE)
 
-    Only a 2xx answer within the time limit counts as taken. Redirects are not followed, since they may lead to an
-    address that is not allowed. The answer's body is not read. With two secrets the message carries two signatures, of
-    which a receiver needs one.
+
+def exchange(url: str, secrets: list[str], number: str, body: str, *, seconds: float, longest: int) -> Exchange:
+    """Send a signed message, and read up to `longest` bytes of the answer. A failure of the receiver raises nothing.
+
+    Only a 2xx answer within `seconds` counts as taken. Redirects are not followed, since they may lead to an address
+    that is not allowed. With two secrets the message carries two signatures, of which a receiver needs one.
     """
     if not secrets:
-        return Reply(False, "the endpoint's secret cannot be decrypted: a secret key is missing")
-    end = time.monotonic() + SECONDS
+        return Exchange(False, "its secret cannot be decrypted: a secret key is missing")
+    end = time.monotonic() + seconds
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
@@ -106,25 +123,38 @@ def post(url: str, secrets: list[str], number: str, body: str) -> Reply:
     try:
         address = address_of(url)
         ip = look_up(address)  # each time, since DNS entries change
-        return asyncio.run(_post(address, ip, headers, body, end - time.monotonic()))
+        return asyncio.run(_exchange(address, ip, headers, body, end - time.monotonic(), longest))
     except WebhookAddressRefused as refusal:
-        return Reply(False, str(refusal))
+        return Exchange(False, str(refusal))
     except TimeoutError:
-        return Reply(False, f"no answer within {SECONDS:.0f} seconds")
+        return Exchange(False, f"no answer within {seconds:.0f} seconds", unsure=True)
     except (httpx.HTTPError, OSError) as error:
-        return Reply(False, f"the connection failed: {type(error).__name__}")
+        unsure = not isinstance(error, httpx.ConnectError)
+        return Exchange(False, f"the connection failed: {type(error).__name__}", unsure=unsure)
 
 
-async def _post(address: Address, ip: str, headers: dict[str, str], body: str, seconds: float) -> Reply:
+async def _exchange(
+    address: Address, ip: str, headers: dict[str, str], body: str, seconds: float, longest: int
+) -> Exchange:
     # Connect to the IP address that was checked: a second look-up of the name may return another.
     url = address.url.copy_with(host=ip, fragment=None)
     headers |= {"Host": address.url.netloc.decode("ascii")}
     async with (
         asyncio.timeout(seconds),
-        httpx.AsyncClient(trust_env=False, timeout=SECONDS, verify=_trust()) as client,
+        httpx.AsyncClient(trust_env=False, timeout=seconds, verify=_trust()) as client,
         client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": address.host}) as answer,
     ):
-        return Reply(answer.is_success, f"answered {answer.status_code}", gone=answer.status_code == GONE)
+        words = f"answered {answer.status_code}"
+        if not answer.is_success or not longest:
+            # After an error of the server, it may have done what was asked.
+            unsure = answer.status_code >= ERROR_OF_THE_SERVER
+            return Exchange(answer.is_success, words, answer.status_code, unsure=unsure)
+        read = bytearray()
+        async for part in answer.aiter_bytes():
+            read += part
+            if len(read) > longest:
+                return Exchange(False, f"its answer is longer than {longest:,} bytes", unsure=True)
+        return Exchange(True, words, answer.status_code, bytes(read))
 
 
 def _is_public(address: str) -> bool:

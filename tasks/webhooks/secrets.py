@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.events import EventSource
+from models.participants import Participant
 from models.sealing import SecretUnreadableError, is_of_the_newest_key
 from models.webhooks import WebhookEndpoint
 
@@ -36,6 +37,7 @@ def under_former_keys(session: Session) -> int:
     return sum(not is_of_the_newest_key(one.sealed_secret) for one in _all(session))
 
 
-def _all(session: Session) -> Iterator[WebhookEndpoint | EventSource]:
+def _all(session: Session) -> Iterator[WebhookEndpoint | EventSource | Participant]:
     yield from session.scalars(select(WebhookEndpoint))
     yield from session.scalars(select(EventSource))
+    yield from session.scalars(select(Participant))

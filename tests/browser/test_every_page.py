@@ -9,9 +9,11 @@ from playwright.sync_api import Page
 
 from config.links import unsubscribe_link
 from models.access import Permission
+from models.participants import ParticipantKind, ParticipantRequest
 from models.session import transaction
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
+from tasks.participants.commands import Terms, add_participant
 from tests.post import Post
 from tests.rules import CALENDAR, group, make
 from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, rows, run
@@ -33,6 +35,26 @@ def a_webhook(scene: Scene) -> int:
     return endpoint.id
 
 
+def a_participant(scene: Scene) -> str:
+    """Add a participant with a request that waits for its next attempt. Returns its name."""
+    with transaction() as session:
+        terms = Terms(ParticipantKind.HTTP, "https://lms.example.org/recourse", courses=[COURSE])
+        participant = add_participant(session, scene.admin, "lms", terms)
+        for (reset,) in rows("SELECT id FROM reset LIMIT 1"):
+            session.add(
+                ParticipantRequest(
+                    participant_id=participant.id,
+                    organization_id=participant.organization_id,
+                    reset_id=reset,
+                    learners=20,
+                    attempts=2,
+                    outcome="answered 503",
+                )
+            )
+    run("UPDATE participant_request SET tried_at = now()")
+    return "lms"
+
+
 def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
     """Return the path of every page of an admin, by route. A test below fails for missing routes."""
     user = scene.users()[0].id
@@ -44,6 +66,8 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/my/alerts": "/my/alerts",
         "/webhooks": "/webhooks",
         "/webhooks/{endpoint_id}": f"/webhooks/{a_webhook(scene)}",
+        "/participants": "/participants",
+        "/participants/{name}": f"/participants/{a_participant(scene)}",
         "/unsubscribe/{token}": urlsplit(unsubscribe_link(scene.users()[0].id)).path,
         "/users": "/users",
         "/users/{user_id}": f"/users/{user}",

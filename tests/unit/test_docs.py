@@ -1,14 +1,16 @@
 """The documentation names files that exist."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+GENERATED = runpy.run_path(str(PROJECT / "docs" / "generate.py"))["PAGES"]
 GUIDES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{path.name}" for path in PROJECT.glob("docs/*.md"))]
 PAGES = [*GUIDES, *(str(path.relative_to(PROJECT)) for path in PROJECT.glob("docs/*/*.md"))]
-FOLDERS = ("config", "models", "tasks", "web", "cli", "worker", "tests", "benchmarks", "deploy", "docs")
+FOLDERS = ("config", "models", "tasks", "web", "cli", "worker", "tests", "benchmarks", "deploy", "docs", "examples")
 
 
 @pytest.mark.parametrize("page", GUIDES)
@@ -24,6 +26,12 @@ def test_the_map_names_files_and_the_functions_in_them() -> None:
     assert len(found) > 5
     for path, name in found:
         assert re.search(rf"^(def |class |    ){name}\b", (PROJECT / path).read_text(), re.MULTILINE), f"{path}: {name}"
+
+
+@pytest.mark.parametrize("page", GENERATED)
+def test_the_generated_reference_is_up_to_date(page: str) -> None:
+    written = (PROJECT / "docs" / "reference" / page).read_text()
+    assert GENERATED[page]() == written, "run: .venv/bin/python docs/generate.py"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -21,6 +21,7 @@ from web.api import (
     imports,
     learning,
     me,
+    participants,
     plans,
     reset_requests,
     reset_stream,
@@ -48,5 +49,6 @@ ROUTERS: list[APIRouter] = [
     events.router,
     groups.router,
     users.router,
+    participants.router,
     me.router,
 ]

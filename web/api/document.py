@@ -22,6 +22,7 @@ TAGS = [
     {"name": "rules", "description": "Resets by date, after each completion, or after an event."},
     {"name": "users", "description": "Erase a user. **An erasure cannot be undone.**"},
     {"name": "groups", "description": "Sites, departments or crews, as audiences of resets and rules."},
+    {"name": "participants", "description": "Systems that clear records of their own with each reset."},
     {"name": "me", "description": "The user of a token."},
 ]
 

@@ -15,6 +15,7 @@ from web.pages import (
     my_inbox,
     my_settings,
     my_training,
+    participants,
     problem_types,
     reset,
     reset_dialog,
@@ -45,6 +46,7 @@ ROUTERS: list[APIRouter] = [
     certificates.router,
     my_alerts.router,
     webhooks.router,
+    participants.router,
     rule_proposals.router,  # before `rules`, whose `/rules/{rule_id}` would match `/rules/new`
     rules.router,
     groups.router,

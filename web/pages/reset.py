@@ -9,11 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 from config.links import flower_row
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
-from models.records import kind_labels
 from models.refusals.resets import DetailsDeleted
 from models.resets import SETTLED, ItemState, Reset
 from models.session import Session
-from tasks.report import mails_in, progress_of, report
+from tasks.participants.lookup import there
+from tasks.report import mails_in, progress_of, removed_in_words, report
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
@@ -94,7 +94,8 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "mark": mark,
         "asked": urlencode({"was": mark, "show": show, "after": after}),
         "swapped": False,
-        "removed": {label: seen["removed"][kind] for kind, label in kind_labels().items()},
+        "removed": removed_in_words(seen["removed"]),
+        "there": there(session, reset),
         "notified": seen["notified"],
         # Only a reported run can be retried, so the page follows it until then.
         "all_done": seen["done"] and reset.reported_at is not None,

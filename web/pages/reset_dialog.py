@@ -6,7 +6,7 @@ With scripts it opens over the current page; without, it is a page of its own wi
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.directory import course_of, user_of
@@ -17,10 +17,11 @@ from models.refusals.base import Refused
 from models.refusals.resets import PlanExpired, PlanInvalid, PlanOutdated
 from models.resets import Audience
 from models.session import Session, transaction
+from tasks.reset.elsewhere import impact_elsewhere, names_elsewhere
 from tasks.reset.impact import impact
-from tasks.reset.plan import Options, Plan, make_plan, signed
+from tasks.reset.plan import Options, Plan, make_plan, opened_by, signed
 from tasks.reset.request import request_reset
-from web.access import CoursesAdmin, SignedIn, UsersAdmin
+from web.access import AnyAdmin, CoursesAdmin, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pages.reset_form import ResetForm, Typed, plan_in, plan_with_options
@@ -65,6 +66,13 @@ def user_dialog(request: Request, user_id: Number, code: str, person: UsersAdmin
 def reset_user(request: Request, user_id: Number, code: str, person: UsersAdmin, typed: ResetForm) -> Response:
     """Reset the course for one user."""
     return _confirm(request, person, code, user_id, typed)
+
+
+@router.post("/reset-plans/elsewhere")
+def records_elsewhere(request: Request, person: AnyAdmin, plan: Annotated[str, Form(max_length=200_000)]) -> Response:
+    """Return what the plan's participants would remove: a part of the dialog, since they may take seconds."""
+    found = impact_elsewhere(opened_by(person.actor, plan), about=True)
+    return page(request, "reset_elsewhere.html", elsewhere=found)
 
 
 def _confirm(request: Request, person: SignedIn, code: str, user_id: int | None, typed: Typed) -> Response:
@@ -123,6 +131,7 @@ def _show(
         user=user,
         groups=[] if user else groups_with_size(session, plan.organization_id),
         seen=seen,
+        elsewhere=names_elsewhere(session, plan),
         labels=kind_labels(),
         typed=typed,
         error=error,

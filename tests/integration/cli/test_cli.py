@@ -110,7 +110,7 @@ def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command
     result = json.loads(done.stdout)
     assert list(result) == ["id", "state", "done", "progress", "removed", "notified", "seconds"]
     assert (result["state"], result["done"]) == ("succeeded", True)
-    assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0}
+    assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0, "waiting": 0}
     assert result["removed"]["completion"] == result["removed"]["certificate"] == 2
     assert result["notified"] == 3
     assert "Started PostgreSQL 18" in done.stderr
@@ -118,7 +118,7 @@ def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command
 
     # A second reset finds nothing to clear, so it alerts no one. Analytics show no progress.
     again = recourse.answer("reset", COURSE, *CONFIRMED)
-    assert again["progress"] == {"total": 4, "cleared": 0, "unchanged": 4, "skipped": 0, "failed": 0}
+    assert again["progress"] == {"total": 4, "cleared": 0, "unchanged": 4, "skipped": 0, "failed": 0, "waiting": 0}
     assert again["notified"] == 0
     (course,) = recourse.answer("analytics", COURSE)["courses"]
     assert (course["assigned"], course["in_progress"], course["completed"]) == (4, 0, 0)

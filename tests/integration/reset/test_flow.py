@@ -111,7 +111,7 @@ def test_the_preview_matches_the_reset(post: Post) -> None:
             "stored_file": 8,
         }
     )
-    assert done["progress"] == {"total": 12, "cleared": 8, "unchanged": 4, "skipped": 0, "failed": 0}
+    assert done["progress"] == {"total": 12, "cleared": 8, "unchanged": 4, "skipped": 0, "failed": 0, "waiting": 0}
     assert done["notified"] == planned.alerts
     assert done["done"] is True
 
@@ -147,7 +147,14 @@ def test_a_second_reset_finds_nothing_and_alerts_nobody(post: Post) -> None:
     before = [enrolment.state for enrolment in scene.enrolments()]
     second = scene.request()
     post.drain()
-    assert report_of(second)["progress"] == {"total": 12, "cleared": 0, "unchanged": 12, "skipped": 0, "failed": 0}
+    assert report_of(second)["progress"] == {
+        "total": 12,
+        "cleared": 0,
+        "unchanged": 12,
+        "skipped": 0,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert alerts(second) == {}
     assert [enrolment.state for enrolment in scene.enrolments()] == before
 
@@ -231,7 +238,14 @@ def test_a_learner_unassigned_while_the_reset_runs_is_skipped_with_a_reason(post
     assert ledger(reset)[gone.id] == ("skipped", "the course is no longer assigned")
     assert scene.enrolments()[0].registration == gone.registration
     assert gone.user_id not in alerts(reset)
-    assert report_of(reset)["progress"] == {"total": 12, "cleared": 11, "unchanged": 0, "skipped": 1, "failed": 0}
+    assert report_of(reset)["progress"] == {
+        "total": 12,
+        "cleared": 11,
+        "unchanged": 0,
+        "skipped": 1,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert state_of(reset) == "succeeded"
 
 
@@ -340,7 +354,14 @@ def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post
         [True] * 5 + [False] * 7
     )
     assert set(alerts(reset)) == {enrolment.user_id for enrolment in before[:5]}
-    assert report_of(reset)["progress"] == {"total": 12, "cleared": 5, "unchanged": 0, "skipped": 7, "failed": 0}
+    assert report_of(reset)["progress"] == {
+        "total": 12,
+        "cleared": 5,
+        "unchanged": 0,
+        "skipped": 7,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert rows("SELECT action FROM audit WHERE subject = :id ORDER BY id", id=str(reset)) == [
         ("reset.requested",),
         ("reset.cancelled",),
@@ -493,7 +514,14 @@ def test_a_retry_includes_only_failed_learners(post: Post) -> None:
     count_new_registrations()
     reset = scene.request()
     post.drain()
-    assert report_of(reset)["progress"] == {"total": 12, "cleared": 10, "unchanged": 0, "skipped": 0, "failed": 2}
+    assert report_of(reset)["progress"] == {
+        "total": 12,
+        "cleared": 10,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 2,
+        "waiting": 0,
+    }
     # When the cause is fixed, and they are retried
     let_all_pass()
     again = scene.retry_failed(reset)
@@ -504,7 +532,14 @@ def test_a_retry_includes_only_failed_learners(post: Post) -> None:
     assert rows("SELECT enrolment_id, count(*) FROM new_registration GROUP BY 1 ORDER BY 1") == [
         (enrolment.id, 1) for enrolment in scene.enrolments()
     ]
-    assert report_of(reset)["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert report_of(reset)["progress"] == {
+        "total": 12,
+        "cleared": 12,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert report_of(reset)["removed"]["completion"] == 12
     assert report_of(reset)["notified"] == 11
     # And the new run has its own result, while the first one's stays
@@ -559,7 +594,14 @@ def test_a_learner_who_fails_again_stays_failed(post: Post) -> None:
     scene.retry_failed(reset)
     post.drain()
     assert state_of(reset) == "partly_failed"
-    assert report_of(reset)["progress"] == {"total": 3, "cleared": 2, "unchanged": 0, "skipped": 0, "failed": 1}
+    assert report_of(reset)["progress"] == {
+        "total": 3,
+        "cleared": 2,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 1,
+        "waiting": 0,
+    }
 
 
 def test_a_failed_learner_who_is_now_in_another_reset_too_is_reset_once(post: Post) -> None:
@@ -577,7 +619,14 @@ def test_a_failed_learner_who_is_now_in_another_reset_too_is_reset_once(post: Po
     scene.retry_failed(first)
     post.drain()
     assert [state for state, _ in ledger(first).values()] == ["cleared", "cleared", "cleared"]
-    assert report_of(first)["progress"] == {"total": 3, "cleared": 3, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert report_of(first)["progress"] == {
+        "total": 3,
+        "cleared": 3,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 0,
+        "waiting": 0,
+    }
     for letter in held_back:
         post.deliver(letter)
     post.drain()
@@ -676,7 +725,14 @@ def test_a_second_reset_of_the_same_course_skips_learners_whom_the_first_has_res
     post.drain()
     assert set(ledger(first).values()) == {CLEARED}
     assert set(ledger(second).values()) == {RESET_SINCE}
-    assert report_of(second)["progress"] == {"total": 12, "cleared": 0, "unchanged": 0, "skipped": 12, "failed": 0}
+    assert report_of(second)["progress"] == {
+        "total": 12,
+        "cleared": 0,
+        "unchanged": 0,
+        "skipped": 12,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert state_of(second) == "succeeded"
     assert alerts(second) == {}
 
@@ -689,7 +745,14 @@ def test_learners_of_two_resets_are_reset_by_the_one_that_comes_first(post: Post
     held_back = post.take()
     everyone = scene.request()
     post.drain()
-    assert report_of(everyone)["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert report_of(everyone)["progress"] == {
+        "total": 12,
+        "cleared": 12,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 0,
+        "waiting": 0,
+    }
     once = {enrolment.id: enrolment.registration for enrolment in scene.enrolments()}
     for letter in held_back:
         post.deliver(letter)

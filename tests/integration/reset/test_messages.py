@@ -142,7 +142,7 @@ def test_the_result_is_the_report_and_a_doubled_message_does_not_change_it(post:
     post.drain()
     result = app.AsyncResult(str(reset)).get(timeout=5)
     assert result["state"] == "succeeded"
-    assert result["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert result["progress"] == {"total": 12, "cleared": 12, "unchanged": 0, "skipped": 0, "failed": 0, "waiting": 0}
     assert result["removed"] == report_of(reset)["removed"]
     post.deliver(first)
     assert app.AsyncResult(str(reset)).get(timeout=5) == result

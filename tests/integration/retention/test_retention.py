@@ -93,7 +93,14 @@ def test_learners_who_failed_long_ago_cannot_be_retried_and_the_page_says_why(po
         assert (answer.status_code, answer.json()["type"]) == (410, "/problems/details-deleted")
     with pytest.raises(DetailsDeleted):
         scene.retry_failed(reset)
-    assert report_of(reset)["progress"] == {"total": 4, "cleared": 3, "unchanged": 0, "skipped": 0, "failed": 1}
+    assert report_of(reset)["progress"] == {
+        "total": 4,
+        "cleared": 3,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 1,
+        "waiting": 0,
+    }
 
 
 def test_resets_without_details_are_deleted_too_if_a_setting_says_so(post: Post, set_up: Callable[..., None]) -> None:

@@ -8,10 +8,13 @@ import httpx
 import pytest
 
 from models.access import Permission
+from models.participants import ParticipantKind
 from models.people import User
 from models.retraining import RuleKind
 from models.session import transaction
 from models.tokens import Scope
+from tasks.participants.commands import Terms as ParticipantTerms
+from tasks.participants.commands import add_participant
 from tasks.people.groups import create_group
 from tasks.rules.event_sources import open_source
 from tasks.rules.lifecycle import make_rule
@@ -45,7 +48,7 @@ def by_role(
 
 R, W = Scope.RESETS_READ, Scope.RESETS_WRITE
 LEARN, PEOPLE, ANALYTICS = Scope.LEARNING_WRITE, Scope.PEOPLE_WRITE, Scope.ANALYTICS_READ
-RULES = Scope.RULES_WRITE
+RULES, PARTICIPANTS = Scope.RULES_WRITE, Scope.PARTICIPANTS_WRITE
 MEMBERS = ["learner-1@acme.example"]
 UNDER = "/v1/registrations/{registration}"
 
@@ -114,6 +117,19 @@ TABLE: dict[tuple[str, str], Route] = {
     ("PUT", "/v1/groups/{group}"): Route(PEOPLE, by_role(200, 403, 200, 403, 200), json={"name": "Bern, shift 2"}),
     ("POST", "/v1/groups/{group}/members"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"join": MEMBERS}),
     ("DELETE", "/v1/rules/{rule_id}"): Route(RULES, by_role(404, 403, 403, 204, 204)),
+    ("GET", "/v1/participants"): Route(PARTICIPANTS, by_role(200, 403, 403, 200, 200)),
+    ("POST", "/v1/participants"): Route(  # a URL without encryption
+        PARTICIPANTS, by_role(422, 403, 403, 422, 422), json={"name": "crm", "url": "http://example.org/recourse"}
+    ),
+    ("POST", "/v1/participants/{participant}:renew-secret"): Route(PARTICIPANTS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/participants/{participant}:ask-now"): Route(PARTICIPANTS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/participants/{participant}:disable"): Route(PARTICIPANTS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/participants/{participant}:enable"): Route(PARTICIPANTS, by_role(404, 403, 403, 200, 200)),
+    ("DELETE", "/v1/participants/{participant}"): Route(PARTICIPANTS, by_role(404, 403, 403, 204, 404)),
+    ("POST", "/v1/participant-requests/{key}/report"): Route(  # unsigned
+        None, dict.fromkeys(ROLES, 404), json={"learners": []}
+    ),
+    ("POST", "/v1/reset-plans:count-elsewhere"): Route(W, by_role(422, 403, 403, 200, 200), json={"plan": "{plan}"}),
     ("GET", "/v1/me"): Route(None, by_role(200, 200, 200, 200, 200, no_scope=200)),
 }
 
@@ -157,6 +173,8 @@ def setting(served: str, post: Post) -> Setting:
         rule, again = made.id, propose_again(session, scene.admin, made).token
         source = open_source(session, scene.admin, session.get_one(User, scene.admin.user_id), "incidents").id
         create_group(session, scene.admin, "bern-2", "Bern")
+        there = ParticipantTerms(ParticipantKind.HTTP, "https://example.org/recourse")
+        add_participant(session, scene.admin, "lms", there)
     activity = "SELECT min(id) FROM activity WHERE course_id = :course AND kind = :kind"
     return Setting(
         scene,
@@ -181,6 +199,8 @@ def setting(served: str, post: Post) -> Setting:
             "again": again,
             "source": source,
             "group": "bern-2",
+            "participant": "lms",
+            "key": uuid4(),
             **{
                 kind: ask(activity, course=scene.course.id, kind=kind)
                 for kind in ("lesson", "assignment", "discussion")
@@ -198,6 +218,8 @@ def setting(served: str, post: Post) -> Setting:
             "again": "x",
             "source": uuid4(),
             "group": "nowhere",
+            "participant": "nobody",
+            "key": uuid4(),
             "lesson": 10**9,
             "assignment": 10**9,
             "discussion": 10**9,
@@ -218,7 +240,8 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_is_in_the_table(database: str) -> None:
-    names = dict.fromkeys(("{lesson}", "{assignment}", "{discussion}"), "{activity_id}") | {"{group}": "{code}"}
+    names = dict.fromkeys(("{lesson}", "{assignment}", "{discussion}"), "{activity_id}")
+    names |= {"{group}": "{code}", "{participant}": "{name}"}
     table = {(method, path) for method, path in TABLE}
     for ours, name in names.items():
         table = {(method, path.replace(ours, name)) for method, path in table}

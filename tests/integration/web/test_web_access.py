@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from models.access import Permission
+from models.participants import ParticipantKind
 from models.people import User
 from models.session import transaction
 from models.sign_in import set_password
 from models.webhooks import WebhookEvent, open_endpoint
+from tasks.participants.commands import Terms, add_participant
 from tests.post import Post
 from tests.rules import group, make
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
@@ -130,6 +132,15 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/{endpoint_id}/secret"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/disable"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/delete"): (303, 403, 303, 404, 404),  # the manager has deleted it
+    ("GET", "/participants"): (303, 403, 200, 200, 200),
+    ("POST", "/participants"): (303, 403, 422, 422, 422),  # an empty form
+    ("GET", "/participants/{participant}"): (303, 403, 200, 200, 404),
+    ("POST", "/participants/{participant}/secret"): (303, 403, 303, 303, 404),
+    ("POST", "/participants/{participant}/ask-now"): (303, 403, 303, 303, 404),
+    ("POST", "/participants/{participant}/disable"): (303, 403, 303, 303, 404),
+    ("POST", "/participants/{participant}/enable"): (303, 403, 303, 303, 404),
+    ("POST", "/participants/{participant}/remove"): (303, 403, 303, 404, 404),  # the manager has removed it
+    ("POST", "/reset-plans/elsewhere"): (303, 403, 422, 422, 422),  # no plan
     ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("GET", "/rules"): (303, 403, 200, 200, 200),
@@ -163,8 +174,15 @@ def a_webhook(scene: Scene) -> int:
         return open_endpoint(session, scene.organization.id, "https://example.org/", list(WebhookEvent)).id
 
 
+def a_participant(scene: Scene) -> str:
+    terms = Terms(ParticipantKind.HTTP, "https://example.org/recourse")
+    with transaction() as session:
+        return add_participant(session, scene.admin, "lms", terms).code
+
+
 def test_every_page_is_in_the_table() -> None:
-    table = {(method, path.replace("{group}", "{code}")) for method, path in ROUTES}
+    ours = {(method, path.replace("{group}", "{code}")) for method, path in ROUTES}
+    table = {(method, path.replace("{participant}", "{name}")) for method, path in ours}
     assert page_routes() == table | ELSEWHERE
 
 
@@ -184,6 +202,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "serial": "AAAAA-BBBBB-CCCCC-DDDDD",
         "endpoint_id": a_webhook(visitors.scene),
         "message_id": uuid4(),
+        "participant": a_participant(visitors.scene),
         "token": "none-of-ours",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}

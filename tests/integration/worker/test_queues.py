@@ -28,7 +28,14 @@ def test_a_reset_of_one_learner_ends_while_one_of_20_000_still_runs(
     # Then that reset and its alert are done before the large one is half done
     assert state_of(large) == "running"
     assert seen["progress"]["unchanged"] < 10_000
-    assert report_of(small)["progress"] == {"total": 1, "cleared": 1, "unchanged": 0, "skipped": 0, "failed": 0}
+    assert report_of(small)["progress"] == {
+        "total": 1,
+        "cleared": 1,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 0,
+        "waiting": 0,
+    }
     assert alerts(small) == {learner.id: ("sent", None)}
     # … which also ends
     run("DROP FUNCTION dawdle CASCADE")

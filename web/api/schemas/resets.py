@@ -19,7 +19,7 @@ RESET: dict[str, Any] = {
     "course": "SAFETY-101",
     "audience": "completed",
     "state": "running",
-    "progress": {"total": 90, "cleared": 49, "unchanged": 0, "skipped": 0, "failed": 0},
+    "progress": {"total": 90, "cleared": 49, "unchanged": 0, "skipped": 0, "failed": 0, "waiting": 0},
     "reason": "incident 7731",
     "requester": "Alex Admin",
     "requested_at": "2027-01-31T12:00:00Z",
@@ -45,7 +45,8 @@ class ResetProgress(Answer):
     cleared: int = Field(description="Reset")
     unchanged: int = Field(description="Had nothing to reset")
     skipped: int = Field(description="Not reset; the learner's `reason` says why")
-    failed: int = Field(description="Not reset because of an error; the learner's `reason` says which")
+    failed: int = Field(description="Not reset because of an error; the learner's `reason` says where and which")
+    waiting: int = Field(description="Reset here; a participant has still to clear its own records")
 
 
 class ResetSummary(Answer):
@@ -71,6 +72,7 @@ class ResetDetails(ResetSummary):
         | {
             "done": False,
             "removed": {"lesson_progress": 196, "completion": 49, "certificate": 49},
+            "waiting_for": {},
             "notified": 0,
             "seconds": 3.21,
             "due_in_days": 30,
@@ -81,7 +83,11 @@ class ResetDetails(ResetSummary):
     )
 
     done: bool = Field(description="Whether it is final: the reset has ended and its alerts are sent")
-    removed: Removed = Field(description="Rows deleted, by record kind")
+    removed: Removed = Field(description="Rows deleted, by record kind; those of a participant as `name: kind`")
+    waiting_for: dict[str, int] = Field(
+        description="Learners reset here whom participants have still to clear, by participant",
+        examples=[{"scorm": 12}],
+    )
     notified: int = Field(description="Alerts sent to learners")
     seconds: float = Field(description="Seconds from `start_at` to the end of the reset, or until now")
     due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")

@@ -1,0 +1,48 @@
+"""Participants that are a Celery task of the team's own, on the same broker. They answer by a report."""
+
+import time
+from typing import Any
+
+from kombu import Queue  # type: ignore[attr-defined]
+from kombu.exceptions import OperationalError
+
+from models.participants import Participant
+from models.sealing import SecretUnreadableError
+from tasks.app import app
+from tasks.participants.callers import Silent
+from tasks.participants.protocol import NotNowError, Question, Request
+from tasks.signed_messages import signature_of
+
+
+class CeleryCaller:
+    """Sends the task."""
+
+    def clear(self, participant: Participant, request: Request) -> Silent:
+        """Send the request as the task's keyword arguments, signed with the participant's secret.
+
+        Raises `NotNowError`.
+        """
+        arguments: dict[str, Any] = request.as_json() | {"sent_at": int(time.time())}
+        try:
+            arguments["signature"] = signature_of(participant.secret(), participant.target, arguments)
+        except SecretUnreadableError as error:
+            raise NotNowError(str(error)) from None
+        try:
+            # Declare nothing: the queue is theirs.
+            app.send_task(
+                participant.target,
+                kwargs=arguments,
+                queue=Queue(participant.queue),  # type: ignore[no-untyped-call]
+                declare=[],
+                ignore_result=True,
+                add_to_parent=False,
+                argsrepr=f"('{len(request.learners)} learners',)",
+                kwargsrepr=f"{{'reset': '{request.reset}'}}",
+            )
+        except (OperationalError, OSError) as error:
+            raise NotNowError(f"the broker did not take it: {error}") from None
+        return Silent("sent; it has not reported yet")
+
+    def preview(self, _participant: Participant, _question: Question) -> None:
+        """A task gives no answer while someone waits."""
+        return
