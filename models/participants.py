@@ -76,6 +76,7 @@ class Participant(HasSecret, Base):
             postgresql_where=text("removed_at IS NULL"),
         ),
         UniqueConstraint("id", "organization_id"),
+        Index(None, "organization_id"),
         CheckConstraint("(kind = 'celery') = (queue IS NOT NULL)", name="a_task_has_a_queue"),
         CheckConstraint(f"learners_at_once BETWEEN 1 AND {MOST_AT_ONCE}", name="learners_at_once"),
         CheckConstraint("per_second > 0", name="per_second_is_positive"),

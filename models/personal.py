@@ -14,12 +14,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from models.events import Event, EventSource
 from models.groups import Group
 from models.idempotency import StoredAnswer
-from models.participants import ParticipantRequest
+from models.participants import ParticipantItem, ParticipantRequest
 from models.people import User
-from models.resets import Reset
+from models.resets import Reset, ResetItem
 from models.retraining import Rule
 from models.session import changed_rows
 from models.tokens import ApiToken
+from models.training import Enrolment
 from models.webhooks import WebhookDelivery, WebhookMessage
 
 Column = InstrumentedAttribute[Any]
@@ -30,8 +31,17 @@ def pseudonym_of(user_id: int) -> str:
     return f"erased-{user_id}"
 
 
-def _of(kind: Any, organization_id: int) -> ColumnElement[bool]:
-    """Returns the condition that a row belongs to the organization; other rows are never searched."""
+def _of(kind: Any, user: User) -> ColumnElement[bool]:
+    """Returns the condition that a row belongs to the user's organization; other rows are never searched.
+
+    Of ledgers, only the user's own rows are.
+    """
+    organization_id = user.organization_id
+    if kind in (ResetItem, ParticipantItem):
+        mine = select(Enrolment.id, Enrolment.course_id).where(Enrolment.user_id == user.id).subquery()
+        resets = select(Reset.id).where(Reset.course_id.in_(select(mine.c.course_id)))
+        own: ColumnElement[bool] = kind.enrolment_id.in_(select(mine.c.id)) & kind.reset_id.in_(resets)
+        return own
     if kind is WebhookDelivery:
         mine = select(WebhookMessage.id).where(WebhookMessage.organization_id == organization_id)
         return WebhookDelivery.message_id.in_(mine)
@@ -57,6 +67,8 @@ SEARCHED: tuple[Column, ...] = (
     WebhookMessage.data,
     WebhookDelivery.outcome,
     ParticipantRequest.outcome,
+    ParticipantItem.reason,
+    ResetItem.reason,
 )
 """Columns with text that others typed, in which an erasure replaces the name and address."""
 
@@ -83,7 +95,7 @@ OF_NOBODY = {
     "audit": ("actor", "action", "subject"),  # ids
     "reset": ("requester", "error", "figures", "traceparent"),  # an id; our text; totals
     "reset_slice": ("removed",),
-    "reset_item": ("reason",),  # our text
+    "participant_item": ("removed",),
     "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),
     "occurrence": ("reason",),
     "training_event": ("reporter",),
@@ -133,6 +145,6 @@ def _statements(user: User) -> Iterator[Any]:
         after = func.without_person(before, user.email, user.name, pseudonym_of(user.id), in_json)
         yield (
             update(place.class_)
-            .where(_of(place.class_, user.organization_id), before != after)
+            .where(_of(place.class_, user), before != after)
             .values({place.key: cast(after, JSONB) if in_json else after})
         )

@@ -68,6 +68,7 @@ def _make_participant() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_participant")),
         sa.UniqueConstraint("id", "organization_id", name=op.f("uq_participant_id_organization_id")),
     )
+    op.create_index(op.f("ix_participant_organization_id"), "participant", ["organization_id"])
     op.create_index(
         "uq_participant_code",
         "participant",

@@ -51,17 +51,17 @@ def test_clearing_settles_the_pending_learner_and_touches_no_other(scene: Scene,
     assert len(numbers) == len(ItemState)
     for number in numbers:
         clear(reset, number)
-    assert states(reset) == ["cleared", "cleared", "unchanged", "skipped", "failed"]
-    assert changed(before, scene) == [True, False, False, False, False]
+    assert states(reset) == ["cleared", "waiting", "cleared", "unchanged", "skipped", "failed"]
+    assert changed(before, scene) == [True, False, False, False, False, False]
     for number in numbers:  # a message that comes twice
         clear(reset, number)
-    assert changed(before, scene) == [True, False, False, False, False]
+    assert changed(before, scene) == [True, False, False, False, False, False]
 
 
 def test_cancelling_skips_the_pending_learner_and_touches_no_other(scene: Scene, reset: UUID) -> None:
     with transaction() as session:
         close_open_slices(session, session.get_one(Reset, reset))
-    assert states(reset) == ["skipped", "cleared", "unchanged", "skipped", "failed"]
+    assert states(reset) == ["skipped", "waiting", "cleared", "unchanged", "skipped", "failed"]
 
 
 def test_retrying_opens_the_failed_learner_and_no_other(scene: Scene, reset: UUID) -> None:
@@ -70,4 +70,4 @@ def test_retrying_opens_the_failed_learner_and_no_other(scene: Scene, reset: UUI
     run("UPDATE reset_slice SET settled_at = now()")
     run("UPDATE reset SET state = 'partly_failed', finished_at = now(), reported_at = now()")
     scene.retry_failed(reset)
-    assert states(reset) == ["cleared", "cleared", "unchanged", "skipped", "pending"]
+    assert states(reset) == ["cleared", "waiting", "cleared", "unchanged", "skipped", "pending"]

@@ -47,7 +47,7 @@ def test_ten_thousand_learners_make_a_readable_number_of_subtasks(post: Post) ->
     assert 10 <= len(slices) <= 300
     assert len(delivered) < len(slices) + 10
     assert report_of(reset)["progress"] == {
-        "total": 10_000, "cleared": 0, "unchanged": 10_000, "skipped": 0, "failed": 0,
+        "total": 10_000, "cleared": 0, "unchanged": 10_000, "skipped": 0, "failed": 0, "waiting": 0,
     }  # fmt: skip
     # The ranges in Flower cover all learners without gaps.
     ranges = [shown(letter)["learners"] for letter in slices]
