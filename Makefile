@@ -46,8 +46,14 @@ check: .venv/.stamp-tests ## look for style, type, layer and migration mistakes
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/recourse database check
+	.venv/bin/mkdocs build --strict --quiet
 	@# The alert rules, where Prometheus's own checker is installed; the tests hold their names to what is measured.
 	@! command -v promtool >/dev/null || promtool test rules deploy/prometheus-rules-test.yml
+
+.PHONY: docs
+docs: .venv/.stamp-tests ## build the site of the documentation into build/site
+	.venv/bin/python docs/generate.py
+	.venv/bin/mkdocs build --strict --quiet
 
 .PHONY: format
 format: .venv/.stamp-tests ## put the code into its usual form

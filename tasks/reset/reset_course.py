@@ -160,8 +160,9 @@ def _continue(session: Session, reset: Reset) -> None:
         close_open_slices(session, reset)
         withdraw(session, reset)
     progress = progress_of(session, reset.id)
-    if progress.waiting and not progress.open_slices and is_small(reset):
-        write_requests(session, reset)
+    if progress.waiting and not progress.open_slices:
+        if is_small(reset):
+            write_requests(session, reset)
         send_outbox(session, WORK_OUTBOXES)
     if progress.is_open:
         send_overdue(session, reset, progress)
