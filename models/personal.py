@@ -38,9 +38,9 @@ def _of(kind: Any, user: User) -> ColumnElement[bool]:
     """
     organization_id = user.organization_id
     if kind in (ResetItem, ParticipantItem):
-        mine = select(Enrolment.id, Enrolment.course_id).where(Enrolment.user_id == user.id).subquery()
-        resets = select(Reset.id).where(Reset.course_id.in_(select(mine.c.course_id)))
-        own: ColumnElement[bool] = kind.enrolment_id.in_(select(mine.c.id)) & kind.reset_id.in_(resets)
+        enrolled = select(Enrolment.id, Enrolment.course_id).where(Enrolment.user_id == user.id).subquery()
+        resets = select(Reset.id).where(Reset.course_id.in_(select(enrolled.c.course_id)))
+        own: ColumnElement[bool] = kind.enrolment_id.in_(select(enrolled.c.id)) & kind.reset_id.in_(resets)
         return own
     if kind is WebhookDelivery:
         mine = select(WebhookMessage.id).where(WebhookMessage.organization_id == organization_id)
