@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.access import Actor, Permission
 from models.participants import AskState, Participant, ParticipantRequest
@@ -103,11 +103,18 @@ def there(session: Session, reset: Reset) -> Sequence[ResetThere]:
         asked.state == AskState.WITHDRAWN,
     )
     counts = [func.coalesce(func.sum(asked.learners).filter(condition), 0) for condition in conditions]
+    open_one = aliased(ParticipantRequest)
     last = (
-        select(asked.outcome)
-        .where(asked.reset_id == reset.id, asked.participant_id == Participant.id, waiting, tried)
-        .order_by(asked.tried_at.desc())
+        select(open_one.outcome)
+        .where(
+            open_one.reset_id == reset.id,
+            open_one.participant_id == Participant.id,
+            open_one.state == AskState.WAITING,
+            open_one.outcome.is_not(None),
+        )
+        .order_by(open_one.tried_at.desc())
         .limit(1)
+        .correlate(Participant)
         .scalar_subquery()
     )
     rows = session.execute(

@@ -9,8 +9,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from models.refusals.participants import RequestUnknown
+from models.resets import Reset
 from models.session import transaction
 from tasks.participants.commands import disable_participant, enable_participant, remove_participant
+from tasks.participants.lookup import there
 from tasks.participants.protocol import ClearAnswer
 from tasks.participants.report import check_signature, take_report
 from tasks.report import progress_of
@@ -97,6 +99,9 @@ def test_nobody_is_done_or_alerted_while_a_participant_is_away(post: Post, scorm
     assert (progress.open_slices, progress.waiting, progress.settled) == (0, 12, 0)
     assert str(progress) == "0 of 12 learners · cleared here, waiting for scorm: 12"
     assert report_of(reset)["waiting_for"] == {"scorm": 12}
+    with transaction() as session:
+        [one] = there(session, session.get_one(Reset, reset))
+    assert (one.code, one.waiting, one.no_answer, one.answered, one.last_words) == ("scorm", 12, 12, 0, "answered 503")
     # It may have done it before it failed: that is not known
     assert {state for (state,) in rows("SELECT state FROM participant_item")} == {"unknown"}
     # `recover` calls nobody in vain
