@@ -88,6 +88,7 @@ def test_its_records_are_cleared_though_it_is_away_in_the_middle(
         alerted = set(alerts(reset))
         assert alerted.isdisjoint(enrolment.user_id for enrolment in before if enrolment.id in locked)
         # A retry asks about the failed learners alone
+        until(lambda: ask("SELECT reported_at IS NOT NULL FROM reset"), 30)
         lms.unlock()
         asked = ask("SELECT sum(learners) FROM participant_request")
         scene.retry_failed(reset)

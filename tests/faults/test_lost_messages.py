@@ -197,7 +197,7 @@ def test_whatever_happens_a_failed_learner_fails_alone_and_is_retried_once(
         (enrolment.id, 1) for enrolment in scene.enrolments()
     ]
     assert report_of(reset)["progress"] == {
-        "total": LEARNERS, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0,
+        "total": LEARNERS, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0, "waiting": 0,
     }  # fmt: skip
     assert len(alerts(reset)) == 3
 

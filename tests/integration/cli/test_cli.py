@@ -108,7 +108,7 @@ def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command
 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert list(result) == ["id", "state", "done", "progress", "removed", "notified", "seconds"]
+    assert list(result) == ["id", "state", "done", "progress", "waiting_for", "removed", "notified", "seconds"]
     assert (result["state"], result["done"]) == ("succeeded", True)
     assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0, "waiting": 0}
     assert result["removed"]["completion"] == result["removed"]["certificate"] == 2

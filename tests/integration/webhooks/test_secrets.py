@@ -129,7 +129,7 @@ def test_a_lost_key_stops_only_its_own_webhook(scene: Scene, post: Post, set_up:
         for request in receiver.received:
             Webhook(well.secret()).verify(request.body, request.headers)
         outcomes = dict(rows("SELECT DISTINCT endpoint_id, outcome FROM webhook_delivery"))
-        assert outcomes[lost.id] == "the endpoint's secret cannot be decrypted: a secret key is missing"
+        assert outcomes[lost.id] == "its secret cannot be decrypted: a secret key is missing"
         with pytest.raises(SignatureInvalid):
             report(source, theirs, "msg_1")
         shown = visitor(served, scene.admin.user_id).get(f"/webhooks/{lost.id}")
