@@ -22,7 +22,7 @@ from tasks.participants.commands import (
     renew_participant_secret,
     show_participant_secret,
 )
-from tasks.participants.lookup import ParticipantLine, participants_seen_by
+from tasks.participants.lookup import participants_seen_by
 from tasks.webhooks import checked_address
 
 app = typer.Typer()
@@ -111,7 +111,7 @@ def list_command(organization: Organization = None, as_: As = None) -> None:
     for line in lines:
         table.add_row(
             line.participant.code,
-            _asked_by(line),
+            line.participant.asked_at,
             ", ".join(line.courses) or "all",
             "disabled" if line.participant.disabled_at else "enabled",
             f"{line.waiting:,}",
@@ -119,11 +119,6 @@ def list_command(organization: Organization = None, as_: As = None) -> None:
         )
     table.columns[1].overflow = "fold"
     console.print(table)
-
-
-def _asked_by(line: ParticipantLine) -> str:
-    found = line.participant
-    return f"{found.target} in {found.queue}" if found.queue else found.target
 
 
 @participants.command("disable")

@@ -47,8 +47,7 @@ def age_of_oldest_open_run(session: Session) -> float:
 
 def open_learners(session: Session) -> int:
     """Return the number of learners in the ledger without an outcome."""
-    settled = ResetSlice.waiting + ResetSlice.cleared + ResetSlice.unchanged + ResetSlice.skipped + ResetSlice.failed
-    left = ResetSlice.learners - settled
+    left = ResetSlice.learners - ResetSlice.counted
     open_slices = ResetSlice.settled_at.is_(None)
     return int(session.scalars(select(func.coalesce(func.sum(left), 0)).where(open_slices)).one())
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Subquery,
+    Uuid,
     any_,
     bindparam,
     column,
@@ -96,7 +97,7 @@ def write_requests(session: Session, reset: Reset, number: int | None = None) ->
                 cut.c.id,
                 cut.c.participant_id,
                 Participant.organization_id,
-                select(Reset.id).where(Reset.id == reset.id).scalar_subquery(),
+                literal(reset.id, Uuid()),
                 cut.c.learners,
             ).join(Participant, Participant.id == cut.c.participant_id),
         )

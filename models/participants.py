@@ -98,6 +98,11 @@ class Participant(HasSecret, Base):
     disabled_why: Mapped[str | None]
     removed_at: Mapped[datetime | None]  # it keeps its row, since ledgers name it
 
+    @property
+    def asked_at(self) -> str:
+        """Where it is asked, for people."""
+        return f"{self.target} in {self.queue}" if self.queue else self.target
+
 
 class ParticipantRequest(Base):
     """Some learners of a reset, as a participant is asked about them at once. Its id is the idempotency key."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
@@ -214,6 +215,12 @@ class ResetSlice(Base):
     skipped: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
     removed: Mapped[dict[str, int]] = mapped_column(server_default="{}")  # by record kind, or participant and its kind
+
+    @hybrid_property
+    def counted(self) -> int:
+        """How many of its learners have an item in the ledger."""
+        return self.waiting + self.cleared + self.unchanged + self.skipped + self.failed
+
     alerts_due: Mapped[bool] = mapped_column(server_default=text("false"))  # its cleared learners are not alerted yet
 
 

@@ -27,6 +27,7 @@ from models.refusals.organizations import OrganizationUnknown
 from models.tokens import Scope, message_secrets, usable_token
 from tasks.app import app
 from tasks.base import Step
+from tasks.faults import faults_in
 
 OLDEST = timedelta(days=1)  # allows for outages; older idempotency keys may have been deleted
 FASTEST_CLOCK = timedelta(minutes=5)  # how far the sender's clock may be ahead
@@ -42,13 +43,24 @@ class RequestRefused(Exception):  # noqa: N818 - callers see this name
     """A request by message was refused. Its arguments are the refusal's code and message."""
 
 
-class ReplyTo(BaseModel):
-    """Where to send the answer: a task of the sender's, which takes one argument, and its queue."""
+class TheirTask(BaseModel):
+    """A task of another application on the broker, and its queue."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     task: Name
     queue: Name
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of our own tasks, or in a queue of ours: nobody may start those through us."""
+        return self.task.startswith("recourse.") or self.queue.startswith(settings().broker_prefix)
+
+    def send(self, **message: Any) -> None:
+        """Send it. `message` goes to Celery's `send_task`, and so do its exceptions."""
+        queue = Queue(self.queue)  # type: ignore[no-untyped-call]
+        # Declare nothing: the queue is theirs.
+        app.send_task(self.task, queue=queue, declare=[], ignore_result=True, add_to_parent=False, **message)
 
 
 class Asked(BaseModel):
@@ -58,7 +70,7 @@ class Asked(BaseModel):
 
     organization: Words  # its slug
     idempotency_key: Words  # required: the message may arrive twice
-    reply_to: ReplyTo | None = None
+    reply_to: TheirTask | None = None  # takes one argument, the answer
     application: Id | None = None  # the id of the token whose secret signs it
     sent_at: Id | None = None  # seconds since 1970
     signature: Annotated[str | None, Field(max_length=200)] = None
@@ -137,7 +149,7 @@ def refusals_by_code() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        wrong = "; ".join(faults_in(error))
         raise RequestRefused("arguments-invalid", f"Correct these arguments and send it again: {wrong}") from None
     except Refused as refusal:
         raise RequestRefused(refusal.code, str(refusal)) from None
@@ -145,15 +157,13 @@ def refusals_by_code() -> Iterator[None]:
 
 def _reply(task: Step, arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     try:
-        where = ReplyTo.model_validate(arguments.get("reply_to"))
+        where = TheirTask.model_validate(arguments.get("reply_to"))
     except ValidationError:
         return  # no valid address for a reply
-    if where.task.startswith("recourse.") or where.queue.startswith(settings().broker_prefix):
-        return  # a reply must not start our own tasks
+    if where.is_ours:
+        return
     reply = {"task": task.name, "idempotency_key": arguments.get("idempotency_key"), **answer}
-    queue = Queue(where.queue)  # type: ignore[no-untyped-call]
     try:
-        # Declare nothing: the queue is theirs.
-        app.send_task(where.task, args=[reply], queue=queue, declare=[], ignore_result=True, add_to_parent=False)
+        where.send(args=[reply])
     except Exception as error:  # the sender can repeat the request with the same key, and gets the same answer
         log.warning("reply_not_sent", reply_task=where.task, error=type(error).__name__)

@@ -14,7 +14,7 @@ from models.session import transaction
 from models.training import Enrolment
 from tasks.participants.commands import Terms, add_participant
 from tests.receiver import Received, Receiver
-from tests.scenes import Scene
+from tests.scenes import run
 
 KIND = "attempts"
 
@@ -84,10 +84,4 @@ class Elsewhere(Receiver):
 
 def make_due() -> None:
     """Let waiting requests be asked now."""
-    with transaction() as session:
-        from sqlalchemy import text
-
-        session.execute(text("UPDATE participant_request SET next_try_at = now() WHERE state = 'waiting'"))
-
-
-__all__ = ["KIND", "Elsewhere", "Scene", "make_due"]
+    run("UPDATE participant_request SET next_try_at = now() WHERE state = 'waiting'")

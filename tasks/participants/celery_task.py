@@ -3,15 +3,13 @@
 import time
 from typing import Any
 
-from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import OperationalError
 
 from models.participants import Participant
 from models.sealing import SecretUnreadableError
-from tasks.app import app
 from tasks.participants.callers import Silent
 from tasks.participants.protocol import NotNowError, Question, Request
-from tasks.signed_messages import signature_of
+from tasks.signed_messages import TheirTask, signature_of
 
 
 class CeleryCaller:
@@ -28,14 +26,8 @@ class CeleryCaller:
         except SecretUnreadableError as error:
             raise NotNowError(str(error)) from None
         try:
-            # Declare nothing: the queue is theirs.
-            app.send_task(
-                participant.target,
+            TheirTask(task=participant.target, queue=participant.queue or "").send(
                 kwargs=arguments,
-                queue=Queue(participant.queue),  # type: ignore[no-untyped-call]
-                declare=[],
-                ignore_result=True,
-                add_to_parent=False,
                 argsrepr=f"('{len(request.learners)} learners',)",
                 kwargsrepr=f"{{'reset': '{request.reset}'}}",
             )

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from config.settings import settings
 from models import audit
 from models.access import Actor, Permission
 from models.directory import course_of
@@ -21,9 +21,9 @@ from models.session import changed_rows
 from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.participants.lookup import find_participant
 from tasks.participants.plugin import made, plugins
+from tasks.signed_messages import TheirTask
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 BY_ADMIN = "an admin disabled it"
 
 
@@ -87,10 +87,11 @@ def _check(actor: Actor, terms: Terms) -> None:
 
 
 def _check_task(terms: Terms) -> None:
-    if not NAME.fullmatch(terms.target) or not NAME.fullmatch(terms.queue or ""):
-        raise ParticipantInvalid("Name the task and its queue, with letters, digits and `_ . : -`.")
-    ours = settings().broker_prefix
-    if terms.target.startswith("recourse.") or (ours and (terms.queue or "").startswith(ours)):
+    try:
+        theirs = TheirTask(task=terms.target, queue=terms.queue or "")
+    except ValidationError:
+        raise ParticipantInvalid("Name the task and its queue, with letters, digits and `_ . : -`.") from None
+    if theirs.is_ours:
         raise ParticipantInvalid("The task and the queue must be your own, not those of Recourse.")
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from models.participants import Participant
+from tasks.faults import faults_in
 from tasks.participants.callers import Silent
 from tasks.participants.protocol import (
     ClearAnswer,
@@ -55,6 +56,4 @@ def _read(kind: type[Answer], body: bytes) -> Answer:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise NotNowError(f"its answer is not as agreed: {where or 'body'}: {first['msg']}", unsure=True) from None
+        raise NotNowError(f"its answer is not as agreed: {faults_in(error, 'body')[0]}", unsure=True) from None

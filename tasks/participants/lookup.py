@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, true
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
 from models.access import Actor, Permission
@@ -28,7 +28,6 @@ class ResetThere:
     """How far a reset is at one participant: its learners, by what became of the requests about them."""
 
     code: str
-    learners: int
     not_reached: int  # not asked yet, or it could not be reached
     no_answer: int  # asked: the answer is still to come, or was lost
     answered: int
@@ -45,14 +44,24 @@ class ResetThere:
 def participants_seen_by(session: Session, actor: Actor) -> list[ParticipantLine]:
     """Returns the organization's participants, by code. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
+    mine = (Participant.organization_id == actor.organization_id) & Participant.removed_at.is_(None)
+    return _lines(session, mine)
+
+
+def participant_line(session: Session, actor: Actor, code: str) -> ParticipantLine:
+    """Returns one of the organization's participants as a line. Raises `Forbidden`, `ParticipantUnknown`."""
+    [line] = _lines(session, Participant.id == find_participant(session, actor, code).id)
+    return line
+
+
+def _lines(session: Session, condition: ColumnElement[bool]) -> list[ParticipantLine]:
     of_it = ParticipantRequest.participant_id == Participant.id
     counts = [
         select(func.count()).where(of_it, ParticipantRequest.state == state).scalar_subquery()
         for state in (AskState.WAITING, AskState.GIVEN_UP)
     ]
-    mine = (Participant.organization_id == actor.organization_id) & Participant.removed_at.is_(None)
     waits, gave_up = counts
-    rows = session.execute(select(Participant, waits, gave_up).where(mine).order_by(Participant.code)).all()
+    rows = session.execute(select(Participant, waits, gave_up).where(condition).order_by(Participant.code)).all()
     wanted = {course for participant, *_ in rows for course in participant.course_ids or []}
     found = session.execute(select(Course.id, Course.code).where(Course.id.in_(wanted)))
     codes = {course_id: code for course_id, code in found}  # noqa: C416 - a row
@@ -95,7 +104,6 @@ def there(session: Session, reset: Reset) -> Sequence[ResetThere]:
     asked = ParticipantRequest
     waiting, tried = asked.state == AskState.WAITING, asked.outcome.is_not(None)
     conditions = (
-        true(),
         waiting & ~tried,
         waiting & tried,
         asked.state == AskState.ANSWERED,
@@ -126,6 +134,6 @@ def there(session: Session, reset: Reset) -> Sequence[ResetThere]:
     )
     found = []
     for code, words, *figures in rows:
-        learners, not_reached, no_answer, answered, given_up, withdrawn = map(int, figures)
-        found.append(ResetThere(code, learners, not_reached, no_answer, answered, given_up, withdrawn, words))
+        not_reached, no_answer, answered, given_up, withdrawn = map(int, figures)
+        found.append(ResetThere(code, not_reached, no_answer, answered, given_up, withdrawn, words))
     return found

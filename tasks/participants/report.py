@@ -14,6 +14,7 @@ from models.participants import AskState, Participant, ParticipantRequest
 from models.refusals.participants import ReportInvalid, RequestUnknown
 from models.session import transaction
 from tasks.app import app
+from tasks.faults import faults_in
 from tasks.participants.protocol import ClearAnswer, Outcome
 from tasks.participants.settle import settle
 from tasks.signed_messages import Door, RequestRefused, refusals_by_code, signature_of
@@ -65,7 +66,7 @@ def report_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
         try:
             said = Message(**arguments)
         except ValidationError as error:
-            raise RequestRefused("participant-report-invalid", str(ReportInvalid(_first(error)))) from None
+            raise RequestRefused("participant-report-invalid", str(ReportInvalid(faults_in(error)[0]))) from None
         with transaction() as session:
             secrets = _asked(session, said.idempotency_key).secrets()
             if said.signature not in [signature_of(secret, self.name, arguments) for secret in secrets]:
@@ -83,8 +84,3 @@ def _asked(session: Session, key: UUID) -> Participant:
     if participant is None:
         raise RequestUnknown
     return participant
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -50,7 +50,7 @@ def settle(session: Session, request: ParticipantRequest, outcomes: Sequence[Out
     numbers = hold_slices(session, [request])
     _write(session, request, outcomes, numbers[0])
     if whole:
-        fail_open(session, request.id, NOT_MENTIONED, besides=[outcome.enrolment for outcome in outcomes])
+        fail_open(session, [request.id], NOT_MENTIONED, besides=[outcome.enrolment for outcome in outcomes])
     of_it = (ParticipantItem.request_id == request.id) & ParticipantItem.state.in_(OPEN_THERE)
     if not session.scalars(select(select(ParticipantItem).where(of_it).exists())).one():
         request.state = AskState.ANSWERED
@@ -67,7 +67,7 @@ def give_up(session: Session, request: ParticipantRequest, why: str) -> None:
     numbers = hold_slices(session, [request])
     request.state, request.outcome = AskState.GIVEN_UP, why
     session.flush()
-    fail_open(session, request.id, why)
+    fail_open(session, [request.id], why)
     end_learners(session, request.reset_id, numbers)
 
 
@@ -92,8 +92,9 @@ def withdraw(session: Session, reset: Reset) -> None:
     numbers = hold_slices(session, requests)
     for request in requests:
         request.state = AskState.WITHDRAWN
-        fail_open(session, request.id, PERHAPS if request.attempts else NOT_ASKED)
     session.flush()
+    fail_open(session, [request.id for request in requests if request.attempts], PERHAPS)
+    fail_open(session, [request.id for request in requests if not request.attempts], NOT_ASKED)
     end_learners(session, reset.id, numbers)
 
 
@@ -107,9 +108,9 @@ def hold_slices(session: Session, requests: Sequence[ParticipantRequest]) -> lis
     return list(session.scalars(numbers.order_by(ResetSlice.number).with_for_update()))
 
 
-def fail_open(session: Session, request_id: UUID, why: str, *, besides: Sequence[int] = ()) -> None:
-    """Fail the learners of the request who have no end yet, but for those with the enrolments `besides`."""
-    of_it = (ParticipantItem.request_id == request_id) & ParticipantItem.state.in_(OPEN_THERE)
+def fail_open(session: Session, request_ids: Sequence[UUID], why: str, *, besides: Sequence[int] = ()) -> None:
+    """Fail the learners of these requests who have no end yet, but for those with the enrolments `besides`."""
+    of_it = ParticipantItem.request_id.in_(request_ids) & ParticipantItem.state.in_(OPEN_THERE)
     of_it &= ParticipantItem.enrolment_id.not_in(besides)
     changed_rows(session, update(ParticipantItem).where(of_it).values(state=ThereState.FAILED, reason=why))
 

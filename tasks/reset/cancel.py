@@ -58,13 +58,11 @@ def close_open_slices(session: Session, reset: Reset) -> None:
         .on_conflict_do_nothing()  # those of a slice who are settled already
         .cte("left_out")
     )
-    counts = (ResetSlice.waiting, ResetSlice.cleared, ResetSlice.unchanged, ResetSlice.skipped, ResetSlice.failed)
-    settled = sum(counts, start=literal(0))
     changed_rows(
         session,
         update(ResetSlice)
         .where(ResetSlice.reset_id == reset.id, ResetSlice.number == closed.c.number)
-        .values(skipped=ResetSlice.skipped + ResetSlice.learners - settled, settled_at=func.now())
+        .values(skipped=ResetSlice.skipped + ResetSlice.learners - ResetSlice.counted, settled_at=func.now())
         .add_cte(left_out),
     )
     if reset.participants:

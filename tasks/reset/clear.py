@@ -108,7 +108,7 @@ def hold(session: Session, reset_id: UUID, number: int) -> Any:
 
 def open_members(session: Session, piece: ResetSlice) -> list[int]:
     """Returns the enrolments of the slice that are not settled yet, in order."""
-    if not piece.waiting + piece.cleared + piece.unchanged + piece.skipped + piece.failed:
+    if not piece.counted:
         return piece.members
     items = select(ResetItem.enrolment_id).where(
         ResetItem.reset_id == piece.reset_id, ResetItem.enrolment_id == any_(literal(piece.members, ARRAY(BigInteger)))

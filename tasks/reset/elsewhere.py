@@ -17,7 +17,7 @@ from tasks.participants.ask import CALLERS
 from tasks.participants.protocol import Course as CourseAsked
 from tasks.participants.protocol import Learner, NotNowError, Question
 from tasks.reset.audience import in_audience
-from tasks.reset.impact import COUNTED_EXACTLY, SAMPLED
+from tasks.reset.impact import in_sample_of, one_in
 from tasks.reset.plan import Plan
 
 SECONDS = 6.0  # for a question
@@ -65,7 +65,7 @@ def impact_elsewhere(plan: Plan, *, about: bool = False) -> Elsewheres:
             return Elsewheres([], about=False)
         learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(plan))).one()
         session.expunge_all()
-    sampled = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
+    sampled = one_in(learners) if about else 1
     totals: dict[str, dict[str, int]] = {one.code: {} for one in participants}
     failed: dict[str, str] = {}
     looked_at = 0
@@ -119,7 +119,7 @@ def _questions(plan: Plan, sampled: int) -> Iterator[Question]:
                 .limit(MOST_LEARNERS)
             )
             if sampled > 1:  # the learners that our own preview looks at
-                query = query.where(func.abs(func.hashint8(Enrolment.id)) % sampled == 0)
+                query = query.where(in_sample_of(sampled))
             learners = [Learner(*row) for row in session.execute(query)]
             about = CourseAsked(course.code, course.title)
         if learners:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Unpack
 
-from sqlalchemy import exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor
@@ -74,10 +74,8 @@ def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int |
     audience = in_audience(plan)
     learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
     if sampled is None:
-        sampled = max(1, learners // SAMPLED) if about and learners > COUNTED_EXACTLY else 1
-    counted = audience
-    if sampled > 1:  # by a hash of the id, since the ids of a course may follow a pattern
-        counted &= func.abs(func.hashint8(Enrolment.id)) % sampled == 0
+        sampled = one_in(learners) if about else 1
+    counted = audience & in_sample_of(sampled) if sampled > 1 else audience
     looked_at = select(Enrolment.id, Enrolment.registration, Enrolment.state, Enrolment.user_id).where(counted)
     # Sampled once. But of all learners, each count reads for itself: so PostgreSQL counts with all of its cores.
     in_sample = looked_at.cte("in_sample") if sampled > 1 else looked_at.subquery("in_sample")
@@ -106,6 +104,19 @@ def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int |
     if sampled > 1:  # a sample that holds none of a kind does not tell that there are none
         removed |= _few(session, plan, [kind for kind in kinds if not removed[kind.kind()]])
     return Shown(learners, removed, round(alerts_counted * scale) if plan.notify else 0, sampled)
+
+
+def one_in(learners: int) -> int:
+    """Returns in how many learners of an audience one is looked at for an estimate; 1: all of them."""
+    return max(1, learners // SAMPLED) if learners > COUNTED_EXACTLY else 1
+
+
+def in_sample_of(sampled: int) -> ColumnElement[bool]:
+    """Returns the condition that an enrolment is the one in `sampled` that is looked at.
+
+    By a hash of the id, since the ids of a course may follow a pattern.
+    """
+    return func.abs(func.hashint8(Enrolment.id)) % sampled == 0
 
 
 def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict[str, int]:

@@ -65,7 +65,7 @@ def keep_going(reset_id: UUID, number: int) -> None:
             large = progress.total > LEARNERS_ONE_BY_ONE
             if large and reset.notify and not reset.participants and number % ALERTED_EVERY == 0:
                 send_notify(session, reset)
-        if reset.participants:
+        if reset.participants and not is_small(reset):  # or nobody is asked yet
             send_outbox(session, WORK_OUTBOXES)
         fill_window(session, reset)
 

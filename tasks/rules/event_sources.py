@@ -17,6 +17,7 @@ from models.events import Event, EventKind, EventSource
 from models.people import Organization, User
 from models.refusals.events import EventInvalid, EventSourceUnknown, SignatureInvalid
 from models.refusals.people import UserUnknown
+from tasks.faults import faults_in
 from tasks.rules.events import report_event
 from tasks.signed_messages import Words
 
@@ -95,8 +96,7 @@ def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, s
     except json.JSONDecodeError:  # `verify` parses the body after it has checked the signature
         raise EventInvalid("") from None
     except ValidationError as error:
-        wrong = error.errors()
-        raise EventInvalid("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)) from None
+        raise EventInvalid("; ".join(faults_in(error))) from None
     except (WebhookVerificationError, ValueError):  # ValueError: a malformed header
         raise SignatureInvalid from None
     owner = session.get_one(Organization, source.organization_id)

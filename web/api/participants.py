@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.access import Actor, Permission
 from models.participants import ParticipantKind
-from models.session import Session, transaction
+from models.session import transaction
 from models.tokens import Scope
 from tasks.participants.commands import (
     Terms,
@@ -20,7 +20,7 @@ from tasks.participants.commands import (
     remove_participant,
     renew_participant_secret,
 )
-from tasks.participants.lookup import ParticipantLine, find_participant, participants_seen_by
+from tasks.participants.lookup import participant_line, participants_seen_by
 from tasks.participants.protocol import Outcome
 from tasks.participants.report import check_signature, take_report
 from tasks.reset.elsewhere import impact_elsewhere
@@ -100,7 +100,7 @@ def add(body: ParticipantRequest, actor: Manager) -> NewParticipant:
     )
     with transaction() as session:
         add_participant(session, actor, body.name, terms)
-        return new_participant_of(_line(session, actor, body.name))
+        return new_participant_of(participant_line(session, actor, body.name))
 
 
 @router.delete("/participants/{name}", operation_id="removeParticipant", status_code=204, responses=REMOVED | FOUND)
@@ -119,7 +119,7 @@ def remove(name: Name, actor: Manager, session: Database) -> Response:
 def disable(name: Name, actor: Manager, session: Database) -> ParticipantDetails:
     """Stop asking a participant: learners who wait for it fail, and can be retried. Repeating it changes nothing."""
     disable_participant(session, actor, name)
-    return participant_of(_line(session, actor, name))
+    return participant_of(participant_line(session, actor, name))
 
 
 @router.post(
@@ -128,7 +128,7 @@ def disable(name: Name, actor: Manager, session: Database) -> ParticipantDetails
 def enable(name: Name, actor: Manager, session: Database) -> ParticipantDetails:
     """Ask a participant again, from the next reset on. Repeating it changes nothing."""
     enable_participant(session, actor, name)
-    return participant_of(_line(session, actor, name))
+    return participant_of(participant_line(session, actor, name))
 
 
 @router.post(
@@ -137,7 +137,7 @@ def enable(name: Name, actor: Manager, session: Database) -> ParticipantDetails:
 def ask_again(name: Name, actor: Manager, session: Database) -> ParticipantDetails:
     """Ask a participant that is back at once, and not at the next time that is due."""
     ask_now(session, actor, name)
-    return participant_of(_line(session, actor, name))
+    return participant_of(participant_line(session, actor, name))
 
 
 @router.post(
@@ -185,8 +185,3 @@ def _report(key: UUID, headers: dict[str, str], body: bytes, outcomes: list[Outc
     with transaction() as session:
         check_signature(session, key, headers, body)
         return ReportTaken(taken=take_report(session, key, outcomes))
-
-
-def _line(session: Session, actor: Actor, name: str) -> ParticipantLine:
-    found = find_participant(session, actor, name)
-    return next(line for line in participants_seen_by(session, actor) if line.participant.id == found.id)

@@ -13,7 +13,7 @@ from models.refusals.participants import ParticipantInvalid
 from models.session import Session, transaction
 from tasks.participants import commands
 from tasks.participants.commands import Terms
-from tasks.participants.lookup import find_participant, participants_seen_by, requests_of
+from tasks.participants.lookup import participant_line, participants_seen_by, requests_of
 from tasks.webhooks import checked_address
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
@@ -70,10 +70,16 @@ def participant_page(
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show a participant, and the requests that wait for it or were given up."""
-    found = find_participant(session, person.actor, name)
-    line = next(one for one in participants_seen_by(session, person.actor) if one.participant.id == found.id)
-    requests = requests_of(session, found, LISTED)
-    return page(request, "participant.html", line=line, found=found, requests=requests, done=DONE.get(done, ""))
+    line = participant_line(session, person.actor, name)
+    requests = requests_of(session, line.participant, LISTED)
+    return page(
+        request,
+        "participant.html",
+        line=line,
+        found=line.participant,
+        requests=requests,
+        done=DONE.get(done, ""),
+    )
 
 
 @router.post("/{name}/secret")
