@@ -30,6 +30,7 @@ def open_learners_in(course_id: int) -> Select[int]:
         select(ResetSlice.reset_id, ResetSlice.members)
         .join(Reset, Reset.id == ResetSlice.reset_id)
         .where(Reset.course_id == course_id, Reset.state == ResetState.RUNNING, ResetSlice.settled_at.is_(None))
+        .offset(0)  # found first: otherwise PostgreSQL may look through the members of other courses' slices
         .subquery()
     )
     return _members_without_item(aliased(ResetSlice, running))

@@ -52,7 +52,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
     """
     # Undone by a crash, it leaves the slice open, to be cleared again. Whatever leaves the house is written by a later
     # commit, which is durable.
-    with pace.measured(reset_id) as measured, transaction(durable=False) as session:
+    with pace.measured() as measured, transaction(durable=False) as session:
         held = hold(session, reset_id, number)
         if held is None or held.Reset.cancel_requested_at:  # the coordinator closes what is left of a cancelled reset
             return False

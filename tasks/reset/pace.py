@@ -7,10 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
-AIM = 0.06  # seconds
-FIRST = 100  # of another reset, whose rows may still be on the disk
+AIM = 0.04  # seconds
 FEWEST = 25
 MOST = 500
 
@@ -26,19 +24,17 @@ class Measured:
 class Pace:
     """The number of learners for the next transaction."""
 
-    learners: int = FIRST
-    reset_id: UUID | None = None  # that it was measured with
+    learners: int = 250
 
     @contextmanager
-    def measured(self, reset_id: UUID) -> Iterator[Measured]:
-        """Measure a transaction of the reset in this scope, and learn from it if it was a full one."""
-        if reset_id != self.reset_id:
-            self.reset_id, self.learners = reset_id, min(self.learners, FIRST)
+    def measured(self) -> Iterator[Measured]:
+        """Measure the transaction in this scope, and learn from it if it was a full one."""
         began, measured = time.monotonic(), Measured()
         yield measured
         if measured.learners >= self.learners:
             right = self.learners * AIM / max(time.monotonic() - began, 0.001)
-            self.learners = round(min(MOST, max(FEWEST, (self.learners + right) / 2)))
+            gently = min(right, (self.learners + right) / 2)  # fewer at once, more by and by
+            self.learners = round(min(MOST, max(FEWEST, gently)))
 
 
 pace = Pace()
