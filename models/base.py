@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Enum, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import DeclarativeBase
@@ -74,4 +74,15 @@ def one_of(states: type[StrEnum], name: str) -> Enum:
         create_constraint=True,
         length=32,
         values_callable=lambda enum: [member.value for member in enum],
+    )
+
+
+def external_id_index(table: str) -> Index:
+    """Returns the index by which the rows of an organization are found by the platform's own id, which is unique."""
+    return Index(
+        f"uq_{table}_external_id",
+        "organization_id",
+        "external_id",
+        unique=True,
+        postgresql_where=text("external_id IS NOT NULL"),
     )

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, Xid8
+from models.base import Base, Xid8, external_id_index
 from models.people import User
 from models.refusals.people import GroupUnknown
 
@@ -25,10 +25,15 @@ class Group(Base):
     """A group of an organization's users."""
 
     __tablename__ = "user_group"
-    __table_args__ = (UniqueConstraint("organization_id", "code"), UniqueConstraint("id", "organization_id"))
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code"),
+        UniqueConstraint("id", "organization_id"),
+        external_id_index("user_group"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    external_id: Mapped[str | None]  # the platform's own id
     code: Mapped[str]  # its name in commands and messages, such as bern-2
     name: Mapped[str]
 

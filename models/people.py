@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
-from models.base import Base
+from models.base import Base, external_id_index
 from models.refusals.organizations import OrganizationUnknown
 
 
@@ -29,12 +29,14 @@ class User(Base):
     __table_args__ = (
         UniqueConstraint("id", "organization_id"),  # for composite foreign keys
         Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
+        external_id_index("user"),
         Index(None, "organization_id", "name", "id"),  # lists of users have this order
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    external_id: Mapped[str | None]  # the platform's own id; stays if the address changes
     email: Mapped[str]
     name: Mapped[str]
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

@@ -73,7 +73,7 @@ SEARCHED: tuple[Column, ...] = (
 """Columns with text that others typed, in which an erasure replaces the name and address."""
 
 THEIR_OWN = {
-    "user": ("email", "name", "locale", "time_zone"),
+    "user": ("external_id", "email", "name", "locale", "time_zone"),
     "credential": ("password_hash",),
     "web_session": ("browser",),
     "sign_in_failure": ("address",),
@@ -89,9 +89,9 @@ THEIR_OWN = {
 
 OF_NOBODY = {
     "organization": ("slug", "name"),
-    "course": ("code", "title"),
+    "course": ("external_id", "code", "title"),
     "activity": ("reference", "title"),
-    "user_group": ("code",),
+    "user_group": ("external_id", "code"),
     "audit": ("actor", "action", "subject"),  # ids
     "reset": ("requester", "error", "figures", "traceparent"),  # an id; our text; totals
     "reset_slice": ("removed",),

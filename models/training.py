@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Xid8, one_of
+from models.base import Base, Xid8, external_id_index, one_of
 
 
 class ActivityKind(StrEnum):
@@ -41,10 +41,15 @@ class Course(Base):
     """A training course of an organization."""
 
     __tablename__ = "course"
-    __table_args__ = (UniqueConstraint("organization_id", "code"), UniqueConstraint("id", "organization_id"))
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code"),
+        UniqueConstraint("id", "organization_id"),
+        external_id_index("course"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    external_id: Mapped[str | None]  # the platform's own id; stays if the code changes
     code: Mapped[str]
     title: Mapped[str]
     certificates_on: Mapped[bool] = mapped_column(server_default=text("false"))

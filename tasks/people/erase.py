@@ -76,7 +76,7 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
     note_erased(session, user)
     user.erased_at = session.scalars(select(func.now())).one()
     user.name, user.email = NAME, f"{pseudonym_of(user.id)}@erased.invalid"
-    user.permissions, user.active = [], False
+    user.external_id, user.permissions, user.active = None, [], False
     user.notifications_on = user.mail_on = False
     user.locale, user.time_zone = "en", "UTC"
     session.flush()
