@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-AIM = 0.04  # seconds
+AIM = 0.06  # seconds
 FEWEST = 25
 MOST = 500
 
@@ -33,8 +33,7 @@ class Pace:
         yield measured
         if measured.learners >= self.learners:
             right = self.learners * AIM / max(time.monotonic() - began, 0.001)
-            gently = min(right, (self.learners + right) / 2)  # fewer at once, more by and by
-            self.learners = round(min(MOST, max(FEWEST, gently)))
+            self.learners = round(min(MOST, max(FEWEST, (self.learners + right) / 2)))
 
 
 pace = Pace()
