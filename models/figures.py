@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, func, select, union_all
 from sqlalchemy.orm import Session
 
 from models.heartbeat import BEAT, Heartbeat
-from models.notifications import Notification, NotificationState
+from models.notifications import IS_PENDING, Notification, NotificationState
 from models.outbox import Outbox
 from models.resets import Reset, ResetSlice, ResetState
 
@@ -66,7 +66,7 @@ def alerts_by_state(session: Session) -> dict[NotificationState, int]:
         .where(Notification.created_at > func.now() - RECENT)
         .group_by(Notification.state)
     )
-    pending = select(func.count()).where(Notification.state == NotificationState.PENDING)
+    pending = select(func.count()).where(IS_PENDING)
     counts = dict.fromkeys(NotificationState, 0) | {state: count for state, count in session.execute(recent)}  # noqa: C416 - a row
     of_slices = select(func.coalesce(func.sum(ResetSlice.cleared), 0).cast(BigInteger)).where(ResetSlice.alerts_due)
     return counts | {NotificationState.PENDING: sum(session.scalars(union_all(pending, of_slices)))}

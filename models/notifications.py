@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, one_of
@@ -70,3 +70,7 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]  # when the user marked it as read
+
+
+IS_PENDING = Notification.state == literal_column("'pending'")
+"""Written out: with a parameter, a prepared statement could not use the index of what is pending."""

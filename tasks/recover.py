@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES
 from config.settings import settings
-from models.notifications import Notification, NotificationState
+from models.notifications import IS_PENDING, Notification
 from models.participant_asks import is_asking
 from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
@@ -125,7 +125,7 @@ def _halted(session: Session, messages: dict[str, int]) -> list[Reset]:
 def _with_alerts_left(session: Session, messages: dict[str, int]) -> list[Reset]:
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     left: Any = union_all(
-        select(Notification.reset_id).where(Notification.state == NotificationState.PENDING),
+        select(Notification.reset_id).where(IS_PENDING),
         select(ResetSlice.reset_id).where(ResetSlice.alerts_due),
     )
     return list(

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
 from models.mail import MailFigures, mails_of
-from models.notifications import Notification, NotificationKind, NotificationState
+from models.notifications import IS_PENDING, Notification, NotificationKind, NotificationState
 from models.participant_asks import waiting_for
 from models.records import kind_labels, record_kinds
 from models.resets import SETTLED, Reset, ResetSlice
@@ -146,7 +146,7 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     to_learners = alerts & (Notification.kind == NotificationKind.COURSE_ASSIGNED)
     sent = select(func.count()).where(to_learners, Notification.state == NotificationState.SENT)
     due = select(
-        select(Notification).where(alerts, Notification.state == NotificationState.PENDING).exists()
+        select(Notification).where(alerts, IS_PENDING).exists()
         | select(ResetSlice).where(ResetSlice.reset_id == reset.id, ResetSlice.alerts_due).exists()
     )
     until = reset.finished_at or datetime.now(UTC)

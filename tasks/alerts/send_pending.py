@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import CTE, case, func, select, update
 
 from config.settings import settings
-from models.notifications import ABOUT_ONES_OWN, Notification, NotificationState
+from models.notifications import ABOUT_ONES_OWN, IS_PENDING, Notification, NotificationState
 from models.people import User
 from models.preferences import why_no_alert
 from models.session import transaction
@@ -47,7 +47,7 @@ def _settled(reset_id: UUID | None) -> CTE:
         .join(User, User.id == Notification.user_id)
         .where(
             Notification.reset_id == reset_id if reset_id else Notification.reset_id.is_(None),
-            Notification.state == NotificationState.PENDING,
+            IS_PENDING,
         )
         .order_by(Notification.id)
         .limit(BATCH)
