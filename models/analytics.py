@@ -67,7 +67,7 @@ def completion_by_course(
         .limit(limit)
     )
     if code is not None:
-        query = query.where(Course.code == code)
+        query = query.where(Course.is_named(code))
     if after is not None:
         query = query.where(Course.code > after)
     return [CourseCompletion(*row) for row in session.execute(query)]

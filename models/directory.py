@@ -90,20 +90,23 @@ def user_by_address(session: Session, organization_id: int, email: str) -> User:
 
 
 def users_by_address(session: Session, organization_id: int, emails: Iterable[str]) -> list[User]:
-    """Returns the organization's users with these addresses, ignoring case and duplicates. Raises `UserUnknown`."""
-    wanted = list(dict.fromkeys(email.lower() for email in emails))
-    address = func.lower(User.email)
-    query = select(address, User).where(User.organization_id == organization_id, address.in_(wanted))
-    found = {email: user for email, user in session.execute(query)}  # noqa: C416 - a row is no tuple to mypy
+    """Returns the organization's users with these addresses, ignoring case and duplicates.
+
+    `external:` and an external id name a user too. Raises `UserUnknown`.
+    """
+    wanted = list(dict.fromkeys(User.name_as_compared(email) for email in emails))
+    found: dict[str, User] = {}
+    for user in session.scalars(select(User).where(User.organization_id == organization_id, User.is_one_of(wanted))):
+        found |= dict.fromkeys(user.names_as_compared, user)
     for email in wanted:
         if email not in found:
             raise UserUnknown(email)
-    return [found[email] for email in wanted]
+    return list(dict.fromkeys(found[email] for email in wanted))
 
 
 def course_of(session: Session, organization_id: int, code: str) -> Course:
-    """Returns the organization's course with this code. Raises `CourseUnknown`."""
-    course = session.scalar(select(Course).where(Course.organization_id == organization_id, Course.code == code))
+    """Returns the organization's course with this code, or `external:` and its external id. Raises `CourseUnknown`."""
+    course = session.scalar(select(Course).where(Course.organization_id == organization_id, Course.is_named(code)))
     if course is None:
         raise CourseUnknown(code)
     return course
@@ -145,7 +148,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
         .order_by(Course.title, Course.id)
     )
     if code is not None:
-        query = query.where(Course.code == code)
+        query = query.where(Course.is_named(code))
     return [TrainingLine(*row) for row in session.execute(query)]
 
 

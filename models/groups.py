@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -17,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Xid8, external_id_index
+from models.external_ids import external_id_in
 from models.people import User
 from models.refusals.people import GroupUnknown
 
@@ -36,6 +38,12 @@ class Group(Base):
     external_id: Mapped[str | None]  # the platform's own id
     code: Mapped[str]  # its name in commands and messages, such as bern-2
     name: Mapped[str]
+
+    @classmethod
+    def is_named(cls, name: str) -> ColumnElement[bool]:
+        """Returns the condition that a group has this code, or this external id after `external:`."""
+        external_id = external_id_in(name)
+        return cls.code == name if external_id is None else cls.external_id == external_id
 
 
 class GroupMember(Base):
@@ -57,8 +65,8 @@ class GroupMember(Base):
 
 
 def group_by_code(session: Session, organization_id: int, code: str) -> Group:
-    """Returns the organization's group with this code. Raises `GroupUnknown`."""
-    group = session.scalar(select(Group).where(Group.organization_id == organization_id, Group.code == code))
+    """Returns the organization's group with this code, or `external:` and its external id. Raises `GroupUnknown`."""
+    group = session.scalar(select(Group).where(Group.organization_id == organization_id, Group.is_named(code)))
     if group is None:
         raise GroupUnknown(code)
     return group

@@ -1,14 +1,28 @@
 """Organizations and their users."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Identity, Index, UniqueConstraint, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+    false,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
 from models.base import Base, external_id_index
+from models.external_ids import PREFIX, external_id_in
 from models.refusals.organizations import OrganizationUnknown
 
 
@@ -52,6 +66,26 @@ class User(Base):
     def has_address(cls, email: str) -> ColumnElement[bool]:
         """Returns the condition that a user has this e-mail address, whatever its case; an index serves it."""
         return func.lower(cls.email) == email.lower()
+
+    @staticmethod
+    def name_as_compared(name: str) -> str:
+        """Returns an address in lower case; `external:` and an external id as it is."""
+        return name.lower() if external_id_in(name) is None else name
+
+    @property
+    def names_as_compared(self) -> list[str]:
+        """The address, and `external:` with the external id if there is one, as `is_one_of` takes them."""
+        external = [] if self.external_id is None else [f"{PREFIX}{self.external_id}"]
+        return [self.email.lower(), *external]
+
+    @classmethod
+    def is_one_of(cls, names: Sequence[str], ids: Sequence[int] = ()) -> ColumnElement[bool]:
+        """Returns the condition that a user has one of these ids or names, each as from `name_as_compared`."""
+        external_ids = [external_id for name in names if (external_id := external_id_in(name)) is not None]
+        addresses = [name for name in names if external_id_in(name) is None]
+        wanted = ((cls.id, ids), (func.lower(cls.email), addresses), (cls.external_id, external_ids))
+        # No condition for an empty list: it would keep PostgreSQL from using the indexes of the others.
+        return or_(false(), *(key.in_(values) for key, values in wanted if values))
 
 
 def only_organization(session: Session) -> Organization | None:

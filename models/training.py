@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Xid8, external_id_index, one_of
+from models.external_ids import external_id_in
 
 
 class ActivityKind(StrEnum):
@@ -53,6 +55,12 @@ class Course(Base):
     code: Mapped[str]
     title: Mapped[str]
     certificates_on: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    @classmethod
+    def is_named(cls, name: str) -> ColumnElement[bool]:
+        """Returns the condition that a course has this code, or this external id after `external:`."""
+        external_id = external_id_in(name)
+        return cls.code == name if external_id is None else cls.external_id == external_id
 
 
 class Activity(Base):

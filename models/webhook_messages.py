@@ -9,7 +9,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger, String, Uuid
 
 from models.base import Base
+from models.people import User
 from models.resets import Reset
+from models.training import Course
 from models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage
 
 LEARNERS_A_MESSAGE = 500
@@ -59,7 +61,7 @@ def note_learners(organization_id: ColumnElement[int], reset_id: ColumnElement[U
     )
 
 
-def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
+def tell_learners(session: Session, reset: Reset, course: Course) -> int:
     """Write the messages about the noted learners, up to `LEARNERS_A_MESSAGE` in each. Returns the number of
     deliveries."""
     noted = (
@@ -75,6 +77,7 @@ def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
     )
     learner = _json_object(
         user=noted.c.user_id,
+        external_id=User.external_id,
         outcome=noted.c.outcome,
         old_registration=noted.c.old_registration,
         new_registration=noted.c.new_registration,
@@ -82,10 +85,12 @@ def tell_learners(session: Session, reset: Reset, course_code: str) -> int:
     place = func.row_number().over(order_by=noted.c.user_id) - 1
     placed = select(
         noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message")
-    ).subquery()
+    )
+    placed = placed.join(User, User.id == noted.c.user_id).subquery()
     data = _json_object(
         reset=literal(str(reset.id), String),
-        course=literal(course_code, String),
+        course=literal(course.code, String),
+        course_external_id=literal(course.external_id, String),
         reason=literal(reset.reason, String),
         idempotency_key=literal(reset.idempotency_key, String),
         learners=func.jsonb_agg(aggregate_order_by(placed.c.learner, placed.c.user_id)),

@@ -53,6 +53,13 @@ class Scene:
                 **{"plan": planned.token, "confirm": planned.plan.course_code, "reason": REASON} | keep,
             ).id
 
+    def name_externally(self, *, course: str, first_learner: str) -> None:
+        """Give external ids to the course and to its first learner."""
+        learner = self.enrolments()[0].user_id
+        with transaction() as session:
+            session.get_one(Course, self.course.id).external_id = course
+            session.get_one(User, learner).external_id = first_learner
+
     def cancel(self, reset_id: UUID) -> None:
         with transaction() as session:
             cancel(session, self.admin, session.get_one(Reset, reset_id))

@@ -14,7 +14,6 @@ from sqlalchemy import (
     case,
     func,
     select,
-    text,
     true,
     update,
 )
@@ -51,8 +50,7 @@ def alert_learners(reset_id: UUID) -> int:
     gets one that is suppressed, with the reason.
     """
     with transaction(durable=False) as session:  # undone by a crash, the alerts are still due
-        # A plan that was made when the ledger was empty reads whole tables for each batch.
-        session.execute(text("SET LOCAL plan_cache_mode TO force_custom_plan"))
+        session.execute(_BY_INDEX)
         learners = session.scalar(_NEXT, {"this_reset": reset_id})
         if learners is None:
             return 0
@@ -61,6 +59,11 @@ def alert_learners(reset_id: UUID) -> int:
         return slices
 
 
+# A batch is always found by index. The plan is made once a connection, often while the ledger is empty, and would read
+# whole tables when it no longer is.
+_BY_INDEX = select(
+    *(func.set_config(f"enable_{way}", "off", true()) for way in ("seqscan", "hashjoin", "mergejoin", "bitmapscan"))
+)
 _NEXT = select(ResetSlice.learners).where(*_DUE).order_by(ResetSlice.number).limit(1)
 
 

@@ -113,7 +113,7 @@ def _asked(session: Session, request: ParticipantRequest) -> Request:
     course = session.get_one(Course, reset.course_id)
     item = ParticipantItem
     learners = session.execute(
-        select(User.id, User.email, item.enrolment_id, item.old_registration, item.new_registration)
+        select(User.id, User.external_id, User.email, item.enrolment_id, item.old_registration, item.new_registration)
         .join(Enrolment, Enrolment.id == item.enrolment_id)
         .join(User, User.id == Enrolment.user_id)
         .where(item.request_id == request.id)
@@ -123,6 +123,6 @@ def _asked(session: Session, request: ParticipantRequest) -> Request:
         idempotency_key=request.id,
         reset=reset.id,
         organization=session.get_one(Organization, reset.organization_id).slug,
-        course=CourseAsked(course.code, course.title),
+        course=CourseAsked(course.code, course.title, course.external_id),
         learners=[Learner(*row) for row in learners],
     )

@@ -24,6 +24,11 @@ class Course:
 
     code: str
     title: str
+    external_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the course as participants see it."""
+        return {"code": self.code, "external_id": self.external_id, "title": self.title}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Learner:
     """A learner to clear. A preview has no new registration."""
 
     user_id: int
+    external_id: str | None
     email: str
     enrolment: int
     old_registration: UUID
@@ -46,6 +52,7 @@ class Learner:
         """Returns the learner as participants see them."""
         return {
             "user_id": self.user_id,
+            "external_id": self.external_id,
             "email": self.email,
             "enrolment": self.enrolment,
             "old_registration": str(self.old_registration),
@@ -89,7 +96,7 @@ class Question:
 
 
 def _about(organization: str, course: Course) -> dict[str, Any]:
-    return {"organization": organization, "course": {"code": course.code, "title": course.title}}
+    return {"organization": organization, "course": course.as_json()}
 
 
 class End(StrEnum):

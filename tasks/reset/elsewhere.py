@@ -112,7 +112,7 @@ def _questions(plan: Plan, sampled: int) -> Iterator[Question]:
             course = session.get_one(Course, plan.course_id)
             organization = session.get_one(Organization, plan.organization_id).slug
             query = (
-                select(User.id, User.email, Enrolment.id, Enrolment.registration)
+                select(User.id, User.external_id, User.email, Enrolment.id, Enrolment.registration)
                 .join(User, User.id == Enrolment.user_id)
                 .where(in_audience(plan), Enrolment.id > after)
                 .order_by(Enrolment.id)
@@ -121,7 +121,7 @@ def _questions(plan: Plan, sampled: int) -> Iterator[Question]:
             if sampled > 1:  # the learners that our own preview looks at
                 query = query.where(in_sample_of(sampled))
             learners = [Learner(*row) for row in session.execute(query)]
-            about = CourseAsked(course.code, course.title)
+            about = CourseAsked(course.code, course.title, course.external_id)
         if learners:
             after = learners[-1].enrolment
             yield Question(organization, about, learners)

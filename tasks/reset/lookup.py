@@ -84,7 +84,7 @@ def resets_seen_by(
     if states:
         conditions.append(Reset.state.in_(states))
     if course_code is not None:
-        conditions.append(Course.code == course_code)
+        conditions.append(Course.is_named(course_code))
     if idempotency_key is not None:
         conditions.append(Reset.idempotency_key == idempotency_key)
     if before is not None:

@@ -1,5 +1,6 @@
 """The plan: what a reset would do, and for whom, signed. No reset starts without one."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
@@ -64,7 +65,7 @@ class Options(TypedDict, total=False):
     """The options of a reset; see `make_plan`."""
 
     audience: str
-    users: list[str] | list[int] | None
+    users: Sequence[str | int] | None
     due_in_days: int | None
     notify: bool
     start_at: datetime | None
@@ -78,7 +79,7 @@ def make_plan(
     course_code: str,
     *,
     audience: str = Audience.ASSIGNED,
-    users: list[str] | list[int] | None = None,
+    users: Sequence[str | int] | None = None,
     due_in_days: int | None = None,
     notify: bool = True,
     start_at: datetime | None = None,
@@ -87,7 +88,7 @@ def make_plan(
 ) -> Plan:
     """Plan a reset of the course for the learners who are in its audience now. Changes nothing.
 
-    `users` are e-mail addresses or ids, for the audience `users` alone; `due_in_days` counts from the reset and
+    `users` are e-mail addresses, `external:` with external ids, or ids, for the audience `users` alone; `due_in_days` counts from the reset and
     is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
     the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these,
     `CourseUnknown` and `Forbidden`.
@@ -186,7 +187,7 @@ def expired(plan: Plan) -> bool:
     return datetime.now(UTC) > plan.expires_at
 
 
-def _audience(audience: str, users: list[str] | list[int] | None, group: str | None) -> Audience:
+def _audience(audience: str, users: Sequence[str | int] | None, group: str | None) -> Audience:
     """Returns the audience with this name. Raises `AudienceInvalid`, also for users or a group that it would ignore."""
     if audience not in list(Audience):
         raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
@@ -199,24 +200,25 @@ def _audience(audience: str, users: list[str] | list[int] | None, group: str | N
     return Audience(audience)
 
 
-def _named(session: Session, course: Course, users: list[str] | list[int] | None) -> list[int]:
+def _named(session: Session, course: Course, users: Sequence[str | int] | None) -> list[int]:
     """Returns the ids of the named users. Raises `UserUnknown`, or `NotAssigned` if the course is not theirs."""
     named = list(dict.fromkeys(users or []))
     if not 1 <= len(named) <= MOST_NAMED_USERS:
         raise AudienceInvalid(f"Name 1 to {MOST_NAMED_USERS:,} users, or reset everyone assigned.")
-    key = User.id if isinstance(named[0], int) else func.lower(User.email)
-    wanted = [name.lower() if isinstance(name, str) else name for name in named]
-    found = {
-        name: (user_id, assigned)
-        for name, user_id, assigned in session.execute(
-            select(key, User.id, Enrolment.id.is_not(None))
-            .outerjoin(
-                Enrolment,
-                (Enrolment.user_id == User.id) & (Enrolment.course_id == course.id) & Enrolment.unassigned_at.is_(None),
-            )
-            .where(User.organization_id == course.organization_id, key.in_(wanted))
+    ids = [name for name in named if isinstance(name, int)]
+    names = [User.name_as_compared(name) for name in named if isinstance(name, str)]
+    rows = session.execute(
+        select(User, Enrolment.id.is_not(None))
+        .outerjoin(
+            Enrolment,
+            (Enrolment.user_id == User.id) & (Enrolment.course_id == course.id) & Enrolment.unassigned_at.is_(None),
         )
-    }
+        .where(User.organization_id == course.organization_id, User.is_one_of(names, ids))
+    )
+    found: dict[int | str, tuple[int, bool]] = {}
+    for user, assigned in rows:
+        found |= dict.fromkeys((user.id, *user.names_as_compared), (user.id, assigned))
+    wanted: list[int | str] = [*ids, *names]
     for name in wanted:
         if name not in found:
             raise UserUnknown(str(name))

@@ -126,15 +126,21 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
 class Message(Asked):
     """The arguments of `recourse.request_reset`."""
 
-    course: Words  # its code
-    confirm: Words  # its code again
+    course: Words  # its code, or `external:` and its external id
+    confirm: Words  # the same again
     requested_by: Id | None = None  # the id of a user; a signed message must name its token's user
     reason: Words
     audience: str = Audience.ASSIGNED
     user_ids: list[Id] | None = None  # with the audience `users`
+    users: list[Words] | None = None  # or their addresses, or `external:` and their external ids
     group: Words | None = None  # its code, with the audience `group`
     due_in_days: int | None = None
     notify: bool = True
+
+    @property
+    def named_users(self) -> list[str | int] | None:
+        """The named users together."""
+        return [*(self.user_ids or []), *(self.users or [])] if self.user_ids or self.users else None
 
 
 @app.task(name="recourse.request_reset", bind=True, base=Door)
@@ -152,7 +158,7 @@ def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
                 actor,
                 asked.course,
                 audience=asked.audience,
-                users=asked.user_ids,
+                users=asked.named_users,
                 group=asked.group,
                 due_in_days=asked.due_in_days,
                 notify=asked.notify,
@@ -161,7 +167,7 @@ def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
                 session,
                 actor,
                 plan=signed(plan),
-                confirm=asked.confirm,
+                confirm=plan.course_code if asked.confirm == asked.course else asked.confirm,
                 reason=asked.reason,
                 idempotency_key=asked.idempotency_key,
             )

@@ -208,7 +208,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     _write_digest(session, reset)
     announce_later(session, reset.organization_id, reset.id)
     _tell(session, reset, WebhookEvent.RESET_COMPLETED if state == ResetState.SUCCEEDED else WebhookEvent.RESET_FAILED)
-    tell_learners(session, reset, session.get_one(Course, reset.course_id).code)
+    tell_learners(session, reset, session.get_one(Course, reset.course_id))
     log.info("reset_settled", reset=str(reset.id), state=state.value, **figures["progress"])
     send_notify(session, reset)
     send_due_outboxes(session)
@@ -217,8 +217,9 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
 
 def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:
     """Notify the webhooks that subscribe. The message is thin: receivers read the figures from the API."""
-    code = session.get_one(Course, reset.course_id).code
-    data = {"reset": str(reset.id), "course": code, "state": reset.state.value}
+    course = session.get_one(Course, reset.course_id)
+    named = {"course": course.code, "course_external_id": course.external_id}
+    data = {"reset": str(reset.id), **named, "state": reset.state.value}
     return tell(session, reset.organization_id, event, reset.id, data)
 
 

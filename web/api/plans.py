@@ -1,5 +1,6 @@
 """Plan a reset: see what it would do, and get the token that its request needs."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -38,7 +39,7 @@ def plan_reset(code: CourseCode, body: CourseResetPlanRequest, actor: Planner, s
 
     Requires the permission *Training: Manage courses*; for the audience `users`, *Platform management: Users*.
     """
-    return _plan(session, actor, code, body, audience=body.audience, users=body.user_ids, group=body.group)
+    return _plan(session, actor, code, body, audience=body.audience, users=body.named_users, group=body.group)
 
 
 @router.post(
@@ -66,7 +67,7 @@ def _plan(
     body: UserResetPlanRequest,
     *,
     audience: Audience,
-    users: list[int] | None,
+    users: Sequence[str | int] | None,
     group: str | None = None,
 ) -> ResetPlan:
     course_of(session, actor.organization_id, code)

@@ -66,8 +66,8 @@ def request_reset_of_course(
     key: IdempotencyKey,
 ) -> JSONResponse:
     """Reset a course as planned. **This cannot be undone.**"""
-    course_of(session, actor.organization_id, code)
-    return once(session, actor, request, key, body, lambda: _request(session, actor, body, code))
+    course = course_of(session, actor.organization_id, code)
+    return once(session, actor, request, key, body, lambda: _request(session, actor, body, course.code))
 
 
 @router.post(
@@ -91,8 +91,8 @@ def request_reset_of_user(
     Requires the permission *Platform management: Users*.
     """
     user = user_of(session, actor.organization_id, user_id)
-    course_of(session, actor.organization_id, code)
-    return once(session, actor, request, key, body, lambda: _request(session, actor, body, code, user.id))
+    course = course_of(session, actor.organization_id, code)
+    return once(session, actor, request, key, body, lambda: _request(session, actor, body, course.code, user.id))
 
 
 def _request(

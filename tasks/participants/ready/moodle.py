@@ -18,19 +18,23 @@ FUNCTIONS = (
     "core_completion_get_activities_completion_status",
     "local_recompletion_reset_course",
 )
+USER_FIELDS = ("email", "id", "idnumber", "username")
 KIND = "activity completions"
 SECONDS = 15.0  # for a call
 
 
 class Moodle:
     """Options: `url` of the site, `token` of its web service; `course`, the short name there, if it is not the course
-    code; `at_once`."""
+    code; `user_field`, of a Moodle user: `email`, or one that has our external ids (`id`, `idnumber`, `username`);
+    `at_once`."""
 
-    def __init__(self, url: str, token: str, course: str = "", at_once: str = "2") -> None:
+    def __init__(self, url: str, token: str, course: str = "", user_field: str = "email", at_once: str = "2") -> None:
         if not url.startswith(("https://", "http://")):
             raise ValueError("url must begin with https://")
+        if user_field not in USER_FIELDS:
+            raise ValueError(f"user_field must be one of {', '.join(USER_FIELDS)}")
         self._address = f"{url.rstrip('/')}/webservice/rest/server.php"
-        self._token, self._course, self._at_once = token, course, int(at_once)
+        self._token, self._course, self._user_field, self._at_once = token, course, user_field, int(at_once)
 
     def preview(self, question: Question) -> Mapping[str, int]:
         """Returns how many activities the learners have completed. Raises `NotNowError`."""
@@ -76,7 +80,10 @@ class Moodle:
         return int(found["courses"][0]["id"])
 
     def _user_id(self, client: httpx.Client, learner: Learner) -> int | None:
-        found = self._call(client, "core_user_get_users_by_field", field="email", **{"values[0]": learner.email})
+        value = learner.email if self._user_field == "email" else learner.external_id
+        if value is None:
+            raise NotNowError("the user has no external id; import it first")
+        found = self._call(client, "core_user_get_users_by_field", field=self._user_field, **{"values[0]": value})
         return int(found[0]["id"]) if found else None
 
     def _completed(self, client: httpx.Client, course: int, user: int) -> list[int]:

@@ -60,6 +60,7 @@ def test_what_a_participant_is_asked(post: Post, scorm: Elsewhere) -> None:
     scene = make_scene(learners=4)
     scorm.join(scene.admin, learners_at_once=3)
     before = scene.enrolments()
+    scene.name_externally(course="4711", first_learner="kim-17")
     reset = scene.request()
     post.drain()
     after = {enrolment.id: enrolment.registration for enrolment in scene.enrolments()}
@@ -68,7 +69,7 @@ def test_what_a_participant_is_asked(post: Post, scorm: Elsewhere) -> None:
         "type": "participant.clear",
         "reset": str(reset),
         "organization": "acme",
-        "course": {"code": "FIRE-101", "title": "Fire safety"},
+        "course": {"code": "FIRE-101", "external_id": "4711", "title": "Fire safety"},
     }
     assert scorm.received[0].headers["webhook-id"] == first["idempotency_key"]
     emails = {user.id: user.email for user in scene.users()}
@@ -76,6 +77,7 @@ def test_what_a_participant_is_asked(post: Post, scorm: Elsewhere) -> None:
     for enrolment in before:
         assert asked[enrolment.id] == {
             "user_id": enrolment.user_id,
+            "external_id": "kim-17" if enrolment == before[0] else None,
             "email": emails[enrolment.user_id],
             "enrolment": enrolment.id,
             "old_registration": str(enrolment.registration),

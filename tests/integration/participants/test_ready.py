@@ -74,7 +74,7 @@ NOW = datetime.now(UTC)
 
 def learner(number: int, *, cleared_at: datetime = NOW) -> Learner:
     old = uuid7(cleared_at - timedelta(days=300))
-    return Learner(number, f"learner-{number}@acme.example", 1000 + number, old, uuid7(cleared_at))
+    return Learner(number, None, f"learner-{number}@acme.example", 1000 + number, old, uuid7(cleared_at))
 
 
 def request(*learners: Learner) -> Request:

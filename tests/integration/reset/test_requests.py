@@ -312,6 +312,27 @@ def test_another_application_asks_by_message_and_gets_the_resets_id(scene: Scene
     assert asked.state == "SUCCESS"
 
 
+def test_external_ids_name_course_and_learners_in_a_message(scene: Scene, post: Post) -> None:
+    scene.name_externally(course="4711", first_learner="kim-17")
+    second = scene.users()[1]
+    _, answer = send(
+        post,
+        by_message(
+            scene,
+            course="external:4711",
+            confirm="external:4711",
+            audience="users",
+            user_ids=[second.id],
+            users=["external:kim-17", second.email.upper()],
+        ),
+    )
+    [(course, users)] = rows("SELECT course_id, user_ids FROM reset WHERE id::text = :id", id=answer()["reset"])
+    assert (course, users) == (scene.course.id, sorted([scene.enrolments()[0].user_id, second.id]))
+    _, refused = send(post, by_message(scene, course="external:4712", confirm="external:4712"))
+    with pytest.raises(Exception, match="There is no course 'external:4712'"):
+        refused()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -87,25 +87,26 @@ def deliver(post: Post) -> None:
 def test_webhooks_of_a_reset_are_signed_and_contain_only_ids(scene: Scene, post: Post, receiver: Receiver) -> None:
     endpoint = endpoint_for(scene, hook(receiver))
     enrolments = scene.enrolments()
+    scene.name_externally(course="4711", first_learner="kim-17")
     reset = scene.request(idempotency_key="order-7")
     post.drain()
     said = {str(message["type"]): message for message in (verified(endpoint, one) for one in receiver.received)}
     assert sorted(said) == ["learner.reset", "reset.completed", "reset.started"]
-    assert said["reset.started"]["data"] == {"reset": str(reset), "course": "FIRE-101", "state": "running"}
-    assert said["reset.completed"]["data"] == {"reset": str(reset), "course": "FIRE-101", "state": "succeeded"}
-    assert said["learner.reset"]["data"] == {
-        "reset": str(reset),
-        "course": "FIRE-101",
+    about = {"reset": str(reset), "course": "FIRE-101", "course_external_id": "4711"}
+    assert said["reset.started"]["data"] == about | {"state": "running"}
+    assert said["reset.completed"]["data"] == about | {"state": "succeeded"}
+    assert said["learner.reset"]["data"] == about | {
         "reason": REASON,
         "idempotency_key": "order-7",
         "learners": [
             {
                 "user": before.user_id,
+                "external_id": "kim-17" if place == 0 else None,
                 "outcome": "cleared",
                 "old_registration": str(before.registration),
                 "new_registration": str(after.registration),
             }
-            for before, after in zip(enrolments, scene.enrolments(), strict=True)
+            for place, (before, after) in enumerate(zip(enrolments, scene.enrolments(), strict=True))
         ],
     }
     for request in receiver.received:

@@ -13,6 +13,7 @@ from web.api.schemas.base import NO_NUL, Answer, Body, Course, Flag, GroupCode, 
 Reason = Annotated[
     str, Field(max_length=2000, pattern=NO_NUL, description="Kept in the audit; required in the plan or in the request")
 ]
+UserName = Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL)]
 Removed = Annotated[dict[str, int], Field(examples=[{"lesson_progress": 1180, "completion": 118}])]
 
 
@@ -39,9 +40,20 @@ class CourseResetPlanRequest(UserResetPlanRequest):
         description="Everyone assigned, those who completed the course, named users, or a group",
     )
     user_ids: list[Id] | None = Field(
-        None, min_length=1, max_length=MOST_NAMED_USERS, description="Required with the audience `users`"
+        None, min_length=1, max_length=MOST_NAMED_USERS, description="With the audience `users`"
+    )
+    users: list[UserName] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_NAMED_USERS,
+        description="In place of or beside `user_ids`: addresses, or `external:` and external ids",
     )
     group: GroupCode | None = Field(None, description="The group's code; required with the audience `group`")
+
+    @property
+    def named_users(self) -> list[str | int] | None:
+        """The named users together."""
+        return [*(self.user_ids or []), *(self.users or [])] if self.user_ids or self.users else None
 
 
 class Exclusion(Answer):

@@ -1,0 +1,127 @@
+"""The commands of the guides and of the HTTP API's page, each as it is written, by a shell."""
+
+import json
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.local import remove
+from tests.guides import Reader, blocks
+from tests.ups import Up
+
+USERS = "email,name\nlee@acme.example,Lee Long\n"
+COURSES = "code,title\nFIRE-101,Fire safety\n"
+ENROLMENTS = "course,email\nFIRE-101,lee@acme.example\n"
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    folder = Path(tempfile.mkdtemp(prefix="recourse-guides-"))
+    folder.chmod(0o755)
+    running = Up(folder)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop(signal.SIGINT)
+        remove(running.home)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def reader(up: Up) -> Iterator[Reader]:
+    folder = Path(tempfile.mkdtemp(prefix="reader-", dir=up.home.parent))
+    yield Reader(up, folder)
+    shutil.rmtree(folder)
+
+
+def test_quickstart(reader: Reader) -> None:
+    found = blocks("docs/quickstart.md", {".venv/bin/recourse": "recourse"})
+    by_command = next(script for script in found.values() if "recourse reset" in script)
+    assert "succeeded" in reader.runs(by_command)
+
+
+def test_integrate_an_existing_platform(reader: Reader) -> None:
+    reader.has(users_csv=USERS, courses_csv=COURSES, enrolments_csv=ENROLMENTS)
+    page = blocks("docs/how-to/integrate-an-existing-platform.md")
+    reader.runs(page["1. Bring users, courses and enrolments"])
+    assert "Lee Long" in reader.runs("recourse preview FIRE-101 --organization acme")
+
+
+def test_retrain_by_rule(reader: Reader, subtests: pytest.Subtests) -> None:
+    reader.runs('recourse groups add bern-2 --name "Plant 2, Bern"; recourse groups join bern-2 learner-1@demo.example')
+    page = blocks("docs/how-to/retrain-by-rule.md", {"https://training.example.org": "$API", "rcs_…": "$TOKEN"})
+    for heading, script in page.items():
+        for command in script.replace("\\\n", " ").splitlines():
+            if not command.strip() or command.startswith("#"):
+                continue
+            with subtests.test(heading, command=command):
+                if "RULE" in command:
+                    rules = json.loads(reader.runs("recourse rules list --json"))
+                    command = re.sub(r"\bRULE\b", str(rules[0]["id"]), command)  # noqa: PLW2901 - the same, filled in
+                if "$TOKEN" in command:
+                    scope = "--name guide --scope events:write"
+                    reader.environment["TOKEN"] = reader.runs(
+                        f"recourse token create admin@demo.example {scope}"
+                    ).strip()
+                reader.runs(command, said="SAFETY-101\n")
+
+
+def test_ask_by_message(reader: Reader) -> None:
+    create, look, secret = blocks("docs/how-to/share-a-broker.md")["Ask by message"].strip().splitlines()
+    reader.runs(create.replace("kim@acme.example", "admin@demo.example"))
+    assert "incident system" in reader.runs(look)
+    tokens = json.loads(reader.runs("recourse token list --json"))
+    [token] = [one["id"] for one in tokens if one["name"] == "incident system"]
+    assert "rcm_" in reader.runs(secret.replace(" 7 ", f" {token} "))
+
+
+def test_write_a_participant(reader: Reader) -> None:
+    """Added, it is in the list; and no reset waits for it once it is removed."""
+    page = blocks("docs/how-to/write-a-participant.md")
+    try:
+        for heading, script in page.items():
+            assert "lms" in reader.runs(script), heading
+    finally:
+        reader.runs("recourse participants remove lms --yes")
+
+
+def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
+    reader.has(users_csv=USERS, courses_ndjson='{"code": "API-101", "title": "By API"}\n', enrolments_csv=
+               "course,email\nAPI-101,lee@acme.example\n")  # fmt: skip
+    page = blocks("docs/reference/http-api.md")
+    token = page.pop("Get a token")
+    create, rest = token.split("export API", 1)
+    reader.environment["TOKEN"] = reader.runs(create).strip().splitlines()[-1]
+    session = 'auth="Authorization: Bearer $TOKEN"\n'
+    me = json.loads(reader.runs("export API" + rest.replace("http://127.0.0.1:8000", reader.environment["API"])))
+    assert me["email"] == "admin@demo.example"
+    for heading, script in page.items():
+        with subtests.test(heading):
+            # By now the reset has ended, and nobody failed: both are refused, with why.
+            script = re.sub(r"^(curl .*:(?:cancel|retry-failed))$", r"\1 || true", script, flags=re.MULTILINE)  # noqa: PLW2901
+            said = reader.runs(session + script)
+            if heading == "Reset a course":
+                [found] = re.findall(r"(?i)^location: /v1/resets/(\S+)", said, flags=re.MULTILINE)
+                reader.environment["RESET"] = found
+                _learner_of(reader, session)
+
+
+def _learner_of(reader: Reader, session: str) -> None:
+    """Name, as a reader would, a learner and their activities for the commands that follow."""
+    users = json.loads(reader.runs(f'{session}curl -H "$auth" "$API/v1/analytics/courses/SAFETY-101/users"'))
+    user = users["items"][0]["user_id"]
+    enrolment = json.loads(reader.runs(f'{session}curl -H "$auth" $API/v1/users/{user}/courses/SAFETY-101'))
+    by_kind = {activity["kind"]: str(activity["id"]) for activity in enrolment["activities"]}
+    reader.environment |= {
+        "USER_ID": str(user),
+        "REGISTRATION": enrolment["registration"],
+        "LESSON": by_kind["lesson"],
+        "ASSIGNMENT": by_kind["assignment"],
+        "DISCUSSION": by_kind["discussion"],
+    }
