@@ -77,16 +77,17 @@ def tell_learners(session: Session, reset: Reset, course: Course) -> int:
     )
     learner = _json_object(
         user=noted.c.user_id,
-        external_id=User.external_id,
+        external_id=User.external_id.expression,
         outcome=noted.c.outcome,
         old_registration=noted.c.old_registration,
         new_registration=noted.c.new_registration,
     )
     place = func.row_number().over(order_by=noted.c.user_id) - 1
-    placed = select(
-        noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message")
+    placed = (
+        select(noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message"))
+        .join(User, User.id == noted.c.user_id)
+        .subquery()
     )
-    placed = placed.join(User, User.id == noted.c.user_id).subquery()
     data = _json_object(
         reset=literal(str(reset.id), String),
         course=literal(course.code, String),

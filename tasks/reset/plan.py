@@ -88,10 +88,10 @@ def make_plan(
 ) -> Plan:
     """Plan a reset of the course for the learners who are in its audience now. Changes nothing.
 
-    `users` are e-mail addresses, `external:` with external ids, or ids, for the audience `users` alone; `due_in_days` counts from the reset and
-    is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone, nothing is done; `group` is
-    the code of the audience `group`. `reason` can also be said with the request. Raises the refusals of these,
-    `CourseUnknown` and `Forbidden`.
+    `users` are e-mail addresses, `external:` with external ids, or ids, for the audience `users` alone; `due_in_days`
+    counts from the reset and is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone,
+    nothing is done; `group` is the code of the audience `group`. `reason` can also be said with the request. Raises
+    the refusals of these, `CourseUnknown` and `Forbidden`.
     """
     audience = _audience(audience, users, group)
     actor.must_have(permission_for(audience))

@@ -23,7 +23,7 @@ KIND = "scores"
 SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
 SECONDS = 10.0  # for a call
 NOTHING_TO_WITHDRAW = (404, 409)  # no such user, or a later score is there
-SOMEONE = Learner(1, "a@example.org", 1, UUID(int=0), UUID(int=0))
+SOMEONE = Learner(1, "a", "a@example.org", 1, UUID(int=0), UUID(int=0))
 
 
 class LtiAgs:

@@ -17,7 +17,7 @@ from tasks.participants.ready.one_by_one import BEGUN_ANEW, one_by_one, placed
 KIND = "registrations"
 SECONDS = 10.0  # for a call
 NOT_FOUND = 404
-SOMEONE = Learner(1, "a@example.org", 1, UUID(int=0), UUID(int=0))
+SOMEONE = Learner(1, "a", "a@example.org", 1, UUID(int=0), UUID(int=0))
 
 
 class ScormCloud:
