@@ -42,15 +42,9 @@ def reader(up: Up) -> Iterator[Reader]:
 
 def test_quickstart(reader: Reader) -> None:
     found = blocks("docs/quickstart.md", {".venv/bin/recourse": "recourse"})
-    by_command = next(script for script in found.values() if "recourse reset" in script)
-    assert "succeeded" in reader.runs(by_command)
-
-
-def test_integrate_an_existing_platform(reader: Reader) -> None:
-    reader.has(users_csv=USERS, courses_csv=COURSES, enrolments_csv=ENROLMENTS)
-    page = blocks("docs/how-to/integrate-an-existing-platform.md")
-    reader.runs(page["1. Bring users, courses and enrolments"])
-    assert "Lee Long" in reader.runs("recourse preview FIRE-101 --organization acme")
+    [script] = [script for script in found.values() if "recourse reset" in script]
+    commands = [line for line in script.splitlines() if not line.startswith("make ")]  # tested where they are made
+    assert "120 learners reset" in reader.runs("\n".join(commands))
 
 
 def test_retrain_by_rule(reader: Reader, subtests: pytest.Subtests) -> None:
@@ -83,12 +77,12 @@ def test_ask_by_message(reader: Reader) -> None:
 
 def test_write_a_participant(reader: Reader) -> None:
     """Added, it is in the list; and no reset waits for it once it is removed."""
-    page = blocks("docs/how-to/write-a-participant.md")
+    page = blocks("docs/how-to/write-a-participant.md", {"lms.example.org": "192.0.43.7"})  # needs no look-up
     try:
         for heading, script in page.items():
             assert "lms" in reader.runs(script), heading
     finally:
-        reader.runs("recourse participants remove lms --yes")
+        reader.runs("recourse participants remove lms")
 
 
 def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
@@ -110,6 +104,14 @@ def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
                 [found] = re.findall(r"(?i)^location: /v1/resets/(\S+)", said, flags=re.MULTILINE)
                 reader.environment["RESET"] = found
                 _learner_of(reader, session)
+
+
+def test_at_last_integrate_an_existing_platform(reader: Reader) -> None:
+    reader.has(users_csv=USERS, courses_csv=COURSES, enrolments_csv=ENROLMENTS)
+    page = blocks("docs/how-to/integrate-an-existing-platform.md")
+    reader.runs(page["1. Bring users, courses and enrolments"])
+    users = reader.runs("recourse analytics FIRE-101 --organization acme")  # now that there are two organizations
+    assert "Lee Long" in users
 
 
 def _learner_of(reader: Reader, session: str) -> None:
