@@ -127,7 +127,10 @@ def settle_check(taken: Taken, outcome: Outcome) -> None:
         if outcome.tokens is not None:
             row.sealed_tokens = outcome.tokens.sealed()
         if outcome.claims is None:
-            row.failed_at = session.scalars(select(func.clock_timestamp())).one()
+            if taken.is_strict:
+                row.failed_at = session.scalars(select(func.clock_timestamp())).one()
+            else:  # there is nothing to withhold, so it has time until the next check
+                row.checked_at = taken.began_at
             return
         row.checked_at, row.failed_at = taken.began_at, None
         session.flush()
