@@ -180,6 +180,13 @@ def user_and_standing(session: Session, token: str) -> SessionUser | None:
     return SessionUser(user, at, standing)
 
 
+def facts_of(provider: IdentityProvider) -> dict[str, Any]:
+    """Returns the provider's settings, without the secret."""
+    hidden = {"organization_id", "sealed_secret", "changed_at"}
+    columns = [column.key for column in IdentityProvider.__table__.columns if column.key not in hidden]
+    return {name: getattr(provider, name) for name in columns} | {"has_secret": provider.sealed_secret is not None}
+
+
 def provider_of(session: Session, slug: str) -> IdentityProvider | None:
     """Returns the provider of the organization with this short name, `None` if there is none."""
     query = select(IdentityProvider).join(Organization, Organization.id == IdentityProvider.organization_id)

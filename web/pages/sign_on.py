@@ -4,12 +4,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from models.refusals.base import Refused
-from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnUnavailable
+from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnNobody, SignOnTaken, SignOnUnavailable
 from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, provider_for, prove
 from tasks.sign_on.sign_out import end_as_told
 from tasks.sign_on.verify import logout_token as read_logout_token
@@ -19,6 +20,8 @@ from web.local import local
 from web.problems import retry_after, title_of
 from web.templating import page
 from web.waiting import waiting
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/sign-on/{slug}")
 told_router = APIRouter(prefix="/sign-on/{slug}")
@@ -82,6 +85,8 @@ async def told(slug: str, logout_token: Annotated[str, Form(max_length=20_000)] 
 
 
 def _refused(request: Request, slug: str, refusal: Refused) -> Response:
+    says = {} if isinstance(refusal, SignOnNobody | SignOnTaken) else {"says": str(refusal)}  # they name the person
+    log.info("sign_on_refused", organization=slug[:63], code=refusal.code, **says)
     return page(
         request,
         "sign_on_refused.html",
