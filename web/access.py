@@ -39,7 +39,6 @@ class SignedIn:
     actor: Actor
     token: str  # of the session
     unread: int  # alerts in their inbox
-    by_password: bool = True  # the session began here, and not at the organization's provider
 
     def may(self, permission: Permission) -> bool:
         """Returns whether they have the permission: pages offer nothing that would be refused."""
@@ -92,7 +91,7 @@ def _person(request: Request, token: str) -> tuple[SignedIn | None, SessionUser 
         user, standing, arrived = found.user, found.standing, arrival_of(request, found.at)
         unchecked = standing is not None and standing.is_withheld(arrived)
         actor = actor_for(user, unchecked=unchecked)
-        person = SignedIn(user, actor, token, unread(session, user.id), by_password=standing is None)
+        person = SignedIn(user, actor, token, unread(session, user.id))
         return person, found if standing is not None and standing.is_due(arrived) else None
 
 

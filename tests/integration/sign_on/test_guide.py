@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import settings
-from tests.provider import SECRET, Provider
+from models.access import Permission
+from tests.provider import SECRET, Client, Provider
 from tests.scenes import Scene, ask, rows
 from tests.signing_on import is_signed_in, signed_on, user_here
 
@@ -22,6 +23,9 @@ ISSUERS = (
 )
 
 
+GOOGLE = "CLIENT.apps.googleusercontent.com"  # the last one that the guide sets
+
+
 def blocks() -> list[str]:
     """Returns the shell blocks of the guide."""
     return re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
@@ -32,7 +36,9 @@ def test_each_command_of_the_guide_works(
     base: str, scene: Scene, provider: Provider, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     provider.knows("kim", realm_access={"roles": ["training-admin"]}, roles=["Training.Admin"], groups=[])
-    user_here(scene, "kim")
+    user_here(scene, "kim", Permission.USERS)
+    provider.clients[GOOGLE] = Client(GOOGLE, SECRET)
+    provider.serves(base, client=GOOGLE)
     (tmp_path / "client-secret.txt").write_text(SECRET)
     (tmp_path / "recourse").write_text(f'#!/bin/sh\nexec {sys.executable} -m cli.main "$@"\n')
     (tmp_path / "recourse").chmod(0o755)

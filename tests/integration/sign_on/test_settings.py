@@ -159,7 +159,6 @@ def test_passwords_can_be_turned_off_and_on_again(base: str, scene: Scene, provi
     refused = visitor(base).get("/sign-in").text
     assert 'name="password"' not in refused
     assert "Sign in with Keycloak" in refused
-    browser = visitor(base)
     form = {"organization": "acme", "email": "kim@acme.example", "password": PASSWORD}
     token = form_token(there.get("/my/settings"))
     answer = there.post("/sign-in", data={"csrf": token} | form)
