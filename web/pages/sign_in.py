@@ -110,8 +110,9 @@ async def end(request: Request, person: Person, everywhere: Annotated[bool, Form
             url = await waiting(there.provider, partial(sign_out_page, there))
     request.state.signed_in = None
     # Not a redirect: the content security policy lets no form lead to another site, not even in two steps.
-    answer = page(request, "signing_out.html", url=url, provider=there.provider) if url and there else None
-    answer = answer or RedirectResponse("/sign-in", 303)
+    answer: Response = RedirectResponse("/sign-in", 303)
+    if url is not None and there is not None:
+        answer = page(request, "signing_out.html", url=url, provider=there.provider)
     take_cookie(answer)
     return answer
 
