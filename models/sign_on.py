@@ -24,7 +24,7 @@ class ClaimsFrom(StrEnum):
     """Where a user's claims are read, at the sign-in and at each check."""
 
     USERINFO = "userinfo"  # the provider's userinfo endpoint
-    ID_TOKEN = "id_token"  # the ID token, a new one for each check
+    ID_TOKEN = "id_token"  # noqa: S105 - the ID token, a new one for each check
 
 
 class IdentityProvider(Base):

@@ -196,9 +196,7 @@ class Provider:
     def _app(self) -> Flask:
         app = Flask(__name__)
         app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
-        server = AuthorizationServer(
-            app, query_client=lambda client_id: self.clients.get(client_id), save_token=lambda token, of: None
-        )
+        server = AuthorizationServer(app, query_client=self.clients.get, save_token=lambda token, of: None)
         server.register_grant(_code_grant(self), [CodeChallenge(required=True), _IdTokens(self)])
         server.register_grant(_refresh_grant(self), [_IdTokens(self)])
 
@@ -301,7 +299,7 @@ class _IdTokens(OpenIDCode):
 
 def _code_grant(provider: Provider) -> type[AuthorizationCodeGrant]:
     class Grant(AuthorizationCodeGrant):
-        TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
+        TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_post", "client_secret_basic")
 
         def save_authorization_code(self, code: str, request: Any) -> None:
             sent = request.payload.data
@@ -334,7 +332,7 @@ def _code_grant(provider: Provider) -> type[AuthorizationCodeGrant]:
 
 def _refresh_grant(provider: Provider) -> type[RefreshTokenGrant]:
     class Grant(RefreshTokenGrant):
-        TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
+        TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_post", "client_secret_basic")
         INCLUDE_NEW_REFRESH_TOKEN = True
 
         def authenticate_refresh_token(self, refresh_token: str) -> Issued | None:

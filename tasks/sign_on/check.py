@@ -90,6 +90,7 @@ def ask_again(taken: Taken) -> Outcome:
     if tokens is None:
         return Outcome(ended=True)
     new: Tokens | None = None
+    claims: Mapping[str, Any] | None
     try:
         if provider.claims_from == ClaimsFrom.USERINFO:
             try:
@@ -99,16 +100,14 @@ def ask_again(taken: Taken) -> Outcome:
                 claims = userinfo(provider, tokens.access)
         else:
             new = refreshed(provider, tokens)
-            if new.id_token == tokens.id_token:
-                raise SignOnUnavailable(provider.name, "it gave no new ID token")
-            claims = id_token_claims(provider, new)
+            claims = id_token_claims(provider, new) if new.id_token != tokens.id_token else None
     except EndedThereError:
         # Someone without permissions to lose keeps the session if the provider gives no way to ask for longer.
         return Outcome(tokens=new, ended=taken.is_strict or tokens.refresh is not None)
     except (SignOnUnavailable, SignOnFailed) as refusal:
         log.warning("provider_unavailable", organization=provider.organization_id, says=str(refusal))
         return Outcome(tokens=new)
-    if claims.get("sub") != taken.subject:
+    if claims is not None and claims.get("sub") != taken.subject:
         return Outcome(tokens=new, ended=True)
     return Outcome(claims, tokens=new)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import any_, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from config.settings import settings
@@ -129,7 +129,13 @@ def set_provider(
     provider.changed_at = session.scalars(select(func.now())).one()
     session.flush()
     audit.record(
-        session, actor, "sign_on.set", actor.organization_id, actor.organization_id, issuer=terms.issuer, changed=changed
+        session,
+        actor,
+        "sign_on.set",
+        actor.organization_id,
+        actor.organization_id,
+        issuer=terms.issuer,
+        changed=changed,
     )
     return provider
 
@@ -169,7 +175,9 @@ def turn_passwords_off(session: Session, actor: Actor) -> int:
         select(User.id)
         .join(UserIdentity, UserIdentity.user_id == User.id)
         .where(
-            User.organization_id == actor.organization_id, User.active, Permission.USERS.value == any_(User.permissions)
+            User.organization_id == actor.organization_id,
+            User.active,
+            User.permissions.contains([Permission.USERS.value]),
         )
     )
     if session.scalar(admins.limit(1)) is None:

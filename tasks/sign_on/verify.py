@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
@@ -15,12 +15,16 @@ from models.refusals.sign_on import SignOnFailed
 from models.sign_on import IdentityProvider, Tokens
 from tasks.sign_on.endpoints import keys_of
 
+T = TypeVar("T")
+
 SKEW = 120  # seconds that the provider's clock may differ from ours
 LOGOUT_SECONDS = 600  # how old a logout token may be
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 # No symmetric ones, for which a public key could pass as the secret; and never “none”.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)  # unknown headers are ignored, as RFC 7515 says
+REGISTRY = JWSRegistry(
+    algorithms=ALGORITHMS, strict_check_header=False
+)  # unknown headers are ignored, as RFC 7515 says
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _key_set(provider: IdentityProvider, *, newest: bool = False) -> KeySet:
     return _checked(provider, lambda: KeySet.import_key_set({"keys": keys["keys"]}))
 
 
-def _checked(provider: IdentityProvider, check: Callable[[], Any]) -> Any:
+def _checked(provider: IdentityProvider, check: Callable[[], T]) -> T:
     try:
         return check()
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -90,7 +90,8 @@ def _external_id(provider: IdentityProvider, claims: Mapping[str, Any]) -> str |
 
 def _address(provider: IdentityProvider, claims: Mapping[str, Any]) -> str | None:
     """Returns the address, `None` if there is none that is verified."""
-    if claims.get("email_verified") not in (True, "true") and not provider.trusts_addresses:
+    verified = claims.get("email_verified")  # some providers send it as text
+    if verified is not True and verified != "true" and not provider.trusts_addresses:
         return None
     try:
         return str(checked_email(str(claims.get("email", "")).strip()))

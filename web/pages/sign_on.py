@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from models.refusals.base import Refused
 from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnNobody, SignOnTaken, SignOnUnavailable
-from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, provider_for, prove
+from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, prove, provider_for
 from tasks.sign_on.sign_out import end_as_told
 from tasks.sign_on.verify import logout_token as read_logout_token
 from web.access import cookie_name, give_cookie

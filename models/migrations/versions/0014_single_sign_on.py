@@ -44,9 +44,7 @@ def _make_provider() -> None:
         ),
         sa.CheckConstraint("check_seconds BETWEEN 0 AND 3600", name=op.f("ck_identity_provider_check_seconds")),
         sa.CheckConstraint("away_seconds BETWEEN 0 AND 86400", name=op.f("ck_identity_provider_away_seconds")),
-        sa.CheckConstraint(
-            "claims_from IN ('userinfo', 'id_token')", name=op.f("ck_identity_provider_claims_from")
-        ),
+        sa.CheckConstraint("claims_from IN ('userinfo', 'id_token')", name=op.f("ck_identity_provider_claims_from")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organization.id"], name=op.f("fk_identity_provider_organization_id")
         ),

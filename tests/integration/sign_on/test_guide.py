@@ -51,9 +51,9 @@ def test_each_command_of_the_guide_works(
     found = blocks()
     assert len(found) >= 8
     said = ""
-    for block in found:
-        for issuer in ISSUERS:
-            block = block.replace(issuer, provider.issuer)
+    issuers = re.compile("|".join(map(re.escape, ISSUERS)))
+    for written in found:
+        block = issuers.sub(provider.issuer, written)
         if "passwords off" in block:
             assert is_signed_in(signed_on(base, provider, "kim"))
         with subtests.test(block=block):
@@ -65,6 +65,7 @@ def test_each_command_of_the_guide_works(
                 capture_output=True,
                 text=True,
                 timeout=120,
+                check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
             said += done.stdout
@@ -82,6 +83,7 @@ def test_a_refusal_names_the_command_that_helps(base: str, scene: Scene) -> None
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert done.returncode == 2
     assert "`recourse sign-on set` sets it up" in done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.provider import CLIENT, LOGOUT, Client, Provider
+from tests.provider import CLIENT, LOGOUT, Provider
 from tests.scenes import Scene, ask, run
 from tests.signing_on import audit_of, is_signed_in, signed_on, use, user_here
 from tests.web import form_token
