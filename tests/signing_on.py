@@ -1,5 +1,6 @@
 """Helpers for tests of single sign-on: an organization that signs in at a provider, and its users."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -18,7 +19,8 @@ ROLES = {"training-admins": [Permission.COURSES], "hr": [Permission.USERS]}
 def use(scene: Scene, provider: Provider, **terms: Any) -> None:
     """Have the organization sign in at the provider."""
     chosen = Terms(provider.issuer, CLIENT, terms.pop("name", "Keycloak"), **terms)
-    checked(chosen)
+    with ThreadPoolExecutor(1) as thread:  # Playwright runs an event loop in this one
+        thread.submit(checked, chosen).result()
     with transaction() as session:
         set_provider(session, console_operator(scene.organization), chosen, SECRET)
 
