@@ -54,7 +54,7 @@ def test_signing_in_at_the_provider_losing_a_role_there_and_signing_out(
     page.goto("/users")
     expect(page.get_by_text("You need the permission “Platform management: Users”")).to_be_visible()
     page.goto("/training/content/courses")
-    expect(navigation.get_by_role("link", name="Training")).to_be_visible()
+    expect(navigation.get_by_role("link", name="Training", exact=True)).to_be_visible()
     expect(navigation.get_by_role("link", name="Users")).to_have_count(0)
     # Signing out leads over the provider back to the sign-in page, and there they are signed out too
     page.get_by_text("Kim", exact=True).click()
