@@ -23,6 +23,7 @@ from cli import (
     participants,
     resets,
     rules,
+    sign_on,
     tokens,
     users,
 )
@@ -72,6 +73,7 @@ for commands in (
     imports.app,
     organizations.app,
     users.app,
+    sign_on.app,
     groups.app,
     tokens.app,
     files.app,

@@ -24,7 +24,7 @@ def sign_in_lines(home: Path, *, may_fill: bool) -> list[str]:
         several = len(found) > 1
         lines = []
         for one in found[:MOST]:
-            demo = _demo_sign_ins(session, home, several=several) if one.slug == DEMO else []
+            demo = _demo_sign_ins(session, home, several=several) if one.slug == DEMO and not one.signs_in_with else []
             lines += demo or [sign_in_line(one, several=several)]
     if len(found) > MOST:
         lines.append("`recourse organization list` lists the others.")
@@ -34,6 +34,8 @@ def sign_in_lines(home: Path, *, may_fill: bool) -> list[str]:
 def sign_in_line(organization: OrganizationLine, *, several: bool) -> str:
     """Returns how an admin of the organization signs in. With `several`, commands have to name the organization."""
     where = f"To sign in to the organization {organization.slug}"
+    if organization.signs_in_with:
+        return f"{where}: with {organization.signs_in_with}; passwords are turned off"
     option = f" --organization {organization.slug}" if several else ""
     if able := [admin.email for admin in organization.admins if admin.can_sign_in]:
         return f"{where}: {able[0]}, with their password. To set a new one: recourse user password {able[0]}{option}"

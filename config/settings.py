@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     webhooks_at_once_each: int = Field(10, ge=1, description="Most of these that belong to one organization")
     participants_at_once: int = Field(20, ge=1, le=200, description="Most participants that are asked at a time")
     participants_at_once_each: int = Field(5, ge=1, description="Most of these that belong to one organization")
+    sign_on_networks: Networks = Field(
+        [],
+        description="Private networks where sign-in providers may be, comma-separated, such as 10.0.0.0/8; they need "
+        "https there too",
+    )
     announce_urls: list[SecretStr] = Field(
         [], description="Chat channels that are notified of each reset, as Apprise URLs in a JSON list"
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from models.people import Organization, User
 from models.refusals.access import Forbidden
 from models.refusals.people import UserUnknown
+from models.refusals.sign_on import PermissionUnchecked
 
 
 class Permission(StrEnum):
@@ -27,15 +28,18 @@ class Actor:
     name: str
     user_id: int | None
     permissions: frozenset[str]
+    unchecked: frozenset[str] = frozenset()  # which the user had, but which their provider cannot confirm now
 
     def must_have(self, permission: Permission) -> None:
-        """Raise `Forbidden` unless the actor has the permission."""
+        """Raise `Forbidden` unless the actor has the permission; `PermissionUnchecked` if that cannot be said now."""
         if permission not in self.permissions:
-            raise Forbidden(permission)
+            raise PermissionUnchecked(permission) if permission in self.unchecked else Forbidden(permission)
 
     def must_have_one_of(self, *permissions: Permission) -> None:
-        """Raise `Forbidden` unless the actor has at least one of the permissions."""
+        """Raise `Forbidden` unless the actor has at least one of the permissions, or as in `must_have`."""
         if not self.permissions.intersection(permissions):
+            for permission in self.unchecked.intersection(permissions):
+                raise PermissionUnchecked(permission)
             raise Forbidden("” or “".join(permissions))
 
 
@@ -76,6 +80,8 @@ def console_account() -> str:
     return f"console:{getpass.getuser()}"
 
 
-def actor_for(user: User) -> Actor:
-    """Returns the user as an actor, with their own permissions."""
-    return Actor(user.organization_id, f"user:{user.id}", user.id, frozenset(user.permissions))
+def actor_for(user: User, *, unchecked: bool = False) -> Actor:
+    """Returns the user as an actor, with their own permissions; with none if these are `unchecked`."""
+    theirs, none = frozenset(user.permissions), frozenset[str]()
+    permissions, withheld = (none, theirs) if unchecked else (theirs, none)
+    return Actor(user.organization_id, f"user:{user.id}", user.id, permissions, withheld)

@@ -76,6 +76,8 @@ THEIR_OWN = {
     "user": ("external_id", "email", "name", "locale", "time_zone"),
     "credential": ("password_hash",),
     "web_session": ("browser",),
+    "user_identity": ("subject",),
+    "provider_session": ("subject", "sid", "sealed_tokens"),
     "sign_in_failure": ("address",),
     "mail": ("error", "reason"),
     "discussion_post": ("body",),
@@ -89,6 +91,16 @@ THEIR_OWN = {
 
 OF_NOBODY = {
     "organization": ("slug", "name"),
+    "identity_provider": (
+        "name",
+        "issuer",
+        "client_id",
+        "sealed_secret",
+        "scopes",
+        "external_id_claim",
+        "roles_claim",
+        "roles",
+    ),
     "course": ("external_id", "code", "title"),
     "activity": ("reference", "title"),
     "user_group": ("external_id", "code"),

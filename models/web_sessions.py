@@ -35,17 +35,9 @@ def begin_session(session: Session, user: User, browser: str) -> str:
     return token
 
 
-def user_of_session(session: Session, token: str) -> User | None:
-    """Returns the user who is signed in with this token. `None` if the session ended, was idle for too long, or its
-    user is deactivated."""
-    user = session.scalar(
-        select(User)
-        .join(WebSession, WebSession.user_id == User.id)
-        .where(WebSession.token_hash == hash_of(token), User.active, ~_is_over())
-    )
-    if user is not None:
-        touch(session, WebSession.seen_at, WebSession.token_hash == hash_of(token))
-    return user
+def touch_session(session: Session, token: str) -> None:
+    """Note that the session is in use."""
+    touch(session, WebSession.seen_at, WebSession.token_hash == hash_of(token))
 
 
 def sessions_of(session: Session, user_id: int) -> list[WebSession]:
@@ -64,7 +56,8 @@ def end_sessions(session: Session, user_id: int) -> None:
     session.execute(delete(WebSession).where(WebSession.user_id == user_id))
 
 
-def _is_over() -> ColumnElement[bool]:
+def is_over() -> ColumnElement[bool]:
+    """Returns the condition that a session was idle for too long, or began too long ago."""
     return or_(
         WebSession.seen_at < func.now() - SESSION_IDLE,
         WebSession.began_at < func.now() - SESSION_LONGEST,

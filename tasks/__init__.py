@@ -27,6 +27,7 @@ The rooms:
     outbox/        the pattern that everything leaving the installation shares: take next, try, settle, back off
     imports/       users, courses, enrolments and records from files
     people/        users, groups, passwords, tokens, sign-in, learners' own work, erasure
+    sign_on/       single sign-on with an organization's OpenID Connect provider
     retention/     deletion by age, the journal, and the work after a restored backup
 
 Around Celery: `app` and `base` define it, `messages` sends, `signed_messages` accepts requests from other

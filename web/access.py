@@ -1,10 +1,11 @@
 """Who sends a request: a signed-in person by a browser's cookie, or a program by its bearer token."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
@@ -13,11 +14,13 @@ from models.inbox import unread
 from models.people import User
 from models.refusals.access import ScopeMissing, TokenInvalid
 from models.session import transaction
+from models.sign_on import SessionUser, user_and_standing
 from models.tokens import Scope, bearer_of
-from models.web_sessions import SESSION_LONGEST, user_of_session
+from models.web_sessions import SESSION_LONGEST, touch_session
 from web.cookies import delete_cookie, host_cookie, set_cookie
+from web.standing import arrival_of, check_again
 
-GUARDS: dict[Callable[..., Any], Callable[[Request], Actor]] = {}
+GUARDS: dict[Callable[..., Any], Callable[[Request], Awaitable[Actor]]] = {}
 """The dependencies below, each with a function that decides the same from a request's head alone, before its body is
 read; see `web.bodies`."""
 
@@ -57,23 +60,46 @@ def take_cookie(answer: Response) -> None:
     delete_cookie(answer, _SESSION)
 
 
-def signed_in(request: Request) -> SignedIn:
+async def signed_in(request: Request) -> SignedIn:
     """A dependency: the signed-in person. Raises `NotSignedInError`.
 
-    Its transaction ends before the endpoint begins: a request that waits for a thread holds no connection, and a slow
-    one does not lock the session's row, for which the person's other pages would wait.
+    If their session began at a provider, the provider is asked first whether it still stands, when that is due.
+
+    Its transactions end before the endpoint begins: a request that waits for a thread, or for a provider, holds no
+    connection, and a slow one does not lock the session's row, for which the person's other pages would wait.
     """
     token = request.cookies.get(cookie_name(), "")
-    with transaction() as session:
-        user = user_of_session(session, token) if token else None
-        if user is None:
-            raise NotSignedInError
-        person = SignedIn(user, actor_for(user), token, unread(session, user.id))
+    person, due = await run_in_threadpool(_person, request, token)
+    if person is not None and due is not None and due.standing is not None:
+        await check_again(token, due.standing.provider, arrival_of(request, due.at))
+        person, _ = await run_in_threadpool(_person, request, token)
+    if person is None:
+        raise NotSignedInError
     request.state.signed_in = person  # for the frame around every page
     return person
 
 
-GUARDS[signed_in] = lambda request: signed_in(request).actor
+def _person(request: Request, token: str) -> tuple[SignedIn | None, SessionUser | None]:
+    """Returns the person, and what is to be checked about them first, `None` if nothing is."""
+    if not token:
+        return None, None
+    with transaction() as session:
+        found = user_and_standing(session, token)
+        if found is None:
+            return None, None
+        touch_session(session, token)
+        user, standing, arrived = found.user, found.standing, arrival_of(request, found.at)
+        unchecked = standing is not None and standing.is_withheld(arrived)
+        actor = actor_for(user, unchecked=unchecked)
+        person = SignedIn(user, actor, token, unread(session, user.id))
+        return person, found if standing is not None and standing.is_due(arrived) else None
+
+
+async def _guard(request: Request) -> Actor:
+    return (await signed_in(request)).actor
+
+
+GUARDS[signed_in] = _guard
 Person = Annotated[SignedIn, Depends(signed_in, scope="function")]
 
 
@@ -84,7 +110,10 @@ def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
         person.actor.must_have_one_of(*permissions)
         return person
 
-    GUARDS[check] = lambda request: check(signed_in(request)).actor
+    async def guard(request: Request) -> Actor:
+        return check(await signed_in(request)).actor
+
+    GUARDS[check] = guard
     return check
 
 
@@ -103,7 +132,7 @@ def program(credentials: Credentials) -> Actor:
     return _actor(credentials, None)
 
 
-GUARDS[program] = lambda request: _actor(_credentials_of(request), None)
+GUARDS[program] = lambda request: run_in_threadpool(_actor, _credentials_of(request), None)
 
 
 def program_with(scope: Scope, *permissions: Permission) -> Callable[..., Actor]:
@@ -118,7 +147,7 @@ def program_with(scope: Scope, *permissions: Permission) -> Callable[..., Actor]
             actor.must_have_one_of(*permissions)
         return actor
 
-    GUARDS[check] = lambda request: check(_credentials_of(request))
+    GUARDS[check] = lambda request: run_in_threadpool(check, _credentials_of(request))
     return check
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import recourse
 import settings
+import sign_on
 import store
 from flask import Flask, Response, abort, jsonify, redirect, request
 from standardwebhooks import Webhook, WebhookVerificationError
 
 app = Flask(__name__)
 store.prepare()
+sign_on.add_to(app)
 
 
 @app.get("/courses/<course>")

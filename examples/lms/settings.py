@@ -11,3 +11,7 @@ APPLICATION = int(os.environ.get("RECOURSE_APPLICATION", "0"))  # the token's id
 MESSAGE_SECRET = os.environ.get("RECOURSE_MESSAGE_SECRET", "")  # from `recourse token message-secret`
 PARTICIPANT_SECRET = os.environ.get("PARTICIPANT_SECRET", "")
 WEBHOOK_SECRET = os.environ.get("WEBHOOK_SECRET", "")
+ISSUER = os.environ.get("SIGN_ON_ISSUER", "")  # of the provider; without one, the LMS has no sign-in
+CLIENT_ID = os.environ.get("SIGN_ON_CLIENT_ID", "")
+CLIENT_SECRET = os.environ.get("SIGN_ON_CLIENT_SECRET", "")
+SESSION_KEY = os.environ.get("LMS_SESSION_KEY", "")

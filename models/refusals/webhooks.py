@@ -7,6 +7,7 @@ class WebhookAddressRefused(Refused):
     code = "webhook-address-refused"
 
     def __init__(self, why: str) -> None:
+        self.why = why
         super().__init__(f"{why} Use a public address, such as https://example.org/hook.")
 
 

@@ -99,6 +99,7 @@ RETENTIONS: tuple[Retention, ...] = (
 )
 
 WITH_ANOTHER = {
+    "provider_session": "web_session",
     "reset_slice": "reset_item",
     "participant_item": "reset_item",
     "participant_request": "reset",
@@ -111,6 +112,8 @@ KEPT = {
     "organization": "everything else belongs to it",
     "user": "administrators erase people one by one",
     "credential": "one row per user; erasure deletes it",
+    "identity_provider": "one row per organization",
+    "user_identity": "one row per user; erasure deletes it",
     "user_group": "the structure of an organization",
     "group_member": "the structure of an organization",
     "alert_preference": "a user's choice for a course",

@@ -26,6 +26,7 @@ from models.retraining import Rule, RuleState
 from models.session import changed_rows
 from models.sign_in import Credential
 from models.sign_in_failures import SignInFailure, account_of
+from models.sign_on import UserIdentity
 from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import WebSession
@@ -112,7 +113,7 @@ def _empty_enrolments(session: Session, user: User) -> Erased:
 
 def _forget_the_rest(session: Session, user: User) -> None:
     slug = session.get_one(Organization, user.organization_id).slug
-    for kind in (WebSession, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference):
+    for kind in (WebSession, UserIdentity, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference):
         changed_rows(session, delete(kind).where(kind.user_id == user.id))
     changed_rows(session, delete(SignInFailure).where(SignInFailure.account == account_of(slug, user.email)))
     # Replies of the mail server may name the user. Nothing more is sent.

@@ -12,6 +12,7 @@ from models.access import Permission
 from models.people import Organization, User
 from models.refusals.organizations import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
 from models.sign_in import Credential, set_password
+from models.sign_on import IdentityProvider
 from tasks.imports.values import WrongError
 from tasks.imports.values import email as checked_email
 from tasks.imports.values import time_zone as checked_time_zone
@@ -36,6 +37,7 @@ class OrganizationLine:
     name: str
     users: int
     admins: list[Admin]
+    signs_in_with: str | None = None  # the only way: the name of its provider
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,17 @@ def rename_organization(session: Session, actor: str, slug: str, name: str) -> N
 def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None = None) -> list[OrganizationLine]:
     """Returns all organizations, or those with these slugs, by slug, each with its active admins."""
     counted = select(func.count()).where(User.organization_id == Organization.id).scalar_subquery()
-    query = select(Organization, counted).order_by(Organization.slug).limit(limit)
+    provider = IdentityProvider.organization_id == Organization.id
+    query = (
+        select(Organization, counted, IdentityProvider.name)
+        .outerjoin(IdentityProvider, provider & IdentityProvider.passwords_off)
+        .order_by(Organization.slug)
+        .limit(limit)
+    )
     if slugs:
         query = query.where(Organization.slug.in_(slugs))
     found = session.execute(query).all()
-    admins: dict[int, list[Admin]] = {organization.id: [] for organization, _ in found}
+    admins: dict[int, list[Admin]] = {organization.id: [] for organization, *_ in found}
     everything = [permission.value for permission in Permission]
     for user, credential in session.execute(
         select(User, Credential.user_id)
@@ -114,7 +122,7 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
         .order_by(User.id)
     ):
         admins[user.organization_id].append(Admin(user.email, can_sign_in=credential is not None))
-    return [OrganizationLine(one.slug, one.name, users, admins[one.id]) for one, users in found]
+    return [OrganizationLine(one.slug, one.name, users, admins[one.id], there) for one, users, there in found]
 
 
 def there_is_none(session: Session) -> bool:

@@ -22,7 +22,7 @@ def add_user(
 ) -> User:
     """Returns a new user of the actor's organization. The actor needs every permission that the user gets.
 
-    Raises `Forbidden`, `UserExists`, `PasswordTooShort`.
+    Raises `Forbidden`, `UserExists`, `PasswordTooShort`, `PasswordsOff`.
     """
     actor.must_have(Permission.USERS)
     for permission in permissions:

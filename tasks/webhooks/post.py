@@ -5,6 +5,8 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -75,16 +77,17 @@ def address_of(text: str) -> Address:
         raise WebhookAddressRefused("This is not a web address.") from None
     schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
     if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
-        raise WebhookAddressRefused("A webhook address must begin with https:// and a host name.")
+        raise WebhookAddressRefused("The address must begin with https:// and a host name.")
     if address.url.userinfo:
-        raise WebhookAddressRefused("A webhook address must not contain a user name or a password.")
+        raise WebhookAddressRefused("The address must not contain a user name or a password.")
     return address
 
 
-def look_up(address: Address) -> str:
+def look_up(address: Address, allowed: Sequence[str] = ()) -> str:
     """Returns the IP address to connect to.
 
-    Raises `WebhookAddressRefused` if the host name has no address or any of its addresses is not public.
+    Raises `WebhookAddressRefused` if the host name has no address, or any of its addresses is neither public nor in
+    one of the `allowed` networks.
     """
     call = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
     try:
@@ -92,7 +95,8 @@ def look_up(address: Address) -> str:
     except (OSError, UnicodeError, TookTooLongError):
         raise WebhookAddressRefused("This host name cannot be resolved.") from None
     addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
-    if not settings().webhook_allow_private and not all(map(_is_public, addresses)):
+    networks = [ipaddress.ip_network(network) for network in allowed]
+    if not settings().webhook_allow_private and not all(_is_public(one) or _is_in(one, networks) for one in addresses):
         raise WebhookAddressRefused("This address is not public.")
     return addresses[0]
 
@@ -136,14 +140,7 @@ def exchange(url: str, secrets: list[str], number: str, body: str, *, seconds: f
 async def _exchange(
     address: Address, ip: str, headers: dict[str, str], body: str, seconds: float, longest: int
 ) -> Exchange:
-    # Connect to the IP address that was checked: a second look-up of the name may return another.
-    url = address.url.copy_with(host=ip, fragment=None)
-    headers |= {"Host": address.url.netloc.decode("ascii")}
-    async with (
-        asyncio.timeout(seconds),
-        httpx.AsyncClient(trust_env=False, timeout=seconds, verify=_trust()) as client,
-        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": address.host}) as answer,
-    ):
+    async with opened("POST", address, ip, headers, body, seconds) as answer:
         words = f"answered {answer.status_code}"
         if not answer.is_success or not longest:
             # After an error of the server, it may have done what was asked.
@@ -155,6 +152,29 @@ async def _exchange(
             if len(read) > longest:
                 return Exchange(False, f"its answer is longer than {longest:,} bytes", unsure=True)
         return Exchange(True, words, answer.status_code, bytes(read))
+
+
+@asynccontextmanager
+async def opened(
+    method: str, address: Address, ip: str, headers: dict[str, str], body: str | None, seconds: float
+) -> AsyncIterator[httpx.Response]:
+    """Yields the answer to a request, with its body unread. Raises `TimeoutError` if the scope takes longer."""
+    # Connect to the IP address that was checked: a second look-up of the name may return another.
+    url = address.url.copy_with(host=ip, fragment=None)
+    headers = headers | {"Host": address.url.netloc.decode("ascii")}
+    async with (
+        asyncio.timeout(seconds),
+        httpx.AsyncClient(trust_env=False, timeout=seconds, verify=_trust()) as client,
+        client.stream(method, url, content=body, headers=headers, extensions={"sni_hostname": address.host}) as answer,
+    ):
+        yield answer
+
+
+def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks)
 
 
 def _is_public(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Secrets of webhooks and event sources: renew one, or encrypt all with a new key."""
+"""Secrets of webhooks, event sources, participants and sign-in providers: renew one, or encrypt all with a new key."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from models.access import Actor, Permission
 from models.events import EventSource
 from models.participants import Participant
 from models.sealing import SecretUnreadableError, is_of_the_newest_key
+from models.sign_on import IdentityProvider
 from models.webhooks import WebhookEndpoint
 
 
@@ -34,10 +35,12 @@ def seal_again(session: Session) -> tuple[int, int]:
 
 def under_former_keys(session: Session) -> int:
     """Returns how many secrets still need a former key, or a key that is missing."""
-    return sum(not is_of_the_newest_key(one.sealed_secret) for one in _all(session))
+    sealed = (one.sealed_secret for one in _all(session))
+    return sum(secret is not None and not is_of_the_newest_key(secret) for secret in sealed)
 
 
-def _all(session: Session) -> Iterator[WebhookEndpoint | EventSource | Participant]:
+def _all(session: Session) -> Iterator[WebhookEndpoint | EventSource | Participant | IdentityProvider]:
     yield from session.scalars(select(WebhookEndpoint))
     yield from session.scalars(select(EventSource))
     yield from session.scalars(select(Participant))
+    yield from session.scalars(select(IdentityProvider))

@@ -98,6 +98,8 @@ NO_PAGES_OF_AN_ADMIN = {
     "/training/content",
     "/users/{user_id}/qualifications",
     "/sign-in",  # checked below
+    "/sign-on/{slug}",  # in test_sign_on_by_hand
+    "/sign-on/{slug}/callback",
     "/first-start",  # in test_first_start
     "/my/courses/{code}",
     "/my/courses/{code}/lessons/{activity_id}",

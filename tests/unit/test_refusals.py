@@ -49,6 +49,8 @@ SAMPLES: dict[str, object] = {
     "file": "AAA.csv",
     "problem": "this is no number",
     "line": 7,
+    "provider": "Keycloak",
+    "error": "access_denied",
     "column": "score",
 }
 KINDS = every_refusal()

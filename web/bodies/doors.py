@@ -1,6 +1,6 @@
 """Who may use each address."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from re import Pattern
 
@@ -12,7 +12,7 @@ from starlette.routing import compile_path
 from models.access import Actor
 from web.access import GUARDS
 
-Guard = Callable[[Request], Actor]
+Guard = Callable[[Request], Awaitable[Actor]]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Door:
     methods: frozenset[str]
     guards: tuple[Guard, ...]
 
-    def ask(self, request: Request) -> Actor | None:
+    async def ask(self, request: Request) -> Actor | None:
         """Returns who sends the request, `None` at an open door. Raises what the guards raise."""
         actor = None
         for guard in self.guards:
-            actor = guard(request)
+            actor = await guard(request)
         return actor
 
 

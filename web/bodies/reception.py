@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.bodies.cut_off import MOST, cut_off
@@ -45,7 +44,7 @@ class Reception:
         """Returns the `receive` that reads the body. What it occupies is freed when `kept` closes."""
         path, declared = request.scope["path"], _declared(request)
         door = self._doors.of(request.method, path)
-        actor = await run_in_threadpool(door.ask, request) if door and door.guards else None
+        actor = await door.ask(request) if door and door.guards else None
         limits = limits_for(path, request.headers, actor)
         most = MOST if limits.cut_off else limits.size
         _must_fit(most, declared)

@@ -23,6 +23,7 @@ from web.pages import (
     rule_proposals,
     rules,
     sign_in,
+    sign_on,
     unsubscribe,
     users,
     webhooks,
@@ -30,6 +31,7 @@ from web.pages import (
 
 ROUTERS: list[APIRouter] = [
     sign_in.router,
+    sign_on.router,
     first_start.router,
     home.router,
     users.router,
@@ -53,5 +55,5 @@ ROUTERS: list[APIRouter] = [
     problem_types.router,
 ]
 
-OPEN_ROUTERS: list[APIRouter] = [unsubscribe.router]
-"""Routers without the check for cross-site forgery: mail programs post here."""
+OPEN_ROUTERS: list[APIRouter] = [unsubscribe.router, sign_on.told_router]
+"""Routers without the check for cross-site forgery: mail programs and sign-in providers post here."""

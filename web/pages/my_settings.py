@@ -12,8 +12,10 @@ from models.people import Organization
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.sign_in import PasswordTooShort, SignInBusy, SignInFailed, SignInThrottled
+from models.refusals.sign_on import PasswordsOff
 from models.session import Session, transaction
 from models.sign_in_failures import Source
+from models.sign_on import provider_of
 from models.web_sessions import sessions_of
 from tasks.people.passwords import change_own_password, prove_and_hash
 from tasks.people.preferences import choose_settings
@@ -69,7 +71,7 @@ async def change_password(
         hashed = await in_turn(attempt, partial(prove_and_hash, attempt, current, new))
         browser = request.headers.get("user-agent", "")
         token = await run_in_threadpool(change_own_password, person.actor, attempt, hashed, browser=browser)
-    except (SignInFailed, SignInThrottled, SignInBusy, PasswordTooShort) as refusal:
+    except (SignInFailed, SignInThrottled, SignInBusy, PasswordTooShort, PasswordsOff) as refusal:
         return await run_in_threadpool(_refused, request, person, refusal)
     answer = RedirectResponse("/my/settings?done=password", 303)
     give_cookie(answer, token)
@@ -99,6 +101,7 @@ def _show(
         headers=retry_after(error) if error else None,
         sessions=sessions_of(session, person.user.id),
         zones=ZONES,
+        provider=provider_of(session, session.get_one(Organization, person.user.organization_id).slug),
         done=done,
         error=error,
     )

@@ -1,5 +1,6 @@
-"""Signing in and out."""
+"""Signing in with a password, and signing out."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -10,29 +11,37 @@ from fastapi.responses import RedirectResponse, Response
 from models.people import only_organization
 from models.refusals.base import Refused
 from models.refusals.sign_in import SignInBusy, SignInFailed, SignInThrottled
-from models.session import transaction
+from models.refusals.sign_on import PasswordsOff, SignOnUnavailable
+from models.session import Session, transaction
 from models.sign_in import prove
+from models.sign_on import is_any_provider, provider_of
 from tasks.people.organizations import there_is_none
 from tasks.people.sign_in import begin_sign_in, finish_sign_in, sign_out, sign_out_everywhere
-from web.access import Person, cookie_name, give_cookie, take_cookie
+from tasks.sign_on.sign_out import There, session_there, sign_out_page
+from web.access import Person, SignedIn, cookie_name, give_cookie, take_cookie
 from web.database import Database
 from web.first_start import log_first_start
 from web.hashing import in_turn
+from web.local import local
 from web.problems import retry_after
 from web.source import remember, source_of
 from web.templating import page
+from web.waiting import waiting
 
 router = APIRouter()
 
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, session: Database, next: str = "/", organization: str = "") -> Response:  # noqa: A002
-    """Show the form; `organization` fills in that field, so that each organization can have its own link."""
+    """Show the form; `organization` fills in that field, so that each organization can have its own link.
+
+    An organization with a provider of its own has a link to it, in place of the form if its passwords are off.
+    """
     only = only_organization(session)
     if only is None and there_is_none(session):
         log_first_start(request.app, session)
         return page(request, "first_start_pending.html")
-    return page(request, "sign_in.html", next=next, organization=organization, only=only, email="", error="")
+    return _form(request, session, next, organization)
 
 
 @router.post("/sign-in")
@@ -50,9 +59,9 @@ async def begin(
         better_hash = await in_turn(attempt, partial(prove, attempt.claim, password))
         browser, old = request.headers.get("user-agent", ""), request.cookies.get(cookie_name())
         token = await run_in_threadpool(finish_sign_in, attempt, better_hash, browser=browser, instead_of=old)
-    except (SignInFailed, SignInThrottled, SignInBusy) as refusal:
+    except (SignInFailed, SignInThrottled, SignInBusy, PasswordsOff) as refusal:
         return await run_in_threadpool(_again, request, refusal, next, organization, email)
-    answer = RedirectResponse(_local(next), 303)
+    answer = RedirectResponse(local(next), 303)
     give_cookie(answer, token)
     remember(answer, source, organization, email)
     return answer
@@ -60,32 +69,59 @@ async def begin(
 
 def _again(request: Request, refusal: Refused, where: str, organization: str, email: str) -> Response:
     with transaction() as session:
-        only = only_organization(session)
+        return _form(request, session, where, organization, email=email, refusal=refusal)
+
+
+def _form(
+    request: Request,
+    session: Session,
+    where: str,
+    organization: str,
+    *,
+    email: str = "",
+    refusal: Refused | None = None,
+) -> Response:
+    only = only_organization(session)
+    slug = only.slug if only else organization
     return page(
         request,
         "sign_in.html",
-        status=refusal.status,
-        headers=retry_after(refusal),
+        status=refusal.status if refusal else 200,
+        headers=retry_after(refusal) if refusal else None,
         next=where,
         organization=organization,
         only=only,
+        slug=slug,
+        provider=provider_of(session, slug) if slug else None,
+        elsewhere=only is None and is_any_provider(session),
         email=email,
-        error=str(refusal),
+        error=str(refusal or ""),
     )
 
 
 @router.post("/sign-out")
-def end(person: Person, session: Database, everywhere: Annotated[bool, Form()] = False) -> Response:
-    """End this browser's session, or all of the user's sessions."""
-    if everywhere:
-        sign_out_everywhere(session, person.actor)
-    else:
-        sign_out(session, person.token)
-    answer = RedirectResponse("/sign-in", 303)
+async def end(request: Request, person: Person, everywhere: Annotated[bool, Form()] = False) -> Response:
+    """End this browser's session, or all of the user's sessions; then also the session at the provider, if it began
+    there and the provider has a page for it."""
+    there = await run_in_threadpool(_ended, person, everywhere=everywhere)
+    url = None
+    if there is not None:
+        with suppress(SignOnUnavailable):
+            url = await waiting(there.provider, partial(sign_out_page, there))
+    request.state.signed_in = None
+    # Not a redirect: the content security policy lets no form lead to another site, not even in two steps.
+    answer: Response = RedirectResponse("/sign-in", 303)
+    if url is not None and there is not None:
+        answer = page(request, "signing_out.html", url=url, provider=there.provider)
     take_cookie(answer)
     return answer
 
 
-def _local(where: str) -> str:
-    """Return `where` if it is on this site, else `/`: a link to the sign-in page must not redirect to another site."""
-    return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"
+def _ended(person: SignedIn, *, everywhere: bool) -> There | None:
+    with transaction() as session:
+        there = session_there(session, person.token)
+        if everywhere:
+            sign_out_everywhere(session, person.actor)
+        else:
+            sign_out(session, person.token)
+    return there

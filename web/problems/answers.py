@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from models.refusals.base import Refused
 from models.refusals.sign_in import SignInBusy, SignInThrottled
+from models.refusals.sign_on import PermissionUnchecked, SignOnUnavailable
 from web.problems.kinds import title_of
 from web.templating import page
 
@@ -25,6 +26,6 @@ def answer(
 
 def retry_after(refusal: Refused) -> dict[str, str]:
     """Returns the header that says when to try again, if the refusal knows."""
-    if isinstance(refusal, SignInThrottled | SignInBusy):
+    if isinstance(refusal, SignInThrottled | SignInBusy | SignOnUnavailable | PermissionUnchecked):
         return {"Retry-After": str(refusal.seconds)}
     return {}

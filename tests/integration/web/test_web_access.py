@@ -83,6 +83,9 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/first-start"): (404, 404, 404, 404, 404),  # there is an organization
     ("POST", "/first-start"): (404, 404, 404, 404, 404),
     ("GET", "/sign-in"): (200, 200, 200, 200, 200),
+    ("GET", "/sign-on/{slug}"): (404, 404, 404, 404, 404),  # this organization has none
+    ("GET", "/sign-on/{slug}/callback"): (403, 403, 403, 403, 403),  # none of them has begun a sign-in
+    ("POST", "/sign-on/{slug}/logout"): (404, 404, 404, 404, 404),
     ("POST", "/sign-out"): (303, 303, 303, 303, 303),
     ("GET", "/my/training"): (303, 200, 200, 200, 200),
     ("GET", "/my/inbox"): (303, 200, 200, 200, 200),
@@ -204,6 +207,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "message_id": uuid4(),
         "participant": a_participant(visitors.scene),
         "token": "none-of-ours",
+        "slug": "acme",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}
     tokens["nobody"] = csrf_of(visitors.clients["nobody"].get("/sign-in").text)

@@ -1,0 +1,50 @@
+"""Permissions from claims."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models import audit
+from models.access import Permission
+from models.people import User
+from models.sign_on import IdentityProvider
+
+ACTOR = "task:sign-on"  # in the audit
+
+
+def values_at(claims: Mapping[str, Any], path: str) -> list[str]:
+    """Returns the values of a claim; an empty list if it is missing.
+
+    `path` is the name of a claim, or the way to a nested one, such as `realm_access.roles`.
+    """
+    found: Any = claims
+    for name in [path] if path in claims else path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    values = found if isinstance(found, list) else [found]
+    return [value for value in values if isinstance(value, str)]
+
+
+def permissions_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> list[str] | None:
+    """Returns the permissions of a user with these claims, `None` if they are managed here."""
+    if provider.roles_claim is None:
+        return None
+    named = {name for value in values_at(claims, provider.roles_claim) for name in provider.roles.get(value, ())}
+    return [permission.value for permission in Permission if permission.value in named]
+
+
+def take_over(session: Session, provider: IdentityProvider, user: User, claims: Mapping[str, Any]) -> bool:
+    """Give the user the permissions that the claims say. Returns whether they changed."""
+    permissions = permissions_of(provider, claims)
+    if permissions is None or permissions == user.permissions:
+        return False
+    session.refresh(user, with_for_update={"key_share": True})
+    before = user.permissions
+    if permissions == before:
+        return False
+    user.permissions = permissions
+    session.flush()
+    audit.record(
+        session, ACTOR, "user.permissions_changed", user.id, user.organization_id, before=before, after=permissions
+    )
+    return True
