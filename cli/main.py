@@ -25,6 +25,7 @@ from cli import (
     rules,
     tokens,
     users,
+    webhooks,
 )
 from cli.hints import with_hint
 from cli.local import LocalServersError, where
@@ -74,6 +75,7 @@ for commands in (
     users.app,
     groups.app,
     tokens.app,
+    webhooks.app,
     files.app,
     database.app,
 ):

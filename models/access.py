@@ -27,6 +27,7 @@ class Actor:
     name: str
     user_id: int | None
     permissions: frozenset[str]
+    scopes: frozenset[str] | None = None  # of the token that a program uses; None: not limited by a token
 
     def must_have(self, permission: Permission) -> None:
         """Raise `Forbidden` unless the actor has the permission."""
@@ -76,6 +77,6 @@ def console_account() -> str:
     return f"console:{getpass.getuser()}"
 
 
-def actor_for(user: User) -> Actor:
-    """Returns the user as an actor, with their own permissions."""
-    return Actor(user.organization_id, f"user:{user.id}", user.id, frozenset(user.permissions))
+def actor_for(user: User, scopes: frozenset[str] | None = None) -> Actor:
+    """Returns the user as an actor, with their own permissions, and the scopes of the token that is used, if any."""
+    return Actor(user.organization_id, f"user:{user.id}", user.id, frozenset(user.permissions), scopes)
