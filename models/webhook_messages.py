@@ -83,7 +83,9 @@ def tell_learners(session: Session, reset: Reset, course: Course) -> int:
         new_registration=noted.c.new_registration,
     )
     place = func.row_number().over(order_by=noted.c.user_id) - 1
-    placed = select(noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message"))
+    placed = select(
+        noted.c.user_id, learner.label("learner"), (place // LEARNERS_A_MESSAGE).label("message")
+    )
     placed = placed.join(User, User.id == noted.c.user_id).subquery()
     data = _json_object(
         reset=literal(str(reset.id), String),
