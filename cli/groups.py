@@ -11,7 +11,7 @@ from cli.servers_and_database import servers_and_database
 from cli.terminal import console, print_json
 from models.groups import group_by_code, groups_with_size
 from models.session import transaction
-from tasks.people.groups import add_members, create_group, remove_members
+from tasks.people.groups import add_members, change_group, create_group, delete_group, remove_members
 
 app = typer.Typer()
 groups = typer.Typer(help="Manage groups of users. Resets and rules can be for a group.", no_args_is_help=True)
@@ -25,6 +25,9 @@ Emails = Annotated[list[str], typer.Argument(metavar="EMAIL...", help="The users
 def add_command(
     code: GroupCode,
     name: Annotated[str, typer.Option(help="A name for people to read, such as “Bern, shift 2”.")],
+    external_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The id that your platform knows the group by.")
+    ] = None,
     organization: Organization = None,
     as_: As = None,
 ) -> None:
@@ -34,7 +37,7 @@ def add_command(
     """
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
-        group = create_group(session, actor(session, owner, as_), code, name)
+        group = create_group(session, actor(session, owner, as_), code, name, external_id)
         console.print(f"Group {group.code} is ready. `recourse groups join {group.code} EMAIL...` adds members.")
 
 
@@ -44,14 +47,47 @@ def list_command(organization: Organization = None, as_json: AsJson = False) -> 
     with servers_and_database(), transaction() as session:
         found = groups_with_size(session, one_organization(session, organization).id)
     if as_json:
-        print_json([{"code": group.code, "name": group.name, "members": size} for group, size in found])
+        print_json(
+            [
+                {"code": group.code, "name": group.name, "external_id": group.external_id, "members": size}
+                for group, size in found
+            ]
+        )
     elif found:
-        table = Table("Group", "Name", "Members")
+        table = Table("Group", "Name", "External ID", "Members")
         for group, size in found:
-            table.add_row(group.code, group.name, f"{size:,}")
+            table.add_row(group.code, group.name, group.external_id or "", f"{size:,}")
         console.print(table)
     else:
         console.print("There are no groups yet. `recourse groups add CODE --name NAME` adds one.")
+
+
+@groups.command("edit")
+def edit_command(
+    code: GroupCode,
+    name: Annotated[str | None, typer.Option(help="The new name.")] = None,
+    external_id: Annotated[str | None, typer.Option(metavar="ID", help="The new external id; empty for none.")] = None,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Rename a group, or change its external id. Its code stays."""
+    given = {"name": name, "external_id": external_id}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("Say what to change with --name or --external-id.")
+    with servers_and_database(), transaction() as session:
+        owner = one_organization(session, organization)
+        change_group(session, actor(session, owner, as_), group_by_code(session, owner.id, code), changes)
+    console.print(f"Group {code} is changed.")
+
+
+@groups.command("remove")
+def remove_command(code: GroupCode, organization: Organization = None, as_: As = None) -> None:
+    """Delete a group, unless a rule, a reset or an event is about it. Its members stay users."""
+    with servers_and_database(), transaction() as session:
+        owner = one_organization(session, organization)
+        delete_group(session, actor(session, owner, as_), group_by_code(session, owner.id, code))
+    console.print(f"Group {code} is deleted.")
 
 
 @groups.command("join")

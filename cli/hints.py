@@ -21,6 +21,7 @@ HINTS = {
     "storage-full": "`recourse doctor --part files` checks the storage.",
     "storage-unavailable": "`recourse doctor --part files` checks the storage.",
     "token-unknown": "`recourse token list` lists the tokens.",
+    "webhook-unknown": "`recourse webhook list` lists the webhooks.",
 }
 """By the refusal's code."""
 

@@ -26,6 +26,7 @@ from cli import (
     sign_on,
     tokens,
     users,
+    webhooks,
 )
 from cli.hints import with_hint
 from cli.local import LocalServersError, where
@@ -76,6 +77,7 @@ for commands in (
     sign_on.app,
     groups.app,
     tokens.app,
+    webhooks.app,
     files.app,
     database.app,
 ):

@@ -13,7 +13,7 @@ from cli.terminal import console, notes, print_json
 from models.access import console_operator
 from models.directory import user_by_address
 from models.session import transaction
-from models.tokens import ApiToken, Scope, tokens_of
+from models.tokens import Scope, state_of, tokens_of
 from tasks.people.tokens import create_token, revoke_token, show_message_secret
 
 app = typer.Typer()
@@ -59,7 +59,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
                     "user": email,
                     "name": token.name,
                     "scopes": token.scopes,
-                    "state": _state(token),
+                    "state": state_of(token),
                     "expires_at": token.expires_at,
                     "used_at": token.used_at,
                 }
@@ -70,7 +70,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
         table = Table("Id", "User", "For", "Scopes", "State", "Expires", "Last used")
         for token, email in found:
             when = (f"{moment:%Y-%m-%d}" if moment else "never" for moment in (token.expires_at, token.used_at))
-            table.add_row(str(token.id), email, token.name, " ".join(token.scopes), _state(token), *when)
+            table.add_row(str(token.id), email, token.name, " ".join(token.scopes), state_of(token), *when)
         console.print(table)
     else:
         console.print("There are no tokens yet. `recourse token create EMAIL` creates one.")
@@ -96,9 +96,3 @@ def revoke_command(token: TokenId, organization: Organization = None) -> None:
         owner = one_organization(session, organization)
         revoke_token(session, console_operator(owner), token)
     console.print("The token is revoked.")
-
-
-def _state(token: ApiToken) -> str:
-    if token.revoked_at:
-        return "revoked"
-    return "expired" if token.expires_at and token.expires_at < datetime.now(UTC) else "valid"

@@ -1,28 +1,53 @@
-"""The commands about users: add, password, erase."""
+"""The commands about users: add, show, edit, remove, unassign, password, erase."""
 
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.prompt import Prompt
+from rich.table import Table
 
 from cli.acting_as import actor, one_organization, organization_of_user
-from cli.options import As, Organization, PasswordStdin
+from cli.options import As, AsJson, CourseCode, Organization, PasswordStdin
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes
+from cli.terminal import console, notes, print_json
 from models.access import Permission, console_operator
-from models.directory import user_by_address
-from models.session import transaction
+from models.directory import training_of, user_by_address, user_by_external_id
+from models.people import Organization as Owner
+from models.people import User
+from models.session import Session, transaction
+from tasks.people.enrolments import unassign
 from tasks.people.erase import erase
 from tasks.people.passwords import set_password
-from tasks.people.users import add_user
+from tasks.people.users import add_user, change_user, remove_user
 
 app = typer.Typer()
-users = typer.Typer(help="Add and erase users, and set their passwords.", no_args_is_help=True)
+users = typer.Typer(help="Add, change, remove and erase users, and set their passwords.", no_args_is_help=True)
 app.add_typer(users, name="user")
 
+SHOWN = (
+    "id",
+    "external_id",
+    "email",
+    "name",
+    "active",
+    "notifications_on",
+    "locale",
+    "time_zone",
+    "permissions",
+    "created_at",
+    "removed_at",
+    "erased_at",
+)
+
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's e-mail address.")]
+
+
+EmailOrNone = Annotated[str | None, typer.Argument(metavar="[EMAIL]", help="The user's e-mail address.")]
+ExternalId = Annotated[
+    str | None, typer.Option("--external-id", metavar="ID", help="The id that your platform knows the user by.")
+]
 
 
 class PermissionName(StrEnum):
@@ -40,10 +65,13 @@ def add_command(
         list[PermissionName] | None,
         typer.Option(help=f"“{Permission.USERS}” or “{Permission.COURSES}”. Repeat it for both."),
     ] = None,
+    external_id: ExternalId = None,
     organization: Organization = None,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a user. With a password they can sign in to the web app.
+
+    A removed user with this address or external id is the same person, and comes back.
 
     Example: `recourse user add kim@acme.example --name "Kim Khan" --permission courses`
     """
@@ -51,8 +79,99 @@ def add_command(
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         permissions = [Permission[one.name] for one in permission or []]
-        user = add_user(session, console_operator(owner), email, name, permissions, password)
+        known = {} if external_id is None else {"external_id": external_id}
+        user = add_user(session, console_operator(owner), email, name, permissions, password, **known)
     console.print(f"User {user.id} is added to {owner.slug}.")
+
+
+@users.command("show")
+def show_command(
+    email: EmailOrNone = None,
+    external_id: ExternalId = None,
+    organization: Organization = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a user, by address or by external id."""
+    with servers_and_database(), transaction() as session:
+        user = _one(session, email, external_id, organization)
+        courses = training_of(session, user)
+    facts = {name: getattr(user, name) for name in SHOWN}
+    if as_json:
+        print_json(facts | {"courses": [line.code for line in courses]})
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        words = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no", None: ""}.get(value, value)
+        table.add_row(name.replace("_", " "), str(words))
+    table.add_row("courses", ", ".join(line.code for line in courses))
+    console.print(table)
+
+
+@users.command("edit")
+def edit_command(
+    email: EmailOrNone = None,
+    external_id: ExternalId = None,
+    new_email: Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The new e-mail address.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new name.")] = None,
+    new_external_id: Annotated[
+        str | None, typer.Option("--set-external-id", metavar="ID", help="The new external id; empty for none.")
+    ] = None,
+    active: Annotated[bool | None, typer.Option(help="Whether they can sign in and get alerts.")] = None,
+    notifications: Annotated[bool | None, typer.Option(help="Whether they get alerts.")] = None,
+    locale: Annotated[str | None, typer.Option(metavar="TAG", help="The language tag, such as de-CH.")] = None,
+    time_zone: Annotated[str | None, typer.Option(metavar="NAME", help="The time zone, such as Europe/Zurich.")] = None,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Change a user, found by address or by external id. With another address they are the same person.
+
+    Example: `recourse user edit kim@acme.example --email kim.khan@acme.example`
+    """
+    given = {
+        "email": new_email,
+        "name": name,
+        "external_id": new_external_id,
+        "active": active,
+        "notifications_on": notifications,
+        "locale": locale,
+        "time_zone": time_zone,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("Say what to change, for example with --email or --name.")
+    with servers_and_database(), transaction() as session:
+        user = _one(session, email, external_id, organization)
+        change_user(session, actor(session, session.get_one(Owner, user.organization_id), as_), user, changes)
+        console.print(f"User {user.id} is changed: {', '.join(sorted(changes)).replace('_', ' ')}.")
+
+
+@users.command("remove")
+def remove_command(
+    email: EmailOrNone = None, external_id: ExternalId = None, organization: Organization = None, as_: As = None
+) -> None:
+    """Remove a user: no access, no courses, no groups. Their records stay until they are erased or too old."""
+    with servers_and_database(), transaction() as session:
+        user = _one(session, email, external_id, organization)
+        remove_user(session, actor(session, session.get_one(Owner, user.organization_id), as_), user)
+        console.print(f"User {user.id} is removed. `recourse user add` with the same address brings them back.")
+
+
+@users.command("unassign")
+def unassign_command(email: Email, course: CourseCode, organization: Organization = None, as_: As = None) -> None:
+    """Unassign a course from a user. Their records stay, and they continue there if it is assigned again."""
+    with servers_and_database(), transaction() as session:
+        user = _one(session, email, None, organization)
+        unassign(session, actor(session, session.get_one(Owner, user.organization_id), as_), user, course)
+        console.print(f"{course} is unassigned from user {user.id}.")
+
+
+def _one(session: Session, email: str | None, external_id: str | None, slug: str | None) -> User:
+    """Returns the user with this address or external id. Raises `UserUnknown`."""
+    if (email is None) == (external_id is None):
+        raise typer.BadParameter("Name the user by their e-mail address, or by --external-id.")
+    if email is not None:
+        return user_by_address(session, organization_of_user(session, email, slug).id, email)
+    return user_by_external_id(session, one_organization(session, slug).id, str(external_id))
 
 
 @users.command("password")

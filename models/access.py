@@ -28,6 +28,7 @@ class Actor:
     name: str
     user_id: int | None
     permissions: frozenset[str]
+    scopes: frozenset[str] | None = None  # of the token that a program uses; None: not limited by a token
     unchecked: frozenset[str] = frozenset()  # which the user had, but which their provider cannot confirm now
 
     def must_have(self, permission: Permission) -> None:
@@ -80,8 +81,11 @@ def console_account() -> str:
     return f"console:{getpass.getuser()}"
 
 
-def actor_for(user: User, *, unchecked: bool = False) -> Actor:
-    """Returns the user as an actor, with their own permissions; with none if these are `unchecked`."""
+def actor_for(user: User, scopes: frozenset[str] | None = None, *, unchecked: bool = False) -> Actor:
+    """Returns the user as an actor, with their own permissions, and the scopes of the token that is used, if any.
+
+    If their permissions are `unchecked`, none of them counts.
+    """
     theirs, none = frozenset(user.permissions), frozenset[str]()
     permissions, withheld = (none, theirs) if unchecked else (theirs, none)
-    return Actor(user.organization_id, f"user:{user.id}", user.id, permissions, withheld)
+    return Actor(user.organization_id, f"user:{user.id}", user.id, permissions, scopes, withheld)

@@ -23,6 +23,7 @@ class UserLine:
     name: str
     email: str
     active: bool
+    removed: bool
     assigned: int  # courses
     completed: int
 
@@ -49,13 +50,7 @@ def users_of(
 
     `search` is part of the name or the address.
     """
-    conditions: list[ColumnElement[bool]] = [User.organization_id == organization_id]
-    if search:
-        conditions.append(
-            or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True))
-        )
-    if after is not None:
-        conditions.append(tuple_(User.name, User.id) > after)
+    conditions = [User.organization_id == organization_id, *_on_page(search, after)]
     page = select(User).where(*conditions).order_by(User.name, User.id).limit(limit).subquery()
     query = (
         select(
@@ -63,14 +58,48 @@ def users_of(
             page.c.name,
             page.c.email,
             page.c.active,
+            page.c.removed_at.is_not(None),
             func.count(Enrolment.id),
             func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.COMPLETED),
         )
         .outerjoin(Enrolment, (Enrolment.user_id == page.c.id) & Enrolment.unassigned_at.is_(None))
-        .group_by(page.c.id, page.c.name, page.c.email, page.c.active)
+        .group_by(page.c.id, page.c.name, page.c.email, page.c.active, page.c.removed_at)
         .order_by(page.c.name, page.c.id)
     )
     return [UserLine(*row) for row in session.execute(query)]
+
+
+def people_of(
+    session: Session,
+    organization_id: int,
+    *,
+    email: str = "",
+    external_id: str = "",
+    search: str = "",
+    removed: bool = False,
+    after: tuple[str, int] | None = None,
+    limit: int,
+) -> list[User]:
+    """Returns up to `limit` users in order of name, as `users_of` does: those with this address and external id, if
+    they are given. Either without the removed ones or these alone; erased ones never."""
+    conditions = [User.organization_id == organization_id, User.erased_at.is_(None), *_on_page(search, after)]
+    conditions.append(User.removed_at.is_not(None) if removed else User.removed_at.is_(None))
+    if email:
+        conditions.append(User.has_address(email))
+    if external_id:
+        conditions.append(User.external_id == external_id)
+    return list(session.scalars(select(User).where(*conditions).order_by(User.name, User.id).limit(limit)))
+
+
+def _on_page(search: str, after: tuple[str, int] | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if search:
+        conditions.append(
+            or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True))
+        )
+    if after is not None:
+        conditions.append(tuple_(User.name, User.id) > after)
+    return conditions
 
 
 def user_of(session: Session, organization_id: int, user_id: int) -> User:
@@ -86,6 +115,15 @@ def user_by_address(session: Session, organization_id: int, email: str) -> User:
     user = session.scalar(select(User).where(User.organization_id == organization_id, User.has_address(email)))
     if user is None:
         raise UserUnknown(email)
+    return user
+
+
+def user_by_external_id(session: Session, organization_id: int, external_id: str) -> User:
+    """Returns the organization's user whom the platform knows by this id. Raises `UserUnknown`."""
+    mine = (User.organization_id == organization_id) & (User.external_id == external_id)
+    user = session.scalar(select(User).where(mine))
+    if user is None:
+        raise UserUnknown(external_id)
     return user
 
 

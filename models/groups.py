@@ -72,8 +72,8 @@ def group_by_code(session: Session, organization_id: int, code: str) -> Group:
     return group
 
 
-def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group, int]]:
-    """Returns the organization's groups by code, each with its number of members."""
+def groups_with_size(session: Session, organization_id: int, *, external_id: str = "") -> list[tuple[Group, int]]:
+    """Returns the organization's groups by code, or the one with this external id, each with its number of members."""
     query = (
         select(Group, func.count(GroupMember.user_id))
         .outerjoin(GroupMember, GroupMember.group_id == Group.id)
@@ -81,7 +81,14 @@ def groups_with_size(session: Session, organization_id: int) -> list[tuple[Group
         .group_by(Group.id)
         .order_by(Group.code)
     )
+    if external_id:
+        query = query.where(Group.external_id == external_id)
     return [(group, size) for group, size in session.execute(query)]
+
+
+def size_of(session: Session, group: Group) -> int:
+    """Returns the group's number of members."""
+    return session.scalars(select(func.count()).where(GroupMember.group_id == group.id)).one()
 
 
 def members_at(group_id: int | None, moment: datetime) -> Select[int]:

@@ -44,6 +44,13 @@ class User(Base):
         UniqueConstraint("id", "organization_id"),  # for composite foreign keys
         Index("uq_user_organization_id_email", "organization_id", text("lower(email)"), unique=True),
         external_id_index("user"),
+        Index(
+            "uq_user_organization_id_user_name",
+            "organization_id",
+            text("lower(user_name)"),
+            unique=True,
+            postgresql_where=text("user_name IS NOT NULL"),
+        ),
         Index(None, "organization_id", "name", "id"),  # lists of users have this order
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
@@ -51,8 +58,11 @@ class User(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     external_id: Mapped[str | None]  # the platform's own id; stays if the address changes
+    user_name: Mapped[str | None]  # what an identity provider calls the user, if that is not the address
     email: Mapped[str]
     name: Mapped[str]
+    # Names and addresses that they had before, for their erasure. A trigger writes them, whoever makes the change.
+    former: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
     mail_on: Mapped[bool] = mapped_column(server_default=text("true"))  # send alerts by e-mail too
@@ -60,6 +70,8 @@ class User(Base):
     time_zone: Mapped[str] = mapped_column(server_default="UTC")  # an IANA name, such as Europe/Zurich
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # A removed user has no access, courses or groups. A trigger clears it when the user becomes active again.
+    removed_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]  # the row stays for foreign keys, without personal data
 
     @classmethod
@@ -86,6 +98,18 @@ class User(Base):
         wanted = ((cls.id, ids), (func.lower(cls.email), addresses), (cls.external_id, external_ids))
         # No condition for an empty list: it would keep PostgreSQL from using the indexes of the others.
         return or_(false(), *(key.in_(values) for key, values in wanted if values))
+
+    @classmethod
+    def is_called(cls, user_name: str) -> ColumnElement[bool]:
+        """Returns the condition that an identity provider calls a user this, whatever its case: their user name, or
+        the address of a user who has none; indexes serve it."""
+        by_address = cls.user_name.is_(None) & cls.has_address(user_name)
+        return or_(func.lower(cls.user_name) == user_name.lower(), by_address)
+
+    @classmethod
+    def is_kept(cls) -> ColumnElement[bool]:
+        """Returns the condition that a user is neither removed nor erased."""
+        return cls.removed_at.is_(None) & cls.erased_at.is_(None)
 
 
 def only_organization(session: Session) -> Organization | None:

@@ -73,7 +73,7 @@ SEARCHED: tuple[Column, ...] = (
 """Columns with text that others typed, in which an erasure replaces the name and address."""
 
 THEIR_OWN = {
-    "user": ("external_id", "email", "name", "locale", "time_zone"),
+    "user": ("external_id", "user_name", "email", "name", "locale", "time_zone"),  # and `former`, a list of text
     "credential": ("password_hash",),
     "web_session": ("browser",),
     "user_identity": ("subject",),
@@ -129,9 +129,10 @@ OF_NOBODY = {
 
 
 def forget_in_words(session: Session, user: User) -> int:
-    """Replace the person's name and address in text typed in their organization, and in the audit's details.
+    """Replace the person's names and addresses, former ones too, in text typed in their organization, and in the
+    audit's details.
 
-    Call it while the user's row still has both. Returns how many rows changed.
+    Call it while the user's row still has them. Returns how many rows changed.
     """
     changed = session.scalars(select(func.forget_person_in_audit(user.id, pseudonym_of(user.id)))).one()
     for statement in _statements(user):
@@ -140,21 +141,33 @@ def forget_in_words(session: Session, user: User) -> int:
 
 
 def forget_in_results(session: Session, user: User) -> None:
-    """Delete results of Celery tasks that contain the person's address."""
+    """Delete results of Celery tasks that contain one of the person's addresses."""
     if session.scalar(select(func.to_regclass("celery_taskmeta"))) is None:
         return
     names = ("result", "args", "kwargs")
     results = table("celery_taskmeta", column("id"), column("traceback"), *map(column, names))
-    address = func.convert_to(user.email, "UTF8")
-    holds = [func.position(address.op("IN")(results.c[name])) > 0 for name in names]
-    session.execute(delete(results).where(or_(*holds, func.strpos(results.c.traceback, user.email) > 0)))
+    holds: list[ColumnElement[bool]] = []
+    for word in _words_for(user):
+        if "@" in word:
+            address = func.convert_to(word, "UTF8")
+            holds += [func.position(address.op("IN")(results.c[name])) > 0 for name in names]
+            holds.append(func.strpos(results.c.traceback, word) > 0)
+    session.execute(delete(results).where(or_(*holds)))
+
+
+def _words_for(user: User) -> list[str]:
+    """Returns what the person is and was called: addresses, names, and what an identity provider calls them."""
+    return [user.email, user.name, *([user.user_name] if user.user_name else []), *user.former]
 
 
 def _statements(user: User) -> Iterator[Any]:
     for place in SEARCHED:
         in_json = isinstance(place.type, JSONB)
-        before = cast(place, Text)
-        after = func.without_person(before, user.email, user.name, pseudonym_of(user.id), in_json)
+        before: ColumnElement[Any] = cast(place, Text)
+        after = before
+        for word in _words_for(user):
+            address, name = (word, "") if "@" in word else ("", word)
+            after = func.without_person(after, address, name, pseudonym_of(user.id), in_json)
         yield (
             update(place.class_)
             .where(_of(place.class_, user), before != after)

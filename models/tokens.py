@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, ForeignKey, Identity, Index, LargeBinary, Text, func, or_, select, text
@@ -32,6 +32,9 @@ class Scope(StrEnum):
     RULES_WRITE = "rules:write"
     EVENTS_WRITE = "events:write"
     PARTICIPANTS_WRITE = "participants:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    TOKENS_WRITE = "tokens:write"
+    SCIM_WRITE = "scim:write"
 
 
 class ApiToken(Base):
@@ -52,6 +55,13 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]  # to the minute; shows which tokens are in use
+
+
+def state_of(token: ApiToken) -> str:
+    """Returns `valid`, `revoked` or `expired`."""
+    if token.revoked_at:
+        return "revoked"
+    return "expired" if token.expires_at and token.expires_at < datetime.now(UTC) else "valid"
 
 
 ENDED_AT = func.least(ApiToken.revoked_at, ApiToken.expires_at)
@@ -111,12 +121,16 @@ def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
     return Application(found.ApiToken, found.User)
 
 
-def tokens_of(session: Session, organization_ids: Sequence[int]) -> list[tuple[ApiToken, str]]:
-    """Returns the tokens of these organizations, oldest first, each with its user's address."""
+def tokens_of(
+    session: Session, organization_ids: Sequence[int], *, after: int = 0, limit: int | None = None
+) -> list[tuple[ApiToken, str]]:
+    """Returns the tokens of these organizations, oldest first, each with its user's address: up to `limit`, after the
+    one with the id `after`."""
     query = (
         select(ApiToken, User.email)
         .join(User, User.id == ApiToken.user_id)
-        .where(User.organization_id.in_(organization_ids))
+        .where(User.organization_id.in_(organization_ids), ApiToken.id > after)
         .order_by(ApiToken.id)
+        .limit(limit)
     )
     return [(token, email) for token, email in session.execute(query)]

@@ -76,6 +76,10 @@ class Activity(Base):
     title: Mapped[str]
 
 
+ENDED_AT = "coalesce(unassigned_at, clock_timestamp())"
+"""When an enrolment ends that is unassigned now, in SQL; one that has ended keeps its moment. The transaction may have
+begun before a plan that did not see this, so its own time would be too early."""
+
 NOT_ASSIGNED = "the course is no longer assigned"
 """Why something is not done for an enrolment that has ended."""
 

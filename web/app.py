@@ -17,8 +17,9 @@ from models.records import RecordKindUnfitError
 from models.session import MOST_CONNECTIONS, DBAPIError, forget_engine, transaction
 from tasks.app import app as celery
 from tasks.at_start import check_record_kinds
+from tasks.scim.resources import BASE as SCIM
 from tasks.tracing import start_tracing, stop_tracing
-from web import api, health, metrics, pages
+from web import api, health, metrics, pages, scim
 from web.api.import_files import RUN_AT_ONCE
 from web.bodies import spool
 from web.bodies.doors import Doors
@@ -51,6 +52,7 @@ def create_app() -> FastAPI:
     handle_problems(app)
     doors = Doors()
     doors.add(api.ROUTERS, prefix="/v1")
+    doors.add(scim.ROUTERS, prefix=SCIM)
     doors.add([*pages.ROUTERS, *pages.OPEN_ROUTERS])
     app.add_middleware(Reception, doors=doors)
     app.add_middleware(SecurityHeaders)
@@ -61,6 +63,8 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     for router in api.ROUTERS:
         app.include_router(router, prefix="/v1", dependencies=[Depends(api.refuse_unknown_parameters)])
+    for router in scim.ROUTERS:
+        app.include_router(router, prefix=SCIM, include_in_schema=False)
     api.describe(app)
     for router in pages.ROUTERS:
         app.include_router(router, dependencies=[Depends(genuine)], include_in_schema=False)

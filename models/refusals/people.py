@@ -19,6 +19,23 @@ class UserExists(Refused):
         super().__init__(f"The address {who!r} already belongs to a user of this organization. Use another one.")
 
 
+class UserInvalid(Refused):
+    code = "user-invalid"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Correct the user and try again: {why}. Nothing was changed.")
+
+
+class ExternalIdTaken(Refused):
+    code = "external-id-taken"
+    status = 409
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__(
+            f"The external id {external_id!r} already belongs to another one. Use its own. Nothing was changed."
+        )
+
+
 class EraseMismatch(Refused):
     code = "erase-mismatch"
 
@@ -30,8 +47,10 @@ class NotOneself(Refused):
     code = "not-oneself"
     status = 409
 
-    def __init__(self) -> None:
-        super().__init__("You cannot erase yourself. Ask another administrator, or the operator of this installation.")
+    def __init__(self, verb: str = "erase") -> None:
+        super().__init__(
+            f"You cannot {verb} yourself. Ask another administrator, or the operator of this installation."
+        )
 
 
 class GroupUnknown(Refused):
@@ -46,4 +65,17 @@ class GroupInvalid(Refused):
     code = "group-invalid"
 
     def __init__(self) -> None:
-        super().__init__("Use 1 to 100 characters without “/” for the group's code, and 1 to 200 for its name.")
+        super().__init__(
+            "Use 1 to 100 characters without “/” for the group's code, 1 to 200 for its name, and up to 200 for its "
+            "external id."
+        )
+
+
+class GroupInUse(Refused):
+    code = "group-in-use"
+    status = 409
+
+    def __init__(self, group: str) -> None:
+        super().__init__(
+            f"The group {group!r} stays: resets, rules or events are about it. Use it without members, or another name."
+        )

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
+from models.training import ENDED_AT
 from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import Count, Imported, Stage
 from tasks.imports.values import Column, course_code, email, moment, yes_or_no
@@ -47,10 +48,10 @@ WHERE f.assigned IS NOT false AND NOT EXISTS (SELECT FROM enrolment e WHERE e.us
 ORDER BY f.user_id, f.course_id
 ON CONFLICT (user_id, organization_id, course_id) DO NOTHING
 """
-CHANGE = """
+CHANGE = f"""
 WITH differing AS (
     SELECT e.id, coalesce(f.due_at, e.due_at) AS due_at,
-           CASE f.assigned WHEN true THEN NULL WHEN false THEN coalesce(e.unassigned_at, clock_timestamp())
+           CASE f.assigned WHEN true THEN NULL WHEN false THEN {ENDED_AT}
            ELSE e.unassigned_at END AS unassigned_at,
            CASE WHEN f.assigned AND e.unassigned_at IS NOT NULL THEN clock_timestamp() ELSE e.assigned_at END
            AS assigned_at

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
-from models.events import EventSource
 from models.files.files import StoredFile
 from models.groups import GroupMember
 from models.idempotency import StoredAnswer
@@ -22,7 +21,6 @@ from models.people import Organization, User
 from models.personal import forget_in_results, forget_in_words, pseudonym_of
 from models.preferences import AlertPreference
 from models.refusals.people import EraseMismatch, NotOneself
-from models.retraining import Rule, RuleState
 from models.session import changed_rows
 from models.sign_in import Credential
 from models.sign_in_failures import SignInFailure, account_of
@@ -31,12 +29,11 @@ from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import WebSession
 from tasks.outbox.due import send_due_outboxes
+from tasks.people.enrolments import end_enrolments
+from tasks.people.in_their_name import stop_what_is_in_their_name
 from tasks.reset.end_registrations import end_registrations
-from tasks.rules.event_sources import close_source
-from tasks.rules.retrain import wait
 
 NAME = "Erased user"
-WHY = "its owner was erased; the user who confirms it again becomes its owner"
 ERASED = "the user was erased"
 
 log = structlog.get_logger(__name__)
@@ -71,13 +68,13 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
     """Erase the user without confirmation: the caller has asked for it, or is replaying an earlier erasure."""
     forget_in_words(session, user)
     forget_in_results(session, user)
-    _stop_what_is_in_their_name(session, user)
+    stop_what_is_in_their_name(session, user, "erased")
     erased = _empty_enrolments(session, user)
     _forget_the_rest(session, user)
     note_erased(session, user)
     user.erased_at = session.scalars(select(func.now())).one()
     user.name, user.email = NAME, f"{pseudonym_of(user.id)}@erased.invalid"
-    user.external_id, user.permissions, user.active = None, [], False
+    user.external_id, user.user_name, user.permissions, user.active = None, None, [], False
     user.notifications_on = user.mail_on = False
     user.locale, user.time_zone = "en", "UTC"
     session.flush()
@@ -88,26 +85,13 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
     return erased
 
 
-def _stop_what_is_in_their_name(session: Session, user: User) -> None:
-    """Have the user's rules wait until someone confirms them again, and close the user's event sources."""
-    now = session.scalars(select(func.now())).one()
-    rules = select(Rule).where(Rule.owner_id == user.id, Rule.state == RuleState.ACTIVE).order_by(Rule.id)
-    for rule in session.scalars(rules.with_for_update(key_share=True)).all():
-        wait(session, rule, WHY, now)
-    sources = select(EventSource.id).where(EventSource.user_id == user.id, EventSource.closed_at.is_(None))
-    for source_id in session.scalars(sources).all():
-        close_source(session, _nobody(user), source_id)
-
-
 def _empty_enrolments(session: Session, user: User) -> Erased:
     """Clear the user's enrolments as a reset does, with the same lock order, and unassign them."""
     mine = select(Enrolment.id).where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
     enrolments = session.scalars(mine.order_by(Enrolment.id).with_for_update()).all()
     removed = end_registrations(session, enrolments)
-    unassigned_at = func.coalesce(Enrolment.unassigned_at, func.clock_timestamp())
-    changed_rows(
-        session, update(Enrolment).where(Enrolment.id.in_(enrolments)).values(due_at=None, unassigned_at=unassigned_at)
-    )
+    changed_rows(session, update(Enrolment).where(Enrolment.id.in_(enrolments)).values(due_at=None))
+    end_enrolments(session, Enrolment.id.in_(enrolments))
     return Erased(len(enrolments), sum(removed.values()), removed.get(StoredFile.kind(), 0))
 
 
@@ -129,7 +113,3 @@ def _forget_the_rest(session: Session, user: User) -> None:
             error=None,
         ),
     )
-
-
-def _nobody(user: User) -> Actor:
-    return Actor(user.organization_id, "task:erase", None, frozenset(Permission))

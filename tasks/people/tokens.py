@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals.access import TokenUnknown
+from models.refusals.access import ScopeMissing, TokenUnknown
+from models.refusals.people import UserUnknown
 from models.token_hash import hash_of
-from models.tokens import PREFIX, ApiToken, Scope, message_secrets
+from models.tokens import PREFIX, ApiToken, Scope, message_secrets, tokens_of
 from tasks.people.authority import must_manage
 
 
@@ -21,9 +22,15 @@ def create_token(
 ) -> str:
     """Create a token that acts as the user. Returns its text, of which only a hash is stored.
 
-    Raises `Forbidden`, `UserUnknown`.
+    Raises `Forbidden`, `UserUnknown`, also if the user is deactivated; `ScopeMissing` if the actor's own token does not
+    have the scope.
     """
     must_manage(actor, user)
+    if not user.active:
+        raise UserUnknown(user.email)
+    for scope in scopes:
+        if actor.scopes is not None and scope not in actor.scopes:
+            raise ScopeMissing(scope)
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
         user_id=user.id,
@@ -52,6 +59,14 @@ def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
     if token.revoked_at is None:
         token.revoked_at = session.scalars(select(func.now())).one()
         audit.record(session, actor, "token.revoked", token.id, actor.organization_id)
+
+
+def tokens_seen_by(
+    session: Session, actor: Actor, *, after: int = 0, limit: int | None = None
+) -> list[tuple[ApiToken, str]]:
+    """Returns the tokens of the actor's organization, as `tokens_of` does. Raises `Forbidden`."""
+    actor.must_have(Permission.USERS)
+    return tokens_of(session, [actor.organization_id], after=after, limit=limit)
 
 
 def show_message_secret(session: Session, actor: Actor | str, organization_id: int, token_id: int) -> str:

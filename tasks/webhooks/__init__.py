@@ -8,6 +8,7 @@ from tasks.webhooks.commands import (
     open_endpoint,
     renew_endpoint_secret,
     send_again,
+    show_endpoint_secret,
 )
 from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint
 
@@ -22,4 +23,5 @@ __all__ = [
     "open_endpoint",
     "renew_endpoint_secret",
     "send_again",
+    "show_endpoint_secret",
 ]

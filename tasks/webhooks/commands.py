@@ -67,9 +67,19 @@ def enable(session: Session, actor: Actor, endpoint_id: int) -> None:
         audit.record(session, actor, "webhook.enabled", endpoint.id, endpoint.organization_id)
 
 
-def renew_endpoint_secret(session: Session, actor: Actor, endpoint_id: int) -> None:
-    """Give the endpoint a new secret; the old one stays valid for a day. Raises `Forbidden`, `WebhookUnknown`."""
-    renew_secret(session, actor, find_endpoint(session, actor, endpoint_id, lock=True))
+def renew_endpoint_secret(session: Session, actor: Actor, endpoint_id: int) -> str:
+    """Returns a new secret for the endpoint; the old one stays valid for a day. Raises `Forbidden`,
+    `WebhookUnknown`."""
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    renew_secret(session, actor, endpoint)
+    return endpoint.secret()
+
+
+def show_endpoint_secret(session: Session, actor: Actor, endpoint_id: int) -> str:
+    """Returns the secret that messages to the endpoint are signed with. Raises `Forbidden`, `WebhookUnknown`."""
+    endpoint = find_endpoint(session, actor, endpoint_id)
+    audit.record(session, actor, "webhook.secret_shown", endpoint.id, endpoint.organization_id)
+    return endpoint.secret()
 
 
 def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUID) -> None:

@@ -38,6 +38,8 @@ SAMPLES: dict[str, object] = {
     "file_id": 7,
     "webhook": 7,
     "wrong": "kind is missing",
+    "verb": "remove",
+    "external_id": "hr-7",
     "errors": [(7, "`email` is missing")],
     "more": 3,
     "slug": "acme",

@@ -28,7 +28,9 @@ from web.api import (
     resets,
     rule_proposals,
     rules,
+    tokens,
     users,
+    webhooks,
 )
 from web.api.document import describe
 from web.api.unknown_parameters import refuse_unknown_parameters
@@ -50,5 +52,7 @@ ROUTERS: list[APIRouter] = [
     groups.router,
     users.router,
     participants.router,
+    webhooks.router,
+    tokens.router,
     me.router,
 ]

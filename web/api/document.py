@@ -20,9 +20,11 @@ TAGS = [
     {"name": "imports", "description": "Users, courses and enrolments in bulk: the whole file or nothing."},
     {"name": "analytics", "description": "Course completion, as JSON or CSV."},
     {"name": "rules", "description": "Resets by date, after each completion, or after an event."},
-    {"name": "users", "description": "Erase a user. **An erasure cannot be undone.**"},
+    {"name": "users", "description": "Find, add, change and remove users. **An erasure cannot be undone.**"},
     {"name": "groups", "description": "Sites, departments or crews, as audiences of resets and rules."},
     {"name": "participants", "description": "Systems that clear records of their own with each reset."},
+    {"name": "webhooks", "description": "Addresses that are notified of resets, and what was delivered to them."},
+    {"name": "tokens", "description": "Tokens of programs: list, create and revoke."},
     {"name": "me", "description": "The user of a token."},
 ]
 

@@ -3,22 +3,25 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
-from models.access import Actor
-from models.directory import activities_of, assigned_course, course_of, training_of
+from models.access import Actor, Permission
+from models.directory import activities_of, assigned_course, course_of, training_of, user_of
 from models.tokens import Scope
+from tasks.people.enrolments import unassign
 from tasks.people.learning import learner_seen_by
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.parameters import CourseCode, UserId
-from web.api.responses import problems
+from web.api.responses import Responses, problems
 from web.api.schemas.learning import CourseActivity, EnrolmentDetails, EnrolmentList, EnrolmentSummary
 from web.database import Database
 
 router = APIRouter(tags=["learning"], route_class=JsonRoute)
 
 Reader = Annotated[Actor, Depends(program_with(Scope.LEARNING_WRITE))]
+Assigner = Annotated[Actor, Depends(program_with(Scope.PEOPLE_WRITE, Permission.COURSES))]
+ENDED: Responses = {204: {"description": "The course is unassigned"}}
 
 
 @router.get(
@@ -46,3 +49,15 @@ def get_enrolment(user_id: UserId, code: CourseCode, actor: Reader, session: Dat
     line = assigned_course(session, user, code)
     activities = [CourseActivity.model_validate(one) for one in activities_of(session, course.id)]
     return EnrolmentDetails.model_validate(asdict(line) | {"activities": activities})
+
+
+@router.delete(
+    "/users/{user_id}/courses/{code}",
+    operation_id="endEnrolment",
+    status_code=204,
+    responses=ENDED | problems("user-unknown", "course-unknown", "course-not-assigned", "forbidden"),
+)
+def end_enrolment(user_id: UserId, code: CourseCode, actor: Assigner, session: Database) -> Response:
+    """Unassign a course from a user. Its records stay, and a running reset skips the user."""
+    unassign(session, actor, user_of(session, actor.organization_id, user_id), code)
+    return Response(status_code=204)

@@ -6,6 +6,7 @@
     database       the answers to database errors
     not_signed_in  the way to the sign-in page
     last_resort    the answer to unexpected errors
+    scim           problems as SCIM reports them
 
 A problem's type is the address of its explanation, `/problems/<code>`, and never changes.
 """

@@ -9,13 +9,19 @@ from models.refusals.base import Refused
 from models.refusals.sign_in import SignInBusy, SignInThrottled
 from models.refusals.sign_on import PermissionUnchecked, SignOnUnavailable
 from web.problems.kinds import title_of
+from web.problems.scim import PREFIX, scim_answer
 from web.templating import page
 
 
 def answer(
     request: Request, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
 ) -> Response:
-    """Returns the problem: as JSON under `/v1`, else as a page or in the open dialog. `more` are further members."""
+    """Returns the problem: as JSON under `/v1`, as SCIM has it under `/scim`, else as a page or in the open dialog.
+
+    `more` are further members.
+    """
+    if request.url.path.startswith(PREFIX):
+        return scim_answer(status, code, detail, headers)
     if request.url.path.startswith("/v1"):
         body = {"type": f"/problems/{code}", "title": title_of(code), "status": status, "detail": detail, **more}
         return JSONResponse(body, status, headers, media_type="application/problem+json")

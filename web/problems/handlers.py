@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from scim2_models import SCIMException
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -20,6 +21,7 @@ from web.problems.database import database_error, no_connection
 from web.problems.kinds import KINDS, Problem
 from web.problems.last_resort import LastResort, unexpected
 from web.problems.not_signed_in import not_signed_in
+from web.problems.scim import scim_error
 
 FIGURES = ("learners", "removed", "alerts", "about")  # of a plan, in its answer and in `now`
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -96,4 +98,5 @@ HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
     DBAPIError: database_error,
     NotSignedInError: not_signed_in,
     NoConnectionError: no_connection,
+    SCIMException: scim_error,
 }

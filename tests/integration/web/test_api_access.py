@@ -13,6 +13,8 @@ from models.people import User
 from models.retraining import RuleKind
 from models.session import transaction
 from models.tokens import Scope
+from models.webhook_messages import tell
+from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms as ParticipantTerms
 from tasks.participants.commands import add_participant
 from tasks.people.groups import create_group
@@ -49,6 +51,7 @@ def by_role(
 R, W = Scope.RESETS_READ, Scope.RESETS_WRITE
 LEARN, PEOPLE, ANALYTICS = Scope.LEARNING_WRITE, Scope.PEOPLE_WRITE, Scope.ANALYTICS_READ
 RULES, PARTICIPANTS = Scope.RULES_WRITE, Scope.PARTICIPANTS_WRITE
+WEBHOOKS, TOKENS = Scope.WEBHOOKS_WRITE, Scope.TOKENS_WRITE
 MEMBERS = ["learner-1@acme.example"]
 UNDER = "/v1/registrations/{registration}"
 
@@ -130,6 +133,33 @@ TABLE: dict[tuple[str, str], Route] = {
         None, dict.fromkeys(ROLES, 404), json={"learners": []}
     ),
     ("POST", "/v1/reset-plans:count-elsewhere"): Route(W, by_role(422, 403, 403, 200, 200), json={"plan": "{plan}"}),
+    ("GET", "/v1/users"): Route(PEOPLE, by_role(200, 403, 200, 403, 200)),
+    ("POST", "/v1/users"): Route(  # the second time, the address is taken
+        PEOPLE, by_role(201, 403, 201, 403, 409), json={"email": "added@acme.example", "name": "Added"}
+    ),
+    ("GET", "/v1/users/{user_id}"): Route(PEOPLE, by_role(404, 403, 200, 403, 200)),
+    ("PATCH", "/v1/users/{user_id}"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"time_zone": "UTC"}),
+    ("DELETE", "/v1/users/{leaver}/courses/{code}"): Route(PEOPLE, by_role(404, 403, 403, 204, 404)),
+    ("DELETE", "/v1/users/{leaver}"): Route(PEOPLE, by_role(404, 403, 204, 403, 204)),
+    ("PATCH", "/v1/groups/{gone}"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"name": "Zug"}),
+    ("DELETE", "/v1/groups/{gone}"): Route(PEOPLE, by_role(404, 403, 204, 403, 404)),
+    ("GET", "/v1/webhook-endpoints"): Route(WEBHOOKS, by_role(200, 403, 403, 200, 200)),
+    ("POST", "/v1/webhook-endpoints"): Route(  # a URL without encryption
+        WEBHOOKS, by_role(422, 403, 403, 422, 422), json={"url": "http://example.org/hook", "events": ["reset.started"]}
+    ),
+    ("GET", "/v1/webhook-endpoints/{endpoint}/deliveries"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/webhook-endpoints/{endpoint}/deliveries/{message}:send-again"): Route(
+        WEBHOOKS, by_role(404, 403, 403, 204, 204)
+    ),
+    ("POST", "/v1/webhook-endpoints/{endpoint}:renew-secret"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/webhook-endpoints/{endpoint}:disable"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/webhook-endpoints/{endpoint}:enable"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
+    ("DELETE", "/v1/webhook-endpoints/{endpoint}"): Route(WEBHOOKS, by_role(404, 403, 403, 204, 404)),
+    ("GET", "/v1/tokens"): Route(TOKENS, by_role(200, 403, 200, 403, 200)),
+    ("POST", "/v1/tokens"): Route(
+        TOKENS, by_role(201, 403, 201, 403, 201), json={"name": "made", "scopes": ["resets:read"]}
+    ),
+    ("DELETE", "/v1/tokens/{token}"): Route(TOKENS, by_role(404, 403, 204, 403, 204)),
     ("GET", "/v1/me"): Route(None, by_role(200, 200, 200, 200, 200, no_scope=200)),
 }
 
@@ -175,6 +205,10 @@ def setting(served: str, post: Post) -> Setting:
         create_group(session, scene.admin, "bern-2", "Bern")
         there = ParticipantTerms(ParticipantKind.HTTP, "https://example.org/recourse")
         add_participant(session, scene.admin, "lms", there)
+        create_group(session, scene.admin, "zug-1", "Zug")
+        endpoint = open_endpoint(session, organization, "https://example.org/hook", [WebhookEvent.RESET_STARTED]).id
+        tell(session, organization, WebhookEvent.RESET_STARTED, over, {})
+    token_for(learner.user_id)
     activity = "SELECT min(id) FROM activity WHERE course_id = :course AND kind = :kind"
     return Setting(
         scene,
@@ -201,6 +235,11 @@ def setting(served: str, post: Post) -> Setting:
             "group": "bern-2",
             "participant": "lms",
             "key": uuid4(),
+            "leaver": scene.enrolments()[-2].user_id,
+            "gone": "zug-1",
+            "endpoint": endpoint,
+            "message": ask("SELECT id FROM webhook_message"),
+            "token": ask("SELECT max(id) FROM api_token"),
             **{
                 kind: ask(activity, course=scene.course.id, kind=kind)
                 for kind in ("lesson", "assignment", "discussion")
@@ -220,6 +259,11 @@ def setting(served: str, post: Post) -> Setting:
             "group": "nowhere",
             "participant": "nobody",
             "key": uuid4(),
+            "leaver": 10**9,
+            "gone": "nowhere",
+            "endpoint": 10**9,
+            "message": uuid4(),
+            "token": 10**9,
             "lesson": 10**9,
             "assignment": 10**9,
             "discussion": 10**9,
@@ -241,7 +285,8 @@ def routes() -> set[tuple[str, str]]:
 
 def test_every_route_is_in_the_table(database: str) -> None:
     names = dict.fromkeys(("{lesson}", "{assignment}", "{discussion}"), "{activity_id}")
-    names |= {"{group}": "{code}", "{participant}": "{name}"}
+    names |= {"{group}": "{code}", "{gone}": "{code}", "{participant}": "{name}", "{leaver}": "{user_id}"}
+    names |= {"{endpoint}": "{endpoint_id}", "{message}": "{message_id}", "{token}": "{token_id}"}
     table = {(method, path) for method, path in TABLE}
     for ours, name in names.items():
         table = {(method, path.replace(ours, name)) for method, path in table}

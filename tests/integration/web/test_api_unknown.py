@@ -31,8 +31,9 @@ class Api:
         return dict(self.document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        values = {name: uuid4() for name in ("reset_id", "registration", "rule_id", "source", "key")}
-        address = path.format(**values, code=COURSE, user_id=1, activity_id=1, name="lms")
+        values = {name: uuid4() for name in ("reset_id", "registration", "rule_id", "source", "key", "message_id")}
+        numbers = {"user_id": 1, "activity_id": 1, "endpoint_id": 1, "token_id": 1}
+        address = path.format(**values, **numbers, code=COURSE, name="lms")
         return self.client.request(method, address, headers={"Idempotency-Key": str(uuid4())}, **options)
 
 

@@ -45,6 +45,9 @@ ConfirmCourse = Annotated[
 ]
 Token = Annotated[str, Field(max_length=100_000, pattern=NO_NUL)]
 Email = Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL)]
+ExternalId = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=NO_NUL, description="The platform's own id", examples=["hr-1042"])
+]
 GroupCode = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
 EventReason = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]

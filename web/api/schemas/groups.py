@@ -2,17 +2,27 @@
 
 from pydantic import Field
 
-from web.api.schemas.base import NO_NUL, Answer, Body, Email, example
+from web.api.schemas.base import NO_NUL, Answer, Body, Email, ExternalId, example
 
-GROUP = {"code": "bern-2", "name": "Bern, shift 2", "members": 14}
+GROUP = {"code": "bern-2", "name": "Bern, shift 2", "external_id": "site-17", "members": 14}
 
 
 class GroupRequest(Body):
     """A group to create."""
 
-    model_config = example({"name": "Bern, shift 2"})
+    model_config = example({"name": "Bern, shift 2", "external_id": "site-17"})
 
     name: str = Field(min_length=1, max_length=200, pattern=NO_NUL)
+    external_id: ExternalId | None = None
+
+
+class GroupUpdate(Body):
+    """What to change of a group. Fields that are left out stay as they are."""
+
+    model_config = example({"name": "Bern, shift 3"})
+
+    name: str = Field("", min_length=1, max_length=200, pattern=NO_NUL)
+    external_id: ExternalId | None = Field(None, description="null clears it")
 
 
 class GroupDetails(Answer):
@@ -22,6 +32,7 @@ class GroupDetails(Answer):
 
     code: str
     name: str
+    external_id: str | None = Field(description="The platform's own id")
     members: int = Field(description="The number of members")
 
 

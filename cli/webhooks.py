@@ -1,0 +1,164 @@
+"""The commands about webhooks: addresses that are notified of resets."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from cli.acting_as import actor, one_organization
+from cli.options import As, AsJson, Organization
+from cli.servers_and_database import servers_and_database
+from cli.terminal import console, print_json
+from models.session import transaction
+from models.webhooks import WebhookEvent
+from tasks import webhooks as commands
+
+app = typer.Typer()
+webhooks = typer.Typer(help="Manage the addresses that are notified of resets.", no_args_is_help=True)
+app.add_typer(webhooks, name="webhook")
+
+Id = Annotated[int, typer.Argument(metavar="ID", help="The webhook's id, from `recourse webhook list`.")]
+
+
+@webhooks.command("add")
+def add_command(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A public https address.")],
+    event: Annotated[
+        list[WebhookEvent] | None, typer.Option(help="What it is notified of. Repeat it for more; default: everything.")
+    ] = None,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Add a webhook, and print the secret that its messages are signed with.
+
+    Example: `recourse webhook add https://example.org/hook --event learner.reset`
+    """
+    with servers_and_database():
+        address = commands.checked_address(url)
+        with transaction() as session:
+            who = actor(session, one_organization(session, organization), as_)
+            endpoint = commands.open_endpoint(session, who, address, event or list(WebhookEvent))
+            console.print(f"Webhook {endpoint.id} is notified from now on.")
+            console.print(f"Secret   {endpoint.secret()}", highlight=False, soft_wrap=True)
+
+
+@webhooks.command("list")
+def list_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
+    """List the webhooks, with the messages that wait for each."""
+    with servers_and_database(), transaction() as session:
+        found = commands.endpoints(session, actor(session, one_organization(session, organization), as_))
+        lines = [
+            {
+                "id": row.WebhookEndpoint.id,
+                "url": row.WebhookEndpoint.url,
+                "events": row.WebhookEndpoint.events,
+                "state": "disabled" if row.WebhookEndpoint.disabled_at else "enabled",
+                "why": row.WebhookEndpoint.disabled_why,
+                "waiting": row.waiting,
+            }
+            for row in found
+        ]
+    if as_json:
+        print_json(lines)
+    elif lines:
+        table = Table("Id", "Address", "Events", "State", "Waiting")
+        for line in lines:
+            state = f"{line['state']}: {line['why']}" if line["why"] else line["state"]
+            table.add_row(str(line["id"]), line["url"], " ".join(line["events"]), state, f"{line['waiting']:,}")
+        table.columns[1].overflow = "fold"
+        console.print(table)
+    else:
+        console.print("There are no webhooks yet. `recourse webhook add URL` adds one.")
+
+
+@webhooks.command("disable")
+def disable_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+    """Stop sending to a webhook. Messages that wait for it fail, and can be sent again."""
+    with servers_and_database(), transaction() as session:
+        commands.disable(session, actor(session, one_organization(session, organization), as_), webhook)
+    console.print(f"Webhook {webhook} is disabled.")
+
+
+@webhooks.command("enable")
+def enable_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+    """Send to a webhook again, from now on."""
+    with servers_and_database(), transaction() as session:
+        commands.enable(session, actor(session, one_organization(session, organization), as_), webhook)
+    console.print(f"Webhook {webhook} is enabled.")
+
+
+@webhooks.command("secret")
+def secret_command(
+    webhook: Id,
+    new: Annotated[bool, typer.Option("--new", help="Create a new secret. The old one stays valid for a day.")] = False,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Print the secret that a webhook's messages are signed with."""
+    with servers_and_database(), transaction() as session:
+        who = actor(session, one_organization(session, organization), as_)
+        secret = (commands.renew_endpoint_secret if new else commands.show_endpoint_secret)(session, who, webhook)
+    print(secret)  # noqa: T201 - the answer, for a program to read
+
+
+@webhooks.command("deliveries")
+def deliveries_command(
+    webhook: Id,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="The most deliveries to list.")] = 20,
+    organization: Organization = None,
+    as_: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was sent to a webhook, newest first."""
+    with servers_and_database(), transaction() as session:
+        who = actor(session, one_organization(session, organization), as_)
+        found = commands.deliveries(session, commands.find_endpoint(session, who, webhook), None, most)
+        lines: list[dict[str, Any]] = [
+            {
+                "message": str(message.id),
+                "event": message.event.value,
+                "reset": str(message.reset_id),
+                "created_at": message.created_at,
+                "state": delivery.state.value,
+                "attempts": delivery.attempts,
+                "outcome": delivery.outcome,
+            }
+            for delivery, message in found
+        ]
+    if as_json:
+        print_json(lines)
+    elif lines:
+        table = Table("Message", "Event", "Created", "State", "Attempts", "Outcome")
+        for line in lines:
+            when = f"{line['created_at']:%Y-%m-%d %H:%M}"
+            attempts = str(line["attempts"])
+            table.add_row(line["message"], line["event"], when, line["state"], attempts, line["outcome"] or "")
+        table.columns[0].overflow = "fold"
+        console.print(table)
+    else:
+        console.print("Nothing was sent to this webhook yet.")
+
+
+@webhooks.command("send-again")
+def send_again_command(
+    webhook: Id,
+    message: Annotated[
+        UUID, typer.Argument(metavar="MESSAGE", help="The message's id, from `recourse webhook deliveries`.")
+    ],
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Send a message to a webhook again, with its original id."""
+    with servers_and_database(), transaction() as session:
+        who = actor(session, one_organization(session, organization), as_)
+        commands.send_again(session, who, webhook, message)
+    console.print("The message is sent again.")
+
+
+@webhooks.command("remove")
+def remove_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+    """Remove a webhook and the log of its deliveries."""
+    with servers_and_database(), transaction() as session:
+        commands.delete_endpoint(session, actor(session, one_organization(session, organization), as_), webhook)
+    console.print(f"Webhook {webhook} is removed.")
