@@ -84,12 +84,10 @@ class Stage:
         errors: Errors,
         *,
         full: Full | None = None,
-        **values: Any,
     ) -> None:
-        """Create the table. `columns` are names and types; `values` are further ones that the queries use."""
+        """Create the table. `columns` are names and types."""
         self.full = full
         self._session, self._actor, self._columns, self._errors = session, actor, columns, errors
-        self._more = values
         make_table(session, "import_line", columns)
 
     def fill(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -114,7 +112,11 @@ class Stage:
         self._session.execute(text("SELECT set_config('lock_timeout', :before, true)"), {"before": before})
 
     def check(self, query: str) -> None:
-        """Add the errors that the query finds, as rows of `line` and `wrong`. It may use `:organization`, `:actor`."""
+        """Add the errors that the query finds, as rows of `line` and `wrong`.
+
+        It may use `:organization`, `:actor`,
+        `:permissions`, `:full`.
+        """
         # The window counts all errors, of which only the first are fetched.
         found = self._session.execute(
             text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line LIMIT {MOST_ERRORS}"),
@@ -204,8 +206,12 @@ class Stage:
 
     @property
     def _values(self) -> dict[str, Any]:
-        mine = {"organization": self._actor.organization_id, "actor": self._actor.user_id, "full": bool(self.full)}
-        return mine | self._more
+        return {
+            "organization": self._actor.organization_id,
+            "actor": self._actor.user_id,
+            "permissions": sorted(self._actor.permissions),
+            "full": bool(self.full),
+        }
 
 
 def refuse_what_is_wrong(errors: Errors) -> None:

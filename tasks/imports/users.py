@@ -80,6 +80,14 @@ ONESELF = (
     "SELECT line, 'active: you cannot deactivate yourself' AS wrong FROM import_user "
     "WHERE user_id = :actor AND NOT active"
 )
+# Whoever gives a user another address, or the id of another account, could become that user.
+ABOVE = """
+SELECT f.line, CASE WHEN lower(f.email) <> lower(u.email) THEN 'email' ELSE 'external_id' END
+               || ': cannot change; this user has a permission that you do not have' AS wrong
+FROM import_user f JOIN "user" u ON u.id = f.user_id
+WHERE (lower(f.email) <> lower(u.email) OR (f.external_id IS NOT NULL AND u.external_id IS NULL))
+  AND NOT u.permissions <@ CAST(:permissions AS text[])
+"""
 
 # Whom a full file can remove.
 WITHOUT_PERMISSIONS = """u.organization_id = :organization AND u.active AND u.permissions = '{}'
@@ -160,7 +168,7 @@ def write_users(stage: Stage) -> Imported:
     """Check the staged lines, and write them. Raises `ImportInvalid`, `ImportRemovesTooMuch`, `ImportCrossed`."""
     stage.wait_for_others()
     stage.prepare("import_user", FOUND)
-    for query in (TWICE, TWICE_BY_ID, WITHOUT_ADDRESS, NAMELESS, ONESELF):
+    for query in (TWICE, TWICE_BY_ID, WITHOUT_ADDRESS, NAMELESS, ONESELF, ABOVE):
         stage.check(query)
     stage.check_next(SAME)
     stage.check_next(TAKEN)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from models.access import Permission
 from tests.integration.imports.test_api_imports import NDJSON, counts, errors, send
 from tests.scenes import COURSE, OTHER_COURSE, Scene, ask, make_scene, rows, run
-from tests.web import client_of, token_for
+from tests.web import client_of, make_user, token_for
 
 
 @pytest.fixture
@@ -186,3 +187,19 @@ def test_ids_of_another_organization_are_not_found(api: httpx.Client, scene: Sce
     run("UPDATE \"user\" SET external_id = 'p-1' WHERE email = 'learner-1@globex.example'")
     answer = send(api, "users", "external_id,name\np-1,X\n")
     assert errors(answer) == [(2, "email: must not be empty for a new user; nobody has the external_id p-1")]
+
+
+def test_addresses_of_users_with_more_permissions_stay(scene: Scene, served: str) -> None:
+    """Whoever gives a user another address could become that user."""
+    people = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
+    make_user(scene.organization.id, "manager@acme.example", Permission.COURSES)
+    run("UPDATE \"user\" SET external_id = 'a-1' WHERE email = 'admin@acme.example'")
+    file = "external_id,email,name\na-1,mine@acme.example,\na-2,manager@acme.example,\np-1,learner-1@acme.example,\n"
+    with client_of(served, token_for(people.id)) as client:
+        assert errors(send(client, "users", file)) == [
+            (2, "email: cannot change; this user has a permission that you do not have"),
+            (3, "external_id: cannot change; this user has a permission that you do not have"),
+        ]
+        assert counts(send(client, "users", "external_id,name\na-1,Renamed\n")) == {"users": (1, 0, 1, 0)}
+    with client_of(served, token_for(scene.admin.user_id or 0)) as client:
+        assert counts(send(client, "users", file)) == {"users": (3, 0, 3, 0)}
