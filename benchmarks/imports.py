@@ -40,7 +40,7 @@ from tasks.rules.terms import Terms
 
 ORGANIZATION = "imports"
 NIGHTLY = 100_000  # enrolments
-HISTORY_FROM, HISTORY_MINUTES = datetime(2024, 1, 1, tzinfo=UTC), 2 * 365 * 24 * 60
+HISTORY_FROM, HISTORY_MINUTES = datetime(2023, 1, 1, tzinfo=UTC), 2 * 365 * 24 * 60
 CHANGED_AT = HISTORY_FROM + timedelta(days=800)  # later than any other completion
 CHANGED_IN = 100  # one of so many
 MONTHS = 12

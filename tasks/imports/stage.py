@@ -119,7 +119,7 @@ class Stage:
         """
         # The window counts all errors, of which only the first are fetched.
         found = self._session.execute(
-            text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line LIMIT {MOST_ERRORS}"),
+            text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line, wrong LIMIT {MOST_ERRORS}"),
             self._values,
         ).all()
         for place, (line, wrong, count) in enumerate(found, 1):
@@ -209,7 +209,7 @@ class Stage:
         return {
             "organization": self._actor.organization_id,
             "actor": self._actor.user_id,
-            "permissions": sorted(self._actor.permissions),
+            "permissions": [str(permission) for permission in self._actor.permissions],
             "full": bool(self.full),
         }
 

@@ -141,9 +141,10 @@ def complete_at(
     actor.must_have(Permission.COURSES)
     if enrolment.user_id == actor.user_id:
         raise OwnCompletion
-    before = enrolment.completed_at
+    known = session.get(Completion, registration)
+    before = known and (known.completed_at, known.score)
     completion = learning.complete_at(session, registration, at, score)
-    if completion.completed_at != before or score is not None:
+    if before != (completion.completed_at, completion.score):
         _note(session, actor, enrolment, Completion)
     return _completed(session, completion)
 
