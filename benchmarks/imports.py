@@ -35,7 +35,7 @@ from tasks.people.tokens import create_token
 from tasks.rules.lifecycle import make_rule
 from tasks.rules.occurrences import due_enrolments
 from tasks.rules.proposals import propose_rule
-from tasks.rules.recurrence import completions_due
+from tasks.rules.recurrence import completions_due, on_the_clock
 from tasks.rules.terms import Terms
 
 ORGANIZATION = "imports"
@@ -243,13 +243,15 @@ def _find_who_is_due(sizes: Sizes) -> int:
         admin = session.scalars(select(User).where(User.has_address("admin@imports.example"))).one()
         proposal = propose_rule(session, actor_for(admin), terms).token
         rule = make_rule(session, actor_for(admin), proposal=proposal, confirm=code).id
-    day = (HISTORY_FROM + timedelta(days=365 + 200)).date()
-    first, end = completions_due(day, MONTHS, time_zone)
-    wanted = {
-        f"p-{number % sizes.users}"
+    completions = {
+        number: at
         for number in range(sizes.enrolments)
-        if sizes.line(number).startswith("c-0,") and (at := sizes.completed_at(number)) and first <= at < end
+        if (at := sizes.completed_at(number)) and sizes.line(number).startswith("c-0,")
     }
+    one = on_the_clock(min(completions.values()), time_zone).date()
+    day = one.replace(year=one.year + MONTHS // 12)
+    first, end = completions_due(day, MONTHS, time_zone)
+    wanted = {f"p-{number % sizes.users}" for number, at in completions.items() if first <= at < end}
     with transaction() as session:
         now = session.scalars(select(func.now())).one()
         due = due_enrolments(session.get_one(Rule, rule), day, now)
