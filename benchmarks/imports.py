@@ -46,6 +46,10 @@ CHANGED_IN = 100  # one of so many
 MONTHS = 12
 RESULTS = Path(__file__).parent / "results" / "imports.json"
 TABLES = ('"user"', "course", "enrolment", "completion")
+COMPLETIONS = """
+SELECT count(*) FROM completion JOIN enrolment USING (registration) JOIN course k ON k.id = course_id
+WHERE k.external_id IS NOT NULL
+"""
 HEAD = "course_external_id,user_external_id,progress,completed_at,score\n"
 
 
@@ -94,7 +98,9 @@ class Took:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.imports", description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, metavar="X", help="scale the numbers of users and enrolments")
+    parser.add_argument(
+        "--share", type=float, default=1.0, metavar="X", help="scale the numbers of users and enrolments"
+    )
     share = parser.parse_args().share
     sizes = Sizes(users=round(100_000 * share), enrolments=round(1_000_000 * share))
     notes = Console(stderr=True, log_path=False)
@@ -111,7 +117,9 @@ def main() -> None:
         sys.exit(str(error))
     _show(took)
     if share == 1:
-        RESULTS.write_text(json.dumps(asdict(took) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}, indent=2) + "\n")
+        RESULTS.write_text(
+            json.dumps(asdict(took) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}, indent=2) + "\n"
+        )
 
 
 def new_organization() -> str:
@@ -228,15 +236,14 @@ def _compare_with_the_file(sizes: Sizes) -> None:
             wanted.add((user, course, at, at))
     with transaction() as session:
         found = {tuple(row) for row in session.execute(text(query), {"users": [f"p-{user}" for user in some]})}
-        completions = session.execute(text("SELECT count(*) FROM completion JOIN enrolment USING (registration) "
-                                           "JOIN course k ON k.id = course_id WHERE k.external_id IS NOT NULL")).scalar()  # fmt: skip
+        completions = session.scalars(text(COMPLETIONS)).one()
     all_of_them = sum(sizes.completed_at(number) is not None for number in range(sizes.enrolments))
     if found != wanted or completions != all_of_them:
         raise WrongError(f"{completions:,} completions are stored, and {len(found ^ wanted)} enrolments differ.")
 
 
 def _find_who_is_due(sizes: Sizes) -> int:
-    """Returns how many learners a rolling rule finds on its day. Raises `WrongError` if it does not find all of them."""
+    """Returns how many learners a rolling rule finds on its day. Raises `WrongError` unless it finds all of them."""
     code, time_zone = "COURSE-0", "Europe/Zurich"
     terms = Terms(course=code, reason="benchmark", kind=RuleKind.ROLLING, months=MONTHS, time_zone=time_zone)
     with transaction() as session:

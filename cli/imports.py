@@ -47,7 +47,11 @@ Whole = Annotated[
 MostRemoved = Annotated[
     float,
     typer.Option(
-        "--most-removed", metavar="PERCENT", min=0, max=100, help="With --full, the most that it may remove, in percent."
+        "--most-removed",
+        metavar="PERCENT",
+        min=0,
+        max=100,
+        help="With --full, the most that it may remove, in percent.",
     ),
 ]
 MOST_REMOVED = 10.0
@@ -134,7 +138,8 @@ def groups_command(
 @imports.command("oneroster")
 def oneroster_command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .zip with a manifest.csv.")
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .zip with a manifest.csv."),
     ],
     organization: Organization = None,
     full: Whole = False,
@@ -146,7 +151,9 @@ def oneroster_command(
     With --full, what files that the manifest calls “bulk” do not name is removed.
     """
     whole = Full(most_removed / 100) if full else None
-    _import(file, organization, lambda session, actor, content, _: import_oneroster(session, actor, content, whole, each))
+    _import(
+        file, organization, lambda session, actor, content, _: import_oneroster(session, actor, content, whole, each)
+    )
 
 
 @imports.command("xapi")
@@ -154,7 +161,11 @@ def xapi_command(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, readable=True, help="Statements, one a line or as a JSON array."
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Statements, one a line or as a JSON array.",
         ),
     ],
     organization: Organization = None,

@@ -138,7 +138,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
             Enrolment.assigned_at,
             Enrolment.due_at,
             Enrolment.completed_at,
-            Certificate.serial,
+            Certificate.serial.label("certificate"),
             Completion.score,
         )
         .join(Course, Course.id == Enrolment.course_id)
@@ -153,7 +153,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
     )
     if code is not None:
         query = query.where(Course.is_named(code))
-    return [TrainingLine(*row) for row in session.execute(query)]
+    return [TrainingLine(**row) for row in session.execute(query).mappings()]
 
 
 def assigned_course(session: Session, user: User, code: str, *, whom: str = "this user") -> TrainingLine:

@@ -53,7 +53,6 @@ class FullImport(Protocol):
     ) -> Imported: ...
 
 
-
 FULL_IMPORTS: dict[str, FullImport] = {
     "users": import_users,
     "enrolments": import_enrolments,

@@ -78,7 +78,8 @@ JOIN user_group other ON other.organization_id = :organization AND other.code = 
 WHERE NOT EXISTS (SELECT FROM import_group g WHERE g.group_id = other.id AND g.code <> other.code)
 """
 NAMELESS = """
-SELECT line, 'name: must not be empty for a new group' AS wrong FROM import_group WHERE group_id IS NULL AND name IS NULL
+SELECT line, 'name: must not be empty for a new group' AS wrong
+FROM import_group WHERE group_id IS NULL AND name IS NULL
 """
 NO_USER = """
 SELECT line, coalesce('email: there is no user ' || email,

@@ -59,9 +59,11 @@ ASSIGNED = f"coalesce({WANTED}, e.unassigned_at IS NULL)"
 DUE = "CASE WHEN f.due_at <= e.reset_at THEN e.due_at ELSE coalesce(f.due_at, e.due_at) END"
 COMPLETES = f"""coalesce({ASSIGNED} AND f.completed_at > coalesce(greatest(e.completed_at, e.reset_at), '-infinity'),
                 false)"""
-MOVES = f"""coalesce({ASSIGNED} AND e.completed_at IS NULL AND (e.reset_at IS NULL OR f.progress_at > e.reset_at)
+# Without `IS NOT NULL`, `least` would be 99 for a line without progress.
+MOVES = f"""coalesce({ASSIGNED} AND f.progress IS NOT NULL AND e.completed_at IS NULL
+                AND (e.reset_at IS NULL OR f.progress_at > e.reset_at)
                 AND (least(f.progress, 99) > e.progress
-                     OR (e.state = 'assigned' AND f.progress IS NOT NULL AND f.progress_at IS NOT NULL)), false)"""
+                     OR (e.state = 'assigned' AND f.progress_at IS NOT NULL)), false)"""
 SCORED = f"coalesce({ASSIGNED} AND f.completed_at = e.completed_at AND f.score IS DISTINCT FROM c.score, false)"
 SCORE_GIVEN = f"(f.score IS NOT NULL AND {SCORED})"
 TOUCHES = f"""(({DUE}) IS DISTINCT FROM e.due_at OR ({WANTED}) <> (e.unassigned_at IS NULL)
@@ -115,7 +117,7 @@ SELECT count(*) FILTER (WHERE ended AND (f.completed_at IS NOT NULL OR f.progres
        count(*) FILTER (WHERE NOT ended AND before_reset) AS completions_before_reset,
        count(*) FILTER (WHERE NOT ended AND NOT before_reset AND f.completed_at < e.completed_at) AS older_completions,
        count(*) FILTER (WHERE NOT ended AND NOT before_reset AND f.completed_at IS NULL AND e.completed_at IS NULL
-                        AND least(f.progress, 99) > e.progress) AS progress_before_reset
+                        AND f.progress IS NOT NULL AND least(f.progress, 99) > e.progress) AS progress_before_reset
 FROM import_enrolment f
 LEFT JOIN enrolment e ON e.user_id = f.user_id AND e.course_id = f.course_id AND e.organization_id = :organization
 CROSS JOIN LATERAL (

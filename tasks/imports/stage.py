@@ -119,7 +119,9 @@ class Stage:
         """
         # The window counts all errors, of which only the first are fetched.
         found = self._session.execute(
-            text(f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line, wrong LIMIT {MOST_ERRORS}"),
+            text(
+                f"SELECT line, wrong, count(*) OVER () FROM ({query}) AS found ORDER BY line, wrong LIMIT {MOST_ERRORS}"
+            ),
             self._values,
         ).all()
         for place, (line, wrong, count) in enumerate(found, 1):

@@ -185,7 +185,9 @@ def test_it_keeps_recourse_in_step_each_night_and_undoes_no_reset(served: str, p
             "groups: 2 new, 0 changed groups, 30 new, 0 changed members, 0 members removed",
             "enrolments: 30 new, 0 changed enrolments, 30 new, 0 changed completions, 0 enrolments removed",
         ]
-        versions = "SELECT ctid::text, xmin::text FROM enrolment UNION ALL SELECT ctid::text, xmin::text FROM completion"
+        versions = (
+            "SELECT ctid::text, xmin::text FROM enrolment UNION ALL SELECT ctid::text, xmin::text FROM completion"
+        )
         before = rows(versions)
         lms.sync()
         assert rows(versions) == before
@@ -207,4 +209,4 @@ def test_it_keeps_recourse_in_step_each_night_and_undoes_no_reset(served: str, p
         with pytest.raises(subprocess.CalledProcessError) as failed:
             lms.sync()
         assert "more than the 10% that one file may remove" in failed.value.stderr
-        assert ask("SELECT count(*) FROM \"user\" WHERE external_id IS NOT NULL AND active") == 29
+        assert ask('SELECT count(*) FROM "user" WHERE external_id IS NOT NULL AND active') == 29

@@ -29,7 +29,8 @@ _threads = anyio.CapacityLimiter(RUN_AT_ONCE)
 async def run_import(request: Request, run: Import, accepted: Mapping[str, Form] = TABLES) -> Imported:
     """Receive the whole file, then run the import: a slow client holds no connection.
 
-    `accepted` has the form of the file for each media type. Raises `Problem`, `TokenInvalid`, `ScopeMissing`, and what the import raises.
+    `accepted` has the form of the file for each media type. Raises `Problem`, `TokenInvalid`,
+    `ScopeMissing`, and what the import raises.
     """
     form = _form(request.headers.get("content-type", ""), accepted)
     with TemporaryFile(dir=folder()) as file:

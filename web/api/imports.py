@@ -101,9 +101,9 @@ async def import_courses(request: Request) -> Imported:
     """Add courses with their activities and change existing ones, matched by external id or code, and by reference.
 
     CSV: a line for each activity, with the columns `external_id`, `code`, `title`, `certificates_on`, `activity`,
-    `kind`, `activity_title`. NDJSON: a line for each course, with a list `activities`. Nothing is deleted, and an activity's
-    kind cannot change. A code is 1 to 64 letters, digits, dots, hyphens and underscores. Requires the permission
-    *Training: Manage courses*.
+    `kind`, `activity_title`. NDJSON: a line for each course, with a list `activities`. Nothing is deleted, and an
+    activity's kind cannot change. A code is 1 to 64 letters, digits, dots, hyphens and underscores. Requires the
+    permission *Training: Manage courses*.
     """
     return await run_import(request, IMPORTS["courses"])
 
@@ -139,7 +139,7 @@ async def import_enrolments(request: Request, full: WholeOrNot = False) -> Impor
     dependencies=[FOR_USERS_IMPORTERS],
     responses=FULL_PROBLEMS,
     openapi_extra=_accepts(
-        "group,name,external_id,email,member\nbern-2,\"Plant 2, Bern\",o-7,ada@acme.example,true\n",
+        'group,name,external_id,email,member\nbern-2,"Plant 2, Bern",o-7,ada@acme.example,true\n',
         '{"group": "bern-2", "name": "Plant 2, Bern", "user_external_id": "p-4711"}\n',
     ),
 )

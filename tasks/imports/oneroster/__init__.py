@@ -1,12 +1,12 @@
-"""OneRoster 1.2 in CSV: an archive of users, classes, courses, enrollments and results, whole (bulk) or changes (delta).
+"""OneRoster 1.2 in CSV: an archive of users, classes, enrollments and results, whole (bulk) or changes (delta).
 
     users.csv                  sourcedId                      user, by external_id
                                status, enabledUser            active
-    classes.csv, courses.csv   sourcedId of the class, or of  course, by external_id; a new one has the code of the class
-                               the class's course             or course, if that is one and free, otherwise the sourcedId
+    classes.csv, courses.csv   sourcedId of the class, or of  course, by external_id; a new one has the code of the
+                               the class's course             class or course, if it is one and free, or the sourcedId
     enrollments.csv            role student                   enrolment; status tobedeleted unassigns it
-    results.csv, lineItems.csv scoreStatus, score, scoreDate  progress: the share of line items that are fully graded or
-                                                              exempt; once all are, completion and score
+    results.csv, lineItems.csv scoreStatus, score, scoreDate  progress: the share of line items that are fully graded
+                                                              or exempt; once all are, completion and score
 
 Only a bulk file of results says how far a learner is: those of a delta are counted, and not used. A full import removes
 what bulk files do not name. Other files, other roles, and other columns are not read.

@@ -60,7 +60,7 @@ def _flag(value: str) -> bool:
 
 
 def _word(value: str) -> str:
-    return text(100)(value).lower()
+    return str(text(100)(value)).lower()
 
 
 STATUS = ("status", Column(_word), "text")
@@ -171,7 +171,12 @@ def read_archive(session: Session, file: BinaryIO, errors: Errors) -> Mapping[Fi
     except zipfile.BadZipFile as error:
         whole = errors.file == ""
         errors.add(1, "the file is not a zip archive" if whole else f"the archive is damaged here: {error}")
-    except (zlib.error, EOFError, RuntimeError, NotImplementedError) as error:  # two of them: encrypted, or packed oddly
+    except (
+        zlib.error,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:  # two of them: encrypted, or packed oddly
         errors.add(1, f"the file cannot be unpacked: {error}")
     return modes
 
@@ -220,4 +225,4 @@ def _load(session: Session, archive: zipfile.ZipFile, file: File, errors: Errors
 
 
 def _opened(archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    return io.BufferedReader(archive.open(name), BUFFER)  # type: ignore[type-var,return-value] # reads lines faster
+    return io.BufferedReader(archive.open(name), BUFFER)  # type: ignore[type-var] # reads lines faster

@@ -14,7 +14,7 @@ from tasks.imports import courses, enrolments, users
 from tasks.imports.history import write_enrolments
 from tasks.imports.lines import Errors
 from tasks.imports.oneroster.archive import CLASSES, COURSES, ENROLLMENTS, FILES, RESULTS, USERS, File, Mode
-from tasks.imports.stage import Full, Imported, Stage
+from tasks.imports.stage import Count, Full, Imported, Stage
 
 
 class Each(StrEnum):
@@ -45,7 +45,8 @@ SELECT w.line,
                                  AND c.external_id IS NOT NULL) THEN w.code
             WHEN w.sourcedid ~ '^[A-Za-z0-9._-]{1,64}$' THEN w.sourcedid
             ELSE 'oneroster-' || left(md5(w.sourcedid), 20) END,
-       CASE WHEN known.id IS NULL THEN coalesce(w.title, w.sourcedid) ELSE w.title END, NULL::boolean, w.sourcedid, NULL, NULL, NULL, 0
+       CASE WHEN known.id IS NULL THEN coalesce(w.title, w.sourcedid) ELSE w.title END, NULL::boolean,
+       w.sourcedid, NULL, NULL, NULL, 0
 FROM (%s) w
 LEFT JOIN course known ON known.organization_id = :organization AND known.external_id = w.sourcedid
 """
@@ -172,7 +173,7 @@ def _write_enrolments(stage: Stage, modes: Mapping[File, Mode], each: Each) -> I
 
 
 def _sum(done: Iterable[Imported], lines: int) -> Imported:
-    counts, removed, ignored = {}, dict[str, int](), dict[str, int]()
+    counts, removed, ignored = dict[str, Count](), dict[str, int](), dict[str, int]()
     for one in done:
         counts |= one.counts
         for total, part in ((removed, one.removed), (ignored, one.ignored)):

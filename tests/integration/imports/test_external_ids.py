@@ -24,7 +24,7 @@ def api(scene: Scene, served: str) -> Iterator[httpx.Client]:
 
 def people() -> dict[str, str]:
     """Returns addresses by external id."""
-    return {id_: email for id_, email in rows('SELECT external_id, email FROM "user" WHERE external_id IS NOT NULL')}
+    return dict(rows('SELECT external_id, email FROM "user" WHERE external_id IS NOT NULL'))
 
 
 def adopt(api: httpx.Client) -> None:
@@ -108,7 +108,7 @@ def test_clashes_of_courses_are_reported_by_line(api: httpx.Client, scene: Scene
         (3, "external_id: line 2 has another value for course A-1"),
         (5, "external_id: line 4 has the same one, with another code"),
     ]
-    taken = send(api, "courses", f"external_id,code,title\nc-1,{OTHER_COURSE},\nc-2,{COURSE},\n")
+    taken = send(api, "courses", f"external_id,code,title\nc-1,{OTHER_COURSE},\nc-2,{COURSE},New\n")
     assert errors(taken) == [(2, f"code: another course has the code {OTHER_COURSE}")]
     twice = send(api, "courses", f"external_id,code,title\nc-1,X-1,\n,{COURSE},\n")
     assert errors(twice) == [(3, "code: line 2 has the same course, by external_id and by code")]

@@ -73,7 +73,9 @@ def test_completions_of_the_past_get_their_record_and_a_score(api: httpx.Client,
     assert now(3) == ("in_progress", 40, None, None, None)
     assert now(4) == ("in_progress", 99, None, None, None), "only a completion makes it 100 %"
     assert dict(rows("SELECT id, registration FROM enrolment")).items() >= before.items()
-    versions = rows("SELECT ctid::text, xmin::text FROM enrolment UNION ALL SELECT ctid::text, xmin::text FROM completion")
+    versions = rows(
+        "SELECT ctid::text, xmin::text FROM enrolment UNION ALL SELECT ctid::text, xmin::text FROM completion"
+    )
     again = send(api, "enrolments", file)
     assert counts(again) == {"enrolments": (4, 0, 0, 4), "completions": (2, 0, 0, 2)}
     assert again.json()["ignored"] == {}
@@ -163,7 +165,7 @@ def test_a_rolling_rule_finds_who_is_due_from_imported_completions(api: httpx.Cl
     with at(due), transaction() as session:
         found = session.scalars(due_enrolments(rule_of(rule_id), due.date(), due)).all()
     wanted = (
-        "SELECT e.id FROM enrolment e JOIN \"user\" u ON u.id = e.user_id WHERE e.course_id = :course "
+        'SELECT e.id FROM enrolment e JOIN "user" u ON u.id = e.user_id WHERE e.course_id = :course '
         "AND u.email IN ('learner-1@acme.example', 'learner-2@acme.example')"
     )
     assert sorted(found) == sorted(id_ for (id_,) in rows(wanted, course=scene.course.id))

@@ -93,7 +93,7 @@ def courses() -> list[tuple[str, str, str]]:
 
 def enrolments() -> list[tuple[str, str, str, int, bool]]:
     return rows(  # type: ignore[return-value]
-        'SELECT c.external_id, u.external_id, e.state, e.progress, e.unassigned_at IS NULL FROM enrolment e '
+        "SELECT c.external_id, u.external_id, e.state, e.progress, e.unassigned_at IS NULL FROM enrolment e "
         'JOIN course c ON c.id = e.course_id JOIN "user" u ON u.id = e.user_id '
         "WHERE c.external_id IS NOT NULL ORDER BY 1, 2"
     )
@@ -162,7 +162,7 @@ def test_a_delta_changes_what_it_names(scene: Scene) -> None:
     )  # fmt: skip
     assert done.ignored == {"results_of_a_delta": 4}
     assert done.removed == {}
-    assert rows('SELECT external_id, email, name, active FROM "user" WHERE external_id < \'u-3\' ORDER BY 1') == [
+    assert rows("SELECT external_id, email, name, active FROM \"user\" WHERE external_id < 'u-3' ORDER BY 1") == [
         ("u-1", "ada@acme.example", "Ada Abebe", False),
         ("u-2", "new@acme.example", "Ben Bo", True),
     ]
@@ -185,13 +185,22 @@ def test_a_full_import_removes_what_bulk_files_do_not_name(scene: Scene) -> None
 BROKEN: list[tuple[Mapping[str, str | None], str]] = [
     ({"manifest.csv": None}, "manifest.csv, line 1: the file is missing"),
     ({"manifest.csv": MANIFEST.replace("1.2", "2.0")}, "manifest.csv, line 3: oneroster.version: must be 1.2"),
-    ({"manifest.csv": MANIFEST.replace("users,bulk", "users,some")}, "manifest.csv, line 5: file.users: must be one of"),
+    (
+        {"manifest.csv": MANIFEST.replace("users,bulk", "users,some")},
+        "manifest.csv, line 5: file.users: must be one of",
+    ),
     ({"users.csv": None}, "manifest.csv, line 5: file.users: the archive has no users.csv"),
     ({"users.csv": "status,email\n,a@b.example\n"}, "users.csv, line 1: the header is wrong: sourcedId is missing"),
-    ({"users.csv": FILES["users.csv"] + "u-5,,,yes,x,X,X,x@acme.example,\n"}, "users.csv, line 6: enabledUser: must be"),
+    (
+        {"users.csv": FILES["users.csv"] + "u-5,,,yes,x,X,X,x@acme.example,\n"},
+        "users.csv, line 6: enabledUser: must be",
+    ),
     ({"users.csv": FILES["users.csv"] + "u-5,,,true,eve,Eve,E,,\n"}, "users.csv, line 6: email: must not be empty"),
     ({"users.csv": FILES["users.csv"] + "u-1,,,true,x,X,X,x@acme.example,\n"}, "users.csv, line 6: sourcedId: line 2"),
-    ({"classes.csv": FILES["classes.csv"] + "c-1,,Again,,\n"}, "classes.csv, line 5: sourcedId: line 2 has the same one"),
+    (
+        {"classes.csv": FILES["classes.csv"] + "c-1,,Again,,\n"},
+        "classes.csv, line 5: sourcedId: line 2 has the same one",
+    ),
     (
         {"enrollments.csv": FILES["enrollments.csv"] + "e-9,,c-9,u-1,student,\n"},
         "enrollments.csv, line 8: course_external_id: there is no course with the id c-9",
@@ -247,4 +256,8 @@ def test_a_class_without_a_code_of_its_own_and_with_a_taken_one_gets_its_sourced
     run("UPDATE course SET external_id = 'other' WHERE code = 'FIRE-101'")
     classes = "sourcedId,title,classCode\nc-1,One,SAME\nc-2,Two,SAME\nc-3,Three,FIRE-101\n"
     imported(scene, packed({"manifest.csv": delta("classes"), "classes.csv": classes}))
-    assert [(id_, code) for id_, code, _ in courses() if id_ != "other"] == [("c-1", "c-1"), ("c-2", "c-2"), ("c-3", "c-3")]
+    assert [(id_, code) for id_, code, _ in courses() if id_ != "other"] == [
+        ("c-1", "c-1"),
+        ("c-2", "c-2"),
+        ("c-3", "c-3"),
+    ]

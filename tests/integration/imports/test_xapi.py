@@ -38,9 +38,7 @@ def api(scene: Scene, served: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def said(
-    verb: str, at: str = "2026-01-10T09:00:00Z", who: Any = 1, what: str = PLACE, **more: Any
-) -> dict[str, Any]:
+def said(verb: str, at: str = "2026-01-10T09:00:00Z", who: Any = 1, what: str = PLACE, **more: Any) -> dict[str, Any]:
     actor = {"mbox": f"mailto:learner-{who}@acme.example"} if isinstance(who, int) else who
     return {"actor": actor, "verb": {"id": VERBS + verb}, "object": {"id": what}, "timestamp": at, **more}
 

@@ -102,9 +102,7 @@ TABLE: dict[tuple[str, str], Route] = {
     ("POST", "/v1/imports/enrolments"): Route(
         PEOPLE, by_role(422, 403, 403, 200, 200), content=f"course,email\n{COURSE},learner-1@acme.example\n"
     ),
-    ("POST", "/v1/imports/groups"): Route(
-        PEOPLE, by_role(200, 403, 200, 403, 200), content="group,name\nnew-1,New\n"
-    ),
+    ("POST", "/v1/imports/groups"): Route(PEOPLE, by_role(200, 403, 200, 403, 200), content="group,name\nnew-1,New\n"),
     ("POST", "/v1/imports/oneroster"): Route(
         PEOPLE, by_role(200, 403, 403, 403, 200), content=ZIPPED.getvalue(), kind="application/zip"
     ),
