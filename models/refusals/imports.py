@@ -38,8 +38,8 @@ class ImportRemovesTooMuch(Refused):
         """`what` are the objects in words, of which there are `of`; at most the share `most` may be removed."""
         super().__init__(
             f"This file leaves out {removed_rows:,} of {of:,} {what}, "
-            f"more than the {most * 100:g}% that one file may remove. Nothing was imported. Check that the file is complete; if it is, ask an operator to import it with a "
-            "higher limit."
+            f"more than the {most * 100:g}% that one file may remove. Nothing was imported. Check that the file is "
+            "complete; if it is, ask an operator to import it with a higher limit."
         )
 
 
