@@ -9,6 +9,7 @@ HINTS = {
     "event-source-unknown": "`recourse events sources list` lists the event sources.",
     "forbidden": "--as EMAIL acts as another user; without it you act as the operator.",
     "group-unknown": "`recourse groups list` lists the groups.",
+    "import-removes-too-much": "--most-removed 25 allows a quarter.",
     "nothing-to-retry": "`recourse show RESET` shows its result.",
     "organization-unknown": "`recourse organization list` lists the organizations.",
     "participant-unknown": "`recourse participants list` lists the participants.",

@@ -1,7 +1,8 @@
-"""The commands that import courses, users, enrolments and records."""
+"""The commands that import users, courses, enrolments, groups and history."""
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,17 +18,54 @@ from cli.terminal import console, notes
 from models.access import console_operator
 from models.records import kind_labels
 from models.session import transaction
-from tasks.imports import IMPORTS, Form, Imported
+from tasks.imports import (
+    FULL_IMPORTS,
+    IMPORTS,
+    Each,
+    Form,
+    Full,
+    Import,
+    Imported,
+    import_oneroster,
+    import_xapi,
+)
 from tasks.imports.oulad import ImportReport, import_oulad
 from tasks.people.organizations import organizations
 
 app = typer.Typer()
-imports = typer.Typer(help="Import courses, users, enrolments and records.", no_args_is_help=True)
+imports = typer.Typer(help="Import users, courses, enrolments, groups and history.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .csv or .ndjson file.")
 ]
+
+
+Whole = Annotated[
+    bool, typer.Option("--full", help="The file is complete: remove what it does not name, up to --most-removed.")
+]
+MostRemoved = Annotated[
+    float,
+    typer.Option(
+        "--most-removed",
+        metavar="PERCENT",
+        min=0,
+        max=100,
+        help="With --full, the most that it may remove, in percent.",
+    ),
+]
+MOST_REMOVED = 10.0
+
+IGNORED = {
+    "not_assigned": "history of courses that are not assigned",
+    "completions_before_reset": "completions before the learner's last reset",
+    "older_completions": "completions older than the stored one",
+    "progress_before_reset": "progress before the learner's last reset, or without a date after it",
+    "other_verbs": "statements with other verbs",
+    "other_objects": "statements about other objects than courses",
+    "other_roles": "enrollments in other roles than student",
+    "results_of_a_delta": "results of a delta file",
+}
 
 
 @imports.command("oulad")
@@ -55,40 +93,116 @@ def oulad_command(
 
 
 @imports.command("users")
-def users_command(file: File, organization: Organization = None) -> None:
-    """Add users, and update existing ones.
+def users_command(
+    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+) -> None:
+    """Add users, and update existing ones. With --full, deactivate and unassign the users it does not name.
 
-    Columns: email, name, active, notifications_on, locale, time_zone.
+    Columns: external_id, email, name, active, notifications_on, locale, time_zone.
     """
-    _import("users", file, organization)
+    _import_table("users", file, organization, Full(most_removed / 100) if full else None)
 
 
 @imports.command("courses")
 def courses_command(file: File, organization: Organization = None) -> None:
     """Add courses, and update existing ones. One line per activity.
 
-    Columns: code, title, certificates_on, activity, kind, activity_title.
+    Columns: external_id, code, title, certificates_on, activity, kind, activity_title.
     """
-    _import("courses", file, organization)
+    _import_table("courses", file, organization)
 
 
 @imports.command("enrolments")
-def enrolments_command(file: File, organization: Organization = None) -> None:
-    """Assign courses to users, or unassign them.
+def enrolments_command(
+    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+) -> None:
+    """Assign courses to users, or unassign them, and bring their history. With --full, unassign all others.
 
-    Columns: course, email, due_at, assigned.
+    Columns: course or course_external_id, email or user_external_id, due_at, assigned, progress, progress_at,
+    completed_at, score.
     """
-    _import("enrolments", file, organization)
+    _import_table("enrolments", file, organization, Full(most_removed / 100) if full else None)
 
 
-def _import(what: str, path: Path, slug: str | None) -> None:
+@imports.command("groups")
+def groups_command(
+    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+) -> None:
+    """Add and rename groups, and have users join or leave them. With --full, end all other memberships.
+
+    Columns: group, name, external_id, email or user_external_id, member.
+    """
+    _import_table("groups", file, organization, Full(most_removed / 100) if full else None)
+
+
+@imports.command("oneroster")
+def oneroster_command(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .zip with a manifest.csv."),
+    ],
+    organization: Organization = None,
+    full: Whole = False,
+    most_removed: MostRemoved = MOST_REMOVED,
+    each: Annotated[Each, typer.Option(help="What becomes a course: each class, or each course.")] = Each.CLASS,
+) -> None:
+    """Import users, courses, enrolments and results from OneRoster 1.2 in CSV.
+
+    With --full, what files that the manifest calls “bulk” do not name is removed.
+    """
+    whole = Full(most_removed / 100) if full else None
+    _import(
+        file, organization, lambda session, actor, content, _: import_oneroster(session, actor, content, whole, each)
+    )
+
+
+@imports.command("xapi")
+def xapi_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Statements, one a line or as a JSON array.",
+        ),
+    ],
+    organization: Organization = None,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="ID=COURSE", help="The course code of an object's id. May be repeated."),
+    ] = None,
+) -> None:
+    """Import the history of xAPI statements: completed, passed, progressed, initialized.
+
+    Without --map, the object's id is the course's external id.
+    """
+    courses = {}
+    for one in mapped or []:
+        activity, _, code = one.rpartition("=")
+        if not activity or not code:
+            raise typer.BadParameter("Write it like https://lms.example/safety=SAFETY-101.", param_hint="--map")
+        courses[activity] = code
+    _import(file, organization, lambda session, actor, content, _: import_xapi(session, actor, content, courses))
+
+
+def _import_table(what: str, path: Path, slug: str | None, full: Full | None = None) -> None:
+    _import(path, slug, partial(FULL_IMPORTS[what], full=full) if full else IMPORTS[what])
+
+
+def _import(path: Path, slug: str | None, run: Import) -> None:
     form = Form.CSV if path.suffix.lower() == ".csv" else Form.NDJSON
     with servers_and_database(), ExitStack() as stack:
         file = stack.enter_context(progress.open(path, "rb", description=f"Reading {path.name}", console=notes))
         session = stack.enter_context(transaction())
         owner = one_organization(session, slug)
-        imported = IMPORTS[what](session, console_operator(owner), file, form)
+        imported = run(session, console_operator(owner), file, form)
     console.print(_file_table(imported))
+    for what, count in imported.removed.items():
+        console.print(f"Removed: {count:,} {what}, which the file does not name.")
+    for reason, count in imported.ignored.items():
+        console.print(f"Ignored: {count:,} {IGNORED[reason]}.")
 
 
 def _oulad_table(found: ImportReport) -> Table:

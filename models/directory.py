@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.people import Organization, User
-from models.records import Certificate
+from models.records import Certificate, Completion
 from models.refusals.people import UserUnknown
 from models.refusals.training import CourseNotAssigned, CourseUnknown
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
@@ -41,6 +42,7 @@ class TrainingLine:
     due_at: datetime | None
     completed_at: datetime | None
     certificate: str | None  # its serial
+    score: Decimal | None  # 0 to 100, of the completion, if another system reported one
 
 
 def users_of(
@@ -174,9 +176,11 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
             Enrolment.assigned_at,
             Enrolment.due_at,
             Enrolment.completed_at,
-            Certificate.serial,
+            Certificate.serial.label("certificate"),
+            Completion.score,
         )
         .join(Course, Course.id == Enrolment.course_id)
+        .outerjoin(Completion, Completion.registration == Enrolment.registration)
         .outerjoin(Certificate, Certificate.registration == Enrolment.registration)
         .where(
             Enrolment.user_id == user.id,
@@ -187,7 +191,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
     )
     if code is not None:
         query = query.where(Course.is_named(code))
-    return [TrainingLine(*row) for row in session.execute(query)]
+    return [TrainingLine(**row) for row in session.execute(query).mappings()]
 
 
 def assigned_course(session: Session, user: User, code: str, *, whom: str = "this user") -> TrainingLine:

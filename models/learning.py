@@ -4,6 +4,7 @@
 reset takes the same lock. So a write is either committed before the reset and cleared by it, or refused as stale.
 """
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -20,8 +21,10 @@ from models.records import (
     LessonProgress,
     PracticalAssessment,
 )
-from models.refusals.training import ActivityUnknown, StaleRegistration
+from models.refusals.training import ActivityUnknown, CompletionUndatable, StaleRegistration
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
+
+AHEAD = timedelta(minutes=5)  # of our clock: others differ
 
 ACTIVITY_RECORDS: dict[
     ActivityKind, type[LessonProgress | PracticalAssessment | DiscussionPost | AssignmentSubmission]
@@ -116,6 +119,32 @@ def complete(session: Session, registration: UUID) -> Completion:
             )
             session.add(certificate)
         session.flush()
+    return completion
+
+
+def complete_at(session: Session, registration: UUID, at: datetime, score: Decimal | None = None) -> Completion:
+    """Record a completion of a given date, with a score of 0 to 100; issues no certificate.
+
+    A newer completion replaces an older one; an older one than is stored changes nothing. Returns the stored one.
+    Raises `StaleRegistration`, `CompletionUndatable`.
+    """
+    enrolment = current(session, registration)
+    if enrolment.reset_at is not None and at <= enrolment.reset_at:
+        raise CompletionUndatable("the course was reset after this date")
+    if at > session.scalars(select(func.clock_timestamp())).one() + AHEAD:
+        raise CompletionUndatable("this date is in the future")
+    completion = session.get(Completion, registration)
+    if completion is None:
+        completion = Completion(registration=registration, completed_at=at, score=score)
+        session.add(completion)
+    elif at > completion.completed_at:
+        completion.completed_at, completion.score = at, score
+    elif at == completion.completed_at and score is not None:
+        completion.score = score
+    enrolment.state = EnrolmentState.COMPLETED
+    enrolment.progress = 100
+    enrolment.completed_at = completion.completed_at
+    session.flush()
     return completion
 
 

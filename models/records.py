@@ -113,10 +113,12 @@ class Completion(LearnerRecord):
     """That a learner completed the course, and when."""
 
     __tablename__ = "completion"
+    __table_args__ = (CheckConstraint("score BETWEEN 0 AND 100", name="score"),)
     labels = ("completion", "completions")
 
     registration: Mapped[UUID] = mapped_column(primary_key=True)
     completed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))  # of the whole course, as another system reported it
 
 
 class Certificate(LearnerRecord):

@@ -124,6 +124,7 @@ class Enrolment(Base):
     assigned_at: Mapped[datetime] = mapped_column(server_default=func.now())
     unassigned_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    reset_at: Mapped[datetime | None]  # the last time; what is dated before that is history that no import brings back
     # The transactions that assigned it, last, that completed it, and that gave it its registration: what a preview or a
     # request could see of them is in its snapshot. The database itself writes these, whoever makes the change.
     assigned_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))

@@ -53,6 +53,24 @@ class Lms:
         """Run Python in the LMS."""
         subprocess.run([sys.executable, "-c", code], cwd=EXAMPLE, env=self._whole(), check=True, timeout=60)
 
+    def sync(self) -> list[str]:
+        """Run the nightly sync. Returns what it prints."""
+        done = subprocess.run(
+            [sys.executable, "sync.py"],
+            cwd=EXAMPLE,
+            env=self._whole(),
+            check=True,
+            timeout=120,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.splitlines()
+
+    def write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run a statement in the LMS's database, once for each row."""
+        with closing(self._connect()) as db, db:
+            db.executemany(statement, rows)
+
     def kill(self, name: str) -> None:
         """Kill the web application or the worker, with its children."""
         process = self._running.pop(name)

@@ -12,6 +12,7 @@ chance = random.Random(7731)
 
 
 @schemathesis.serializer("application/x-ndjson")
+@schemathesis.serializer("application/zip")
 def as_it_is(_: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 

@@ -69,6 +69,26 @@ class OwnWork(Refused):
         )
 
 
+class OwnCompletion(Refused):
+    code = "own-completion"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You cannot give your own completion a date or a score. Ask someone else to record it. Nothing was saved."
+        )
+
+
+class CompletionUndatable(Refused):
+    code = "completion-undatable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The completion was not saved: {why}. Check the date. "
+            "If the learner has completed the course since, send the date of that."
+        )
+
+
 class CertificateMissing(Refused):
     code = "certificate-missing"
     status = 404

@@ -2,11 +2,12 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, BinaryIO
 
+from models.refusals.imports import LineError
 from tasks.imports.values import Column, WrongError
 
 LONGEST_LINE = 1_000_000  # bytes; a file without line breaks would otherwise be read whole
@@ -22,27 +23,54 @@ class Form(StrEnum):
 
 @dataclass
 class Errors:
-    """The errors of a file: the first ones by line, and how many there are."""
+    """The errors of a file, or of the files of an archive: the first ones by line, and how many there are."""
 
-    first: list[tuple[int, str]] = field(default_factory=list)
+    first: list[LineError] = field(default_factory=list)
     count: int = 0
+    file: str = ""  # of an archive, that is being read
+    _order: dict[str, int] = field(default_factory=dict)
 
     def add(self, line: int, detail: str, also: int = 0) -> None:
         """Add an error, and count `also` further ones without their lines."""
         self.count += 1 + also
-        if len(self.first) == MOST_ERRORS and line >= self.first[-1][0]:
+        self._order.setdefault(self.file, len(self._order))
+        error = LineError(line, detail, self.file)
+        if len(self.first) == MOST_ERRORS and self._place(error) >= self._place(self.first[-1]):
             return
-        self.first = sorted([*self.first, (line, detail)], key=lambda one: one[0])[:MOST_ERRORS]
+        self.first = sorted([*self.first, error], key=self._place)[:MOST_ERRORS]
+
+    def _place(self, error: LineError) -> tuple[int, int]:
+        return self._order[error.file], error.line
 
 
-def read(file: BinaryIO, form: Form, columns: Mapping[str, Column], errors: Errors) -> Iterator[tuple[int, Any]]:
-    """Yields each valid line: its number in the file, from 1, and its values by column, `None` where it has none."""
-    objects = _objects_of_csv(file, columns, errors) if form == Form.CSV else _objects_of_json(file, columns, errors)
+def read(
+    file: BinaryIO,
+    form: Form,
+    columns: Mapping[str, Column],
+    errors: Errors,
+    *,
+    either: Sequence[tuple[str, str]] = (),
+    others: bool = False,
+) -> Iterator[tuple[int, Any]]:
+    """Yields each valid line: its number in the file, from 1, and its values by column, `None` where it has none.
+
+    Of each pair of columns in `either`, a line must have a value in one. With `others`, a CSV file may have columns
+    that are not read.
+    """
+    if form == Form.CSV:
+        objects = _objects_of_csv(file, columns, errors, either, others=others)
+    else:
+        objects = _objects_of_json(file, columns, errors)
     empty = True
     for line, values in objects:
         empty = False
         checked = checked_values(line, values, columns, errors)
-        if checked is not None:
+        if checked is None:
+            continue
+        missing = [one for one, other in either if checked[one] is None and checked[other] is None]
+        for column in missing:
+            errors.add(line, f"{column}: must not be empty")
+        if not missing:
             yield line, checked
     if empty and form == Form.NDJSON and not errors.count:
         errors.add(1, "the file is empty")
@@ -66,7 +94,12 @@ def checked_values(
 
 
 def _objects_of_csv(
-    file: BinaryIO, columns: Mapping[str, Column], errors: Errors
+    file: BinaryIO,
+    columns: Mapping[str, Column],
+    errors: Errors,
+    either: Sequence[tuple[str, str]],
+    *,
+    others: bool,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(_text_lines(file, errors), strict=True)
     header = None
@@ -76,21 +109,30 @@ def _objects_of_csv(
             line, begins = begins, reader.line_num + 1
             if header is None:
                 header = [name.strip() for name in cells]
-                if not _good_header(header, columns, errors):
+                if not _good_header(header, columns, errors, either, others=others):
                     return
             elif len(cells) != len(header) and cells:
                 errors.add(line, f"the line has {len(cells)} cells, but the header has {len(header)}")
             elif cells:
-                yield line, dict(zip(header, cells, strict=True))
+                found = dict(zip(header, cells, strict=True))
+                yield line, {name: found[name] for name in columns if name in found} if others else found
     except csv.Error as error:
         errors.add(begins, f"{error}; the rest of the file was not read")
     if header is None and not errors.count:
         errors.add(1, "the file is empty")
 
 
-def _good_header(header: list[str], columns: Mapping[str, Column], errors: Errors) -> bool:
-    wrong = [f"{name!r} is not a column" for name in header if name not in columns]
+def _good_header(
+    header: list[str],
+    columns: Mapping[str, Column],
+    errors: Errors,
+    either: Sequence[tuple[str, str]],
+    *,
+    others: bool,
+) -> bool:
+    wrong = [f"{name!r} is not a column" for name in header if name not in columns and not others]
     wrong += [f"{name} is missing" for name, column in columns.items() if column.required and name not in header]
+    wrong += [f"{one} or {other} is missing" for one, other in either if not {one, other} & set(header)]
     wrong += [f"{name} appears twice" for name in sorted({name for name in header if header.count(name) > 1})]
     if wrong:
         errors.add(1, f"the header is wrong: {', '.join(wrong[:5])}. The columns are {', '.join(columns)}")

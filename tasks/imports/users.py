@@ -1,7 +1,9 @@
-"""Users: `email`, `name`, and optionally `active`, `notifications_on`, `locale`, `time_zone`.
+"""Users: `external_id`, `email`, `name`, and optionally `active`, `notifications_on`, `locale`, `time_zone`.
 
-The address identifies a user, ignoring case. Files have no permissions: people who may import users must not be able to
-give themselves more of them.
+The `external_id`, the id that the file's platform knows a user by, identifies them for good; a changed address is the
+same person. Without one, the address does, ignoring case; a user whom an import finds by address is adopted, and has
+the external id from then on. Files have no permissions: people who may import users must not be able to give themselves
+more of them. So a full file does not take users away who have permissions.
 """
 
 from typing import BinaryIO
@@ -10,71 +12,178 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from tasks.imports.lines import Errors, Form, read
-from tasks.imports.stage import Count, Imported, Stage
-from tasks.imports.values import Column, email, locale, text, time_zone, yes_or_no
+from tasks.imports.stage import Count, Full, Imported, Stage
+from tasks.imports.values import Column, email, external_id, locale, text, time_zone, yes_or_no
 
 COLUMNS = {
-    "email": Column(email, required=True),
+    "external_id": Column(external_id),
+    "email": Column(email),
     "name": Column(text(200)),
     "active": Column(yes_or_no),
     "notifications_on": Column(yes_or_no),
     "locale": Column(locale),
     "time_zone": Column(time_zone),
 }
+STAGED = {
+    "external_id": "text",
+    "email": "text",
+    "name": "text",
+    "active": "boolean",
+    "notifications_on": "boolean",
+    "locale": "text",
+    "time_zone": "text",
+}
 
-KNOWN = """FROM import_line l JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email)"""
+FOUND = """
+SELECT l.line, coalesce(known.id, adopted.id) AS user_id, l.external_id, l.email, l.name,
+       CASE WHEN :full THEN coalesce(l.active, true) ELSE l.active END AS active,
+       l.notifications_on, l.locale, l.time_zone
+FROM import_line l
+LEFT JOIN "user" known ON known.organization_id = :organization AND known.external_id = l.external_id
+LEFT JOIN "user" adopted ON adopted.organization_id = :organization AND lower(adopted.email) = lower(l.email)
+                         AND known.id IS NULL AND (l.external_id IS NULL OR adopted.external_id IS NULL)
+"""
 
 TWICE = """
 SELECT line, 'email: line ' || first || ' has the same address' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY lower(email)) AS first FROM import_line) same WHERE line > first
+FROM (SELECT line, min(line) OVER (PARTITION BY lower(email)) AS first FROM import_line WHERE email IS NOT NULL) same
+WHERE line > first
+"""
+TWICE_BY_ID = """
+SELECT line, 'external_id: line ' || first || ' has the same one' AS wrong
+FROM (SELECT line, min(line) OVER (PARTITION BY external_id) AS first FROM import_line
+      WHERE external_id IS NOT NULL) same
+WHERE line > first
+"""
+SAME = """
+SELECT line, 'email: line ' || first || ' has the same user, by external_id and by address' AS wrong
+FROM (SELECT line, min(line) OVER (PARTITION BY user_id) AS first FROM import_user WHERE user_id IS NOT NULL) same
+WHERE line > first
+"""
+WITHOUT_ADDRESS = """
+SELECT line, 'email: must not be empty for a new user; nobody has the external_id ' || external_id AS wrong
+FROM import_user WHERE user_id IS NULL AND email IS NULL
 """
 NAMELESS = """
-SELECT l.line, 'name: must not be empty for a new user' AS wrong
-FROM import_line l LEFT JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email)
-WHERE u.id IS NULL AND l.name IS NULL
+SELECT line, 'name: must not be empty for a new user' AS wrong FROM import_user WHERE user_id IS NULL AND name IS NULL
+"""
+# Unless that user gets another address by the same file.
+TAKEN = """
+SELECT f.line, 'email: another user has this address' || coalesce(', with the external_id ' || other.external_id, '')
+               AS wrong
+FROM import_user f
+JOIN "user" other ON other.organization_id = :organization AND lower(other.email) = lower(f.email)
+                  AND other.id IS DISTINCT FROM f.user_id
+WHERE NOT EXISTS (SELECT FROM import_user g WHERE g.user_id = other.id AND lower(g.email) <> lower(other.email))
 """
 ONESELF = (
-    f"SELECT l.line, 'active: you cannot deactivate yourself' AS wrong {KNOWN} WHERE u.id = :actor AND NOT l.active"
+    "SELECT line, 'active: you cannot deactivate yourself' AS wrong FROM import_user "
+    "WHERE user_id = :actor AND NOT active"
 )
-
-# In the order of the unique index here, and of ids below, so that concurrent imports do not deadlock.
-ADD = """
-INSERT INTO "user" (organization_id, email, name, active, notifications_on, locale, time_zone)
-SELECT :organization, email, name, coalesce(active, true), coalesce(notifications_on, true), coalesce(locale, 'en'),
-       coalesce(time_zone, 'UTC')
-FROM import_line l
-WHERE name IS NOT NULL
-  AND NOT EXISTS (SELECT FROM "user" u WHERE u.organization_id = :organization AND lower(u.email) = lower(l.email))
-ORDER BY lower(email)
-ON CONFLICT (organization_id, lower(email)) DO NOTHING
+# Whoever gives a user another address, or the id of another account, could become that user.
+ABOVE = """
+SELECT f.line, CASE WHEN lower(f.email) <> lower(u.email) THEN 'email' ELSE 'external_id' END
+               || ': cannot change; this user has a permission that you do not have' AS wrong
+FROM import_user f JOIN "user" u ON u.id = f.user_id
+WHERE (lower(f.email) <> lower(u.email) OR (f.external_id IS NOT NULL AND u.external_id IS NULL))
+  AND NOT u.permissions <@ CAST(:permissions AS text[])
 """
-CHANGE = f"""
-WITH differing AS (
-    SELECT u.id, coalesce(l.name, u.name) AS name, coalesce(l.active, u.active) AS active,
-           coalesce(l.notifications_on, u.notifications_on) AS notifications_on,
-           coalesce(l.locale, u.locale) AS locale, coalesce(l.time_zone, u.time_zone) AS time_zone
-    {KNOWN}
-    WHERE (coalesce(l.name, u.name), coalesce(l.active, u.active),
-           coalesce(l.notifications_on, u.notifications_on), coalesce(l.locale, u.locale),
-           coalesce(l.time_zone, u.time_zone))
-          IS DISTINCT FROM (u.name, u.active, u.notifications_on, u.locale, u.time_zone)
-    ORDER BY u.id FOR NO KEY UPDATE OF u
-)
+
+# Whom a full file can remove.
+WITHOUT_PERMISSIONS = """u.organization_id = :organization AND u.active AND u.permissions = '{}'
+  AND u.id IS DISTINCT FROM :actor"""
+THERE = f'SELECT count(*) FROM "user" u WHERE {WITHOUT_PERMISSIONS}'
+LEFT_OUT = f"""
+SELECT count(*) FROM "user" u
+WHERE :full AND {WITHOUT_PERMISSIONS} AND NOT EXISTS (SELECT FROM import_user f WHERE f.user_id = u.id)
+"""
+
+# All in one statement and in the order of ids, so that nobody who does the same ever waits in a circle.
+_VALUES = """coalesce(f.external_id, u.external_id) AS external_id,
+       CASE WHEN lower(f.email) <> lower(u.email) THEN f.email ELSE u.email END AS email,
+       coalesce(f.name, u.name) AS name,
+       CASE WHEN f.line IS NULL THEN false ELSE coalesce(f.active, u.active) END AS active,
+       coalesce(f.notifications_on, u.notifications_on) AS notifications_on,
+       coalesce(f.locale, u.locale) AS locale, coalesce(f.time_zone, u.time_zone) AS time_zone"""
+_DIFFERS = """(coalesce(f.external_id, u.external_id), coalesce(lower(f.email), lower(u.email)),
+       coalesce(f.name, u.name), coalesce(f.active, u.active), coalesce(f.notifications_on, u.notifications_on),
+       coalesce(f.locale, u.locale), coalesce(f.time_zone, u.time_zone))
+      IS DISTINCT FROM (u.external_id, lower(u.email), u.name, u.active, u.notifications_on, u.locale, u.time_zone)"""
+DIFFERING = f"""
+SELECT u.id, false AS gone, {_VALUES} FROM import_user f JOIN "user" u ON u.id = f.user_id
+WHERE {_DIFFERS} ORDER BY u.id FOR NO KEY UPDATE OF u
+"""
+DIFFERING_IN_FULL = f"""
+SELECT u.id, f.line IS NULL AS gone, {_VALUES} FROM "user" u LEFT JOIN import_user f ON f.user_id = u.id
+WHERE u.organization_id = :organization
+  AND CASE WHEN f.line IS NULL THEN {WITHOUT_PERMISSIONS} ELSE {_DIFFERS} END
+ORDER BY u.id FOR NO KEY UPDATE OF u
+"""
+# Addresses that others get: the index sees one row after the other, and two users may swap theirs.
+PARK = """
+UPDATE "user" u SET email = 'moving-' || u.id || '@import.invalid'
+FROM import_differing d
+WHERE d.id = u.id AND lower(d.email) <> lower(u.email)
+  AND EXISTS (SELECT FROM import_user f WHERE lower(f.email) = lower(u.email) AND f.user_id IS DISTINCT FROM u.id)
+"""
+CHANGE = """
 UPDATE "user" u
-SET name = d.name, active = d.active, notifications_on = d.notifications_on, locale = d.locale, time_zone = d.time_zone
-FROM differing d WHERE u.id = d.id
+SET external_id = d.external_id, email = d.email, name = d.name, active = d.active,
+    notifications_on = d.notifications_on, locale = d.locale, time_zone = d.time_zone
+FROM import_differing d WHERE u.id = d.id
+"""
+NEW = "SELECT count(*) FROM import_user WHERE user_id IS NULL"
+ADD = """
+INSERT INTO "user" (organization_id, external_id, email, name, active, notifications_on, locale, time_zone)
+SELECT :organization, external_id, email, name, coalesce(active, true), coalesce(notifications_on, true),
+       coalesce(locale, 'en'), coalesce(time_zone, 'UTC')
+FROM import_user WHERE user_id IS NULL
+ORDER BY lower(email)
+ON CONFLICT DO NOTHING
+"""
+UNASSIGN = """
+WITH ending AS (
+    SELECT e.id FROM enrolment e JOIN import_differing d ON d.id = e.user_id
+    WHERE d.gone AND e.organization_id = :organization AND e.unassigned_at IS NULL
+    ORDER BY e.id FOR NO KEY UPDATE OF e
+)
+UPDATE enrolment e SET unassigned_at = clock_timestamp() FROM ending WHERE e.id = ending.id
 """
 
 
-def import_users(session: Session, actor: Actor, file: BinaryIO, form: Form) -> Imported:
-    """Add the users in the file, and change existing ones. Raises `Forbidden`, `ImportInvalid`."""
+def import_users(session: Session, actor: Actor, file: BinaryIO, form: Form, full: Full | None = None) -> Imported:
+    """Add the users in the file, and change existing ones; with `full`, deactivate and unassign all others.
+
+    Raises `Forbidden`, `ImportInvalid`, `ImportRemovesTooMuch`, `ImportCrossed`.
+    """
     actor.must_have(Permission.USERS)
     errors = Errors()
-    kinds = {"email": "text", "name": "text", "active": "boolean", "notifications_on": "boolean"}
-    stage = Stage(session, actor, kinds | {"locale": "text", "time_zone": "text"}, errors)
-    stage.fill((line, *values.values()) for line, values in read(file, form, COLUMNS, errors))
-    for query in (TWICE, NAMELESS, ONESELF):
+    stage = Stage(session, actor, STAGED, errors, full=full)
+    lines = read(file, form, COLUMNS, errors, either=[("email", "external_id")])
+    stage.fill((line, *values.values()) for line, values in lines)
+    return write_users(stage)
+
+
+def write_users(stage: Stage) -> Imported:
+    """Check the staged lines, and write them. Raises `ImportInvalid`, `ImportRemovesTooMuch`, `ImportCrossed`."""
+    stage.wait_for_others()
+    stage.prepare("import_user", FOUND)
+    for query in (TWICE, TWICE_BY_ID, WITHOUT_ADDRESS, NAMELESS, ONESELF, ABOVE):
         stage.check(query)
+    stage.check_next(SAME)
+    stage.check_next(TAKEN)
     stage.refuse_what_is_wrong()
-    users = Count(stage.ask("SELECT count(*) FROM import_line"), new=stage.write(ADD), changed=stage.write(CHANGE))
-    return stage.done("users", {"users": users})
+    removed = stage.ask(LEFT_OUT)
+    stage.brake("users", removed, THERE)
+    changed = 0
+    if stage.prepare("import_differing", DIFFERING_IN_FULL if stage.full else DIFFERING):
+        stage.write(PARK)
+        stage.write(CHANGE)
+        removed = stage.ask("SELECT count(*) FROM import_differing WHERE gone")
+        changed = stage.ask("SELECT count(*) FROM import_differing WHERE NOT gone")
+    new = stage.add(ADD, expected) if (expected := stage.ask(NEW)) else 0
+    gone = {"users": removed}
+    if stage.full:
+        gone["enrolments"] = stage.write(UNASSIGN) if removed else 0
+    users = Count(stage.ask("SELECT count(*) FROM import_line"), new=new, changed=changed)
+    return stage.done("users", {"users": users}, removed=gone if stage.full else None)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,10 @@ from zoneinfo import available_timezones
 CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+
+NUMBER = (str, int, float)
+MUST_BE: dict[type | tuple[type, ...], str] = {str: "text", list: "a list", NUMBER: "a number from 0 to 100"}
 
 
 class WrongError(ValueError):
@@ -27,7 +32,7 @@ class Column:
 
     check: Check
     required: bool = False
-    takes: type = str
+    takes: type | tuple[type, ...] = str
 
     def checked(self, value: Any) -> Any:
         """Returns the value for the database, `None` if it is empty. Raises `WrongError`."""
@@ -35,18 +40,18 @@ class Column:
             value = "true" if value else "false"
         elif isinstance(value, str):
             value = value.strip()
-            if not _storable(value):
+            if not is_storable(value):
                 raise WrongError("contains a character that is not allowed")
         if value in (None, ""):
             if self.required:
                 raise WrongError("must not be empty")
             return None
         if not isinstance(value, self.takes):
-            raise WrongError(f"must be {'text' if self.takes is str else 'a list'}")
+            raise WrongError(f"must be {MUST_BE[self.takes]}")
         return self.check(value)
 
 
-def _storable(value: str) -> bool:
+def is_storable(value: str) -> bool:
     """Whether PostgreSQL can store the text: no NUL, and no lone surrogate, which JSON can contain."""
     return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
@@ -103,6 +108,34 @@ def moment(value: str) -> datetime:
     return found
 
 
+def progress(value: str | float) -> int:
+    """A share in percent, 0 to 100, rounded down."""
+    return int(_percent(value))
+
+
+def score(value: str | float) -> Decimal:
+    """A score, 0 to 100, with two decimals."""
+    return round(_percent(value), 2)
+
+
+def _percent(value: str | float) -> Decimal:
+    wrong = WrongError("must be a number from 0 to 100")
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise wrong from None
+    if not found.is_finite() or not 0 <= found <= 100:
+        raise wrong
+    return found
+
+
+def group_code(value: str) -> str:
+    """The code of a group."""
+    if len(value) > 100 or "/" in value:
+        raise WrongError("must have 1 to 100 characters, without “/”")
+    return value
+
+
 def time_zone(value: str) -> str:
     """The name of a time zone."""
     if value not in _time_zones():
@@ -115,6 +148,7 @@ def _time_zones() -> set[str]:
     return available_timezones()  # reads a folder
 
 
+external_id = text(500)
 course_code = matching(CODE, "a course code of 1 to 64 letters, digits, dots, hyphens and underscores")
 email = matching(EMAIL, "an e-mail address")
 locale = matching(LOCALE, "a language tag, such as de-CH", 35)

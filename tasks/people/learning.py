@@ -29,7 +29,7 @@ from models.records import (
     LessonProgress,
     PracticalAssessment,
 )
-from models.refusals.training import NothingHandedIn, NotYetDone, OwnWork, StaleRegistration
+from models.refusals.training import NothingHandedIn, NotYetDone, OwnCompletion, OwnWork, StaleRegistration
 from models.session import transaction
 from models.training import Course, Enrolment, EnrolmentState
 
@@ -39,6 +39,7 @@ class Completed:
     """The completion of a course."""
 
     completed_at: datetime
+    score: Decimal | None  # 0 to 100, if another system reported one
     certificate: str | None  # its serial
 
 
@@ -128,6 +129,26 @@ def write_post(session: Session, actor: Actor, registration: UUID, activity_id: 
     return post
 
 
+def complete_at(
+    session: Session, actor: Actor, registration: UUID, at: datetime, score: Decimal | None = None
+) -> Completed:
+    """Record for someone else that they completed the course at a given date, with a score of 0 to 100.
+
+    It is history: no certificate is issued. An older completion than the stored one changes nothing. Raises
+    `StaleRegistration`, `Forbidden`, `OwnCompletion`, `CompletionUndatable`.
+    """
+    enrolment = _enrolment(session, actor, registration)
+    actor.must_have(Permission.COURSES)
+    if enrolment.user_id == actor.user_id:
+        raise OwnCompletion
+    known = session.get(Completion, registration)
+    before = known and (known.completed_at, known.score)
+    completion = learning.complete_at(session, registration, at, score)
+    if before != (completion.completed_at, completion.score):
+        _note(session, actor, enrolment, Completion)
+    return _completed(session, completion)
+
+
 def complete(session: Session, actor: Actor, registration: UUID) -> Completed:
     """Complete the course. Does nothing if it is completed. Raises `StaleRegistration`, and `NotYetDone` for oneself.
 
@@ -140,9 +161,12 @@ def complete(session: Session, actor: Actor, registration: UUID) -> Completed:
             if not may_complete(steps):
                 raise NotYetDone(anything_to_do=bool(steps))
         _note(session, actor, enrolment, Completion)
-    completion = learning.complete(session, registration)
-    certificate = session.get(Certificate, registration)
-    return Completed(completion.completed_at, certificate.serial if certificate else None)
+    return _completed(session, learning.complete(session, registration))
+
+
+def _completed(session: Session, completion: Completion) -> Completed:
+    certificate = session.get(Certificate, completion.registration)
+    return Completed(completion.completed_at, completion.score, certificate.serial if certificate else None)
 
 
 def _enrolment(session: Session, actor: Actor, registration: UUID) -> Enrolment:

@@ -111,6 +111,7 @@ def _renewed() -> CTE:
         Enrolment.state: EnrolmentState.ASSIGNED,
         Enrolment.progress: 0,
         Enrolment.completed_at: null(),
+        Enrolment.reset_at: func.clock_timestamp(),
         Enrolment.registration: func.uuidv7(),
         Enrolment.registered_xid: func.pg_current_xact_id(),  # or a trigger would be called for each
         Enrolment.due_at: func.coalesce(_DUE_AT, case((Enrolment.due_at > func.now(), Enrolment.due_at))),

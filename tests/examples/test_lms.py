@@ -1,5 +1,6 @@
 """`examples/lms`: an LMS with a database of its own takes part in resets, over HTTP and as a Celery task."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from tasks.participants.commands import Terms, add_participant
 from tasks.people.tokens import create_token
 from tasks.reset.elsewhere import impact_elsewhere
 from tests.lms import Lms
+from tests.post import Post
 from tests.scenes import Scene, alerts, ask, ledger, make_scene, report_of, rows, state_of
 from tests.workers import Worker, until
 
@@ -161,3 +163,50 @@ def test_it_requests_resets_over_http_and_by_message_and_follows_the_registratio
         lms.run("import jobs; jobs.request_reset('DATA-202', 'changed procedure', 'procedure-12')")
         until(lambda: ask("SELECT count(*) FROM reset WHERE idempotency_key = 'procedure-12'") == 1, 30)
         until(lambda: "Recourse says" in lms.said(), 30)
+
+
+def test_it_keeps_recourse_in_step_each_night_and_undoes_no_reset(served: str, post: Post, tmp_path: Path) -> None:
+    scene = make_scene(learners=0)
+    with transaction() as session:
+        admin = session.get_one(User, scene.admin.user_id)
+        token = create_token(session, scene.admin, admin, "nightly sync", [Scope.PEOPLE_WRITE], None)
+    with Lms(tmp_path, RECOURSE_ADDRESS=served, RECOURSE_TOKEN=token) as lms:
+        lms.run("import sync; sync.prepare()")
+        people = [(f"p-{n}", f"person-{n}@acme.example", f"Person {n}", f"team-{n % 2}") for n in range(30)]
+        lms.write("INSERT INTO person VALUES (?, ?, ?, ?)", people)
+        lms.write("INSERT INTO course VALUES (?, ?, ?)", [("c-1", "FIRE-101", "Fire safety")])
+        at = "2026-03-01T09:00:00+00:00"
+        taking = [(person, "c-1", 100, at, at, 90.0) for person, *_ in people]
+        lms.write("INSERT INTO taking VALUES (?, ?, ?, ?, ?, ?)", taking)
+        # The first night brings everything, and the second one writes nothing
+        assert lms.sync() == [
+            "users: 30 new, 0 changed users, 0 users removed, 0 enrolments removed",
+            "courses: 0 new, 1 changed courses, 0 new, 0 changed activities",
+            "groups: 2 new, 0 changed groups, 30 new, 0 changed members, 0 members removed",
+            "enrolments: 30 new, 0 changed enrolments, 30 new, 0 changed completions, 0 enrolments removed",
+        ]
+        versions = (
+            "SELECT ctid::text, xmin::text FROM enrolment UNION ALL SELECT ctid::text, xmin::text FROM completion"
+        )
+        before = rows(versions)
+        lms.sync()
+        assert rows(versions) == before
+        # A changed address is the same person; who has left is deactivated; a reset stays
+        lms.write("UPDATE person SET email = ? WHERE id = ?", [("married@acme.example", "p-0")])
+        lms.write("DELETE FROM person WHERE id = ?", [("p-29",)])
+        lms.write("DELETE FROM taking WHERE person = ?", [("p-29",)])
+        reset = scene.request(audience="users", users=["person-1@acme.example"])
+        post.drain()
+        assert state_of(reset) == "succeeded"
+        users, _, groups, enrolments = lms.sync()
+        assert users == "users: 0 new, 1 changed users, 1 users removed, 1 enrolments removed"
+        assert groups.endswith("1 members removed")
+        assert enrolments.endswith("0 enrolments removed, 1 ignored (completions before reset)")
+        assert ask("SELECT external_id FROM \"user\" WHERE email = 'married@acme.example'") == "p-0"
+        assert ask("SELECT count(*) FROM enrolment WHERE state = 'completed' AND unassigned_at IS NULL") == 28
+        # Half an export is refused, and nothing is done
+        lms.write("DELETE FROM person WHERE id > ?", [("p-2",)])
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            lms.sync()
+        assert "more than the 10% that one file may remove" in failed.value.stderr
+        assert ask('SELECT count(*) FROM "user" WHERE external_id IS NOT NULL AND active') == 29

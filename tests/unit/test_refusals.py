@@ -7,6 +7,7 @@ import pytest
 
 from models.refusals import every_refusal
 from models.refusals.base import Refused
+from models.refusals.imports import LineError
 from models.refusals.resets import AlreadySettled, NotAssigned
 from models.refusals.rules import RecurrenceInvalid
 from tasks.imports.oulad import MalformedFile
@@ -40,7 +41,10 @@ SAMPLES: dict[str, object] = {
     "wrong": "kind is missing",
     "verb": "remove",
     "external_id": "hr-7",
-    "errors": [(7, "`email` is missing")],
+    "errors": [LineError(7, "`email` is missing")],
+    "removed_rows": 3,
+    "of": 12,
+    "most": 0.1,
     "more": 3,
     "slug": "acme",
     "changes": ["completions: 1 instead of none"],

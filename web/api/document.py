@@ -17,7 +17,10 @@ TAGS = [
         "name": "learning",
         "description": "Learners' courses and records. Each write names an enrolment's registration.",
     },
-    {"name": "imports", "description": "Users, courses and enrolments in bulk: the whole file or nothing."},
+    {
+        "name": "imports",
+        "description": "Users, courses, enrolments, groups and history in bulk: the whole file or nothing.",
+    },
     {"name": "analytics", "description": "Course completion, as JSON or CSV."},
     {"name": "rules", "description": "Resets by date, after each completion, or after an event."},
     {"name": "users", "description": "Find, add, change and remove users. **An erasure cannot be undone.**"},

@@ -1,5 +1,6 @@
 """Receive an import's file and run the import."""
 
+from collections.abc import Mapping
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, cast
 
@@ -16,23 +17,22 @@ from web.problems import Problem
 
 WRITE_BYTES = 1024 * 1024
 RUN_AT_ONCE = 4  # each holds a thread and a connection for minutes; further files wait on the disk
-FORMS = {
-    "text/csv": Form.CSV,
-    "application/x-ndjson": Form.NDJSON,
-    "application/ndjson": Form.NDJSON,
-    "application/jsonl": Form.NDJSON,
-}
+NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+TABLES = {"text/csv": Form.CSV, **dict.fromkeys(NDJSON_TYPES, Form.NDJSON)}
+STATEMENTS = {"application/json": Form.NDJSON, **dict.fromkeys(NDJSON_TYPES, Form.NDJSON)}  # also as one array
+ARCHIVES = {"application/zip": Form.CSV, "application/x-zip-compressed": Form.CSV}
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 _threads = anyio.CapacityLimiter(RUN_AT_ONCE)
 
 
-async def run_import(request: Request, run: Import) -> Imported:
+async def run_import(request: Request, run: Import, accepted: Mapping[str, Form] = TABLES) -> Imported:
     """Receive the whole file, then run the import: a slow client holds no connection.
 
-    Raises `Problem`, `TokenInvalid`, `ScopeMissing`, and what the import raises.
+    `accepted` has the form of the file for each media type. Raises `Problem`, `TokenInvalid`,
+    `ScopeMissing`, and what the import raises.
     """
-    form = _form(request.headers.get("content-type", ""))
+    form = _form(request.headers.get("content-type", ""), accepted)
     with TemporaryFile(dir=folder()) as file:
         try:
             await _receive(request, file)
@@ -60,10 +60,12 @@ async def _receive(request: Request, file: IO[bytes]) -> None:
     await anyio.to_thread.run_sync(file.flush)
 
 
-def _form(content_type: str) -> Form:
+def _form(content_type: str, accepted: Mapping[str, Form]) -> Form:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [one.removeprefix("charset=").strip('"') for one in parameters if one.startswith("charset=")]
-    if media_type not in FORMS or any(one not in CHARSETS for one in charsets):
-        words = "This address does not accept this media type. Send text/csv or application/x-ndjson, in UTF-8."
+    if media_type not in accepted or any(one not in CHARSETS for one in charsets):
+        usual = [one for one in ("text/csv", "application/x-ndjson", "application/json") if one in accepted]
+        send = f"{' or '.join(usual)}, in UTF-8" if usual else "application/zip"
+        words = f"This address does not accept this media type. Send {send}."
         raise Problem("media-type-unsupported", words)
-    return FORMS[media_type]
+    return accepted[media_type]

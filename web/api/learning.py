@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Path
 
 from models.access import Actor
 from models.tokens import Scope
-from tasks.people.learning import complete, hand_in, record_progress, write_post
+from tasks.people.learning import complete, complete_at, hand_in, record_progress, write_post
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.responses import problems
 from web.api.schemas.learning import (
+    CompletionRequest,
     LessonProgressUpdate,
     PostRequest,
     SavedCompletion,
@@ -88,15 +89,24 @@ def post_in_discussion(
     "/registrations/{registration}/completion",
     operation_id="completeCourse",
     response_model=SavedCompletion,
-    responses=problems("stale-registration", "not-yet-done", "body-too-large"),
+    responses=problems(
+        "stale-registration", "not-yet-done", "forbidden", "own-completion", "completion-undatable", "body-too-large"
+    ),
 )
-def put_completion(registration: Registration, actor: Writer, session: Database) -> SavedCompletion:
+def put_completion(
+    registration: Registration, actor: Writer, session: Database, body: CompletionRequest | None = None
+) -> SavedCompletion:
     """Complete a course. Repeating it changes nothing.
 
     Users complete their own course once it has activities and all of them are done. With the permission *Training:
-    Manage courses*, you can complete the course of anyone else at any time, such as after classroom training.
+    Manage courses*, you can complete the course of anyone else at any time, such as after classroom training. With
+    `completed_at` you record a completion of the past, with its `score`: it issues no certificate, replaces only an
+    older one, and is refused if the course was reset after that date.
     """
-    return SavedCompletion.model_validate(complete(session, actor, registration))
+    if body is None or body.completed_at is None:
+        return SavedCompletion.model_validate(complete(session, actor, registration))
+    score = None if body.score is None else _decimal(body.score)
+    return SavedCompletion.model_validate(complete_at(session, actor, registration, body.completed_at, score))
 
 
 def _decimal(percent: float) -> Decimal:

@@ -12,7 +12,7 @@ from starlette.routing import Match
 
 from models.disks import full_disk
 from models.refusals.base import Refused
-from models.refusals.imports import ImportInvalid
+from models.refusals.imports import ImportInvalid, LineError
 from models.refusals.resets import PlanOutdated
 from models.session import DBAPIError, NoConnectionError
 from web.access import NotSignedInError
@@ -48,10 +48,15 @@ def _refused(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="recourse"'
     more: dict[str, Any] = {}
     if isinstance(error, ImportInvalid):
-        more = {"errors": [{"line": line, "detail": detail} for line, detail in error.errors], "more": error.more}
+        more = {"errors": [_line_error(one) for one in error.errors], "more": error.more}
     if isinstance(error, PlanOutdated):
         more = {"changes": error.changes, "now": {name: getattr(error, name) for name in FIGURES}}
     return answer(request, error.status, error.code, str(error), headers=headers, **more)
+
+
+def _line_error(error: LineError) -> dict[str, Any]:
+    where = {"file": error.file} if error.file else {}
+    return where | {"line": error.line, "detail": error.detail}
 
 
 def _problem(request: Request, error: Exception) -> Response:

@@ -140,7 +140,7 @@ ODD_FILES: list[tuple[str | bytes, Form, int, str]] = [
     ("", Form.CSV, 1, "the file is empty"),
     ("", Form.NDJSON, 1, "the file is empty"),
     ("email,nick\n", Form.CSV, 1, "the header is wrong: 'nick' is not a column"),
-    ("name\nKim\n", Form.CSV, 1, "the header is wrong: email is missing"),
+    ("name\nKim\n", Form.CSV, 1, "the header is wrong: email or external_id is missing"),
     ("email,email\n", Form.CSV, 1, "email appears twice"),
     (b"email,name\n\xe4@acme.example,K\n", Form.CSV, 2, "not UTF-8"),
     ('email,name\na@b.c,"K\n', Form.CSV, 2, "unexpected end of data"),

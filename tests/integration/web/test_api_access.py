@@ -1,5 +1,8 @@
 """Permissions in the HTTP API: every route for every role, and organizations kept apart."""
 
+import io
+import json
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -26,7 +29,16 @@ from tests.post import Post
 from tests.scenes import COURSE, REASON, Scene, ask, do_everything, make_scene, run
 from tests.web import client_of, make_user, token_for
 
-CSV = {"Content-Type": "text/csv"}
+ZIPPED = io.BytesIO()
+with zipfile.ZipFile(ZIPPED, "w") as archive:
+    archive.writestr("manifest.csv", "propertyName,value\noneroster.version,1.2\nfile.users,bulk\n")
+    archive.writestr("users.csv", "sourcedId,givenName,email\nu-1,New,new@acme.example\n")
+STATEMENT = {
+    "actor": {"mbox": "mailto:learner-1@acme.example"},
+    "verb": {"id": "http://adlnet.gov/expapi/verbs/initialized"},
+    "object": {"id": "https://lms.example/of-nobody"},
+    "timestamp": "2026-01-01T00:00:00Z",
+}
 ROLES = ("nobody", "no scope", "stranger", "learner", "people", "manager", "admin")
 
 
@@ -37,7 +49,8 @@ class Route:
     scope: Scope | None
     expected: dict[str, int]
     json: Any = None
-    content: str | None = None
+    content: str | bytes | None = None
+    kind: str = "text/csv"
 
 
 def by_role(
@@ -91,6 +104,13 @@ TABLE: dict[tuple[str, str], Route] = {
     ("POST", "/v1/imports/courses"): Route(PEOPLE, by_role(200, 403, 403, 200, 200), content="code,title\nNEW-1,New\n"),
     ("POST", "/v1/imports/enrolments"): Route(
         PEOPLE, by_role(422, 403, 403, 200, 200), content=f"course,email\n{COURSE},learner-1@acme.example\n"
+    ),
+    ("POST", "/v1/imports/groups"): Route(PEOPLE, by_role(200, 403, 200, 403, 200), content="group,name\nnew-1,New\n"),
+    ("POST", "/v1/imports/oneroster"): Route(
+        PEOPLE, by_role(200, 403, 403, 403, 200), content=ZIPPED.getvalue(), kind="application/zip"
+    ),
+    ("POST", "/v1/imports/xapi"): Route(
+        PEOPLE, by_role(200, 403, 403, 200, 200), content=json.dumps(STATEMENT), kind="application/json"
     ),
     ("GET", "/v1/analytics/courses"): Route(ANALYTICS, by_role(200, 403, 403, 200, 200)),
     ("GET", "/v1/analytics/courses/{code}/users"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
@@ -177,7 +197,7 @@ class Setting:
     def ask(self, role: str, method: str, path: str, route: Route, names: dict[str, Any]) -> httpx.Response:
         scopes = [scope for scope in Scope if scope != route.scope] if role == "no scope" else list(Scope)
         token = None if role == "nobody" else token_for(self.users[role], *scopes)
-        headers = {"Idempotency-Key": f"{role}-{uuid4()}"} | (CSV if route.content else {})
+        headers = {"Idempotency-Key": f"{role}-{uuid4()}"} | ({"Content-Type": route.kind} if route.content else {})
         body = route.json and {
             name: value.format(**names) if isinstance(value, str) else value for name, value in route.json.items()
         }

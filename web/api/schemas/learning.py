@@ -1,13 +1,13 @@
 """Enrolments, and what learners leave in their courses."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.training import ActivityKind, EnrolmentState
-from web.api.schemas.base import Answer, Body, Percent, Text, example
+from web.api.schemas.base import Answer, Body, Moment, Percent, Text, example
 
 ENROLMENT: dict[str, Any] = {
     "course": "SAFETY-101",
@@ -19,6 +19,7 @@ ENROLMENT: dict[str, Any] = {
     "due_at": "2027-03-02T12:00:00Z",
     "completed_at": None,
     "certificate": None,
+    "score": None,
 }
 
 
@@ -34,6 +35,7 @@ class EnrolmentSummary(Answer):
     due_at: datetime | None
     completed_at: datetime | None
     certificate: str | None = Field(description="The certificate's serial number")
+    score: float | None = Field(description="Of the completion, 0 to 100, if another system reported one")
 
 
 class EnrolmentList(Answer):
@@ -88,6 +90,21 @@ class PostRequest(Body):
     body: Text = Field(min_length=1)
 
 
+class CompletionRequest(Body):
+    """When another user completed the course, and with which score; by default now, without one."""
+
+    model_config = example({"completed_at": "2026-11-03T14:30:00Z", "score": 92.5})
+
+    completed_at: Moment | None = Field(None, description="Not for yourself")
+    score: Percent | None = Field(None, description="0 to 100; needs `completed_at`")
+
+    @model_validator(mode="after")
+    def _score_has_its_date(self) -> Self:
+        if self.score is not None and self.completed_at is None:
+            raise ValueError("score needs completed_at")
+        return self
+
+
 class SavedLessonProgress(Answer):
     """The stored part of a lesson that is done. It never decreases."""
 
@@ -121,7 +138,10 @@ class SavedPost(Answer):
 class SavedCompletion(Answer):
     """The completion of a course."""
 
-    model_config = example({"completed_at": "2027-02-01T09:00:00Z", "certificate": "2RZCA-R3HDP-3VDGE-SELRJ"})
+    model_config = example(
+        {"completed_at": "2027-02-01T09:00:00Z", "score": None, "certificate": "2RZCA-R3HDP-3VDGE-SELRJ"}
+    )
 
     completed_at: datetime
+    score: float | None = Field(description="0 to 100, if another system reported one")
     certificate: str | None = Field(description="The certificate's serial number; null if the course issues none")

@@ -24,6 +24,7 @@ PROBLEM: dict[str, Any] = {
                 "required": ["detail"],
                 "properties": {
                     "at": {"type": "string", "description": "The field, such as `body.reason` or `query.after`."},
+                    "file": {"type": "string", "description": "Only for an archive: the file in it."},
                     "line": {"type": "integer", "description": "The line of the file, from 1."},
                     "detail": {"type": "string"},
                 },
