@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from amqp import AMQPError
 from kombu import Connection
 
 from tests.flowers import free_port
@@ -62,7 +63,7 @@ class Rabbit:
             try:
                 with Connection(self.url, connect_timeout=2) as connection:
                     connection.connect()
-            except OSError:
+            except (OSError, AMQPError):
                 return False
             return True
 

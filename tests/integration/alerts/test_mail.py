@@ -29,6 +29,7 @@ from tests.post import Letter, Post
 from tests.rules import CALENDAR, tick
 from tests.rules import make as make_rule
 from tests.scenes import OTHER_COURSE, Scene, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
+from tests.web import visitor
 
 SetUp = Callable[..., None]
 
