@@ -1,4 +1,4 @@
-"""What differs between the brokers: Redis (or Valkey), and RabbitMQ. The scheme of `broker_url` says which one it is."""
+"""What differs between the brokers: Redis (or Valkey), and RabbitMQ. The scheme of `broker_url` says which."""
 
 from typing import Any
 

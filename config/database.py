@@ -1,4 +1,4 @@
-"""Connection arguments and time limits for PostgreSQL: for the application, for Celery's results, and for migrations."""
+"""Connection arguments and time limits for PostgreSQL: for the application, Celery's results, and migrations."""
 
 import re
 from typing import Any

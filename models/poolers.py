@@ -1,4 +1,4 @@
-"""Connections through a pooler in transaction mode, such as PgBouncer, which lends its sessions for one transaction each.
+"""Connections through a pooler in transaction mode, such as PgBouncer: it lends a session for one transaction.
 
 So nothing may outlast a transaction in the session: no setting, no temporary table, no advisory lock, no prepared
 statement. Only migrations need a session of their own.

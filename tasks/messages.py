@@ -11,7 +11,7 @@ import structlog
 from celery import current_task
 from sqlalchemy.orm import Session
 
-from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES, name_on_the_broker
+from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_link
 from config.settings import settings
 from models.resets import Audience, Reset

@@ -10,5 +10,7 @@ for setting in Settings.model_fields:
 Settings.model_config["env_file"] = None
 
 # With `RECOURSE_TEST_POSTGRES=/usr/lib/postgresql/15/bin`, every PostgreSQL that a test starts is that one.
-CHOSEN = {"RECOURSE_POSTGRES_PROGRAMS": path for path in [os.environ.get("RECOURSE_TEST_POSTGRES")] if path}
+CHOSEN: dict[str, str] = {}
+if programs := os.environ.get("RECOURSE_TEST_POSTGRES"):
+    CHOSEN["RECOURSE_POSTGRES_PROGRAMS"] = programs
 os.environ |= CHOSEN

@@ -32,8 +32,10 @@ max_client_conn = 500
 
 
 class Pooler:
-    """PgBouncer before the database of a URL, which names a role and its password. It has few sessions of the server, so
-    each is used by many."""
+    """PgBouncer before the database of a URL, which names a role and its password.
+
+    It has few sessions of the server, so each is used by many.
+    """
 
     def __init__(self, url: str, *, sessions: int = 6, more: str = "") -> None:
         """`more` are lines of its configuration."""

@@ -1,5 +1,7 @@
 """How a worker takes messages: as Celery does, without what our tasks do not use."""
 
+from typing import ClassVar
+
 from celery.worker.consumer import Consumer as CelerysConsumer
 
 
@@ -11,4 +13,6 @@ class Consumer(CelerysConsumer):
 
         # For messages with a due time, it would make 28 queues and as many exchanges on RabbitMQ, with names that all
         # applications share. Our due times are in the database.
-        default_steps = [step for step in CelerysConsumer.Blueprint.default_steps if "delayed_delivery" not in step]
+        default_steps: ClassVar[list[str]] = [
+            step for step in CelerysConsumer.Blueprint.default_steps if "delayed_delivery" not in step
+        ]

@@ -17,7 +17,6 @@ from cli.local.postgres_conf import DATABASE, write_configuration
 from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
 from cli.local.programs import postgres_major
 
-
 HAS_A_BUILTIN_LOCALE = 17  # the first version
 
 

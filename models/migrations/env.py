@@ -43,8 +43,8 @@ def _make_room(connection: Connection) -> None:
     major, version = server_version(connection)
     if major < OLDEST_POSTGRES:
         raise DatabaseUnfitError(
-            f"This is PostgreSQL {version}, and Recourse needs version {OLDEST_POSTGRES} or newer: {SUPPORTED_POSTGRES} "
-            "are supported. Point RECOURSE_DATABASE_URL at one of these."
+            f"This is PostgreSQL {version}, and Recourse needs version {OLDEST_POSTGRES} or newer. Supported are "
+            f"{SUPPORTED_POSTGRES}. Point RECOURSE_DATABASE_URL at one of these."
         )
     schema = settings().database_schema
     if schema and not connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": schema}):

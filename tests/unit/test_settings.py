@@ -113,7 +113,13 @@ def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "wrong",
-    ["lms.example/{course}", "https://lms.example/", "https://lms.example/{id}", "https://lms.example/{course", "{course}"],
+    [
+        "lms.example/{course}",
+        "https://lms.example/",
+        "https://lms.example/{id}",
+        "https://lms.example/{course",
+        "{course}",
+    ],
 )
 def test_a_course_page_elsewhere_names_the_course(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("RECOURSE_COURSE_URL", wrong)

@@ -9,11 +9,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# By the first version that has it. The bodies are parsed here, so that no search path changes their meaning, and each is
-# one expression, so that the planner puts it in place of the call.
+# By the first version that has them. The bodies are parsed here, so that no search path changes their meaning, and each
+# is one expression, so that the planner puts it in place of the call.
 NEWER_FUNCTIONS = {
-    # RFC 9562, method 3: 48 bits of milliseconds, and 12 bits of their fraction. The variant and the rest are those of a
-    # random UUID. 4,096,000 parts a second are both at once: to_hex writes the milliseconds and the fraction.
+    # RFC 9562, method 3: 48 bits of milliseconds, and 12 bits of their fraction. The variant and the rest are those of
+    # a random UUID. 4,096,000 parts a second are both at once: to_hex writes the milliseconds and the fraction.
     18: """
         CREATE FUNCTION uuidv7(shift interval DEFAULT NULL) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
         RETURN (overlay(

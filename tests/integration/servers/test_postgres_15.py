@@ -37,7 +37,16 @@ MAIN_FLOW = [
 def test_the_main_flow_runs_on_the_oldest_postgresql(tmp_path: Path) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("RECOURSE_", "PYTEST_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inner'}", *MAIN_FLOW],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={tmp_path / 'inner'}",
+            *MAIN_FLOW,
+        ],
         cwd=PROJECT,
         env=ours | {"RECOURSE_TEST_POSTGRES": str(oldest_postgres())},
         capture_output=True,
