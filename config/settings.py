@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     )
     prepared_statements: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="Whether the database keeps prepared statements; auto: unless a pooler is in between. With PgBouncer "
-        "1.21 or newer and its max_prepared_statements, choose on",
+        description="Whether the database keeps prepared statements; auto: unless a pooler is in between. With "
+        "PgBouncer 1.21 or newer and its max_prepared_statements, choose on",
     )
     lock_timeout_seconds: float = Field(10, gt=0, description="Longest wait of a statement for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="Longest run of one SQL statement")

@@ -17,7 +17,7 @@ POSTGRES_MAJOR = NEWEST_POSTGRES  # of the wheel
 
 
 def postgres_programs(place: Place) -> Path:
-    """Returns the folder with PostgreSQL's programs: that of the settings, or the wheel's. Raises `LocalServersError`."""
+    """Returns the folder with PostgreSQL's programs: the settings' or the wheel's. Raises `LocalServersError`."""
     if (chosen := settings().postgres_programs) is not None:
         if postgres_major(chosen) < OLDEST_POSTGRES:
             raise LocalServersError(
