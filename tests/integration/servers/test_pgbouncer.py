@@ -13,13 +13,12 @@ from sqlalchemy import text
 from models.session import engine
 from tests.conftest import PROJECT, libpq
 from tests.databases import APP, made_database, recourse_on, values, with_roles
-from tests.integration.imports.test_import_oulad import FOLDER
 from tests.mail_server import LoopbackMailServer
 from tests.poolers import Pooler
 from tests.scenes import ask, make_scene, records_of, report_of, rows, slow_down
 from tests.workers import Worker, until
 
-LEARNERS = 1200
+LEARNERS = 500
 SESSIONS = 6
 
 SetUp = Callable[..., None]
@@ -86,7 +85,7 @@ def test_a_reset_whose_worker_is_killed_runs_to_its_last_alert_and_mail(
         assert report_of(reset)["removed"]["completion"] == LEARNERS
         assert set(records_of(scene.course).values()) == {0}
         wanted = {user.email for user in scene.users() if user.notifications_on} | {"admin@acme.example"}
-        until(lambda: len(server.delivered) >= len(wanted), 60)
+        until(lambda: len(server.delivered) >= len(wanted), 90)
         assert sorted(one.to for one in server.delivered) == sorted(wanted)
         # … and the job has its result
         until(lambda: ask("SELECT status FROM celery_taskmeta WHERE task_id = :id", id=str(reset)) == "SUCCESS")
@@ -125,7 +124,7 @@ def test_doctor_knows_the_pooler_and_commands_work_through_it(pooled: Database) 
     [database, *_] = json.loads(recourse_on(pooled.app, "doctor", "--json", "--part", "migrations").stdout)
     assert "pooler" not in database["says"]
     # An import uses temporary tables
-    done = recourse_on(pooled.pooled, "import", "oulad", str(FOLDER))
+    done = recourse_on(pooled.pooled, "import", "oulad", str(PROJECT / "tests" / "oulad"))
     assert done.returncode == 0, done.stderr
     assert values(pooled.superuser, "SELECT count(*) > 0 FROM enrolment") == [(True,)]
 
