@@ -33,7 +33,7 @@ def start_of_transaction() -> str:
     theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
     values = {name: value for name, value in limits.items() if name not in theirs}
     # No other schema: a foreign table must not be mistaken for a missing one of ours.
-    values |= {"search_path": settings().database_schema} if settings().database_schema else {}
+    values |= _schema()
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
@@ -47,7 +47,7 @@ def migration_connection(lock_timeout: str) -> dict[str, Any]:
     than `lock_timeout`, because all other sessions queue behind them. A migration has a session of its own."""
     ours = {"lock_timeout": lock_timeout, "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
     ours |= _NOTICE_THE_DEAD
-    ours |= {"search_path": settings().database_schema} if settings().database_schema else {}
+    ours |= _schema()
     options = [_options_in(migration_url()), *(f"-c {name}={value}" for name, value in ours.items())]
     return {"options": " ".join(filter(None, options))} | _usual(migration_url(), name="recourse-migration")
 
@@ -55,6 +55,11 @@ def migration_connection(lock_timeout: str) -> dict[str, Any]:
 def without_password(url: str) -> str:
     """Returns the URL of a database or broker with its password masked, for people to read."""
     return make_url(url).render_as_string(hide_password=True)
+
+
+def _schema() -> dict[str, str]:
+    schema = settings().database_schema
+    return {"search_path": schema} if schema else {}
 
 
 def _usual(url: str, *, name: str) -> dict[str, Any]:

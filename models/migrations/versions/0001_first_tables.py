@@ -30,7 +30,7 @@ NEWER_FUNCTIONS = {
 
 
 def upgrade() -> None:
-    server = (op.get_bind().dialect.server_version_info or (0,))[0]
+    server = int((op.get_bind().dialect.server_version_info or (0,))[0])
     for version, function in NEWER_FUNCTIONS.items():
         if server < version:
             op.execute(function)

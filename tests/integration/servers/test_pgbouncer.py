@@ -58,7 +58,7 @@ def test_a_reset_whose_worker_is_killed_runs_to_its_last_alert_and_mail(
 ) -> None:
     set_up(database_url=pooled.superuser)
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
-    slow_down(0.1)
+    slow_down(0.4)
     with LoopbackMailServer() as server:
         # Given a web app and a worker that know only the pooler, and a reset under way
         set_up(
