@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## list what there is to do
-	@grep -hE '^[a-z.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9.-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: .venv/.stamp ## reset a made-up course of 500 learners while you watch
@@ -24,12 +24,17 @@ up: .venv/.stamp ## start everything, with the web app and Flower, until Ctrl-C
 	@.venv/bin/recourse up
 
 .PHONY: test
-test: check chromium ## check, then run every test but the long ones
+test: check chromium servers ## check, then run every test but the long ones
 	.venv/bin/pytest tests -m "not soak" $(SIDE_BY_SIDE)
 
 .PHONY: test-quick
 test-quick: .venv/.stamp-tests ## run the unit tests and those of the reset itself: for while you work
 	.venv/bin/pytest tests/unit tests/integration/reset -m "not soak" $(SIDE_BY_SIDE)
+
+# The oldest version that is supported, from the operating system. `make test` runs only the main flow on it.
+.PHONY: test-postgres15
+test-postgres15: .venv/.stamp-tests chromium servers ## run every test but the long ones on PostgreSQL 15
+	RECOURSE_TEST_POSTGRES=/usr/lib/postgresql/15/bin .venv/bin/pytest tests -m "not soak" $(SIDE_BY_SIDE)
 
 # Tests often wait for other processes, so more run at once than most machines have cores. Each of these processes has
 # its own servers.
@@ -38,6 +43,10 @@ SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal
 .PHONY: chromium
 chromium:
 	@$(have-chromium)
+
+.PHONY: servers
+servers:
+	@$(have-servers)
 
 .PHONY: check
 check: .venv/.stamp-tests ## look for style, type, layer and migration mistakes
@@ -150,6 +159,27 @@ define have-chromium
 			chromium fonts-dejavu-core >/dev/null; \
 	else \
 		echo "The tests of the pages need Chromium. Install it (Debian and Ubuntu: sudo apt-get install chromium)." >&2; \
+		exit 1; \
+	fi
+endef
+
+# The servers that teams already have are tested for real. apt starts what it installs, unless this file says no.
+define have-servers
+	missing=; \
+	ls /usr/lib/postgresql/1[567]/bin/postgres >/dev/null 2>&1 || missing="postgresql-15"; \
+	PATH="$$PATH:/usr/sbin"; \
+	for program in pgbouncer rabbitmq-server; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "The tests need servers of the system: installing $$missing."; \
+		apt-get update -qq; \
+		apt-cache show postgresql-15 >/dev/null 2>&1 || missing="$$(echo "$$missing" | sed 's/postgresql-15/postgresql/')"; \
+		policy=/usr/sbin/policy-rc.d; \
+		[ -e $$policy ] || { printf '\043!/bin/sh\nexit 101\n' > $$policy && chmod +x $$policy && trap "rm -f $$policy" EXIT; }; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "The tests need servers of the system. Install them (Debian and Ubuntu: sudo apt-get install" >&2; \
+		echo "$$missing)." >&2; \
 		exit 1; \
 	fi
 endef

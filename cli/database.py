@@ -15,7 +15,8 @@ from models.migrations.run import (
     scratch_database,
     upgrade,
 )
-from models.session import transaction
+from models.session import engine, transaction
+from models.versions import SUPPORTED_POSTGRES, server_version
 from tasks.retention.restored import after_restore
 from tasks.webhooks.secrets import seal_again
 
@@ -96,9 +97,12 @@ def check_command() -> None:
     """Check the migrations in a scratch database: they produce the tables of the models, and none blocks writers."""
     with servers_and_database(migrate=True), scratch_database() as url, using_database(url):
         blocking = check_migrations()
+        with engine().connect() as connection:
+            _, version = server_version(connection)
     for migration, statements in blocking.items():
         for statement in statements:
             notes.print(f"Migration {migration}: {statement}", soft_wrap=True, highlight=False)
     if blocking:
         notes.print("These statements block a table's writers. Use models/migrations/gentle.py instead.")
         raise typer.Exit(1)
+    console.print(f"The migrations are right on PostgreSQL {version}. {SUPPORTED_POSTGRES} are supported.")

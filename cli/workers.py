@@ -82,9 +82,10 @@ def answers(*, within: float, name: str | None = None, queues: Sequence[str] = Q
     """Returns whether the workers that answer within so many seconds consume all of these queues.
 
     With `name`, only that worker is asked. Workers of other applications do not receive the question, and a worker for
-    only some of our queues is not enough.
+    only some of our queues is not enough. Raises `OperationalError` of kombu if the broker does not answer.
     """
     from tasks.app import app  # needs the broker's URL, which is not known when this module is loaded
+    from tasks.broker import broker_errors
 
     missing = {name_on_the_broker(queue) for queue in queues}
 
@@ -94,13 +95,14 @@ def answers(*, within: float, name: str | None = None, queues: Sequence[str] = Q
             raise _AllTaken
 
     try:
-        app.control.broadcast(
-            "active_queues",
-            destination=[name] if name else None,
-            reply=True,
-            timeout=within,
-            callback=take_off,
-        )
+        with broker_errors():
+            app.control.broadcast(
+                "active_queues",
+                destination=[name] if name else None,
+                reply=True,
+                timeout=within,
+                callback=take_off,
+            )
     except _AllTaken:
         return True
     return False

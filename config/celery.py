@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config.brokers import queue_arguments, reconnects_to_publish, transport_options
 from config.database import app_connection
 from config.settings import required, settings
 
@@ -17,9 +18,10 @@ def name_on_the_broker(name: str) -> str:
     return settings().broker_prefix + name
 
 
-def _queue(name: str) -> dict[str, str]:
+def _queue(name: str) -> dict[str, Any]:
     full = name_on_the_broker(name)
-    return {"exchange": full, "exchange_type": "direct", "routing_key": full, "alias": name}
+    arguments = {"queue_arguments": queue_arguments()} if queue_arguments() else {}
+    return {"exchange": full, "exchange_type": "direct", "routing_key": full, "alias": name} | arguments
 
 
 def celery_settings() -> dict[str, Any]:
@@ -27,9 +29,10 @@ def celery_settings() -> dict[str, Any]:
     hard_limit = settings().task_time_limit_seconds
     return {
         "broker_url": required("broker_url"),
-        "result_backend": "db+" + required("database_url"),  # results survive the loss of Redis
+        "result_backend": "db+" + required("database_url"),  # results survive the loss of the broker
         "database_create_tables_at_setup": False,  # a migration creates them; processes start without a database
         "database_engine_options": {"connect_args": app_connection()},
+        "database_engine_callback": "models.poolers:fit_for_poolers",
         "result_extended": True,
         "result_expires": None,  # `tidy` deletes old results in batches; Celery would use one statement
         "task_serializer": "json",
@@ -50,6 +53,7 @@ def celery_settings() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,  # task_acks_late alone acknowledges the message of a killed child process
         "task_time_limit": hard_limit,
         "task_soft_time_limit": hard_limit - 5,
+        "worker_consumer": "worker.consumer:Consumer",
         "worker_prefetch_multiplier": 1,  # the first free worker takes the next slice
         "worker_send_task_events": True,  # Flower needs them
         "worker_hijack_root_logger": False,
@@ -59,23 +63,8 @@ def celery_settings() -> dict[str, Any]:
         "worker_max_memory_per_child": 512_000,  # KiB
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # retry forever
-        "task_publish_retry": False,  # `recover` is the retry; a request must not wait for a missing broker
-        "broker_transport_options": {
-            # Messages that workers have taken. If two applications shared these keys, each would restore the other's
-            # messages after its own timeout. (`global_keyprefix` would cut us off from applications without it.)
-            "unacked_key": name_on_the_broker("unacked"),
-            "unacked_index_key": name_on_the_broker("unacked_index"),
-            "unacked_mutex_key": name_on_the_broker("unacked_mutex"),
-            "visibility_timeout": 2 * hard_limit + 60,  # otherwise, a slow task is delivered again while it runs
-            # How often to look for messages of killed workers that are older than the visibility timeout. Slices do
-            # not depend on it: `recover` sends them again from the ledger.
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            # People wait while a request is sent; the defaults add four seconds if the broker is away.
-            "max_retries": 1,
-            "interval_start": 0.1,
-            "socket_connect_timeout": 3,
-            "socket_timeout": 30,
-            "socket_keepalive": True,
-        },
+        # `recover` is the retry; a request must not wait for a missing broker.
+        "task_publish_retry": reconnects_to_publish(),
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
+        "broker_transport_options": transport_options(name_on_the_broker(""), hard_limit),
     }

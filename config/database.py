@@ -1,6 +1,6 @@
-"""Connection arguments for PostgreSQL: for the application, for Celery's results, and for migrations."""
+"""Connection arguments and time limits for PostgreSQL: for the application, Celery's results, and migrations."""
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
 from sqlalchemy import make_url
@@ -9,16 +9,32 @@ from config.settings import required, settings
 
 # Without this, the server finishes the statement of a killed client, and holds its locks until then.
 _NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
+_NAMED_IN_OPTIONS = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)\s*=")
 
 
 def app_connection() -> dict[str, Any]:
-    """Returns the arguments of the application's connections, with time limits."""
+    """Returns the arguments of the application's connections. Nothing in them is refused by a pooler."""
+    url = required("database_url")
+    theirs = _options_in(url)
+    return _usual(url, name="recourse") | ({"options": theirs} if theirs else {})
+
+
+def start_of_transaction() -> str:
+    """Returns the statement that begins each transaction of the application: its time limits, and the schema.
+
+    They last for the transaction, since the next one may have another session: a pooler in transaction mode lends its
+    sessions for one transaction each. Options in the URL override the limits, but not the schema.
+    """
     limits = {
         "lock_timeout": f"{settings().lock_timeout_seconds}s",
         "statement_timeout": f"{settings().statement_timeout_seconds}s",
         "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
-    }
-    return _arguments(required("database_url"), limits | _NOTICE_THE_DEAD, name="recourse")
+    } | _NOTICE_THE_DEAD
+    theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
+    values = {name: value for name, value in limits.items() if name not in theirs}
+    # No other schema: a foreign table must not be mistaken for a missing one of ours.
+    values |= _schema()
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
 def migration_url() -> str:
@@ -28,9 +44,12 @@ def migration_url() -> str:
 
 def migration_connection(lock_timeout: str) -> dict[str, Any]:
     """Returns the arguments of a connection for migrations. Statements may take any time, but wait for a lock no longer
-    than `lock_timeout`, because all other sessions queue behind them."""
-    limits = {"lock_timeout": lock_timeout, "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-    return _arguments(migration_url(), {}, limits | _NOTICE_THE_DEAD, name="recourse-migration")
+    than `lock_timeout`, because all other sessions queue behind them. A migration has a session of its own."""
+    ours = {"lock_timeout": lock_timeout, "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+    ours |= _NOTICE_THE_DEAD
+    ours |= _schema()
+    options = [_options_in(migration_url()), *(f"-c {name}={value}" for name, value in ours.items())]
+    return {"options": " ".join(filter(None, options))} | _usual(migration_url(), name="recourse-migration")
 
 
 def without_password(url: str) -> str:
@@ -38,22 +57,16 @@ def without_password(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _arguments(
-    url: str, limits: Mapping[str, str], fixed: Mapping[str, str] | None = None, *, name: str
-) -> dict[str, Any]:
-    """Add our options to those in the URL, which override `limits`; `fixed` and the schema override the URL."""
-    in_url = make_url(url).query
-    theirs = in_url.get("options", ())
-    options = [
-        *_set(limits),
-        *([theirs] if isinstance(theirs, str) else theirs),
-        *_set(fixed or {}),
-        # No other schema: a foreign table must not be mistaken for a missing one of ours.
-        *_set({"search_path": settings().database_schema} if settings().database_schema else {}),
-    ]
-    usual = {"connect_timeout": 5, "application_name": name}
-    return {"options": " ".join(options)} | {key: value for key, value in usual.items() if key not in in_url}
+def _schema() -> dict[str, str]:
+    schema = settings().database_schema
+    return {"search_path": schema} if schema else {}
 
 
-def _set(values: Mapping[str, str | None]) -> list[str]:
-    return [f"-c {name}={value}" for name, value in values.items()]
+def _usual(url: str, *, name: str) -> dict[str, Any]:
+    values = {"connect_timeout": 5, "application_name": name}
+    return {key: value for key, value in values.items() if key not in make_url(url).query}
+
+
+def _options_in(url: str) -> str:
+    options = make_url(url).query.get("options", "")
+    return options if isinstance(options, str) else " ".join(options)

@@ -7,9 +7,18 @@ from itsdangerous import BadData, URLSafeSerializer
 from config.settings import settings, signing_keys
 
 
-def course_link(code: str) -> str:
-    """Returns the page where a learner takes the course."""
-    return f"{settings().public_url}/my/courses/{quote(code, safe='')}"
+def course_link(code: str, external_id: str | None) -> str:
+    """Returns the page where a learner takes the course, on the platform or in the web app."""
+    return course_on_the_platform(code, external_id) or f"{settings().public_url}/my/courses/{quote(code, safe='')}"
+
+
+def course_on_the_platform(code: str, external_id: str | None) -> str | None:
+    """Returns the course's page on the platform; `None` if the settings name none, or only by an external id, and the
+    course has none."""
+    template = settings().course_url
+    if template is None or ("{external_id}" in template and external_id is None):
+        return None
+    return template.format(course=quote(code, safe=""), external_id=quote(external_id or "", safe=""))
 
 
 def reset_link(reset_id: object) -> str:

@@ -8,7 +8,7 @@ from dotenv import dotenv_values
 from config.settings import Settings
 
 PREFIX = "RECOURSE_"
-ELSEWHERE = {"RECOURSE_AS", "RECOURSE_VERSION", "RECOURSE_OULAD", "RECOURSE_TEST_PICTURES"}
+ELSEWHERE = {"RECOURSE_AS", "RECOURSE_VERSION", "RECOURSE_OULAD", "RECOURSE_TEST_PICTURES", "RECOURSE_TEST_POSTGRES"}
 """Variables that only the command line, Compose or the tests read."""
 
 

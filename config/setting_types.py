@@ -1,6 +1,7 @@
 """The types of settings that need more than a plain value: each checks what the environment holds."""
 
 from ipaddress import ip_network
+from string import Formatter
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -22,6 +23,17 @@ def _web_address(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return url.rstrip("/")
+
+
+def _course_address(template: str) -> str:
+    _web_address(template)
+    try:
+        fields = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError:
+        fields = set()
+    if not fields or fields - {"course", "external_id"}:
+        raise ValueError("must contain {course} or {external_id}, such as https://lms.example/courses/{external_id}")
+    return template
 
 
 def _long_enough(key: SecretStr) -> SecretStr:
@@ -51,6 +63,7 @@ def _old_enough_for_the_audit(days: int) -> int:
 
 PostgresUrl = Annotated[str, AfterValidator(_for_psycopg)]
 WebUrl = Annotated[str, AfterValidator(_web_address)]
+CourseUrl = Annotated[str, AfterValidator(_course_address)]
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 Networks = Annotated[list[str], NoDecode, BeforeValidator(_networks)]
 Days = Annotated[int, Field(ge=0, le=LONGEST_DAYS)]

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from config.setting_types import LONGEST_DAYS, AuditDays, Days, Networks, PostgresUrl, SecretKey, WebUrl
+from config.setting_types import LONGEST_DAYS, AuditDays, CourseUrl, Days, Networks, PostgresUrl, SecretKey, WebUrl
 
 
 class Settings(BaseSettings):
@@ -26,8 +26,14 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".recourse"), description="Folder for the embedded servers, their data and logs")
 
+    postgres_programs: Path | None = Field(
+        None,
+        description="Folder with the programs of the embedded PostgreSQL, such as /usr/lib/postgresql/15/bin; default: "
+        "version 18, from a Python package",
+    )
+
     database_url: PostgresUrl | None = Field(
-        None, description="postgresql://user:password@host/name, version 18 or newer"
+        None, description="postgresql://user:password@host/name, version 15 to 18; a pooler may be in between"
     )
     migration_database_url: PostgresUrl | None = Field(
         None, description="The same database, as the owner of its tables, for migrations only; default: database_url"
@@ -37,10 +43,17 @@ class Settings(BaseSettings):
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
         description="Schema for all tables; the first migration creates it. Default: the first of the search path",
     )
+    prepared_statements: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether the database keeps prepared statements; auto: unless a pooler is in between. With "
+        "PgBouncer 1.21 or newer and its max_prepared_statements, choose on",
+    )
     lock_timeout_seconds: float = Field(10, gt=0, description="Longest wait of a statement for a row lock")
     statement_timeout_seconds: float = Field(120, gt=0, description="Longest run of one SQL statement")
 
-    broker_url: str | None = Field(None, description="redis://:password@host:6379/0")
+    broker_url: str | None = Field(
+        None, description="redis://:password@host:6379/0, or amqp://user:password@host:5672/ for RabbitMQ"
+    )
     broker_prefix: str = Field(
         "recourse.",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$",
@@ -115,15 +128,15 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         False, description="Allow webhooks to private networks and without encryption, for trying them out"
     )
+    allowed_networks: Networks = Field(
+        [],
+        description="Private networks that webhooks, participants and sign-in providers may be in, also without "
+        "encryption, comma-separated, such as 10.20.0.0/16; all other private addresses are refused",
+    )
     webhooks_at_once: int = Field(50, ge=1, le=200, description="Most endpoints that receive webhooks at a time")
     webhooks_at_once_each: int = Field(10, ge=1, description="Most of these that belong to one organization")
     participants_at_once: int = Field(20, ge=1, le=200, description="Most participants that are asked at a time")
     participants_at_once_each: int = Field(5, ge=1, description="Most of these that belong to one organization")
-    sign_on_networks: Networks = Field(
-        [],
-        description="Private networks where sign-in providers may be, comma-separated, such as 10.0.0.0/8; they need "
-        "https there too",
-    )
     announce_urls: list[SecretStr] = Field(
         [], description="Chat channels that are notified of each reset, as Apprise URLs in a JSON list"
     )
@@ -154,6 +167,11 @@ class Settings(BaseSettings):
     web_port: int = Field(8000, ge=1, le=65535, description="Port the web app listens on")
     public_url: WebUrl = Field(
         "http://127.0.0.1:8000", description="Address that people open in the browser; with https, cookies are Secure"
+    )
+    course_url: CourseUrl | None = Field(
+        None,
+        description="A course's page on your platform, to which alerts then link, with {course} (its code) or "
+        "{external_id} in it; default: the page of this web app",
     )
     trusted_proxies: Networks = Field(
         ["127.0.0.1", "::1"],

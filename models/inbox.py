@@ -19,6 +19,7 @@ class Alert:
     id: int
     kind: NotificationKind
     course_code: str
+    course_external_id: str | None
     course_title: str
     reset_id: UUID | None
     reset_state: ResetState | None  # its current state
@@ -33,6 +34,7 @@ def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit
             Notification.id,
             Notification.kind,
             Course.code,
+            Course.external_id,
             Course.title,
             Notification.reset_id,
             Reset.state,

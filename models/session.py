@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     CursorResult,
     Engine,
     UpdateBase,
@@ -27,10 +28,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from config.database import app_connection
 from config.settings import required
+from models.poolers import fit_for_poolers
 
 # The web app and the command line import `Session` and the errors here, and nothing from SQLAlchemy.
 __all__ = [
     "MOST_CONNECTIONS",
+    "Connection",
     "DBAPIError",
     "NoConnectionError",
     "Session",
@@ -60,7 +63,7 @@ def engine() -> Engine:
 
     Forked processes must not share connections: the worker calls `forget_engine` after each fork.
     """
-    return create_engine(
+    made = create_engine(
         required("database_url"),
         pool_pre_ping=True,
         hide_parameters=True,  # errors are logged and stored, and parameters may be personal data
@@ -68,6 +71,8 @@ def engine() -> Engine:
         max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
         connect_args=app_connection(),
     )
+    fit_for_poolers(made)
+    return made
 
 
 def forget_engine(*, close: bool = True) -> None:

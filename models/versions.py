@@ -8,6 +8,9 @@ from models.base import Base
 VERSION_TABLE = "recourse_version"
 # Alembic's default, which we used until 0005 and other applications still use.
 USUAL_TABLE = "alembic_version"
+# The suite runs on the oldest and the newest.
+OLDEST_POSTGRES, NEWEST_POSTGRES = 15, 18
+SUPPORTED_POSTGRES = f"PostgreSQL {OLDEST_POSTGRES} to {NEWEST_POSTGRES}"
 _OURS_BY_THE_USUAL_NAME = {"0001", "0002", "0003", "0004", "0005"}
 
 
@@ -34,10 +37,10 @@ def current_version(connection: Connection) -> str | None:
 
 
 def server_version(connection: Connection) -> tuple[int, str]:
-    """Returns PostgreSQL's version as a number, such as 180001, and in words."""
-    query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
-    number, version = connection.execute(text(query)).one()
-    return number, version
+    """Returns PostgreSQL's major version, such as 18, and the whole version in words."""
+    query = "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_version')"
+    major, version = connection.execute(text(query)).one()
+    return major, version
 
 
 def version_table(connection: Connection) -> str | None:

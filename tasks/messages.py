@@ -6,20 +6,19 @@ Task ids are derived from the reset's, so that a message that is sent twice is o
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from celery import current_task
-from kombu.exceptions import OperationalError
 from sqlalchemy.orm import Session
 
-from config.celery import BULK, INTERACTIVE, NOTIFY, QUEUES, name_on_the_broker
+from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_link
 from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
 from models.training import Course
 from tasks.app import app
+from tasks.broker import BROKER_ERRORS
 from tasks.report import Progress
 from tasks.tracing import within
 
@@ -35,7 +34,7 @@ SHARED_FROM = 2000  # learners
 
 
 class _Quiet:
-    """Pauses progress events after Redis was away."""
+    """Pauses progress events after the broker was away."""
 
     until = 0.0  # on the monotonic clock
 
@@ -118,7 +117,7 @@ def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None
 
 
 def show_progress(reset: Reset, progress: Progress) -> None:
-    """Show the progress on the reset's row in Flower. Does nothing while Redis is away."""
+    """Show the progress on the reset's row in Flower. Does nothing while the broker is away."""
     if time.monotonic() < _Quiet.until:
         return
     try:
@@ -127,7 +126,7 @@ def show_progress(reset: Reset, progress: Progress) -> None:
         with app.events.default_dispatcher(hostname) as dispatcher:
             # Flower shows only the fields it knows; `result` can hold text.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
-    except OperationalError as error:
+    except BROKER_ERRORS as error:
         # Each attempt takes seconds, and the reset's row is locked meanwhile.
         _Quiet.until = time.monotonic() + QUIET_SECONDS
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))
@@ -155,20 +154,6 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None)
             )
 
     _send(session, reset, send)
-
-
-def messages_waiting() -> dict[str, int]:
-    """Returns how many messages wait in each queue, without those a worker has taken. Raises `OperationalError`."""
-    with app.connection_for_read() as connection:
-        return {queue: _waiting(connection, name_on_the_broker(queue)) for queue in QUEUES}
-
-
-def _waiting(connection: Any, queue: str) -> int:
-    try:
-        with connection.channel() as channel:
-            return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except connection.channel_errors:  # no such queue: nothing was sent yet, or on Redis, the queue is empty
-        return 0
 
 
 def send_outbox(session: Session, task: str) -> None:

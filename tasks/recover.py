@@ -15,7 +15,8 @@ from models.participant_asks import is_asking
 from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
-from tasks.messages import messages_waiting, queue_of_coordinator, send_coordinator, send_notify
+from tasks.broker import messages_waiting
+from tasks.messages import queue_of_coordinator, send_coordinator, send_notify
 from tasks.outbox.due import send_due_outboxes
 from tasks.reset.window import LEARNERS_ONE_BY_ONE
 

@@ -8,3 +8,9 @@ from config.settings import Settings
 for setting in Settings.model_fields:
     os.environ.pop(f"RECOURSE_{setting.upper()}", None)
 Settings.model_config["env_file"] = None
+
+# With `RECOURSE_TEST_POSTGRES=/usr/lib/postgresql/15/bin`, every PostgreSQL that a test starts is that one.
+CHOSEN: dict[str, str] = {}
+if programs := os.environ.get("RECOURSE_TEST_POSTGRES"):
+    CHOSEN["RECOURSE_POSTGRES_PROGRAMS"] = programs
+os.environ |= CHOSEN

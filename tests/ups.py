@@ -15,6 +15,7 @@ import psutil
 
 from cli.local.broker import Broker
 from cli.local.place import place_of
+from tests import CHOSEN
 from tests.flowers import free_port
 from tests.workers import until
 
@@ -40,7 +41,7 @@ class Up:
         self.web, self.flower = (f"http://127.0.0.1:{port}" for port in ports.values())
         own = {"home": self.home, "recover_every_seconds": 1, "recover_after_seconds": 2} | ports | settings
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RECOURSE_")}
-        self.environment = ours | {f"RECOURSE_{name.upper()}": str(value) for name, value in own.items()}
+        self.environment = ours | CHOSEN | {f"RECOURSE_{name.upper()}": str(value) for name, value in own.items()}
         self.environment |= {"COLUMNS": "300", "PYTHONUNBUFFERED": "1"}
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -1,11 +1,14 @@
-"""The metrics read from the database: the same from every process, and unaffected by restarts.
+"""The metrics read from the database, and the messages in the broker: the same from every process, and unaffected by
+restarts.
 
 `registry` is a Prometheus registry of its own. The queries are in `models.figures`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from kombu.exceptions import OperationalError
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -30,6 +33,7 @@ from models.session import Session, transaction
 from models.tallies import of_deleted, of_state
 from models.tallies import totals as all_totals
 from models.webhooks import DELIVERIES
+from tasks.broker import messages_waiting
 
 OUTBOXES = {
     "mail": MAILS,
@@ -60,8 +64,29 @@ class Database(Collector):
         return ()
 
 
+class Broker(Collector):
+    """The messages that wait in the broker. There is no figure while it does not answer: resets do not depend on it."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask the broker."""
+        metric = GaugeMetricFamily(
+            "recourse_messages_waiting",
+            "Messages that no worker has taken yet; absent while the broker does not answer.",
+            labels=["queue"],
+        )
+        with suppress(OperationalError):
+            for queue, count in messages_waiting().items():
+                metric.add_metric([queue], float(count))
+        yield metric
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing, so that registering asks nothing."""
+        return ()
+
+
 registry = CollectorRegistry()
 registry.register(Database())
+registry.register(Broker())
 
 
 def _resets(session: Session, totals: Mapping[str, int]) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -13,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from config.links import course_on_the_platform
 from models.access import Permission
 from models.people import zone_of
 from tasks.formats import number, short_day, short_moment
@@ -55,6 +57,7 @@ def _environment() -> Environment:
         "counted": counted,
     }
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
+    environment.globals |= {"course_page": course_page}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
     return environment
 
@@ -95,6 +98,11 @@ def day(context: Context, value: datetime | None) -> Markup | str:
 
 def _time(value: datetime, text: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+
+
+def course_page(code: str, external_id: str | None) -> str:
+    """Return the page where a learner takes the course: the platform's, if the settings name it, or ours."""
+    return course_on_the_platform(code, external_id) or f"/my/courses/{quote(code, safe='')}"
 
 
 def static(name: str) -> str:

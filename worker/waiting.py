@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from config.logging import configure_logging
 from models.session import DBAPIError, engine, forget_engine
-from tasks.app import app
+from tasks.broker import check_broker
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +49,8 @@ def _database_error() -> str | None:
 
 
 def _broker_error() -> str | None:
-    with app.connection_for_write() as connection:
-        try:
-            connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=LOOK_EVERY)
-            _ = connection.default_channel  # Redis is not contacted before this line
-        except (OperationalError, OSError, *connection.connection_errors) as error:
-            return str(error)
+    try:
+        check_broker(LOOK_EVERY)
+    except OperationalError as error:
+        return str(error)
     return None

@@ -1,20 +1,16 @@
 """The broker: it answers."""
 
 from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from cli.checks.finding import PATIENCE, AwayError, Places, start_or_check
-from config.database import without_password
-from config.settings import required
-from tasks.app import app
+from config.brokers import broker_for_people, broker_name
+from tasks.broker import check_broker
 
 
 def check(_: Places) -> str:
-    url = without_password(required("broker_url"))
+    url = broker_for_people()
     try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=PATIENCE)
-            connection.default_channel.client.ping()
-    except (OperationalError, RedisError, OSError) as error:
-        raise AwayError(f"{url} does not answer: {error}", start_or_check("Redis", "broker_url")) from None
-    return url
+        check_broker(PATIENCE)
+    except OperationalError as error:
+        raise AwayError(f"{url} does not answer: {error}", start_or_check(broker_name(), "broker_url")) from None
+    return f"{broker_name()} at {url}"

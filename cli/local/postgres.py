@@ -15,7 +15,9 @@ from cli.local.errors import NO_SPACE, LocalServersError, disk_full
 from cli.local.place import LONGEST_SOCKET, Place
 from cli.local.postgres_conf import DATABASE, write_configuration
 from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
-from cli.local.programs import POSTGRES_MAJOR
+from cli.local.programs import postgres_major
+
+HAS_A_BUILTIN_LOCALE = 17  # the first version
 
 
 class Postgres:
@@ -101,15 +103,14 @@ class Postgres:
         with suppress(OSError):
             self._data.rmdir()  # only if empty
         if self._data.exists():
-            self._check_data()
+            self._check_data(programs)
             return
         # Renamed when complete, since initdb may be killed midway.
         half_made = self._data.with_name("postgres.new")
         shutil.rmtree(half_made, ignore_errors=True)
         self._place.private_folder(half_made)
         command = [str(programs / "initdb"), "--pgdata", str(half_made), "--username", DATABASE]
-        # The built-in locale is the same on every machine, and a bare machine has no others.
-        command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        command += ["--encoding=UTF8", *_locale(postgres_major(programs))]
         # pg_hba.conf is ours, see write_configuration.
         command += ["--auth=reject", "--no-instructions"]
         made = subprocess.run(command, capture_output=True, text=True, check=False, **self._place.run_as())
@@ -122,7 +123,7 @@ class Postgres:
             )
         half_made.rename(self._data)
 
-    def _check_data(self) -> None:
+    def _check_data(self, programs: Path) -> None:
         self._place.private_folder(self._data)
         try:
             major = (self._data / "PG_VERSION").read_text().strip()
@@ -130,9 +131,9 @@ class Postgres:
             raise LocalServersError(
                 f"{self._data} contains something, but no database. Move it out of the way and try again."
             ) from None
-        if major != str(POSTGRES_MAJOR):
+        if major != str(ours := postgres_major(programs)):
             raise LocalServersError(
-                f"The data in {self._data} is of PostgreSQL {major}, and this is PostgreSQL {POSTGRES_MAJOR}. "
+                f"The data in {self._data} is of PostgreSQL {major}, and this is PostgreSQL {ours}. "
                 f"Migrate it with pg_dump of version {major}, or move the folder out of the way to start with an "
                 "empty database."
             )
@@ -159,6 +160,14 @@ class Postgres:
         except (FileNotFoundError, ValueError):
             return None
         return pid if _is_postgres(pid, self._data) else None
+
+
+def _locale(major: int) -> list[str]:
+    """Returns the options of initdb for a locale that sorts by code point, on every machine in the same way."""
+    if major < HAS_A_BUILTIN_LOCALE:
+        return ["--locale=C.UTF-8"]
+    # A bare machine has no other locales.
+    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 
 
 def _is_postgres(pid: int, data: Path) -> bool:

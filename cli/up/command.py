@@ -19,6 +19,7 @@ from cli.up.addresses import Addresses, only_up
 from cli.up.installation import Installation
 from cli.up.supervisor import Supervisor
 from cli.workers import Workers
+from config.brokers import broker_for_people
 from config.database import without_password
 from config.settings import required, settings
 
@@ -83,7 +84,7 @@ def _print_started(home: Path, installation: Installation, sign_ins: list[str]) 
     lines = {
         "web app": installation.web.url,
         "database": without_password(required("database_url")),
-        "broker": without_password(required("broker_url")),
+        "broker": broker_for_people(),
         "worker": str(home / "worker.log") if installation.has_workers else "another one is already running",
         "Flower": f"{installation.flower.url}  sign-in: {installation.flower.sign_in}",
     }

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from cli.up.flower import Flower
 from cli.up.part import Part, Program, Server
@@ -42,5 +41,5 @@ class Installation:
 def _answers(worker: str, queues: Sequence[str]) -> bool:
     try:
         return answers(within=0.2, name=worker, queues=queues)
-    except (OperationalError, RedisError, OSError):  # the broker does not answer for now
+    except OperationalError:  # the broker does not answer for now
         return False

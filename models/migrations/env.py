@@ -7,9 +7,19 @@ from sqlalchemy.pool import NullPool
 from config.database import migration_connection, migration_url
 from config.settings import settings
 from models import metadata
+from models.migrations.direct import direct_connection
 from models.migrations.turns import LOCK_TIMEOUT, patiently, turn
 from models.records import record_kinds
-from models.versions import USUAL_TABLE, VERSION_TABLE, DatabaseUnfitError, stranger, version_table
+from models.versions import (
+    OLDEST_POSTGRES,
+    SUPPORTED_POSTGRES,
+    USUAL_TABLE,
+    VERSION_TABLE,
+    DatabaseUnfitError,
+    server_version,
+    stranger,
+    version_table,
+)
 
 CELERY_TABLES = {"celery_taskmeta", "celery_tasksetmeta"}  # declared by Celery; a test compares them
 
@@ -30,8 +40,12 @@ def _migrate(connection: Connection) -> None:
 
 def _make_room(connection: Connection) -> None:
     """Prepare the schema. Raises `DatabaseUnfitError` if our tables cannot be created there."""
-    if (connection.dialect.server_version_info or ()) < (18,):
-        raise DatabaseUnfitError("Recourse needs PostgreSQL 18 or newer. Point RECOURSE_DATABASE_URL at one.")
+    major, version = server_version(connection)
+    if major < OLDEST_POSTGRES:
+        raise DatabaseUnfitError(
+            f"This is PostgreSQL {version}, and Recourse needs version {OLDEST_POSTGRES} or newer. Supported are "
+            f"{SUPPORTED_POSTGRES}. Point RECOURSE_DATABASE_URL at one of these."
+        )
     schema = settings().database_schema
     if schema and not connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": schema}):
         connection.execute(text(f"CREATE SCHEMA {schema}"))  # the settings allow letters, digits and _ only
@@ -54,6 +68,6 @@ say = context.config.attributes.get("say", lambda _: None)
 applied = context.config.attributes.get("applied", lambda _: None)
 record_kinds()  # adds the tables of a team's own record kinds to the metadata
 engine = create_engine(migration_url(), poolclass=NullPool, connect_args=migration_connection(LOCK_TIMEOUT))
-with engine.connect() as connection, turn(connection, say):
+with direct_connection(engine) as connection, turn(connection, say):
     patiently(connection, lambda: _make_room(connection), say)
     patiently(connection, lambda: _migrate(connection), say)

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from config.database import migration_connection, migration_url
 from config.settings import required
 from models.grants import check_role, grants
+from models.migrations.direct import direct_connection
 from models.migrations.gentle import stopping
 from models.records import record_kinds
 
@@ -70,7 +71,7 @@ def scratch_database() -> Iterator[str]:
     """Create an empty database beside the real one, and drop it at the end of the scope. Yields its URL."""
     url = make_url(migration_url())
     name = f"recourse_check_{os.getpid()}"
-    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as real:
+    with direct_connection(create_engine(url, isolation_level="AUTOCOMMIT")) as real:
         real.execute(text(f"CREATE DATABASE {name}"))
         try:
             yield url.set(database=name).render_as_string(hide_password=False)
@@ -109,7 +110,7 @@ def _owner() -> Iterator[Connection]:
     """Connect as the owner of the tables, in one transaction."""
     record_kinds()  # includes a team's own tables
     engine = create_engine(migration_url(), poolclass=NullPool, connect_args=migration_connection("10s"))
-    with engine.begin() as connection:
+    with direct_connection(engine) as connection, connection.begin():
         yield connection
 
 

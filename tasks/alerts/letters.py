@@ -109,7 +109,7 @@ def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
 def _item(session: Session, row: Row[Any], user: User, language: Language) -> Item:
     alert, course = row.Notification, row.Course
     name = " ".join(course.title.split()) or course.code
-    lines, link = [], course_link(course.code)
+    lines, link = [], course_link(course.code, course.external_id)
     match alert.kind:
         case NotificationKind.COURSE_ASSIGNED:
             if row.due_at:

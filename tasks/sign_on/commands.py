@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from config.settings import settings
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
@@ -62,7 +61,7 @@ def checked(terms: Terms) -> Endpoints:
     """
     _check_words(terms)
     try:
-        look_up(address_of(terms.issuer), settings().sign_on_networks)
+        look_up(address_of(terms.issuer))
     except WebhookAddressRefused as refusal:
         raise SignOnInvalid(f"The issuer is not allowed. {refusal.why}") from None
     provider = IdentityProvider(name=terms.name, issuer=terms.issuer, client_id=terms.client_id)

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from config.settings import settings
 from models.refusals.sign_on import SignOnUnavailable
 from models.refusals.webhooks import WebhookAddressRefused
 from tasks.webhooks.post import address_of, look_up, opened
@@ -58,7 +57,7 @@ def ask(
     sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Recourse-Sign-On/1"}
     try:
         address = address_of(url)
-        ip = look_up(address, settings().sign_on_networks)
+        ip = look_up(address)
         return asyncio.run(_answer(provider, method, url, ip, sent | (headers or {}), content, end - time.monotonic()))
     except WebhookAddressRefused as refusal:
         raise SignOnUnavailable(provider, refusal.why.rstrip(".").lower()) from None

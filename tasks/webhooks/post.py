@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,9 @@ LOOK_UP_SECONDS = 5.0
 LONGEST_NAME = 253  # in the DNS
 GONE = 410
 ERROR_OF_THE_SERVER = 500
+MUST_BE_HTTPS = "A webhook address must begin with https:// and a host name."
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -75,19 +78,20 @@ def address_of(text: str) -> Address:
         port = address.port
     except (httpx.InvalidURL, ValueError):
         raise WebhookAddressRefused("This is not a web address.") from None
-    schemes = ("https", "http") if settings().webhook_allow_private else ("https",)
+    # Whether the host is in a network that may do without encryption is known at the look-up.
+    schemes = ("https", "http") if settings().webhook_allow_private or settings().allowed_networks else ("https",)
     if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
-        raise WebhookAddressRefused("The address must begin with https:// and a host name.")
+        raise WebhookAddressRefused(MUST_BE_HTTPS)
     if address.url.userinfo:
         raise WebhookAddressRefused("The address must not contain a user name or a password.")
     return address
 
 
-def look_up(address: Address, allowed: Sequence[str] = ()) -> str:
+def look_up(address: Address) -> str:
     """Returns the IP address to connect to.
 
-    Raises `WebhookAddressRefused` if the host name has no address, or any of its addresses is neither public nor in
-    one of the `allowed` networks.
+    Raises `WebhookAddressRefused` if the host name has no address, or any of its addresses is neither public, with
+    https, nor in an allowed network.
     """
     call = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
     try:
@@ -95,9 +99,13 @@ def look_up(address: Address, allowed: Sequence[str] = ()) -> str:
     except (OSError, UnicodeError, TookTooLongError):
         raise WebhookAddressRefused("This host name cannot be resolved.") from None
     addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
-    networks = [ipaddress.ip_network(network) for network in allowed]
-    if not settings().webhook_allow_private and not all(_is_public(one) or _is_in(one, networks) for one in addresses):
+    if settings().webhook_allow_private:
+        return addresses[0]
+    others = [ip for ip in map(_deciding, addresses) if not _is_allowed(ip)]
+    if not all(ip.is_global and not ip.is_multicast for ip in others):
         raise WebhookAddressRefused("This address is not public.")
+    if others and address.url.scheme != "https":
+        raise WebhookAddressRefused(MUST_BE_HTTPS)
     return addresses[0]
 
 
@@ -170,23 +178,20 @@ async def opened(
         yield answer
 
 
-def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+def _deciding(address: str) -> IP:
+    """Returns the address that decides whether we may connect: IPv6 can wrap an IPv4 address, which then does."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return any(found in network for network in networks)
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+    if inner is None and found in ipaddress.ip_network("64:ff9b::/96"):
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return inner or found
 
 
-def _is_public(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        # IPv6 can wrap an IPv4 address: the inner one decides.
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-        if found in ipaddress.ip_network("64:ff9b::/96"):
-            return _is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-    return found.is_global and not found.is_multicast
+def _is_allowed(ip: IP) -> bool:
+    """Returns whether the address is in one of the networks of the settings."""
+    return any(ip in ipaddress.ip_network(network) for network in settings().allowed_networks)
 
 
 @lru_cache(maxsize=1)

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from config.brokers import broker_for_people
 from config.celery import celery_settings
+from config.database import app_connection, start_of_transaction
+from config.links import course_link
 from config.misspelled import misspelled
-from config.settings import MissingSettingError, Settings, required
+from config.settings import MissingSettingError, Settings, required, settings
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
@@ -106,3 +109,63 @@ def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("RECOURSE_TRUSTED_PROXIES", wrong)
         with pytest.raises(ValidationError, match="give addresses or networks"):
             Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "lms.example/{course}",
+        "https://lms.example/",
+        "https://lms.example/{id}",
+        "https://lms.example/{course",
+        "{course}",
+    ],
+)
+def test_a_course_page_elsewhere_names_the_course(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("RECOURSE_COURSE_URL", wrong)
+    with pytest.raises(ValidationError, match=r"must (contain \{course\} or \{external_id\}|begin with http)"):
+        Settings(_env_file=None)
+
+
+def test_a_course_links_to_the_platforms_page_if_that_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_PUBLIC_URL", "https://training.example")
+    assert course_link("A/1", "7") == "https://training.example/my/courses/A%2F1"
+    settings.cache_clear()
+    monkeypatch.setenv("RECOURSE_COURSE_URL", "https://lms.example/c/{external_id}/?from={course}")
+    assert course_link("A/1", "x&y") == "https://lms.example/c/x%26y/?from=A%2F1"
+    assert course_link("A/1", None) == "https://training.example/my/courses/A%2F1"
+    settings.cache_clear()
+    monkeypatch.setenv("RECOURSE_COURSE_URL", "https://lms.example/{course}")
+    assert course_link("A/1", None) == "https://lms.example/A%2F1"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@a:6379/0", "redis://:***@a:6379/0"),
+        ("amqp://me:secret@a:5672//;amqp://me:secret@b:5672//", "amqp://me:***@a:5672//;amqp://me:***@b:5672//"),
+    ],
+)
+def test_a_brokers_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, url: str, shown: str) -> None:
+    monkeypatch.setenv("RECOURSE_BROKER_URL", url)
+    assert broker_for_people() == shown
+
+
+def test_the_scheme_says_which_broker_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
+    for url, arguments in (("amqps://rabbit/", {"x-queue-type": "quorum"}), ("rediss://redis/", None)):
+        monkeypatch.setenv("RECOURSE_BROKER_URL", url)
+        settings.cache_clear()
+        queues = celery_settings()["task_queues"].values()
+        assert [queue.get("queue_arguments") for queue in queues] == [arguments] * 3
+
+
+def test_options_in_the_databases_url_override_the_limits_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql:///recourse?options=-c%20lock_timeout%3D3s%20-cwork_mem%3D5MB"
+    monkeypatch.setenv("RECOURSE_DATABASE_URL", url)
+    assert "lock_timeout" not in start_of_transaction()
+    assert "set_config('statement_timeout', '120.0s', true)" in start_of_transaction()
+    assert app_connection()["options"] == "-c lock_timeout=3s -cwork_mem=5MB"
+    monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
+    settings.cache_clear()
+    assert "options" not in app_connection(), "a pooler would refuse it"

@@ -62,7 +62,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in SECRETS:  # there is no salt that would make the same secret: receivers need new ones
         op.add_column(
-            table, sa.Column("salt", sa.LargeBinary(), server_default=sa.text("uuid_send(uuidv4())"), nullable=False)
+            table,
+            sa.Column("salt", sa.LargeBinary(), server_default=sa.text("uuid_send(gen_random_uuid())"), nullable=False),
         )
         op.alter_column(table, "salt", server_default=None)
         for column in ("former_until", "former_secret", "sealed_secret"):

@@ -37,10 +37,9 @@ def read_files(session: Session, folder: Path, progress: Callable[[str], None]) 
 def _copy(session: Session, file: File, path: Path) -> None:
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
-    statement = (
-        f"COPY {file.table} ({', '.join(file.columns)}) FROM STDIN "
-        "(FORMAT csv, HEADER match, NULL '?', FORCE_NULL *, ENCODING 'UTF8')"
-    )
+    columns = f"({', '.join(file.columns)})"
+    options = f"FORMAT csv, HEADER match, NULL '?', FORCE_NULL {columns}, ENCODING 'UTF8'"
+    statement = f"COPY {file.table} {columns} FROM STDIN ({options})"
     try:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             for block in _blocks(path):

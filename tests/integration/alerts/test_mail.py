@@ -29,6 +29,7 @@ from tests.post import Letter, Post
 from tests.rules import CALENDAR, tick
 from tests.rules import make as make_rule
 from tests.scenes import OTHER_COURSE, Scene, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
+from tests.web import visitor
 
 SetUp = Callable[..., None]
 
@@ -133,6 +134,23 @@ def test_an_email_says_what_to_do_in_the_users_language_and_time_zone(by_mail: L
     [sent] = by_mail.to(english.email)
     assert sent.message["Subject"] == "Fire & <safety> is assigned to you again"
     assert "Due on 2 March 2027" in sent.part("plain"), "it is already the next day there"
+
+
+def test_alerts_lead_to_the_platforms_own_course_page(
+    by_mail: LoopbackMailServer, post: Post, set_up: SetUp, served: str
+) -> None:
+    set_up(course_url="https://lms.acme.example/courses/{external_id}")
+    scene = make_scene(learners=1, completed=100)
+    run("UPDATE course SET external_id = 'fire/7' WHERE code = 'FIRE-101'")
+    reset_all(scene, post)
+    reset_all(scene, post, course=OTHER_COURSE)  # which the platform does not know
+    [user] = scene.users()
+    fire, data = (one.part("plain") for one in by_mail.to(user.email))
+    assert "https://lms.acme.example/courses/fire%2F7" in fire
+    assert "https://training.acme.example/my/courses/DATA-202" in data
+    inbox = visitor(served, user.id).get("/my/inbox").text
+    assert 'href="https://lms.acme.example/courses/fire%2F7"' in inbox
+    assert 'href="/my/courses/DATA-202"' in inbox
 
 
 def test_an_email_can_be_ended_with_one_click(by_mail: LoopbackMailServer, post: Post) -> None:

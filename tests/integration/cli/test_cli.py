@@ -19,12 +19,15 @@ import pytest
 
 from cli.hints import HINTS
 from cli.local import remove
+from cli.local.programs import POSTGRES_MAJOR, postgres_major
 from models.refusals import refusal_with
+from tests import CHOSEN
 from tests.flowers import free_port
 from tests.integration.imports.test_import_oulad import FOLDER
 
 PROJECT = Path(__file__).parents[3]
 COURSE = "AAA-2013J"  # of the test files: 101 and 102 completed it, 103 began, 104 did nothing, 105 and 106 withdrew
+POSTGRES = postgres_major(Path(*CHOSEN.values())) if CHOSEN else POSTGRES_MAJOR
 CONFIRMED = ("--reason", "recertification", "--confirm", COURSE)
 
 
@@ -35,7 +38,7 @@ class Command:
         self.home = folder / "home"
         self.files = folder / "oulad"
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RECOURSE_")}
-        self.environment = ours | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
+        self.environment = ours | CHOSEN | {"RECOURSE_HOME": str(self.home), "COLUMNS": "200"}
         # Ports of its own: tests that run beside this one start `recourse up` too.
         self.environment |= {f"RECOURSE_{part}_PORT": str(free_port()) for part in ("WEB", "FLOWER")}
 
@@ -113,7 +116,7 @@ def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command
     assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0, "waiting": 0}
     assert result["removed"]["completion"] == result["removed"]["certificate"] == 2
     assert result["notified"] == 3
-    assert "Started PostgreSQL 18" in done.stderr
+    assert f"Started PostgreSQL {POSTGRES}" in done.stderr
     assert "No worker is running" in done.stderr
 
     # A second reset finds nothing to clear, so it alerts no one. Analytics show no progress.
@@ -180,7 +183,7 @@ def test_up_stops_everything_when_its_terminal_is_closed(recourse: Command, up: 
 
     assert up.wait(60) == 128 + signal.SIGHUP
     assert _children_of(recourse.home) == []
-    assert "Started PostgreSQL 18" in recourse("resets").stderr
+    assert f"Started PostgreSQL {POSTGRES}" in recourse("resets").stderr
 
 
 def test_a_killed_up_leaves_no_child_behind_and_the_next_command_works(recourse: Command) -> None:

@@ -362,20 +362,6 @@ def test_providers_have_public_addresses_with_https(
         checked(Terms(issuer, CLIENT, "Keycloak"))
 
 
-def test_a_private_network_can_be_allowed(set_up: Callable[..., None], database: str) -> None:
-    from models.refusals.webhooks import WebhookAddressRefused
-    from tasks.webhooks.post import address_of, look_up
-
-    set_up(sign_on_networks="10.0.0.0/8,::1/128")
-    from config.settings import settings
-
-    allowed = settings().sign_on_networks
-    assert look_up(address_of("https://10.1.2.3"), allowed) == "10.1.2.3"
-    for other in ("https://10.1.2.3", "https://192.168.0.1", "https://169.254.169.254"):
-        with pytest.raises(WebhookAddressRefused):
-            look_up(address_of(other), () if other.endswith("2.3") else allowed)
-
-
 def test_the_sign_in_leads_only_to_pages_of_this_site(base: str, scene: Scene, provider: Provider) -> None:
     use(scene, provider)
     user_here(scene, "kim")

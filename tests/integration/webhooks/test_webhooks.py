@@ -24,7 +24,7 @@ from tasks import webhooks
 from tasks.app import app
 from tasks.outbox.waits import OVER_THREE_DAYS
 from tasks.webhooks.deliver import Deliveries
-from tasks.webhooks.post import address_of
+from tasks.webhooks.post import address_of, look_up
 from tests.post import Post
 from tests.receiver import Received, Receiver, dawdle
 from tests.scenes import REASON, Scene, as_actor, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
@@ -454,6 +454,24 @@ def test_nothing_is_sent_into_a_private_network_whatever_its_name(database: str,
     assert (state, attempts) == ("pending", 1)
     assert outcome is not None
     assert outcome.startswith("This address is not public.")
+
+
+def test_only_the_networks_of_the_settings_are_reached_also_without_encryption(
+    database: str, post: Post, set_up: SetUp, receiver: Receiver
+) -> None:
+    set_up(allowed_networks="127.0.0.0/8, 10.20.0.0/16")
+    scene = make_scene(learners=1, completed=100)
+    endpoint = endpoint_for(scene, hook(receiver), WebhookEvent.RESET_COMPLETED)
+    scene.request()
+    post.drain()
+    assert verified(endpoint, receiver.received[0])["type"] == "reset.completed"
+    for allowed in ("http://10.20.1.1/", "https://10.20.1.1/", "https://[::ffff:10.20.1.1]/", "https://1.1.1.1/"):
+        assert look_up(address_of(allowed))
+    for refused in ("https://10.21.0.1/", "http://192.168.0.1/", "https://[::1]/", "https://[64:ff9b::a15:1]/"):
+        with pytest.raises(WebhookAddressRefused, match="This address is not public"):
+            look_up(address_of(refused))
+    with pytest.raises(WebhookAddressRefused, match="must begin with https"):
+        look_up(address_of("http://1.1.1.1/"))
 
 
 def test_a_name_with_letters_of_any_language_is_kept_as_it_is_sent(scene: Scene, receiver: Receiver) -> None:
