@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Subquery, Text, any_, delete, func, literal, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, Subquery, Text, any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger, String, Uuid
@@ -103,6 +103,21 @@ def tell_learners(session: Session, reset: Reset, course: Course) -> int:
         data,
     ).group_by(placed.c.message)
     return _send(session, reset.organization_id, WebhookEvent.LEARNER_RESET, messages)
+
+
+_FORGET = text("""
+UPDATE webhook_message SET data = jsonb_set(data, '{learners}', (
+    SELECT jsonb_agg(CASE WHEN learner['user'] = to_jsonb(CAST(:user AS bigint))
+                          THEN learner || '{"external_id": null}' ELSE learner END ORDER BY place)
+    FROM jsonb_array_elements(data['learners']) WITH ORDINALITY AS listed(learner, place)))
+WHERE organization_id = :organization AND event = 'learner.reset'
+  AND data @> jsonb_build_object('learners', jsonb_build_array(jsonb_build_object('user', CAST(:user AS bigint))))
+""")
+
+
+def forget_external_id(session: Session, user: User) -> None:
+    """Remove the user's external id from the messages that are kept."""
+    session.execute(_FORGET, {"organization": user.organization_id, "user": user.id})
 
 
 def _json_object(**values: ColumnElement[Any]) -> ColumnElement[Any]:

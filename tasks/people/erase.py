@@ -28,6 +28,7 @@ from models.sign_on import UserIdentity
 from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import WebSession
+from models.webhook_messages import forget_external_id
 from tasks.outbox.due import send_due_outboxes
 from tasks.people.enrolments import end_enrolments
 from tasks.people.in_their_name import stop_what_is_in_their_name
@@ -68,6 +69,7 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
     """Erase the user without confirmation: the caller has asked for it, or is replaying an earlier erasure."""
     forget_in_words(session, user)
     forget_in_results(session, user)
+    forget_external_id(session, user)
     stop_what_is_in_their_name(session, user, "erased")
     erased = _empty_enrolments(session, user)
     _forget_the_rest(session, user)

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from models.access import Actor
+from models.people import User
 from models.refusals.access import Forbidden
 from models.refusals.webhooks import WebhookAddressRefused, WebhookUnknown
 from models.session import transaction
@@ -23,6 +24,7 @@ from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
 from tasks import webhooks
 from tasks.app import app
 from tasks.outbox.waits import OVER_THREE_DAYS
+from tasks.people.erase import erase
 from tasks.webhooks.deliver import Deliveries
 from tasks.webhooks.post import address_of, look_up
 from tests.post import Post
@@ -119,6 +121,21 @@ def test_webhooks_of_a_reset_are_signed_and_contain_only_ids(scene: Scene, post:
     assert {state for state, _, _ in outcomes()} == {"delivered"}
     assert ask("SELECT count(*) FROM learner_event") == 0
     assert endpoint.secret().encode() not in str(rows("SELECT * FROM webhook_endpoint")).encode()
+
+
+def test_an_erased_users_external_id_is_gone_from_the_messages(scene: Scene, post: Post, receiver: Receiver) -> None:
+    endpoint_for(scene, hook(receiver), WebhookEvent.LEARNER_RESET)
+    scene.name_externally(course="4711", first_learner="kim-17")
+    scene.request()
+    post.drain()
+    query = "SELECT data['learners'] FROM webhook_message"
+    [(before,)] = rows(query)
+    assert [learner["external_id"] for learner in before] == ["kim-17", *[None] * (len(before) - 1)]
+    with transaction() as session:
+        user = session.get_one(User, before[0]["user"])
+        erase(session, scene.admin, user, confirm=user.email)
+    [(after,)] = rows(query)
+    assert after == [before[0] | {"external_id": None}, *before[1:]]
 
 
 def test_a_failed_or_cancelled_reset_is_sent_as_failed(scene: Scene, post: Post, receiver: Receiver) -> None:
