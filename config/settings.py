@@ -166,7 +166,8 @@ class Settings(BaseSettings):
     web_address: str = Field("127.0.0.1", description="Address the web app listens on, if `recourse up` starts it")
     web_port: int = Field(8000, ge=1, le=65535, description="Port the web app listens on")
     public_url: WebUrl = Field(
-        "http://127.0.0.1:8000", description="Address that people open in the browser; with https, cookies are Secure"
+        "http://127.0.0.1:8000",
+        description="Address that people open in the browser; with https, cookies are Secure. Change it with the port",
     )
     course_url: CourseUrl | None = Field(
         None,

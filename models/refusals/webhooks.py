@@ -8,7 +8,9 @@ class WebhookAddressRefused(Refused):
 
     def __init__(self, why: str) -> None:
         self.why = why
-        super().__init__(f"{why} Use a public address, such as https://example.org/hook.")
+        super().__init__(
+            f"{why} Use a public address, such as https://example.org/hook, or have an operator allow its network."
+        )
 
 
 class WebhookUnknown(Refused):

@@ -23,7 +23,7 @@ LOOK_UP_SECONDS = 5.0
 LONGEST_NAME = 253  # in the DNS
 GONE = 410
 ERROR_OF_THE_SERVER = 500
-MUST_BE_HTTPS = "A webhook address must begin with https:// and a host name."
+MUST_BE_HTTPS = "The address must begin with https:// and a host name."
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
