@@ -27,7 +27,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Environment variables, or lines of a file `.env`. Lists are JSON, networks are separated by commas. `recourse doctor` names a misspelled one.",
+        "Environment variables, or lines of a file `.env`. Lists are JSON, except those of networks, which have commas.",
+        "`recourse doctor` names a misspelled one.",
         "",
         "| setting | default | |",
         "| --- | --- | --- |",

@@ -6,14 +6,18 @@ from typing import Any
 
 from amqp import AMQPError, ChannelError
 from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
 
 NO_SUCH_QUEUE = "404"
-BROKER_ERRORS = (OperationalError, RedisError, AMQPError, OSError)
-"""What a broker that is down, or goes down, raises. Sending a task raises only the first."""
+
+
+def broker_down() -> tuple[type[Exception], ...]:
+    """What a broker that is down, or goes down, raises. Sending a task raises only the first."""
+    from redis import RedisError
+
+    return (OperationalError, RedisError, AMQPError, OSError)
 
 
 @contextmanager
@@ -23,7 +27,7 @@ def broker_errors() -> Iterator[None]:
         yield
     except OperationalError:
         raise
-    except BROKER_ERRORS as error:
+    except broker_down() as error:
         raise OperationalError(str(error) or type(error).__name__) from error
 
 

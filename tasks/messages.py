@@ -18,7 +18,7 @@ from models.resets import Audience, Reset
 from models.session import after_commit
 from models.training import Course
 from tasks.app import app
-from tasks.broker import BROKER_ERRORS
+from tasks.broker import broker_down
 from tasks.report import Progress
 from tasks.tracing import within
 
@@ -126,7 +126,7 @@ def show_progress(reset: Reset, progress: Progress) -> None:
         with app.events.default_dispatcher(hostname) as dispatcher:
             # Flower shows only the fields it knows; `result` can hold text.
             dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
-    except BROKER_ERRORS as error:
+    except broker_down() as error:
         # Each attempt takes seconds, and the reset's row is locked meanwhile.
         _Quiet.until = time.monotonic() + QUIET_SECONDS
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))

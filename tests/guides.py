@@ -47,9 +47,12 @@ class Reader:
 
 
 def blocks(page: str, replaced: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns the shell blocks of a page below each heading, joined, with some of its words replaced."""
+    """Returns the shell blocks of a page below each heading, joined, with some of its words replaced.
+
+    Headings begin with a capital letter or a number, comments in shell blocks do not.
+    """
     found: dict[str, str] = {}
-    for part in re.split(r"^#+ ", (PROJECT / page).read_text(), flags=re.MULTILINE)[1:]:
+    for part in re.split(r"^#+ (?=[A-Z0-9])", (PROJECT / page).read_text(), flags=re.MULTILINE)[1:]:
         heading, _, text = part.partition("\n")
         script = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
         for word, value in (replaced or {}).items():

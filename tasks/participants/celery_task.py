@@ -5,7 +5,7 @@ from typing import Any
 
 from models.participants import Participant
 from models.sealing import SecretUnreadableError
-from tasks.broker import BROKER_ERRORS
+from tasks.broker import broker_down
 from tasks.participants.callers import Silent
 from tasks.participants.protocol import NotNowError, Question, Request
 from tasks.signed_messages import TheirTask, signature_of
@@ -30,7 +30,7 @@ class CeleryCaller:
                 argsrepr=f"('{len(request.learners)} learners',)",
                 kwargsrepr=f"{{'reset': '{request.reset}'}}",
             )
-        except BROKER_ERRORS as error:
+        except broker_down() as error:
             raise NotNowError(f"the broker did not take it: {error}") from None
         return Silent("sent; it has not reported yet")
 

@@ -64,6 +64,8 @@ def tokens_for(provider: IdentityProvider, slug: str, code: str, verifier: str) 
         found = _client(provider, endpoints, slug).fetch_token(endpoints.token, code=code, code_verifier=verifier)
     except OAuth2Error as error:
         raise SignOnDeclined(provider.name, str(error.error)[:100]) from None
+    except ValueError:
+        raise SignOnFailed(provider.name, "it is not a JSON object") from None
     tokens = _tokens(found, None)
     if tokens is None or not tokens.id_token:
         raise SignOnFailed(provider.name, "it has no ID token and access token")

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Body, Depends, Path
 
 from models.access import Actor
 from models.tokens import Scope
@@ -32,6 +32,10 @@ Registration = Annotated[UUID, Path(description="The enrolment's registration; a
 ActivityId = Annotated[int, Path(ge=1, le=BIGGEST, description="An activity of the course")]
 
 PROBLEMS = ("stale-registration", "activity-unknown", "body-too-large")
+
+OptionalCompletion = Annotated[
+    CompletionRequest | None, Body(examples=[{"completed_at": "2026-11-03T14:30:00Z", "score": 92.5}])
+]
 
 
 @router.put(
@@ -94,7 +98,7 @@ def post_in_discussion(
     ),
 )
 def put_completion(
-    registration: Registration, actor: Writer, session: Database, body: CompletionRequest | None = None
+    registration: Registration, actor: Writer, session: Database, body: OptionalCompletion = None
 ) -> SavedCompletion:
     """Complete a course. Repeating it changes nothing.
 

@@ -148,6 +148,7 @@ def test_alerts_lead_to_the_platforms_own_course_page(
     fire, data = (one.part("plain") for one in by_mail.to(user.email))
     assert "https://lms.acme.example/courses/fire%2F7" in fire
     assert "https://training.acme.example/my/courses/DATA-202" in data
+    set_up(course_url="https://lms.acme.example/courses/{external_id}", public_url=served)  # for a cookie without https
     inbox = visitor(served, user.id).get("/my/inbox").text
     assert 'href="https://lms.acme.example/courses/fire%2F7"' in inbox
     assert 'href="/my/courses/DATA-202"' in inbox

@@ -372,7 +372,8 @@ def test_a_refusal_by_message_is_a_failure_that_says_the_refusals_sentence(
         {"idempotency_key": None},
         {"idempotency_key": ""},
         {"requested_by": "admin@acme.example"},
-        {"users": ["admin@acme.example"]},
+        {"names": ["admin@acme.example"]},
+        {"users": "admin@acme.example"},
     ],
     ids=lambda change: "-".join(f"{name}={value!r}" for name, value in change.items()),
 )

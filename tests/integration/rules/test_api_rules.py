@@ -130,6 +130,7 @@ def test_a_group_is_created_filled_and_reset(client: httpx.Client, scene: Scene)
     assert client.put("/v1/groups/bern-2", json={"name": "Bern"}).json() == {
         "code": "bern-2",
         "name": "Bern",
+        "external_id": None,
         "members": 0,
     }
     people = [user.email for user in scene.users()[:2]]

@@ -1,6 +1,7 @@
 """Signing in at the organization's provider."""
 
 import base64
+import hmac
 import json
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from flask import Response, redirect
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 
 from models.access import Permission, console_operator
 from models.session import transaction
@@ -242,8 +243,13 @@ def unsigned(claims: dict[str, Any], provider: Provider) -> str:
 
 
 def by_secret(claims: dict[str, Any], provider: Provider) -> str:
-    public = OctKey.import_key(provider.keys[0].as_pem(private=False), {"kid": "first"})
-    return jwt.encode({"alg": "HS256", "kid": "first"}, claims, public, algorithms=["HS256"])
+    """By the public key as if it were a secret; by hand, since libraries refuse to."""
+    signed = ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+        for part in ({"alg": "HS256", "kid": "first"}, claims)
+    )
+    signature = hmac.digest(provider.keys[0].as_pem(private=False), signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def by_another_key(claims: dict[str, Any], provider: Provider) -> str:

@@ -280,7 +280,7 @@ def setting(served: str, post: Post) -> Setting:
             "participant": "nobody",
             "key": uuid4(),
             "leaver": 10**9,
-            "gone": "nowhere",
+            "gone": "nowhere-either",
             "endpoint": 10**9,
             "message": uuid4(),
             "token": 10**9,

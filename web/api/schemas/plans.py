@@ -53,7 +53,9 @@ class CourseResetPlanRequest(UserResetPlanRequest):
     @property
     def named_users(self) -> list[str | int] | None:
         """The named users together."""
-        return [*(self.user_ids or []), *(self.users or [])] if self.user_ids or self.users else None
+        if self.user_ids is None and self.users is None:
+            return None
+        return [*(self.user_ids or []), *(self.users or [])]
 
 
 class Exclusion(Answer):
