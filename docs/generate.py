@@ -27,7 +27,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Environment variables, or lines of a file `.env`. Lists are JSON, except those of networks, which have commas.",
+        "Environment variables, or lines of a file `.env`. Lists are JSON; those of networks have commas.",
         "`recourse doctor` names a misspelled one.",
         "",
         "| setting | default | |",
