@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Xid8, external_id_index
-from models.external_ids import external_id_in
+from models.external_ids import is_named
 from models.people import User
 from models.refusals.people import GroupUnknown
 
@@ -42,8 +42,7 @@ class Group(Base):
     @classmethod
     def is_named(cls, name: str) -> ColumnElement[bool]:
         """Returns the condition that a group has this code, or this external id after `external:`."""
-        external_id = external_id_in(name)
-        return cls.code == name if external_id is None else cls.external_id == external_id
+        return is_named(name, cls.code, cls.external_id)
 
 
 class GroupMember(Base):

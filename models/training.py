@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Xid8, external_id_index, one_of
-from models.external_ids import external_id_in
+from models.external_ids import is_named
 
 
 class ActivityKind(StrEnum):
@@ -59,8 +59,7 @@ class Course(Base):
     @classmethod
     def is_named(cls, name: str) -> ColumnElement[bool]:
         """Returns the condition that a course has this code, or this external id after `external:`."""
-        external_id = external_id_in(name)
-        return cls.code == name if external_id is None else cls.external_id == external_id
+        return is_named(name, cls.code, cls.external_id)
 
 
 class Activity(Base):

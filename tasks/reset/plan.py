@@ -119,6 +119,11 @@ def make_plan(
     return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
 
+def together(user_ids: Sequence[int] | None, names: Sequence[str] | None) -> list[str | int] | None:
+    """Returns the `users` of a plan that are given by id and by name. None given is not an empty list of them."""
+    return None if user_ids is None and names is None else [*(user_ids or ()), *(names or ())]
+
+
 def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at: datetime | None) -> Plan:
     """Returns the plan with the options that can still be chosen after its preview: they do not change its figures.
 

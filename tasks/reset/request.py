@@ -18,7 +18,7 @@ from tasks.app import app
 from tasks.messages import send_coordinator
 from tasks.reset.audience import all_elsewhere
 from tasks.reset.outdated import check_as_shown
-from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed
+from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed, together
 from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.tracing import current_traceparent, span
 
@@ -140,9 +140,7 @@ class Message(Asked):
     @property
     def named_users(self) -> list[str | int] | None:
         """The named users together."""
-        if self.user_ids is None and self.users is None:
-            return None
-        return [*(self.user_ids or []), *(self.users or [])]
+        return together(self.user_ids, self.users)
 
 
 @app.task(name="recourse.request_reset", bind=True, base=Door)

@@ -12,8 +12,8 @@ from models.groups import Group as OurGroup
 from models.groups import GroupMember
 from models.refusals.people import GroupUnknown
 from tasks.people.groups import add_group, change_group, change_members, delete_group, lock_group
-from tasks.scim.filters import GROUPS, condition_of, id_of
-from tasks.scim.listing import MOST_MEMBERS, Listing, check_version, dumped, span_of, wants
+from tasks.scim.filters import GROUPS, id_of
+from tasks.scim.listing import MOST_MEMBERS, Listing, check_version, dumped, part_of, wants
 from tasks.scim.members import GroupChange, read_group, read_operations
 from tasks.scim.resources import Group, group_resource, member, version_of
 
@@ -22,13 +22,7 @@ _EVERYTHING: ResponseParameters[Any] = ResponseParameters[Group]()
 
 def list_groups(session: Session, actor: Actor, request: SearchRequest[Any]) -> Listing:
     """Returns groups in order of id. Raises `Forbidden`, `SCIMException`."""
-    found = _ours(actor)
-    if request.filter is not None:
-        found &= condition_of(request.filter.ast, GROUPS)
-    start, count = span_of(request)
-    total = session.scalars(select(func.count()).select_from(OurGroup).where(found)).one()
-    part = select(OurGroup).where(found).order_by(OurGroup.id).offset(start - 1).limit(count)
-    groups = session.scalars(part).all() if count else []
+    total, start, groups = part_of(session, OurGroup, _ours(actor), GROUPS, request)
     return Listing(total, start, _as_json(session, groups, request))
 
 

@@ -1,6 +1,6 @@
 """A part of a list, and the attributes of its entries that are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from scim2_models import (
     SCIMException,
     SearchRequest,
 )
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
-from tasks.scim.filters import LONGEST
+from tasks.scim.filters import LONGEST, Attribute, condition_of
 from tasks.scim.resources import POLICY
 
 MOST = 1000  # entries in an answer
@@ -52,6 +54,22 @@ def span_of(request: SearchRequest[Any]) -> tuple[int, int]:
     """Returns the place of the first entry that is asked for, from 1, and how many are."""
     count = MOST if request.count is None else min(request.count, MOST)
     return min(request.start_index or 1, 2**31), count
+
+
+def part_of(
+    session: Session,
+    kind: type[Any],
+    ours: ColumnElement[bool],
+    names: Mapping[str, Attribute],
+    request: SearchRequest[Any],
+) -> tuple[int, int, Sequence[Any]]:
+    """Returns how many of our rows of this kind the filter finds, the place of the first that is asked for, and those
+    that are, in order of id. Raises `SCIMException`."""
+    found = ours if request.filter is None else ours & condition_of(request.filter.ast, names)
+    start, count = span_of(request)
+    total = session.scalars(select(func.count()).select_from(kind).where(found)).one()
+    part = select(kind).where(found).order_by(kind.id).offset(start - 1).limit(count)
+    return total, start, session.scalars(part).all() if count else []
 
 
 def wants(request: ResponseParameters[Any], name: str, *, usually: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from scim2_models import Context, InvalidValueException, MutabilityException, PatchOp, ResponseParameters, SearchRequest
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
@@ -16,8 +16,8 @@ from models.groups import Group, GroupMember
 from models.people import User as OurUser
 from models.refusals.people import UserUnknown
 from tasks.people.users import add_user, change_user, lock_user, remove_user
-from tasks.scim.filters import USERS, condition_of, id_of
-from tasks.scim.listing import Listing, as_scim, check_version, dumped, span_of, wants
+from tasks.scim.filters import USERS, id_of
+from tasks.scim.listing import Listing, as_scim, check_version, dumped, part_of, wants
 from tasks.scim.resources import (
     POLICY,
     WORK,
@@ -43,13 +43,7 @@ ALWAYS = {
 
 def list_users(session: Session, actor: Actor, request: SearchRequest[Any]) -> Listing:
     """Returns users in order of id. Raises `Forbidden`, `SCIMException`."""
-    found = _ours(actor)
-    if request.filter is not None:
-        found &= condition_of(request.filter.ast, USERS)
-    start, count = span_of(request)
-    total = session.scalars(select(func.count()).select_from(OurUser).where(found)).one()
-    part = select(OurUser).where(found).order_by(OurUser.id).offset(start - 1).limit(count)
-    users = session.scalars(part).all() if count else []
+    total, start, users = part_of(session, OurUser, _ours(actor), USERS, request)
     return Listing(total, start, _as_json(session, users, request))
 
 

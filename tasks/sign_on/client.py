@@ -86,6 +86,8 @@ def refreshed(provider: IdentityProvider, tokens: Tokens) -> Tokens:
         if error.error == "invalid_grant":
             raise EndedThereError from None
         raise SignOnUnavailable(provider.name, f"it answered {str(error.error)[:100]}") from None
+    except ValueError:
+        raise SignOnUnavailable(provider.name, "its answer is not a JSON object") from None
     new = _tokens(found, tokens)
     if new is None:
         raise SignOnUnavailable(provider.name, "its answer has no access token")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from models.resets import Audience
 from tasks.reset.impact import Preview
-from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS
+from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, together
 from web.api.schemas.base import NO_NUL, Answer, Body, Course, Flag, GroupCode, Id, Moment, example
 
 Reason = Annotated[
@@ -53,9 +53,7 @@ class CourseResetPlanRequest(UserResetPlanRequest):
     @property
     def named_users(self) -> list[str | int] | None:
         """The named users together."""
-        if self.user_ids is None and self.users is None:
-            return None
-        return [*(self.user_ids or []), *(self.users or [])]
+        return together(self.user_ids, self.users)
 
 
 class Exclusion(Answer):
