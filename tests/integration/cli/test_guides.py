@@ -100,12 +100,13 @@ def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
     assert me["email"] == "admin@demo.example"
     for heading, script in page.items():
         with subtests.test(heading):
-            # By now the reset has ended, and nobody failed: both are refused, with why.
+            # The reset has ended, and nobody failed: both are refused, with why.
             script = re.sub(r"^(curl .*:(?:cancel|retry-failed))$", r"\1 || true", script, flags=re.MULTILINE)  # noqa: PLW2901
             said = reader.runs(session + script)
             if heading == "Reset a course":
                 [found] = re.findall(r"(?i)^location: /v1/resets/(\S+)", said, flags=re.MULTILINE)
                 reader.environment["RESET"] = found
+                reader.runs("recourse show --watch $RESET")
                 _learner_of(reader, session)
 
 
