@@ -100,7 +100,7 @@ def import_enrolments(session: Session, actor: Actor, file: BinaryIO, form: Form
 
 def prepare_enrolments(stage: Stage) -> None:
     """Find the courses and users of the staged lines, and note what is wrong."""
-    stage.prepare("import_enrolment", FOUND)
+    stage.prepare("import_enrolment", FOUND, by="user_id, course_id")
     for query in (NO_COURSE, NO_USER, TWICE):
         stage.check(query)
 

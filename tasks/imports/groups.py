@@ -170,7 +170,7 @@ def import_groups(session: Session, actor: Actor, file: BinaryIO, form: Form, fu
     stage.check_next(TAKEN)
     stage.refuse_what_is_wrong()
     groups = _write_groups(stage)
-    stage.prepare("import_membership", MEMBERSHIPS)
+    stage.prepare("import_membership", MEMBERSHIPS, by="group_id, user_id")
     stage.brake("memberships", stage.ask(LEFT_OUT), THERE)
     # First: it locks users, against the foreign key, and an erasure locks a user before their memberships.
     joined, left, removed = stage.write(JOIN), 0, 0

@@ -141,10 +141,16 @@ class Stage:
         if self.full and removed and removed > self.full.most * (there := self.ask(of)):
             raise ImportRemovesTooMuch(what, removed, there, self.full.most)
 
-    def prepare(self, table: str, query: str) -> int:
-        """Keep the rows of the query in a temporary table. Returns how many there are."""
+    def prepare(self, table: str, query: str, *, by: str = "") -> int:
+        """Keep the rows of the query in a temporary table. Returns how many there are.
+
+        `by` are columns that other tables' rows are looked up by. Without an index of them, a plan made while that
+        other table was small, or had no statistics yet, reads this table once for each of the other's rows.
+        """
         self._session.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
         self._session.execute(text(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {query}"), self._values)
+        if by:
+            self._session.execute(text(f"CREATE INDEX ON pg_temp.{table} ({by})"))
         self._session.execute(text(f"ANALYZE {table}"))
         return self.ask(f"SELECT count(*) FROM {table}")
 

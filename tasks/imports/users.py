@@ -167,7 +167,7 @@ def import_users(session: Session, actor: Actor, file: BinaryIO, form: Form, ful
 def write_users(stage: Stage) -> Imported:
     """Check the staged lines, and write them. Raises `ImportInvalid`, `ImportRemovesTooMuch`, `ImportCrossed`."""
     stage.wait_for_others()
-    stage.prepare("import_user", FOUND)
+    stage.prepare("import_user", FOUND, by="user_id")
     for query in (TWICE, TWICE_BY_ID, WITHOUT_ADDRESS, NAMELESS, ONESELF, ABOVE):
         stage.check(query)
     stage.check_next(SAME)
@@ -176,7 +176,7 @@ def write_users(stage: Stage) -> Imported:
     removed = stage.ask(LEFT_OUT)
     stage.brake("users", removed, THERE)
     changed = 0
-    if stage.prepare("import_differing", DIFFERING_IN_FULL if stage.full else DIFFERING):
+    if stage.prepare("import_differing", DIFFERING_IN_FULL if stage.full else DIFFERING, by="id"):
         stage.write(PARK)
         stage.write(CHANGE)
         removed = stage.ask("SELECT count(*) FROM import_differing WHERE gone")

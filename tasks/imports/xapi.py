@@ -96,7 +96,7 @@ def import_xapi(session: Session, actor: Actor, file: BinaryIO, courses: Mapping
     stage.check(NO_COURSE)
     stage.check(NO_USER)
     stage.refuse_what_is_wrong()
-    stage.prepare("import_enrolment", ENROLMENTS)
+    stage.prepare("import_enrolment", ENROLMENTS, by="user_id, course_id")
     ignored = {"other_verbs": reader.other_verbs, "other_objects": stage.ask(OTHER_OBJECTS)}
     seen = {reason: count for reason, count in ignored.items() if count}
     return write_enrolments(stage, lines=reader.statements, ignored=seen)

@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from models.access import console_operator
 from models.refusals.imports import ImportRemovesTooMuch
 from models.session import transaction
-from tasks.imports import FULL_IMPORTS, Form, Full, Imported
+from tasks.imports import FULL_IMPORTS, Form, Full, Imported, history, users
 from tests.integration.imports.test_api_imports import CSV
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
 from tests.web import client_of, make_user, token_for
@@ -129,3 +130,18 @@ def test_an_erased_user_is_not_counted_and_does_not_come_back(scene: Scene) -> N
     run("UPDATE \"user\" SET active = false, erased_at = now() WHERE email = 'learner-1@acme.example'")
     named = [email for email in emails(scene) if email != "learner-1@acme.example"]
     assert full(scene, "users", "email\n" + "\n".join(named) + "\n", most=0).removed == {"users": 0, "enrolments": 0}
+
+
+def test_no_plan_compares_every_row_with_every_line(scene: Scene) -> None:
+    """A first import has just ended and there are no statistics yet: such plans took hours for a million lines."""
+    file = "course,email\n" + "".join(f"{COURSE},{email}\n" for email in emails(scene))
+    with transaction() as session:
+        actor = console_operator(scene.organization)
+        FULL_IMPORTS["users"](session, actor, io.BytesIO(f"email\n{emails(scene)[0]}\n".encode()), Form.CSV, Full(1))
+        FULL_IMPORTS["enrolments"](session, actor, io.BytesIO(file.encode()), Form.CSV, Full(1))
+        for joins in ("hashjoin", "mergejoin", "seqscan"):
+            session.execute(text(f"SET LOCAL enable_{joins} TO off"))
+        for left_out, table in ((history.LEFT_OUT, "import_enrolment"), (users.LEFT_OUT, "import_user")):
+            values = {"full": True, "organization": actor.organization_id, "actor": scene.admin.user_id}
+            plan = "\n".join(session.execute(text(f"EXPLAIN {left_out}"), values).scalars())
+            assert f"Seq Scan on {table}" not in plan, plan
