@@ -21,9 +21,9 @@ def open_page(chromium: Browser, served: str, tmp_path: Path) -> Iterator[Callab
     complaints: list[str] = []
     contexts = []
 
-    def open_(path: str = "/", *, width: int = 1280, scripts: bool = True) -> Page:
+    def open_(path: str = "/", *, width: int = 1280, scripts: bool = True, light: str = "light") -> Page:
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, base_url=served, java_script_enabled=scripts
+            viewport={"width": width, "height": 900}, base_url=served, java_script_enabled=scripts, color_scheme=light
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

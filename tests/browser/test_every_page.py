@@ -123,9 +123,15 @@ def test_every_page_is_in_this_test(database: str) -> None:
     assert known - routes == set()
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("width", "light"), [(WIDE, "light"), (NARROW, "dark")])
 def test_no_page_violates_axe_rules_or_scrolls_sideways(
-    sign_in: SignIn, open_page: Callable[..., Page], axe: Axe, post: Post, width: int, subtests: pytest.Subtests
+    sign_in: SignIn,
+    open_page: Callable[..., Page],
+    axe: Axe,
+    post: Post,
+    width: int,
+    light: str,
+    subtests: pytest.Subtests,
 ) -> None:
     scene = make_scene(learners=60, completed=70, begun=90)
     mine = scene.enrolments()[0]
@@ -144,12 +150,17 @@ def test_no_page_violates_axe_rules_or_scrolls_sideways(
             assert axe(page) == []
             assert page.evaluate("document.scrollingElement.scrollWidth") <= width, "it scrolls sideways"
 
-    look(open_page("/sign-in", width=width), "/sign-in")
-    admin = sign_in("admin@acme.example", width=width)
+    look(open_page("/sign-in", width=width, light=light), "/sign-in")
+    admin = sign_in("admin@acme.example", width=width, light=light)
     for name, path in admin_pages(scene, reset, rule).items():
         admin.goto(path)
         look(admin, name)
     admin.goto(f"/training/content/courses/{COURSE}")
+    if width == NARROW:
+        admin.get_by_role("button", name="Menu").click()
+        admin.get_by_role("navigation", name="Main").get_by_role("link", name="Users").wait_for()
+        look(admin, "the main menu")
+        admin.keyboard.press("Escape")
     admin.get_by_label("Actions for Fire safety").click()
     look(admin, "a menu")
     admin.get_by_role("link", name="Reset course progress").click()
@@ -157,7 +168,7 @@ def test_no_page_violates_axe_rules_or_scrolls_sideways(
     look(admin, "the dialog")
     admin.goto("/no-such-page")
     look(admin, "an error")
-    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id), width=width)
+    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id), width=width, light=light)
     for path in ("/my/training", f"/my/courses/{COURSE}", "/my/inbox"):
         learner.goto(path)
         look(learner, path)
