@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 PREFIX = "external:"
+LONGEST = 500  # characters
 
 
 def external_id_in(name: str) -> str | None:

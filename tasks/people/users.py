@@ -20,18 +20,16 @@ from models.sign_in import Credential
 from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import end_sessions
-from tasks.imports.values import Column, WrongError, email, locale, text, time_zone, yes_or_no
+from tasks.imports.values import Column, WrongError, email, external_id, locale, text, time_zone, yes_or_no
 from tasks.people.authority import must_manage
 from tasks.people.enrolments import end_enrolments
 from tasks.people.in_their_name import stop_what_is_in_their_name
 from tasks.people.passwords import set_password
 
-LONGEST_ID = 200  # characters of an external id
-
 FIELDS: Mapping[str, Column] = {
     "email": Column(email, required=True),
     "name": Column(text(200), required=True),
-    "external_id": Column(text(LONGEST_ID)),
+    "external_id": Column(external_id),
     "user_name": Column(text(320)),
     "active": Column(yes_or_no, required=True),
     "notifications_on": Column(yes_or_no, required=True),
@@ -53,20 +51,23 @@ def add_user(
     name: str,
     permissions: Sequence[Permission] = (),
     password: str | None = None,
+    *,
+    comes_back: bool = True,
     **more: object,
 ) -> User:
     """Returns a new user of the actor's organization, with `more` of the `FIELDS`. The actor needs every permission
     that the user gets.
 
-    A removed user with this address or external id is the same person, and comes back with their records. Raises
-    `Forbidden`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `PasswordTooShort`, `PasswordsOff`.
+    A removed user with this address or external id is the same person, and comes back with their records, unless
+    `comes_back` is false. Raises `Forbidden`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `PasswordTooShort`,
+    `PasswordsOff`.
     """
     actor.must_have(Permission.USERS)
     for permission in permissions:
         actor.must_have(permission)
     values = _checked({"email": email, "name": name, **more})
     allowed = [permission.value for permission in permissions]
-    user = _removed_before(session, actor, values)
+    user = _removed_before(session, actor, values, comes_back)
     if user is None:
         row = insert(User).values(organization_id=actor.organization_id, permissions=allowed, **values)
         user_id = session.scalar(row.on_conflict_do_nothing().returning(User.id))
@@ -156,11 +157,11 @@ def _checked(given: Mapping[str, object]) -> dict[str, Any]:
     return checked
 
 
-def _removed_before(session: Session, actor: Actor, values: Mapping[str, Any]) -> User | None:
+def _removed_before(session: Session, actor: Actor, values: Mapping[str, Any], comes_back: bool) -> User | None:
     """Returns the removed user who is added again. Raises `UserExists`, `ExternalIdTaken` if someone else is in the
     way."""
     holders = _holders(session, actor.organization_id, values)
-    if len(holders) == 1 and holders[0].removed_at is not None:
+    if comes_back and len(holders) == 1 and holders[0].removed_at is not None:
         return holders[0]
     for holder in sorted(holders, key=lambda one: one.removed_at is not None):
         raise _taken(holder, values)
