@@ -78,7 +78,7 @@ def restored_command() -> None:
     """Undo what a restored backup has brought back. Run it before you start anything else.
 
     It ends sessions, revokes API tokens, and makes rules wait for a new confirmation. It repeats what the journal in
-    the storage holds: it erases persons again, resets learners again, and supersedes their certificates.
+    the storage holds: it erases and removes persons again, resets learners again, and supersedes their certificates.
     """
     with servers_and_database(migrate=True):
         done = after_restore()

@@ -57,6 +57,7 @@ MostRemoved = Annotated[
 MOST_REMOVED = 10.0
 
 IGNORED = {
+    "removed_users": "lines about removed users",
     "not_assigned": "history of courses that are not assigned",
     "completions_before_reset": "completions before the learner's last reset",
     "older_completions": "completions older than the stored one",

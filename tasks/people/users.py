@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.groups import GroupMember
+from models.journal import note_removed, note_returned
 from models.people import User
 from models.refusals.people import ExternalIdTaken, NotOneself, UserExists, UserInvalid, UserUnknown
 from models.session import changed_rows, savepoint
@@ -76,6 +77,7 @@ def add_user(
         user = session.get_one(User, user_id)
         audit.record(session, actor, "user.added", user.id, user.organization_id, permissions=allowed)
     else:
+        note_returned(session, user)
         user.removed_at, user.permissions = None, allowed
         _write(session, user, {"active": True} | values)
         audit.record(session, actor, "user.added", user.id, user.organization_id, permissions=allowed, again=True)
@@ -102,6 +104,8 @@ def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, 
         raise NotOneself("deactivate")
     for holder in _holders(session, user.organization_id, {name: values[name] for name in changed}, but=user.id):
         raise _taken(holder, values)
+    if values.get("active") and user.removed_at is not None:
+        note_returned(session, user)
     _write(session, user, values)
     if values.get("active") is False:
         end_sessions(session, user.id)
@@ -119,8 +123,12 @@ def remove_user(session: Session, actor: Actor, user: User) -> None:
     lock_user(session, actor, user)
     if user.id == actor.user_id:
         raise NotOneself("remove")
-    if user.removed_at is not None:
-        return
+    if user.removed_at is None:
+        remove_now(session, actor, user)
+
+
+def remove_now(session: Session, actor: Actor | str, user: User) -> None:
+    """Remove the user: the caller has checked that it may, or is repeating an earlier removal."""
     stop_what_is_in_their_name(session, user, "removed")
     mine = (Enrolment.user_id == user.id) & (Enrolment.organization_id == user.organization_id)
     enrolments = end_enrolments(session, mine)
@@ -131,6 +139,7 @@ def remove_user(session: Session, actor: Actor, user: User) -> None:
     tokens = changed_rows(session, update(ApiToken).where(valid).values(revoked_at=func.now()))
     user.active, user.permissions = False, []
     user.removed_at = session.scalars(select(func.now())).one()
+    note_removed(session, user)
     session.flush()
     counts = {"enrolments": len(enrolments), "groups": groups, "tokens": tokens}
     audit.record(session, actor, "user.removed", user.id, user.organization_id, **counts)
