@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 PREFIX = "external:"
 LONGEST = 500  # characters
+LONGEST_NAME = len(PREFIX) + LONGEST  # of whatever names a user, a course or a group
 
 
 def external_id_in(name: str) -> str | None:

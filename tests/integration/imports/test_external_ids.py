@@ -211,6 +211,11 @@ def test_an_external_id_has_one_length_everywhere(api: httpx.Client) -> None:
         "kim@acme.example"
     ]
     assert api.put("/v1/groups/bern-2", json={"name": "Bern", "external_id": longest}).status_code == 200
+    run("UPDATE course SET external_id = :id WHERE code = :code", id=longest, code=COURSE)
+    named = {"audience": "users", "users": [f"external:{longest}"]}
+    assert api.post(f"/v1/courses/external:{longest}/reset-plans", json=named).status_code == 422  # nobody assigned
+    members = f"/v1/groups/external:{longest}/members"
+    assert api.post(members, json={"join": [f"external:{longest}"]}).json() == {"joined": 1, "left": 0}
     for answer in (
         send(api, "users", f"external_id,email,name\n{longer},lee@acme.example,Lee\n"),
         api.post("/v1/users", json={"email": "lee@acme.example", "name": "Lee", "external_id": longer}),

@@ -8,7 +8,7 @@ from models.participants import MOST_AT_ONCE, ParticipantKind
 from tasks.participants.lookup import ParticipantLine
 from tasks.participants.protocol import LearnerAnswer
 from tasks.reset.elsewhere import Elsewheres
-from web.api.schemas.base import NO_NUL, Answer, Body, Token, example
+from web.api.schemas.base import NO_NUL, Answer, Body, Code, Token, example
 
 PARTICIPANT: dict[str, Any] = {
     "name": "lms",
@@ -22,7 +22,6 @@ PARTICIPANT: dict[str, Any] = {
     "waiting": 0,
     "given_up": 0,
 }
-Code = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
 class ParticipantRequest(Body):
