@@ -43,6 +43,7 @@ class TrainingLine:
     completed_at: datetime | None
     certificate: str | None  # its serial
     score: Decimal | None  # 0 to 100, of the completion, if another system reported one
+    external_id: str | None  # of the course
 
 
 def users_of(
@@ -178,6 +179,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
             Enrolment.completed_at,
             Certificate.serial.label("certificate"),
             Completion.score,
+            Course.external_id,
         )
         .join(Course, Course.id == Enrolment.course_id)
         .outerjoin(Completion, Completion.registration == Enrolment.registration)

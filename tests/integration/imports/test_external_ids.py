@@ -125,6 +125,12 @@ def test_enrolments_name_courses_and_users_by_either_id(api: httpx.Client, scene
     file += '{"course_external_id": "c-1", "email": "learner-3@acme.example", "due_at": "2027-05-01T00:00:00Z"}\n'
     assert counts(send(api, "enrolments", file, NDJSON)) == {"enrolments": (3, 0, 3, 0)}
     assert ask("SELECT count(*) FROM enrolment WHERE due_at = '2027-05-01T00:00:00Z'") == 3
+    # … and read back, the answers have them
+    learners = api.get("/v1/analytics/courses/external:c-1/users").json()["items"]
+    assert {"p-1", "p-2", "p-3"} < {one["external_id"] for one in learners}
+    courses = api.get(f"/v1/users/{learners[0]['user_id']}/courses").json()["items"]
+    assert {one["course"]: one["external_id"] for one in courses} == {COURSE: "c-1", OTHER_COURSE: None}
+    assert "c-1" in {one["external_id"] for one in api.get("/v1/analytics/courses").json()["items"]}
     wrong = (
         "course,course_external_id,email,user_external_id\n"
         f"{COURSE},c-1,learner-1@acme.example,\n"
