@@ -1,7 +1,7 @@
 """The commands about users: add, show, edit, remove, unassign, password, erase."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.prompt import Prompt
@@ -79,7 +79,7 @@ def add_command(
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         permissions = [Permission[one.name] for one in permission or []]
-        known = {} if external_id is None else {"external_id": external_id}
+        known: dict[str, Any] = {} if external_id is None else {"external_id": external_id}
         user = add_user(session, console_operator(owner), email, name, permissions, password, **known)
     console.print(f"User {user.id} is added to {owner.slug}.")
 

@@ -1,7 +1,7 @@
 """After a restore: undo what an older copy of the database has brought back.
 
-All sessions end, all tokens are revoked, and all rules wait for a new confirmation. Resets, erasures and removals in the
-journal are repeated. Every step can run more than once, so that an interrupted run can be started again.
+All sessions end, all tokens are revoked, and all rules wait for a new confirmation. Resets, erasures and removals in
+the journal are repeated. Every step can run more than once, so that an interrupted run can be started again.
 """
 
 from collections.abc import Iterable, Iterator

@@ -13,7 +13,6 @@ from models.sign_on import IdentityProvider, Tokens
 from tasks.sign_on.endpoints import Endpoints, endpoints_of
 from tasks.sign_on.http import Said, ask
 
-
 UNREADABLE = (ValueError, TypeError, OverflowError)  # raised by Authlib: no JSON object, or no number in `expires_in`
 
 

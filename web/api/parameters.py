@@ -19,9 +19,7 @@ CourseCode = Annotated[
         examples=["SAFETY-101"],
     ),
 ]
-ExternalId = Annotated[
-    str, Query(max_length=LONGEST, pattern=NO_NUL, description="Only the one with this external id")
-]
+ExternalId = Annotated[str, Query(max_length=LONGEST, pattern=NO_NUL, description="Only the one with this external id")]
 ResetId = Annotated[UUID, Path(description="The reset's id")]
 RuleId = Annotated[UUID, Path(description="The rule's id")]
 UserId = Annotated[int, Path(ge=1, le=BIGGEST, description="The user's id", examples=[42])]

@@ -201,7 +201,7 @@ def test_lines_about_removed_users_are_counted_and_bring_nobody_back(api: httpx.
         answer = send(api, kind, file)
         assert answer.json()["ignored"] == {"removed_users": 2 if kind == "enrolments" else 1}
     assert api.get(f"/v1/users/{leaver}/courses").json() == {"items": []}
-    assert rows("SELECT u.external_id FROM group_member JOIN \"user\" u ON u.id = user_id") == [("p-2",)]
+    assert rows('SELECT u.external_id FROM group_member JOIN "user" u ON u.id = user_id') == [("p-2",)]
     assert ask('SELECT removed_at FROM "user" WHERE id = :id', id=leaver) is not None
     # One that does brings them back, and then they take courses again
     assert counts(send(api, "users", "external_id,active\np-1,true\n")) == {"users": (1, 0, 1, 0)}

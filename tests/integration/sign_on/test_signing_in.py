@@ -108,7 +108,7 @@ def test_nobody_who_was_removed_adds_themselves_again(
     with visitor(base) as browser:
         assert sign_in_at(provider, browser, "/sign-on/acme", "kim").status_code == 403
         assert not is_signed_in(browser)
-    assert rows("SELECT email FROM \"user\" WHERE removed_at IS NOT NULL") == [("kim@acme.example",)]
+    assert rows('SELECT email FROM "user" WHERE removed_at IS NOT NULL') == [("kim@acme.example",)]
     assert ask("SELECT count(*) FROM user_identity") == 0
 
 

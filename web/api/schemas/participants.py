@@ -1,6 +1,6 @@
 """Participants, and their reports."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
