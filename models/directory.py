@@ -158,6 +158,12 @@ def courses_of(session: Session, organization_id: int) -> list[Course]:
     return list(session.scalars(query))
 
 
+def courses_beginning(session: Session, code: str, *, limit: int) -> list[tuple[str, str]]:
+    """Returns the codes and titles of the courses whose codes begin like this, of all organizations."""
+    query = select(Course.code, Course.title).where(Course.code.istartswith(code, autoescape=True))
+    return [(code, title) for code, title in session.execute(query.order_by(Course.code).limit(limit))]
+
+
 def organizations_with_course(session: Session, code: str) -> list[Organization]:
     """Returns the organizations that have a course with this code, by short name."""
     query = select(Organization).join(Course, Course.organization_id == Organization.id).where(Course.code == code)
