@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -43,6 +43,11 @@ class TrainingLine:
     completed_at: datetime | None
     certificate: str | None  # its serial
     score: Decimal | None  # 0 to 100, of the completion, if another system reported one
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its due date has passed without a completion."""
+        return self.state != EnrolmentState.COMPLETED and self.due_at is not None and self.due_at < datetime.now(UTC)
 
 
 def users_of(
