@@ -10,7 +10,8 @@ from rich.prompt import Prompt
 
 from cli.acting_as import actor, organization_of_course
 from cli.options import As, AsJson, CourseCode, NoNotify, OnlyCompleted, OnlyGroup, Organization, Watch, moment
-from cli.reset_tables import preview_table, print_reset
+from cli.preview_table import preview_table
+from cli.reset_tables import print_reset
 from cli.servers_and_database import servers_and_database
 from cli.terminal import notes, print_json, print_table
 from cli.watch import follow

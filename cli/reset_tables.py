@@ -8,37 +8,13 @@ from rich.table import Table
 from cli.terminal import print_json, print_table, whole
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
-from models.records import kind_labels
 from models.resets import SETTLED, Reset, ResetState
 from models.session import Session, transaction
 from models.short_ids import short
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
-from tasks.reset.elsewhere import Elsewheres
-from tasks.reset.impact import Preview
 from tasks.reset.lookup import ResetLine, causes_of, facts_of, line_of
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, shares_of, state_in_words
-
-
-def preview_table(seen: Preview, elsewhere: Elsewheres) -> Table:
-    """Returns what a reset would remove, here and at its participants."""
-    table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
-    table.columns[1].justify = "right"
-    table.add_row("Learners", f"{seen.learners:,}")
-    for kind, label in kind_labels().items():
-        table.add_row(label, f"{seen.removed[kind]:,}")
-    about = "about " if elsewhere.about else ""
-    for one in elsewhere.each:
-        table.add_section()
-        if one.records is None:
-            table.add_row(f"{one.participant}: not counted", one.why)
-        for kind, count in (one.records or {}).items():
-            table.add_row(f"{one.participant}: {kind}", f"{about}{count:,}")
-        if one.records == {}:
-            table.add_row(one.participant, "nothing")
-    table.add_section()
-    table.add_row("Alerts to send", f"{seen.alerts:,}")
-    return table
 
 
 def report_table(session: Session, line: ResetLine) -> Table:

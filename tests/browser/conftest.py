@@ -1,5 +1,6 @@
 """A real Chromium, and users who sign in with it."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
