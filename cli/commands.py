@@ -17,7 +17,9 @@ class Entry:
 
 
 COMMANDS = {
-    "demo": Entry("cli.demo", "Reset a made-up course of 500 learners while you watch, on servers and data of its own."),
+    "demo": Entry(
+        "cli.demo", "Reset a made-up course of 500 learners while you watch, on servers and data of its own."
+    ),
     "up": Entry(
         "cli.up.command",
         "Start everything and keep it running until Ctrl-C: servers, worker, beat, web app and Flower.",
@@ -35,12 +37,8 @@ COMMANDS = {
     "cancel": Entry("cli.reset_changes", "Stop a reset. Learners who are already reset stay reset; no others are."),
     "retry-failed": Entry("cli.reset_changes", "Retry the failed learners of a reset."),
     "analytics": Entry("cli.analytics", "Show course completion by users, for all courses or for one."),
-    "rules": Entry(
-        "cli.rules", "Reset courses by rule: every year, some months after completion, after an event."
-    ),
-    "events": Entry(
-        "cli.events", "Report incidents, non-compliance and changed procedures, which make rules due."
-    ),
+    "rules": Entry("cli.rules", "Reset courses by rule: every year, some months after completion, after an event."),
+    "events": Entry("cli.events", "Report incidents, non-compliance and changed procedures, which make rules due."),
     "participants": Entry(
         "cli.participants", "Manage the systems that clear records of their own with each reset, such as an LMS."
     ),

@@ -53,5 +53,5 @@ def _asked(find: Callable[[Any], list[tuple[str, str]]]) -> list[tuple[str, str]
             settings.cache_clear()
         with transaction() as session:
             return find(session)
-    except Exception:  # noqa: BLE001 - whoever presses Tab wants no error in the line that they type
+    except Exception:
         return []

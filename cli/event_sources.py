@@ -47,10 +47,7 @@ def list_command(organization: Organization = None, as_json: AsJson = False) -> 
         found = sources_of(session, one_organization(session, organization).id)
     if as_json:
         print_json(
-            [
-                {"id": one.id, "name": one.name, "open": one.closed_at is None, "address": _address(one)}
-                for one in found
-            ]
+            [{"id": one.id, "name": one.name, "open": one.closed_at is None, "address": _address(one)} for one in found]
         )
     elif found:
         table = Table("Source", "Name", "State", "Address")

@@ -40,7 +40,9 @@ Confirm = Annotated[
 MostLearners = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="NUMBER", help="With more learners due at once, the rule goes on hold until it is confirmed again."
+        min=1,
+        metavar="NUMBER",
+        help="With more learners due at once, the rule goes on hold until it is confirmed again.",
     ),
 ]
 MostADay = Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Reset at most this many learners a day.")]

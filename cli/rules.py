@@ -24,7 +24,9 @@ rules = typer.Typer(
 app.add_typer(rules, name="rules")
 rules.command("add")(add_command)
 
-RuleId = Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, or a part of it, from `recourse rules list`.")]
+RuleId = Annotated[
+    str, typer.Argument(metavar="RULE", help="The rule's id, or a part of it, from `recourse rules list`.")
+]
 
 
 @rules.command("list")
@@ -56,11 +58,10 @@ def dry_run_command(rule: RuleId, as_json: AsJson = False) -> None:
         ahead = dry_run(session, who.organization_id, terms_of(session, found))
     if as_json:
         print_json([vars(one) for one in ahead])
+    elif ahead:
+        print_table(ahead_table(ahead, found.time_zone))
     else:
-        if ahead:
-            print_table(ahead_table(ahead, found.time_zone))
-        else:
-            console.print("It has no upcoming due times.")
+        console.print("It has no upcoming due times.")
 
 
 @rules.command("history")
@@ -87,11 +88,10 @@ def history_command(
                 for one in history
             ]
         )
+    elif history:
+        print_table(history_table(history, found.time_zone))
     else:
-        if history:
-            print_table(history_table(history, found.time_zone))
-        else:
-            console.print("Not due yet.")
+        console.print("Not due yet.")
 
 
 @rules.command("pause")

@@ -66,7 +66,7 @@ def _print_list(table: Table, to: Console) -> None:
     if table.title:
         to.print(table.title, style="italic")
     headers = [str(column.header) for column in table.columns]
-    for cells in zip(*(column._cells for column in table.columns), strict=True):  # noqa: SLF001 - there is no other way
+    for cells in zip(*(column._cells for column in table.columns), strict=True):
         named = list(zip(headers, cells, strict=True)) if table.show_header else [(cells[0], cells[1])]
         for name, cell in named:
             to.print(Text(f"{name}:", style="bold"), cell, overflow="fold", highlight=False)

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.base import Base, one_of
 from models.events import EventKind
 from models.refusals.rules import RuleAmbiguous, RuleUnknown
-from models.short_ids import ids_like, in_words
 from models.resets import Audience, TransitionError
+from models.short_ids import ids_like, in_words
 
 
 class RuleKind(StrEnum):
