@@ -24,14 +24,14 @@ from config.settings import Settings
 
 INTRODUCTION = """`recourse COMMAND --help` says the same.
 
-Wherever a reset or a rule is named by its id, its beginning or its end is enough, if no other id is like it. Tables show
-the end of an id, and fit the terminal: they fold long texts, and become lists if it is too narrow. A pipe gets 160
-columns, or as many as `COLUMNS` says.
+Wherever a reset or a rule is named by its id, its beginning or its end is enough, if no other id is like it. Tables
+show the end of an id, and fit the terminal: they fold long texts, and become lists if it is too narrow. A pipe gets
+160 columns, or as many as `COLUMNS` says.
 
 **Completion.** `recourse --install-completion` has your shell (bash, zsh or fish) complete commands, options, course
 codes and ids of resets; `recourse --show-completion` prints the script instead."""
-JSON = """The schema is in [command-line.schema.json](command-line.schema.json): an object with the answer of each command.
-Times are in UTC unless they have another offset."""
+JSON = """The schema is in [command-line.schema.json](command-line.schema.json): an object with the answer of each
+command. Times are in UTC unless they have another offset."""
 
 REFERENCE = Path(__file__).parent / "reference"
 MARKUP = re.compile(r"\[/?[a-z ]+\]")

@@ -27,8 +27,8 @@ def short(ids: Sequence[UUID]) -> dict[UUID, str]:
 def ids_like(
     session: Session, column: InstrumentedAttribute[UUID], text: str, *where: ColumnElement[bool]
 ) -> list[UUID]:
-    """Returns the ids in the column that begin or end with this text, with or without hyphens; the id itself if the text
-    is a whole one. At most `LISTED` and one more."""
+    """Returns the ids in the column that begin or end with this text, with or without hyphens; the id itself if the
+    text is a whole one. At most `LISTED` and one more."""
     digits = text.strip().lower().replace("-", "")
     if not _PART.fullmatch(digits):
         return []
