@@ -76,8 +76,8 @@ def reseal_command() -> None:
 def restored_command() -> None:
     """Undo what a restored backup has brought back. Run it before you start anything else.
 
-    It ends sessions, revokes API tokens, and puts rules on hold until they are confirmed again. It repeats what the journal in
-    the storage holds: it erases persons again, resets learners again, and supersedes their certificates.
+    It ends sessions, revokes API tokens, and puts rules on hold until they are confirmed again. It repeats what the
+    journal in the storage holds: it erases persons again, resets learners again, and supersedes their certificates.
     """
     with servers_and_database(migrate=True):
         done = after_restore()

@@ -29,9 +29,9 @@ def servers_and_database(
     """Provide the servers and the database for one command. In the scope, settings and sessions use them.
 
     With `home`, the servers are in that folder, whatever the settings say. A local database is migrated, an operator's
-    is only checked. With `migrate` it is neither, since the command does so itself. `whose` says whom servers that had to
-    be started are for. Raises `LocalServersError`,
-    `DatabaseBehindError`, `DatabaseUnfitError`, `RecordKindUnfitError`.
+    is only checked. With `migrate` it is neither, since the command does so itself. `whose` says whom servers that had
+    to be started are for. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`,
+    `RecordKindUnfitError`.
     """
     for sentence in misspelled():
         notes.print(sentence, style="yellow")

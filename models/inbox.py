@@ -65,7 +65,7 @@ def inbox_of(session: Session, user_id: int, *, before: int | None = None, limit
     )
     if before is not None:
         query = query.where(Notification.id < before)
-    return [Alert(*row) for row in session.execute(query)]
+    return [Alert(*tuple(row)) for row in session.execute(query)]
 
 
 def unread(session: Session, user_id: int) -> int:
