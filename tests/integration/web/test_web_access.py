@@ -192,7 +192,8 @@ def test_every_page_is_in_the_table() -> None:
 def test_everyone_lands_where_their_work_is_and_overdue_courses_are_marked(served: str, scene: Scene) -> None:
     admin, (late, *_) = scene.admin.user_id, scene.users()
     run(
-        "UPDATE enrolment SET state = 'assigned', completed_at = NULL, due_at = '2020-03-01' WHERE user_id = :id",
+        "UPDATE enrolment SET state = 'in_progress', progress = 40, completed_at = NULL, due_at = '2020-03-01' "
+        "WHERE user_id = :id",
         id=late.id,
     )
     landings = {}
