@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -44,6 +44,11 @@ class TrainingLine:
     certificate: str | None  # its serial
     score: Decimal | None  # 0 to 100, of the completion, if another system reported one
     external_id: str | None  # of the course
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its due date has passed without a completion."""
+        return self.state != EnrolmentState.COMPLETED and self.due_at is not None and self.due_at < datetime.now(UTC)
 
 
 def users_of(
@@ -157,6 +162,12 @@ def courses_of(session: Session, organization_id: int) -> list[Course]:
     """Returns the organization's courses, by title."""
     query = select(Course).where(Course.organization_id == organization_id).order_by(Course.title, Course.code)
     return list(session.scalars(query))
+
+
+def courses_beginning(session: Session, code: str, *, limit: int) -> list[tuple[str, str]]:
+    """Returns the codes and titles of the courses whose codes begin like this, of all organizations."""
+    query = select(Course.code, Course.title).where(Course.code.istartswith(code, autoescape=True))
+    return [(code, title) for code, title in session.execute(query.order_by(Course.code).limit(limit))]
 
 
 def organizations_with_course(session: Session, code: str) -> list[Organization]:
