@@ -1,24 +1,25 @@
 """The task that clears one slice of a reset's learners, whatever goes wrong."""
 
 import time
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ARRAY, BigInteger, any_, func, literal, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.settings import settings
-from models.resets import ResetSlice
-from models.session import in_words, is_connection_lost, transaction
+from models.resets import ResetItem, ResetSlice
+from models.session import in_words, is_servers_trouble, transaction
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
-from tasks.reset.window import keep_going
+from tasks.reset.window import WHOLE_ATTEMPTS, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
+MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
 TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
-WHOLE_ATTEMPTS = 2  # a slice that was begun so often and never ended goes on one by one
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +28,24 @@ log = structlog.get_logger(__name__)
 def clear_learners(*, reset_id: str, number: int) -> None:
     """Clear the learners of one slice, however often and whenever the message comes.
 
-    What fails for good is tried again learner by learner, so that a bad one costs only themself. What fails with the
-    connection is left open: `recover` sends it again.
+    What fails for good is tried again learner by learner, so that a bad one costs only themself, even if they kill the
+    process. What fails with the connection or with a full disk is left open: `recover` sends it again.
     """
     reset, attempt = UUID(reset_id), begin_attempt(UUID(reset_id), number)
+    try:
+        _clear_somehow(reset, number, attempt)
+    except DBAPIError as error:
+        if is_servers_trouble(error):
+            with suppress(DBAPIError):
+                _do_not_count(reset, number)
+        raise
+    keep_going(reset, number)
+
+
+def _clear_somehow(reset: UUID, number: int, attempt: int) -> None:
     if attempt > settings().slice_attempts:
         _abandon(reset, number)
+        _clear_one_by_one(reset, number)
     elif attempt > WHOLE_ATTEMPTS:
         _clear_one_by_one(reset, number)
     elif attempt:
@@ -41,13 +54,13 @@ def clear_learners(*, reset_id: str, number: int) -> None:
         except Exception as error:
             if _is_no_learners(error):
                 raise
-            log.warning("slice_failed", reset=reset_id, slice=number, error=in_words(error), remedy="one by one")
+            log.warning("slice_failed", reset=str(reset), slice=number, error=in_words(error), remedy="one by one")
             _clear_one_by_one(reset, number)
-    keep_going(reset, number)
 
 
 def begin_attempt(reset_id: UUID, number: int) -> int:
-    """Count that the slice is begun, and say for which time; 0 if it is settled or in another worker's hands.
+    """Count that the slice is begun. Returns how often it was since one of its learners was last settled; 0 if all are
+    settled, or another worker is clearing it.
 
     In a transaction of its own, since it is to be remembered when the worker dies of what comes next.
     """
@@ -57,8 +70,10 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
         begun = (
             update(ResetSlice)
             .where(which, ResetSlice.number == free.scalar_subquery())
-            .values(attempts=ResetSlice.attempts + 1)
-            .returning(ResetSlice.attempts)
+            .values(
+                attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp()
+            )
+            .returning(ResetSlice.in_vain)
             .execution_options(synchronize_session=False)
         )
         return session.scalar(begun) or 0
@@ -71,7 +86,7 @@ def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = Non
             if not clear(reset_id, number, enrolment_id):
                 return
         except OperationalError as error:
-            if tried == TRIES or is_connection_lost(error):
+            if tried == TRIES or is_servers_trouble(error):
                 raise
             time.sleep(0.2 * tried)
             tried += 1
@@ -92,10 +107,33 @@ def _clear_one_by_one(reset_id: UUID, number: int) -> None:
 
 
 def _is_no_learners(error: Exception) -> bool:
-    """Whether it says nothing about any learner: the connection or the time ran out."""
-    return isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error)
+    """Whether it says nothing about any learner: the server has troubles of its own, or the time ran out."""
+    return isinstance(error, SoftTimeLimitExceeded) or is_servers_trouble(error)
+
+
+def _do_not_count(reset_id: UUID, number: int) -> None:
+    """Take back the count of an attempt that ended through no fault of the slice."""
+    which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number)
+    with transaction(durable=False) as session:
+        session.execute(
+            update(ResetSlice)
+            .where(which, ResetSlice.in_vain > 0)
+            .values(in_vain=ResetSlice.in_vain - 1)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _abandon(reset_id: UUID, number: int) -> None:
-    log.error("slice_abandoned", reset=str(reset_id), slice=number)
-    fail(reset_id, number, ABANDONED)
+    """Fail the first open learner: one by one, the worker got no further each time. After some of them, fail all."""
+    with transaction() as session:
+        held = hold(session, reset_id, number)
+        waiting = [] if held is None else open_members(session, held.ResetSlice)
+        if not waiting:
+            return
+        members = literal(held.ResetSlice.members, ARRAY(BigInteger))
+        before = select(func.count()).where(
+            ResetItem.reset_id == reset_id, ResetItem.enrolment_id == any_(members), ResetItem.reason == ABANDONED
+        )
+        whole = session.scalars(before).one() + 1 >= MOST_ABANDONED
+    log.error("slice_abandoned", reset=str(reset_id), slice=number, enrolment=None if whole else waiting[0])
+    fail(reset_id, number, ABANDONED, None if whole else waiting[0])
