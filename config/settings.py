@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     slices_in_flight_per_organization: int | None = Field(
         None, ge=1, description="Most slices of all resets of an organization; default: twice slices_in_flight"
     )
-    slice_attempts: int = Field(6, ge=2, description="Attempts at which a worker dies before the learner fails at whom it stops")
+    slice_attempts: int = Field(
+        6, ge=2, description="Attempts at which a worker dies before the learner fails at whom it stops"
+    )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard time limit of one task run")
     soft_shutdown_seconds: float = Field(20, ge=0, description="How long a stopping worker lets running tasks finish")
     recover_every_seconds: float = Field(10, gt=0, description="Interval of `recover`, which finds lost work")

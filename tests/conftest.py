@@ -55,8 +55,14 @@ def _fresh_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[LocalUrls]:
-    """Start a PostgreSQL with a migrated template database, and a Redis. If one cannot start, tests fail."""
+def servers(own_servers: LocalServers) -> LocalUrls:
+    """A PostgreSQL with a migrated template database, and a Redis. If one cannot start, tests fail."""
+    return own_servers.start()
+
+
+@pytest.fixture(scope="session")
+def own_servers() -> Iterator[LocalServers]:
+    """The servers themselves, for tests that restart one: `start` starts what does not run."""
     # Not pytest's tmp_path: the servers of root run as another user, who may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
@@ -76,7 +82,7 @@ def servers() -> Iterator[LocalUrls]:
         own.start()
         _administer(urls, "DROP DATABASE recourse")  # the restart created it again
         settings.cache_clear()
-        yield urls
+        yield own
     finally:
         own.stop()
         remove(folder / "home")

@@ -67,7 +67,9 @@ class House:
             "UPDATE webhook_delivery SET next_try_at = now() WHERE state = 'pending' AND attempts > 0 "
             "AND next_try_at > now() AND tried_at < now() - interval '3 s'"
         )
-        still = "SELECT (SELECT count(*) FROM mail WHERE state = 'pending') + (SELECT count(*) FROM webhook_delivery {})"
+        still = (
+            "SELECT (SELECT count(*) FROM mail WHERE state = 'pending') + (SELECT count(*) FROM webhook_delivery {})"
+        )
         return resets_are_done() and not ask(still.format("WHERE state = 'pending'"))
 
 

@@ -17,6 +17,7 @@ from tests.scenes import Scene, count_new_registrations, fingerprint, rows
 
 WRITTEN = "written: "  # what posts begin with that a test writes while resets run
 EXAMPLES = 5
+STATES = ("cleared", "unchanged", "skipped", "failed")
 
 
 @dataclass
@@ -83,19 +84,20 @@ class Books:
     def _check_ledger(self, verdict: Verdict, failing: set[int]) -> None:
         for reset, audience in self.audiences.items():
             items = dict(rows("SELECT enrolment_id, state FROM reset_item WHERE reset_id = :id", id=reset))
-            verdict.compare("ledger", audience, items)
+            verdict.compare("ledger", audience, list(items))
             failed = [enrolment for enrolment, state in items.items() if state == "failed"]
             verdict.compare("failed learners", failing & audience, failed)
-            states = ("cleared", "unchanged", "skipped", "failed")
-            sums = ", ".join(f"coalesce(sum({state}), 0)" for state in states)
+            sums = ", ".join(f"coalesce(sum({state}), 0)::int" for state in STATES)
             [counted] = rows(f"SELECT {sums} FROM reset_slice WHERE reset_id = :id", id=reset)
-            verdict.compare("counts", Counter(items.values()), +Counter(dict(zip(states, map(int, counted)))))
+            verdict.compare("counts", items.values(), +Counter(dict(zip(STATES, counted, strict=True))))
             members = rows("SELECT unnest(members) FROM reset_slice WHERE reset_id = :id", id=reset)
             verdict.compare("members of slices", audience, [member for (member,) in members])
 
     def _check_registrations(self, verdict: Verdict) -> None:
         ended = [enrolment for _, enrolment, _, _ in self._reset()]
-        mine = "SELECT enrolment_id FROM new_registration n JOIN enrolment e ON e.id = enrolment_id WHERE course_id = :c"
+        mine = (
+            "SELECT enrolment_id FROM new_registration n JOIN enrolment e ON e.id = enrolment_id WHERE course_id = :c"
+        )
         verdict.compare("registrations", ended, [enrolment for (enrolment,) in rows(mine, c=self.scene.course.id)])
         now = dict(rows("SELECT id, registration FROM enrolment WHERE course_id = :c", c=self.scene.course.id))
         changed = [enrolment for enrolment, registration in now.items() if registration != self._before[enrolment]]
@@ -107,7 +109,9 @@ class Books:
         verdict.compare("records", kept, self._records_now())
         posts = rows("SELECT body FROM discussion_post WHERE body LIKE :mark", mark=f"{WRITTEN}%")
         verdict.compare(
-            "learners' writes", [body for body, of in self.written.items() if of in current], [body for (body,) in posts]
+            "learners' writes",
+            [body for body, of in self.written.items() if of in current],
+            [body for (body,) in posts],
         )
 
     def _check_audit_and_results(self, verdict: Verdict) -> None:
@@ -115,10 +119,14 @@ class Books:
             "SELECT id::text, task_id::text, state, cancel_requested_at IS NOT NULL FROM reset WHERE id = ANY(:ids)",
             ids=list(self.audiences),
         )
-        acts = [(reset, "reset.requested") for reset, *_ in ends] + [(reset, f"reset.{end}") for reset, _, end, _ in ends]
+        acts = [(reset, "reset.requested") for reset, *_ in ends] + [
+            (reset, f"reset.{end}") for reset, _, end, _ in ends
+        ]
         acts += [(reset, "reset.cancelled") for reset, _, _, cancelled in ends if cancelled]
         verdict.compare(
-            "audit", acts, rows("SELECT subject, action FROM audit WHERE subject = ANY(:ids)", ids=[end[0] for end in ends])
+            "audit",
+            acts,
+            rows("SELECT subject, action FROM audit WHERE subject = ANY(:ids)", ids=[end[0] for end in ends]),
         )
         results = {"succeeded": "SUCCESS", "cancelled": "REVOKED"}
         verdict.compare(
@@ -143,7 +151,7 @@ class Books:
         sent = {str(mail): unsure for mail, unsure in rows("SELECT id, unsure FROM mail WHERE state = 'sent'")}
         got = Counter(one.id.strip("<>").partition("@")[0] for one in server.delivered)
         # Where the answer of the mail server was lost, one repeat with the same Message-ID is possible, and reported.
-        verdict.compare("e-mails", sent, {mail: max(1, count - sent.get(mail, 0)) for mail, count in got.items()})
+        verdict.compare("e-mails", list(sent), {mail: max(1, count - sent.get(mail, 0)) for mail, count in got.items()})
 
     def _check_webhooks(self, verdict: Verdict, receiver: Receiver) -> None:
         bodies: dict[str, bytes] = {}
@@ -160,14 +168,15 @@ class Books:
             (one["data"]["reset"], learner["user"], learner["outcome"])
             for one in told if one["type"] == "learner.reset" for learner in one["data"]["learners"]
         ]  # fmt: skip
-        verdict.compare("learners in webhooks", [(str(r), user, state) for r, _, user, state in self._reset()], learners)
+        reset = [(str(reset), user, state) for reset, _, user, state in self._reset()]
+        verdict.compare("learners in webhooks", reset, learners)
 
     def _reset(self) -> list[tuple[UUID, int, int, str]]:
         """Returns reset, enrolment, user and state of everyone who got a new registration by the ledger."""
         return list(
             rows(
-                "SELECT reset_id, enrolment_id, user_id, i.state FROM reset_item i JOIN enrolment e ON e.id = enrolment_id "
-                "WHERE reset_id = ANY(:ids) AND i.state IN ('cleared', 'unchanged')",
+                "SELECT reset_id, enrolment_id, user_id, i.state FROM reset_item i JOIN enrolment e "
+                "ON e.id = enrolment_id WHERE reset_id = ANY(:ids) AND i.state IN ('cleared', 'unchanged')",
                 ids=list(self.audiences),
             )
         )
@@ -186,8 +195,8 @@ class Books:
         for kind in (kind.kind() for kind in record_kinds()):
             ours = "e.id IS NULL OR e.course_id = :c"
             ours = f"({ours}) AND body NOT LIKE '{WRITTEN}%'" if kind == "discussion_post" else ours
-            query = f"SELECT k.registration, count(*) FROM {kind} k LEFT JOIN enrolment e USING (registration) WHERE {ours}"
-            for registration, count in rows(f"{query} GROUP BY 1", c=self.scene.course.id):
+            query = f"SELECT k.registration, count(*) FROM {kind} k LEFT JOIN enrolment e USING (registration) "
+            for registration, count in rows(f"{query} WHERE {ours} GROUP BY 1", c=self.scene.course.id):
                 found[kind, registration] = count
         return found
 

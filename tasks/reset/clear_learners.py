@@ -70,9 +70,7 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
         begun = (
             update(ResetSlice)
             .where(which, ResetSlice.number == free.scalar_subquery())
-            .values(
-                attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp()
-            )
+            .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
             .returning(ResetSlice.in_vain)
             .execution_options(synchronize_session=False)
         )
