@@ -29,7 +29,7 @@ class QueueProbe(Base):
 
 def probes_read(session: Session) -> dict[str, datetime | None]:
     """Returns by queue when the latest probe that was read had been sent."""
-    return {queue: moment for queue, moment in session.execute(select(QueueProbe.queue, QueueProbe.read_up_to))}
+    return {probe.queue: probe.read_up_to for probe in session.scalars(select(QueueProbe))}
 
 
 def begin_probe(session: Session, queue: str, seconds: float) -> datetime | None:

@@ -55,14 +55,19 @@ def _fresh_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers(own_servers: LocalServers) -> LocalUrls:
+def servers(_started: tuple[LocalServers, LocalUrls]) -> LocalUrls:
     """A PostgreSQL with a migrated template database, and a Redis. If one cannot start, tests fail."""
-    return own_servers.start()
+    return _started[1]
+
+
+@pytest.fixture
+def own_servers(_started: tuple[LocalServers, LocalUrls]) -> LocalServers:
+    """The servers themselves, for tests that end one: `start` starts it again."""
+    return _started[0]
 
 
 @pytest.fixture(scope="session")
-def own_servers() -> Iterator[LocalServers]:
-    """The servers themselves, for tests that restart one: `start` starts what does not run."""
+def _started() -> Iterator[tuple[LocalServers, LocalUrls]]:
     # Not pytest's tmp_path: the servers of root run as another user, who may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
@@ -82,7 +87,7 @@ def own_servers() -> Iterator[LocalServers]:
         own.start()
         _administer(urls, "DROP DATABASE recourse")  # the restart created it again
         settings.cache_clear()
-        yield own
+        yield own, urls
     finally:
         own.stop()
         remove(folder / "home")
