@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from models.learning import post
-from models.refusals.resets import PlanOutdated
 from models.refusals.training import StaleRegistration
 from models.session import DBAPIError, transaction
 from models.training import Activity, ActivityKind, Enrolment
@@ -38,11 +37,7 @@ class House:
         """Request a reset of these users, or of everyone."""
         named = None if users is None else sorted(users)
         options: dict[str, Any] = {} if named is None else {"audience": "users", "users": named}
-        while True:
-            try:
-                return self.books.note(self.scene.request(**options), named)
-            except PlanOutdated:  # learners wrote since the preview: whoever asks looks again
-                continue
+        return self.books.note(self.scene.request(**options), named)
 
     def settled(self) -> int:
         """Returns how many learners have an outcome, over all resets."""

@@ -1,38 +1,14 @@
 """PostgreSQL crashes in the middle of a reset, and loses commits that did not wait for the disk."""
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
 
-import psycopg
-
-from models.session import forget_engine
+from tests.crashes import crash
 from tests.houses import House
 from tests.scenes import ask, report_of, run, slow_down
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
-
-
-def crash(database: str) -> None:
-    """Kill a process of the server: it restarts all of them, without what was only in memory."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        [(victim,)] = connection.execute(
-            b"SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'"
-        ).fetchall()
-    os.kill(victim, signal.SIGKILL)
-    forget_engine(close=False)
-    until(lambda: is_up(database), 60)
-
-
-def is_up(database: str) -> bool:
-    try:
-        with psycopg.connect(database, connect_timeout=2) as connection:
-            connection.execute(b"SELECT 1")
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 @sized(learners=(1500, 10_000), crashes=(2, 5))

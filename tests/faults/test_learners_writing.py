@@ -23,13 +23,14 @@ def test_fifty_learners_who_write_throughout(
 ) -> None:
     house = furnished(learners=size.learners)
     slow_down(0.1)
-    start_worker()
+    house.reset()
+    house.reset([user.id for user in house.scene.users()[: size.learners // 2]])
     with Writing(house, size.writers):
         until(lambda: len(house.books.written) > size.writers)
-        house.reset()
-        house.wait_for(0.5)
-        house.reset([user.id for user in house.scene.users()[: size.learners // 2]])
+        start_worker()
         house.wait_for(1)
+        so_far = len(house.books.written)
+        until(lambda: len(house.books.written) > so_far + size.writers)
     house.assert_nothing_is_lost()
     written = len(house.books.written)
     kept = ask("SELECT count(*) FROM discussion_post WHERE body LIKE 'written: %'")
