@@ -85,7 +85,7 @@ def resets_are_done() -> bool:
 def furnish(
     set_up: Callable[..., None], mails: LoopbackMailServer, webhooks: Receiver, *, learners: int, **scene: Any
 ) -> House:
-    """Set up the installation with a course of so many learners, all of whom have begun it."""
+    """Set up the installation with a course of so many learners. All have begun it, and one in twenty gets e-mails."""
     set_up(
         webhook_allow_private=True,
         webhooks_at_once_each=10,

@@ -147,7 +147,8 @@ class Books:
             "SELECT n.reset_id, n.user_id, n.kind FROM mail_alert a JOIN mail m ON m.id = a.mail_id "
             "JOIN notification n ON n.id = a.notification_id WHERE m.state = 'sent'"
         )
-        verdict.compare("alerts in e-mails", self._alerts_wanted(), carried)
+        on = {user for (user,) in rows('SELECT id FROM "user" WHERE mail_on')}
+        verdict.compare("alerts in e-mails", [alert for alert in self._alerts_wanted() if alert[1] in on], carried)
         sent = {str(mail): unsure for mail, unsure in rows("SELECT id, unsure FROM mail WHERE state = 'sent'")}
         got = Counter(one.id.strip("<>").partition("@")[0] for one in server.delivered)
         # Where the answer of the mail server was lost, one repeat with the same Message-ID is possible, and reported.

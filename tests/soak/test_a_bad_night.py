@@ -85,8 +85,8 @@ def test_six_resets_survive_two_minutes_of_everything(
         recovered = time.monotonic() - last
         with capsys.disabled():
             print(  # noqa: T201
-                f"\n{len(blows)} blows in {last - began:.0f} s, the last: {blows[-1]}; {left} slices were left; the last "
-                f"one done {recovered:.1f} s later; {len(house.books.written):,} writes"
+                f"\n{len(blows)} blows in {last - began:.0f} s, the last: {blows[-1]}; {left} slices were left; the "
+                f"last one done {recovered:.1f} s later; {len(house.books.written):,} writes"
             )
         assert beat.process.poll() is None
         house.assert_nothing_is_lost(limit=300)
