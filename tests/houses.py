@@ -20,6 +20,8 @@ from tests.receiver import Receiver
 from tests.scenes import Scene, ask, make_scene, run
 from tests.workers import until
 
+DEADLY = '["deadly"]'  # the record kinds of a worker that kills itself: see `tests/faults/in_the_worker/deadly.py`
+
 
 @dataclass
 class House:

@@ -26,8 +26,8 @@ def furnished(database: str, set_up: Callable[..., None]) -> Iterator[Callable[.
 
 @pytest.fixture
 def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
-    """Returns a function that makes the next workers deadly: see `in_the_worker/deadly.py`. It returns a file in which
-    each death is a line, if it is of those that happen once."""
+    """Returns a function that tells workers that are started with `record_kinds=DEADLY` where to die: see
+    `in_the_worker/deadly.py`. It returns a file in which each death is a line, if it is of those that happen once."""
     numbers = iter(range(100))
 
     def make(**told: Any) -> Path:
@@ -35,7 +35,6 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Pat
         folder.mkdir()
         monkeypatch.setenv("PYTHONPATH", str(IN_THE_WORKER))
         monkeypatch.setenv("DEADLY", json.dumps({"folder": str(folder)} | told))
-        monkeypatch.setenv("RECOURSE_RECORD_KINDS", '["deadly"]')
         return folder / "log"
 
     return make

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.houses import House
+from tests.houses import DEADLY, House
 from tests.rules import ONCE, make, occurrences
 from tests.scenes import ask, slow_down
 from tests.sizes import Size, sized
@@ -35,7 +35,7 @@ def test_a_worker_whose_clock_is_wrong_does_and_recovers_everything_and_begins_n
     slow_down(0.1)
     # When the only worker is wrong about the time, and messages are lost
     deadly(clock=60 * minutes)
-    start_worker(beat=False)
+    start_worker(beat=False, record_kinds=DEADLY)
     house.reset()
     house.wait_for(0.2)
     redis_server.flushall()

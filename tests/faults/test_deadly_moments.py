@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.houses import House
+from tests.houses import DEADLY, House
 from tests.scenes import ask
 from tests.sizes import Size, sized
 from tests.workers import Worker
@@ -25,7 +25,7 @@ def test_killed_between_the_commit_and_each_publish(
 ) -> None:
     log = deadly(publishing=True)
     house = furnished(learners=size.learners)
-    start_worker()
+    start_worker(record_kinds=DEADLY)
     house.reset()
     house.assert_nothing_is_lost(limit=600)
     seen = deaths(log)
@@ -39,7 +39,7 @@ def test_killed_between_the_commit_and_each_acknowledgement(
 ) -> None:
     log = deadly(ending=True)
     house = furnished(learners=size.learners)
-    start_worker()
+    start_worker(record_kinds=DEADLY)
     house.reset()
     house.assert_nothing_is_lost(limit=600)
     seen = deaths(log)
@@ -56,7 +56,7 @@ def test_killed_before_and_after_settlement_result_and_alerts(
 ) -> None:
     log = deadly(statements=MOMENTS)
     house = furnished(learners=size.learners)
-    start_worker()
+    start_worker(record_kinds=DEADLY)
     house.reset()
     house.assert_nothing_is_lost()
     assert sorted(log.read_text().splitlines()) == sorted(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.houses import House
+from tests.houses import DEADLY, House
 from tests.scenes import fail_for, ledger, rows, slow_down, state_of
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
@@ -65,7 +65,7 @@ def test_learners_who_kill_their_process_or_raise_fail_alone(
     killers = [one.id for one in everyone[120 :: size.learners // size.killers][: size.killers]]
     fail_for(everyone[7])
     deadly(enrolments=killers)
-    start_worker()
+    start_worker(record_kinds=DEADLY)
     reset = house.reset()
     house.assert_nothing_is_lost(failing=[everyone[7].id, *killers])
     assert state_of(reset) == "partly_failed"
@@ -134,7 +134,7 @@ def test_one_learner_after_the_other_who_kills_the_process_ends_in_giving_up_the
     house = furnished(learners=201)
     everyone = [one.id for one in house.scene.enrolments()]
     deadly(enrolments=everyone)
-    start_worker()
+    start_worker(record_kinds=DEADLY)
     reset = house.reset()
     house.assert_nothing_is_lost(failing=everyone)
     assert state_of(reset) == "failed"
