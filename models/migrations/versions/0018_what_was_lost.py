@@ -11,12 +11,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE reset_slice ADD COLUMN IF NOT EXISTS begun_at timestamptz")
-    op.execute("ALTER TABLE reset_slice ADD COLUMN IF NOT EXISTS in_vain integer DEFAULT 0 NOT NULL")
+    op.execute("ALTER TABLE reset_slice ADD COLUMN IF NOT EXISTS in_vain bigint DEFAULT 0 NOT NULL")
     op.create_table(
         "queue_probe",
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sent_in_vain", sa.Integer(), nullable=False),
+        sa.Column("sent_in_vain", sa.BigInteger(), nullable=False),
         sa.Column("read_up_to", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("queue", name=op.f("pk_queue_probe")),
         if_not_exists=True,
