@@ -55,4 +55,6 @@ def transport_options(prefix: str, longest_task: int) -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": 30,
         "socket_keepalive": True,
+        # A connection that is open but dead, such as through a gateway that lost it, is given up after twice this time.
+        "health_check_interval": 10,
     }

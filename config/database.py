@@ -7,8 +7,17 @@ from sqlalchemy import make_url
 
 from config.settings import required, settings
 
+# A peer that vanished without a word, such as a host that lost its network, counts as gone after 25 seconds. The
+# kernel's defaults are hours.
+_NOTICE_THE_LOST = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
 # Without this, the server finishes the statement of a killed client, and holds its locks until then.
 _NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
+_LONGEST_PAUSE = 20.0  # seconds
 _NAMED_IN_OPTIONS = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)\s*=")
 
 
@@ -34,6 +43,14 @@ def start_of_transaction() -> str:
     values = {name: value for name, value in limits.items() if name not in theirs}
     # No other schema: a foreign table must not be mistaken for a missing one of ours.
     values |= _schema()
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+
+
+def in_the_background() -> str:
+    """Returns the statement for transactions that do not wait for the disk: they clear learners and write alerts. If
+    their process stops between two statements, others get the rows after some seconds."""
+    idle = min(_LONGEST_PAUSE, settings().statement_timeout_seconds)
+    values = {"synchronous_commit": "off", "idle_in_transaction_session_timeout": f"{idle}s"}
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
@@ -63,7 +80,7 @@ def _schema() -> dict[str, str]:
 
 
 def _usual(url: str, *, name: str) -> dict[str, Any]:
-    values = {"connect_timeout": 5, "application_name": name}
+    values = {"connect_timeout": 5, "application_name": name} | _NOTICE_THE_LOST
     return {key: value for key, value in values.items() if key not in make_url(url).query}
 
 

@@ -81,12 +81,14 @@ class Settings(BaseSettings):
     slices_in_flight_per_organization: int | None = Field(
         None, ge=1, description="Most slices of all resets of an organization; default: twice slices_in_flight"
     )
-    slice_attempts: int = Field(6, ge=2, description="Attempts at a slice before its open learners fail")
+    slice_attempts: int = Field(
+        6, ge=2, description="Attempts at which a worker dies before the learner fails at whom it stops"
+    )
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard time limit of one task run")
     soft_shutdown_seconds: float = Field(20, ge=0, description="How long a stopping worker lets running tasks finish")
     recover_every_seconds: float = Field(10, gt=0, description="Interval of `recover`, which finds lost work")
     recover_after_seconds: float = Field(
-        30, gt=0, description="How long a sent message may go unanswered before `recover` sends it again"
+        20, gt=0, description="How long a lost message goes unanswered before `recover` sends it again"
     )
     retrain_every_seconds: float = Field(15, gt=0, description="Interval of `retrain`, which starts due rules")
     retrain_late_after_seconds: float = Field(

@@ -123,6 +123,7 @@ OF_NOBODY = {
     "stored_answer": ("fingerprint",),
     "journal_entry": ("said",),  # ids
     "heartbeat": ("part",),
+    "queue_probe": ("queue",),
     "tally": ("name",),
 }
 """Columns that the product writes itself, and names that an organization gives to its own objects."""

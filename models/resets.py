@@ -208,6 +208,8 @@ class ResetSlice(Base):
     published_at: Mapped[datetime | None]
     publications: Mapped[int] = mapped_column(server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")
+    begun_at: Mapped[datetime | None]  # when a worker last began it, or settled some of its learners
+    in_vain: Mapped[int] = mapped_column(server_default="0")  # times begun since one of its learners was last settled
     settled_at: Mapped[datetime | None]
 
     waiting: Mapped[int] = mapped_column(server_default="0")  # for participants

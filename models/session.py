@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from config.database import app_connection
+from config.database import app_connection, in_the_background
 from config.settings import required
 from models.poolers import fit_for_poolers
 
@@ -45,6 +45,7 @@ __all__ = [
     "in_words",
     "is_connection_lost",
     "is_lock_timeout",
+    "is_servers_trouble",
     "is_unstorable",
     "savepoint",
     "touch",
@@ -98,7 +99,7 @@ def transaction(*, durable: bool = True) -> Iterator[Session]:
     with Session(engine(), expire_on_commit=False) as session:
         with session.begin():
             if not durable:
-                session.execute(text("SET LOCAL synchronous_commit TO off"))
+                session.execute(text(in_the_background()))
             yield session
         for call in session.info.pop("after_commit", []):
             call()
@@ -161,6 +162,16 @@ def is_connection_lost(error: Exception) -> bool:
     # Errors of the server have a code. One without a code is a lost connection, or a value that the driver refused.
     no_answer = getattr(error.orig, "sqlstate", None) is None and not isinstance(error.orig, psycopg.DataError)
     return error.connection_invalidated or no_answer
+
+
+def is_servers_trouble(error: Exception) -> bool:
+    """Returns whether the error says nothing about the rows: the connection was lost, or the server has no disk, memory
+    or connections left, or accepts no writes."""
+    if is_connection_lost(error):
+        return True
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    # PostgreSQL's classes “insufficient resources” and “system error”, and “read only transaction”
+    return state is not None and (state[:2] in ("53", "58") or state == "25006")
 
 
 def is_unstorable(error: DBAPIError) -> bool:

@@ -10,6 +10,7 @@ TASK_MODULES = (
     "tasks.alerts.notify",
     "tasks.outbox.run",
     "tasks.participants.report",
+    "tasks.probe",
     "tasks.recover",
     "tasks.rules.events",
     "tasks.reset.request",

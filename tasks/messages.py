@@ -6,6 +6,7 @@ Task ids are derived from the reset's, so that a message that is sent twice is o
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from celery import current_task
@@ -28,6 +29,7 @@ RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
 NOTIFY_LEARNERS = "recourse.notify"
 WORK_OUTBOXES = "recourse.work_outboxes"
+PROBE = "recourse.probe"
 
 QUIET_SECONDS = 10.0
 SHARED_FROM = 2000  # learners
@@ -154,6 +156,12 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None)
             )
 
     _send(session, reset, send)
+
+
+def send_probe(session: Session, queue: str, sent_at: datetime) -> None:
+    """Send the probe of the queue once the session's transaction is committed."""
+    known = {"queue": queue, "sent_at": sent_at.isoformat()}
+    after_commit(session, lambda: app.send_task(PROBE, kwargs=known, ignore_result=True, queue=queue))
 
 
 def send_outbox(session: Session, task: str) -> None:

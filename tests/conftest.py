@@ -55,8 +55,19 @@ def _fresh_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[LocalUrls]:
-    """Start a PostgreSQL with a migrated template database, and a Redis. If one cannot start, tests fail."""
+def servers(_started: tuple[LocalServers, LocalUrls]) -> LocalUrls:
+    """A PostgreSQL with a migrated template database, and a Redis. If one cannot start, tests fail."""
+    return _started[1]
+
+
+@pytest.fixture
+def own_servers(_started: tuple[LocalServers, LocalUrls]) -> LocalServers:
+    """The servers themselves, for tests that end one: `start` starts it again."""
+    return _started[0]
+
+
+@pytest.fixture(scope="session")
+def _started() -> Iterator[tuple[LocalServers, LocalUrls]]:
     # Not pytest's tmp_path: the servers of root run as another user, who may not enter it.
     folder = Path(tempfile.mkdtemp(prefix="recourse-test-"))
     folder.chmod(0o755)
@@ -76,7 +87,7 @@ def servers() -> Iterator[LocalUrls]:
         own.start()
         _administer(urls, "DROP DATABASE recourse")  # the restart created it again
         settings.cache_clear()
-        yield urls
+        yield own, urls
     finally:
         own.stop()
         remove(folder / "home")

@@ -1,4 +1,4 @@
-"""A server on loopback that accepts connections and never answers."""
+"""Servers on loopback that accept connections, and never answer, or answer with nonsense."""
 
 import socket
 import threading
@@ -30,3 +30,27 @@ class Hung:
             while True:
                 connection, _ = self._listening.accept()
                 self._taken.append(connection)
+
+
+class Babbling:
+    """A context manager that listens on `port`, and answers everything with nonsense."""
+
+    def __enter__(self) -> Self:
+        self.answers = 0
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self.port = int(self._listening.getsockname()[1])
+        threading.Thread(target=self._take, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _take(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                with connection, suppress(OSError):
+                    connection.settimeout(1)
+                    connection.sendall(b"\x00\xff\xfe 250 {[<garbage\r\n" * 50)
+                    connection.recv(1 << 16)
+                self.answers += 1

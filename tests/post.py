@@ -13,6 +13,7 @@ from celery.app.trace import trace_task
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from tasks.app import TASK_MODULES, app
+from tasks.messages import PROBE
 
 ENOUGH = 5000  # deliveries; a job that needs more never ends
 
@@ -43,7 +44,7 @@ class Post:
         self._connection.release()
 
     def take(self) -> list[Letter]:
-        """Take all waiting messages out of the broker."""
+        """Take all waiting messages out of the broker. Probes only say that they were taken: they are not returned."""
         return [letter for queue in (INTERACTIVE, BULK, NOTIFY) for letter in self._take_from(queue)]
 
     def _take_from(self, name: str) -> list[Letter]:
@@ -51,7 +52,11 @@ class Post:
         while message := app.amqp.queues[name].bind(self._channel).get(accept=["json"]):
             message.ack()
             _args, kwargs, _embed = message.decode()
-            letters.append(Letter(message.headers["task"], message.headers["id"], name, kwargs, message.headers))
+            letter = Letter(message.headers["task"], message.headers["id"], name, kwargs, message.headers)
+            if letter.task == PROBE:
+                self.deliver(letter)
+            else:
+                letters.append(letter)
         return letters
 
     def deliver(self, letter: Letter) -> str:

@@ -199,6 +199,8 @@ def _count(
             **counts,
             removed=dict(Counter(piece.removed) + Counter(removed)),
             alerts_due=piece.alerts_due or (alerts and ItemState.CLEARED in outcome),
+            begun_at=func.clock_timestamp(),
+            in_vain=0,
             settled_at=func.clock_timestamp() if settled else None,
         ),
     )

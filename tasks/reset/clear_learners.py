@@ -1,25 +1,27 @@
 """The task that clears one slice of a reset's learners, whatever goes wrong."""
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ARRAY, BigInteger, any_, func, literal, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.settings import settings
-from models.resets import ResetSlice
-from models.session import in_words, is_connection_lost, transaction
+from models.resets import ResetItem, ResetSlice
+from models.session import in_words, is_servers_trouble, transaction
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
 from tasks.reset.clear_together import clear_together, take_along
-from tasks.reset.window import keep_going
+from tasks.reset.window import WHOLE_ATTEMPTS, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
+MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
 TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
-WHOLE_ATTEMPTS = 2  # a slice that was begun so often and never ended goes on one by one
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +30,8 @@ log = structlog.get_logger(__name__)
 def clear_learners(*, reset_id: str, number: int) -> None:
     """Clear the learners of one slice, however often and whenever the message comes.
 
-    What fails for good is tried again learner by learner, so that a bad one costs only themself. What fails with the
-    connection is left open: `recover` sends it again.
+    What fails for good is tried again learner by learner, so that a bad one costs only themself, even if they kill the
+    process. What fails with the connection or with a full disk is left open: `recover` sends it again.
     """
     reset = UUID(reset_id)
     attempt, learners = _begin(reset, number)
@@ -38,20 +40,27 @@ def clear_learners(*, reset_id: str, number: int) -> None:
     if attempt == learners == 1:
         _clear_with_others(reset, number)
         return
+    with _servers_trouble_does_not_count(reset, [number]):
+        _clear_somehow(reset, number, attempt)
+    keep_going(reset, number)
+
+
+def _clear_somehow(reset: UUID, number: int, attempt: int) -> None:
     if attempt > settings().slice_attempts:
         _abandon(reset, number)
+        _clear_one_by_one(reset, number)
     elif attempt > WHOLE_ATTEMPTS:
         _clear_one_by_one(reset, number)
     else:
         _clear_whole(reset, [number])
-    keep_going(reset, number)
 
 
 def _clear_with_others(reset_id: UUID, number: int) -> None:
     """Clear the slice's one learner, and with them those whose messages are in the queue, until there are none."""
     numbers = [number, *take_along(reset_id, number)]
     while numbers:
-        _clear_whole(reset_id, numbers)
+        with _servers_trouble_does_not_count(reset_id, numbers):
+            _clear_whole(reset_id, numbers)
         keep_going(reset_id, numbers[0])
         numbers = take_along(reset_id, number)
 
@@ -72,27 +81,29 @@ def _clear_whole(reset_id: UUID, numbers: list[int]) -> None:
 
 
 def begin_attempt(reset_id: UUID, number: int) -> int:
-    """Count that the slice is begun, and say for which time; 0 if it is settled or in another worker's hands."""
+    """Count that the slice is begun. Returns how often it was since one of its learners was last settled; 0 if all are
+    settled, or another worker is clearing it.
+    """
     return _begin(reset_id, number)[0]
 
 
 def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
-    """Count as `begin_attempt` does. Returns for which time the slice is begun, and how many learners it has.
+    """Count as `begin_attempt` does. Returns what it returns, and how many learners the slice has.
 
     In a transaction of its own, since it is to be remembered when the worker dies of what comes next.
     """
-    which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number)
-    free = select(ResetSlice.number).where(which, ResetSlice.settled_at.is_(None)).with_for_update(skip_locked=True)
-    with transaction(durable=False) as session:  # a count that a crash may lose
+    which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number) & ResetSlice.settled_at.is_(None)
+    with transaction(durable=False) as session:
+        free = select(ResetSlice.number).where(which).with_for_update(skip_locked=True)
         begun = (
             update(ResetSlice)
             .where(which, ResetSlice.number == free.scalar_subquery())
-            .values(attempts=ResetSlice.attempts + 1)
-            .returning(ResetSlice.attempts, ResetSlice.learners)
+            .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
+            .returning(ResetSlice.in_vain, ResetSlice.learners)
             .execution_options(synchronize_session=False)
         )
         row = session.execute(begun).one_or_none()
-    return (row.attempts, row.learners) if row else (0, 0)
+    return (row.in_vain, row.learners) if row else (0, 0)
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
@@ -102,7 +113,7 @@ def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = Non
             if not clear(reset_id, number, enrolment_id):
                 return
         except OperationalError as error:
-            if tried == TRIES or is_connection_lost(error):
+            if tried == TRIES or is_servers_trouble(error):
                 raise
             time.sleep(0.2 * tried)
             tried += 1
@@ -123,10 +134,44 @@ def _clear_one_by_one(reset_id: UUID, number: int) -> None:
 
 
 def _is_no_learners(error: Exception) -> bool:
-    """Whether it says nothing about any learner: the connection or the time ran out."""
-    return isinstance(error, SoftTimeLimitExceeded) or is_connection_lost(error)
+    """Whether it says nothing about any learner: the server has troubles of its own, or the time ran out."""
+    return isinstance(error, SoftTimeLimitExceeded) or is_servers_trouble(error)
+
+
+@contextmanager
+def _servers_trouble_does_not_count(reset_id: UUID, numbers: Sequence[int]) -> Iterator[None]:
+    """Take back the count of an attempt that ended through no fault of the slices."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_servers_trouble(error):
+            with suppress(DBAPIError):
+                _do_not_count(reset_id, numbers)
+        raise
+
+
+def _do_not_count(reset_id: UUID, numbers: Sequence[int]) -> None:
+    which = (ResetSlice.reset_id == reset_id) & ResetSlice.number.in_(numbers)
+    with transaction(durable=False) as session:
+        session.execute(
+            update(ResetSlice)
+            .where(which, ResetSlice.in_vain > 0)
+            .values(in_vain=ResetSlice.in_vain - 1)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _abandon(reset_id: UUID, number: int) -> None:
-    log.error("slice_abandoned", reset=str(reset_id), slice=number)
-    fail(reset_id, number, ABANDONED)
+    """Fail the first open learner: one by one, the worker got no further each time. After some of them, fail all."""
+    with transaction() as session:
+        held = hold(session, reset_id, number)
+        waiting = [] if held is None else open_members(session, held.ResetSlice)
+        if not waiting:
+            return
+        members = literal(held.ResetSlice.members, ARRAY(BigInteger))
+        before = select(func.count()).where(
+            ResetItem.reset_id == reset_id, ResetItem.enrolment_id == any_(members), ResetItem.reason == ABANDONED
+        )
+        whole = session.scalars(before).one() + 1 >= MOST_ABANDONED
+    log.error("slice_abandoned", reset=str(reset_id), slice=number, enrolment=None if whole else waiting[0])
+    fail(reset_id, number, ABANDONED, None if whole else waiting[0])

@@ -45,7 +45,7 @@ def take_along(reset_id: UUID, number: int) -> list[int]:
         begun = (
             update(ResetSlice)
             .where(ResetSlice.reset_id == reset_id, ResetSlice.number == free.c.number)
-            .values(attempts=ResetSlice.attempts + 1)
+            .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
             .returning(ResetSlice.number)
             .execution_options(synchronize_session=False)
         )

@@ -22,7 +22,7 @@ from models.participant_asks import participants_of, write_requests
 from models.refusals.access import Forbidden
 from models.refusals.people import UserUnknown
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
-from models.session import in_words, is_connection_lost, is_lock_timeout, transaction
+from models.session import in_words, is_lock_timeout, is_servers_trouble, transaction
 from models.training import Course
 from models.webhook_messages import tell, tell_learners
 from models.webhooks import WebhookEvent
@@ -36,7 +36,7 @@ from tasks.reset.audience import trust_what_is_seen
 from tasks.reset.cancel import CANCELLED, close_open_slices
 from tasks.reset.plan import permission_for
 from tasks.reset.slices import write_slices
-from tasks.reset.window import fill_window, is_small, send_overdue
+from tasks.reset.window import fill_window, is_small
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +72,8 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
         outcome = advance(UUID(reset_id), self.request.id)
     except DBAPIError as error:
         log.warning("reset_not_advanced", reset=reset_id, error=in_words(error), remedy="recover calls again")
-        # A lock that another process holds, or a lost connection, is not a failure of this reset.
-        if not is_lock_timeout(error) and not is_connection_lost(error):
+        # A lock that another process holds, a lost connection or a full disk is not a failure of this reset.
+        if not is_lock_timeout(error) and not is_servers_trouble(error):
             with suppress(DBAPIError):
                 count_failure(UUID(reset_id), in_words(error))
         raise Ignore from error
@@ -165,7 +165,6 @@ def _continue(session: Session, reset: Reset) -> None:
             write_requests(session, reset)
         send_outbox(session, WORK_OUTBOXES)
     if progress.is_open:
-        send_overdue(session, reset, progress)
         show_progress(reset, progress)
         fill_window(session, reset)
     else:

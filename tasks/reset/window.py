@@ -4,11 +4,29 @@ Only so many at a time, so that a large reset neither floods the broker nor stan
 many of one organization, however many resets it has, which take turns.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, and_, func, select, true, update
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
+from config.celery import BULK, INTERACTIVE
 from config.settings import settings
 from models.people import Organization
 from models.resets import Reset, ResetSlice, ResetState
@@ -22,14 +40,18 @@ from tasks.messages import (
     send_slices,
     show_progress,
 )
-from tasks.report import Progress, progress_of
+from tasks.report import progress_of
 
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 250
 MOST_IN_A_SLICE = 1000
 SLICES_AIMED_AT = 16
 ALERTED_EVERY = 10  # slices
-RAREST = 32  # work that is lost repeatedly is sent again less and less often, up to this multiple of the first wait
+WHOLE_ATTEMPTS = 2  # a slice that was begun so often without settling anyone goes on one by one, after longer waits
+RAREST = 32  # up to this multiple of the first wait
+MOST_LOST_AT_ONCE = 1000  # slices per run of `recover`; the next run finds the rest
+
+log = structlog.get_logger(__name__)
 
 
 def is_small(reset: Reset) -> bool:
@@ -122,18 +144,48 @@ def _most_of_an_organization() -> int:
     return settings().slices_in_flight_per_organization or 2 * settings().slices_in_flight
 
 
-def send_overdue(session: Session, reset: Reset, progress: Progress) -> None:
-    """Send again the slices that were sent long ago, are not settled, and that no worker is clearing."""
-    wait = settings().recover_after_seconds * func.least(RAREST, func.power(2, ResetSlice.publications - 1))
-    overdue = ResetSlice.published_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, wait)
+def send_lost(session: Session, read: Mapping[str, datetime | None]) -> list[UUID]:
+    """Send lost slices again. Returns the resets they belong to. `read` says up to which moment each queue was read.
+
+    A slice is lost if all that was sent when it was sent has been read and it was not begun, or if it was begun, and no
+    worker is clearing it. What was begun repeatedly without settling anyone may be what kills its worker: only that
+    waits longer each time. What may still wait in a long queue is not sent.
+    """
+    wait = settings().recover_after_seconds
+    interactive = Reset.learners <= LEARNERS_ONE_BY_ONE
+    read_up_to = case(
+        (interactive, literal(read[INTERACTIVE], DateTime(timezone=True))),
+        else_=literal(read[BULK], DateTime(timezone=True)),
+    )
+    begun = func.coalesce(ResetSlice.begun_at >= ResetSlice.published_at, false())
+    times = func.least(RAREST, func.power(2, func.greatest(0, ResetSlice.in_vain - WHOLE_ATTEMPTS)))
+    sent_long_ago = ResetSlice.published_at < _seconds_ago(wait)
+    lost = case(
+        (begun, ResetSlice.begun_at < _seconds_ago(wait * times)),
+        else_=sent_long_ago & (ResetSlice.published_at < read_up_to),
+    )
     these = (
         select(ResetSlice.reset_id, ResetSlice.number)
-        .where(ResetSlice.reset_id == reset.id, overdue)
-        .order_by(ResetSlice.number)
-        .limit(settings().slices_in_flight)
+        .join(Reset, Reset.id == ResetSlice.reset_id)
+        .where(
+            Reset.state == ResetState.RUNNING,
+            Reset.cancel_requested_at.is_(None),
+            ResetSlice.published_at.is_not(None),
+            lost,
+        )
+        .order_by(ResetSlice.published_at)
+        .limit(MOST_LOST_AT_ONCE)
     )
-    sent = _take(session, these).get(reset.id, [])
-    send_slices(session, reset, sent, interactive=progress.total <= LEARNERS_ONE_BY_ONE)
+    sent = _take(session, these)
+    for reset_id, slices in sent.items():
+        reset = session.get_one(Reset, reset_id)
+        log.warning("slices_recovered", reset=str(reset_id), slices=len(slices))
+        send_slices(session, reset, slices, interactive=is_small(reset))
+    return list(sent)
+
+
+def _seconds_ago(seconds: Any) -> ColumnElement[datetime]:
+    return func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def _take(session: Session, these: Select[UUID, int]) -> dict[UUID, list[SliceToSend]]:

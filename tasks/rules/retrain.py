@@ -4,7 +4,7 @@ Beat runs it every few seconds. It holds no state: the database has what is due 
 up for a lost one, and a duplicate tick finds the rule locked or nothing left to do.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 @app.task(name="recourse.retrain", send_events=False)  # ticks would bury the resets in Flower
 def retrain() -> None:
     """Advance every rule that is due for attention."""
-    look(datetime.now(UTC))
+    with transaction() as session:  # whatever the worker's clock says
+        now = session.scalars(select(func.clock_timestamp())).one()
+    look(now)
 
 
 def look(now: datetime) -> None:

@@ -1,17 +1,14 @@
 """Duplicate or killed beats, and a broker that is down: each occurrence of a rule happens once."""
 
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 import redis
 
-from tests.conftest import PROJECT
 from tests.rules import CALENDAR, ONCE, ROLLING, group, make, occurrences, rule_of
 from tests.scenes import Scene, ask, count_new_registrations, make_scene, rows, run
 from tests.workers import Worker, until
@@ -24,28 +21,6 @@ def scene(database: str) -> Scene:
     scene = make_scene(learners=12, completed=100)
     count_new_registrations()
     return scene
-
-
-@pytest.fixture
-def start_beat(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
-    """Returns a function that starts a beat process, which is killed after the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> "subprocess.Popen[bytes]":
-        monkeypatch.setenv("RECOURSE_RETRAIN_EVERY_SECONDS", "0.3")
-        monkeypatch.setenv("RECOURSE_RECOVER_EVERY_SECONDS", "0.5")
-        schedule = tmp_path / f"beat-{len(started)}"
-        command = [sys.executable, "-m", "celery", "-A", "worker", "beat", "-s", str(schedule), "--pidfile="]
-        with (tmp_path / "beat.log").open("ab") as log:
-            started.append(subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def once_in(scene: Scene, seconds: float, **terms: object) -> tuple[UUID, datetime]:

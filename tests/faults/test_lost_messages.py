@@ -1,8 +1,10 @@
 """Every message may be lost, doubled, late or out of order: the outcome is the same."""
 
+import random
 import time
 from collections.abc import Callable
 from itertools import count
+from uuid import UUID
 
 import pytest
 import redis
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
+from tasks.reset.clear_learners import begin_attempt
+from tests.houses import House
 from tests.post import Letter, Post
 from tests.scenes import (
     Scene,
@@ -27,6 +31,7 @@ from tests.scenes import (
     run,
     state_of,
 )
+from tests.sizes import Size, sized
 from tests.workers import Worker, until
 
 LEARNERS = 4
@@ -248,6 +253,18 @@ def test_at_no_moment_of_a_reset_does_the_fate_of_a_message_matter(
     assert moment >= LEARNERS + 3, "the coordinator, each slice, the coordinator again, and the alerts"
 
 
+@sized(learners=(30, 2000))
+def test_each_message_comes_three_times_in_any_order(post: Post, furnished: Callable[..., House], size: Size) -> None:
+    chance = random.Random(20261129)
+    house = furnished(learners=size.learners)
+    house.reset()
+    while letters := 3 * post.take():
+        chance.shuffle(letters)
+        for letter in letters:
+            post.deliver(letter)
+    house.assert_nothing_is_lost(outside=False)
+
+
 def test_work_queued_a_moment_ago_is_not_sent_again(post: Post, set_up: Callable[..., None]) -> None:
     # Given a reset whose slices are in the queue, behind the work of others
     set_up(recover_after_seconds=30)
@@ -265,28 +282,79 @@ def test_work_queued_a_moment_ago_is_not_sent_again(post: Post, set_up: Callable
     assert post.take() == []
 
 
-def test_work_that_keeps_getting_lost_is_sent_less_and_less_often(post: Post, set_up: Callable[..., None]) -> None:
-    set_up(recover_after_seconds=0.1)
+def publications() -> int:
+    return int(ask("SELECT publications FROM reset_slice"))
+
+
+def under_way(post: Post) -> Letter:
+    """A reset whose only slice was sent 20 seconds ago. Returns the message."""
     scene = make_scene(learners=1, completed=100)
     scene.request()
     post.deliver(post.take()[0])
-    sent = [1]
-    end = time.monotonic() + 1.2
-    while time.monotonic() < end:
-        time.sleep(0.02)
+    [letter] = post.take()
+    pass_seconds(21)
+    return letter
+
+
+def pass_seconds(seconds: int) -> None:
+    run("UPDATE reset_slice SET published_at = published_at - make_interval(secs => :s), "
+        "begun_at = begun_at - make_interval(secs => :s)", s=seconds)  # fmt: skip
+
+
+def test_however_often_a_slice_was_lost_it_is_sent_again_after_the_first_wait(post: Post) -> None:
+    under_way(post)
+    for times in range(1, 8):
+        assert publications() == times
         recover()
-        for letter in post.take():
-            if letter.task == "recourse.reset_course":
-                post.deliver(letter)
-        sent.append(ask("SELECT publications FROM reset_slice"))
-    assert 3 <= sent[-1] <= 5, "after 0.1 s, 0.2 s, 0.4 s and 0.8 s, and not every 0.1 s"
+        recover()
+        assert [letter.task for letter in post.take()] == ["recourse.clear_learners"]
+        pass_seconds(21)
+    assert ask("SELECT recoveries FROM reset") == 7
+
+
+def test_a_slice_that_was_begun_again_and_again_in_vain_waits_ever_longer(post: Post) -> None:
+    letter = under_way(post)
+    waits = []
+    for times in range(1, 7):
+        # When its worker dies of it
+        begin_attempt(UUID(letter.kwargs["reset_id"]), letter.kwargs["number"])
+        waited = 0
+        while publications() == times:
+            pass_seconds(5)
+            waited += 5
+            recover()
+        waits.append(waited)
+        post.take()
+    assert waits == pytest.approx([20, 20, 40, 80, 160, 320], rel=0.2, abs=5)  # time passes by itself, too
+
+
+def test_what_waits_in_a_long_queue_is_not_sent_again_until_what_was_sent_later_is_read(
+    post: Post, redis_server: redis.Redis
+) -> None:
+    # Given a slice whose message is lost, and a queue in which others wait
+    under_way(post)
+    queue = name_on_the_broker("interactive")
+    app.send_task("recourse.retrain", queue="interactive")
+    # When hours go by without a worker
+    for _ in range(5):
+        recover()
+        pass_seconds(3600)
+    # Then the slice may still wait there, for all that is known, and one probe in a while is all that is sent
+    assert publications() == 1
+    assert redis_server.llen(queue) <= 3
+    # But once the queue was read up to a probe, the slice was lost, though others wait there again
+    post.take()
+    app.send_task("recourse.retrain", queue="interactive")
+    recover()
+    assert publications() == 2
 
 
 def hours_pass(minutes: int) -> None:
     """As if it had been so long, for everything that `recover` looks at."""
     for table, columns in (
         ("reset", ("requested_at", "start_at", "recovered_at", "finished_at")),
-        ("reset_slice", ("published_at", "settled_at")),
+        ("reset_slice", ("published_at", "begun_at", "settled_at")),
+        ("queue_probe", ("sent_at", "read_up_to")),
     ):
         moved = ", ".join(f"{column} = {column} - make_interval(mins => :minutes)" for column in columns)
         run(f"UPDATE {table} SET {moved}", minutes=minutes)
@@ -376,7 +444,7 @@ def test_an_expired_notify_message_is_dropped_without_harm(post: Post, start_wor
     [again] = [letter for letter in post.take() if letter.task == "recourse.notify"]
     assert again.headers["expires"]
     # When one comes that is too late already, then it is not read, and the next one is
-    app.send_task("recourse.notify", kwargs={"reset_id": str(reset)}, queue="notify", expires=-1)
+    app.send_task("recourse.notify", kwargs={"reset_id": str(reset)}, queue="notify", expires=-3600)
     start_worker(beat=False)
     until(lambda: redis_llen("notify") == 0)
     time.sleep(1)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cli.local import remove
-from tests.faults.test_killed_workers import LEARNERS, assert_done_once, settled
+from tests.faults.test_certain_moments import LEARNERS, assert_done_once, settled
 from tests.rabbits import Rabbit
 from tests.scenes import count_new_registrations, make_scene, slow_down
 from tests.ups import Up

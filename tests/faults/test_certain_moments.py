@@ -1,17 +1,12 @@
-"""Workers that are killed, and a broker that forgets: real processes, real signals."""
+"""A worker that ends at one certain moment."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from uuid import UUID
 
-import pytest
 import redis
 
 from tasks.app import app
-from tests.conftest import PROJECT
 from tests.post import Post
 from tests.scenes import (
     Scene,
@@ -30,19 +25,6 @@ from tests.scenes import (
 from tests.workers import Worker, until
 
 LEARNERS = 2000
-
-
-@pytest.fixture
-def under_way(start_worker: Callable[..., Worker]) -> tuple[Scene, UUID, Worker]:
-    """A reset of 2,000 learners in the hands of a worker, about a third done."""
-    scene = make_scene(learners=LEARNERS, completed=100, begun=100)
-    slow_down(0.1)
-    count_new_registrations()
-    worker = start_worker()
-    reset = scene.request()
-    until(lambda: settled(reset) > LEARNERS / 4)
-    assert settled(reset) < LEARNERS * 3 / 4, "it was too quick to be disturbed"
-    return scene, reset, worker
 
 
 def settled(reset: UUID) -> int:
@@ -66,17 +48,6 @@ def assert_done_once(scene: Scene, reset: UUID) -> None:
     assert ask("SELECT count(*) FROM audit WHERE action = 'reset.succeeded'") == 1
 
 
-def test_another_worker_takes_over_when_one_is_killed(
-    under_way: tuple[Scene, UUID, Worker], start_worker: Callable[..., Worker]
-) -> None:
-    scene, reset, worker = under_way
-    worker.kill()
-    done_by_then = settled(reset)
-    assert done_by_then < LEARNERS
-    start_worker()
-    assert_done_once(scene, reset)
-
-
 def test_a_stopping_worker_finishes_its_running_tasks_and_leaves_the_rest_to_the_next(
     start_worker: Callable[..., Worker],
 ) -> None:
@@ -97,15 +68,6 @@ def test_a_stopping_worker_finishes_its_running_tasks_and_leaves_the_rest_to_the
     assert_done_once(scene, reset)
     assert rows("SELECT max(attempts), max(publications) FROM reset_slice WHERE position > 0") == [(1, 1)]
     assert ask("SELECT recoveries FROM reset") == 0
-
-
-def test_a_broker_that_forgets_everything_only_costs_time(
-    under_way: tuple[Scene, UUID, Worker], redis_server: redis.Redis
-) -> None:
-    scene, reset, _ = under_way
-    redis_server.flushall()
-    assert settled(reset) < LEARNERS
-    assert_done_once(scene, reset)
 
 
 def test_a_killed_child_process_returns_its_slice(start_worker: Callable[..., Worker]) -> None:
@@ -156,51 +118,6 @@ def test_a_worker_killed_before_it_stored_the_result_leaves_no_one_waiting(
     start_worker()
     assert app.AsyncResult(str(reset)).get(timeout=30)["state"] == "succeeded"
     until(lambda: ask("SELECT reported_at FROM reset"))
-
-
-REQUEST = """
-import time
-from sqlalchemy import select
-from models.access import acting_user
-from models.people import Organization
-from models.session import transaction
-from tasks.reset.impact import preview
-from tasks.reset.request import request_reset
-
-began = time.monotonic()
-with transaction() as session:
-    admin = acting_user(session, session.scalars(select(Organization)).one(), "admin@acme.example")
-    planned = preview(session, admin, "FIRE-101")
-    request_reset(session, admin, plan=planned.token, confirm="FIRE-101", reason="yearly")
-print("seconds:", time.monotonic() - began)
-"""
-
-
-def test_a_request_while_the_broker_is_away_is_kept_and_started_later(post: Post, set_up: Callable[..., None]) -> None:
-    # Given a process that does not reach the broker
-    set_up(recover_after_seconds=0.01)
-    scene = make_scene(completed=100)
-    asked = subprocess.run(
-        [sys.executable, "-c", REQUEST],
-        cwd=PROJECT,
-        env=os.environ | {"RECOURSE_BROKER_URL": "redis://127.0.0.1:1/0"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    # When it asks for a reset, then that is accepted, and the log says who will send it
-    assert asked.returncode == 0, asked.stderr
-    assert "publish_failed" in asked.stdout + asked.stderr
-    assert float(asked.stdout.rpartition("seconds: ")[2]) < 4, "someone waits for the answer"
-    reset = ask("SELECT id FROM reset")
-    assert state_of(reset) == "requested"
-    assert post.take() == []
-    # And recover starts it
-    recover()
-    post.drain()
-    assert state_of(reset) == "succeeded"
-    assert report_of(reset)["progress"]["cleared"] == len(scene.enrolments())
 
 
 def test_a_reset_whose_connection_is_cut_again_and_again_is_not_given_up(

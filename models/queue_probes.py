@@ -1,0 +1,69 @@
+"""Probes: messages that say when they were sent, by which `recover` learns how far each queue was read.
+
+Queues are read in order. So once a probe was read, everything that was sent before it was read too, or was lost. That
+tells a lost message from one that waits in a long queue, on any broker.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+
+RAREST = 16  # a probe that is not read is sent again less and less often, up to this multiple of the first wait
+
+
+class QueueProbe(Base):
+    """The probes of a queue."""
+
+    __tablename__ = "queue_probe"
+
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    sent_at: Mapped[datetime]  # the last one
+    sent_in_vain: Mapped[int]  # since one was read, or the queue was empty
+    read_up_to: Mapped[datetime | None]  # when the latest one that was read had been sent
+
+
+def probes_read(session: Session) -> dict[str, datetime | None]:
+    """Returns by queue when the latest probe that was read had been sent."""
+    return {probe.queue: probe.read_up_to for probe in session.scalars(select(QueueProbe))}
+
+
+def begin_probe(session: Session, queue: str, seconds: float) -> datetime | None:
+    """Note that a probe is sent now. Returns that moment; `None` if one is on its way, which gets so many seconds at
+    first, and then twice as long each time."""
+    times = func.least(RAREST, func.power(2, QueueProbe.sent_in_vain - 1))
+    none_is_on_its_way = or_(
+        QueueProbe.sent_in_vain == 0,
+        QueueProbe.sent_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds * times),
+    )
+    row = insert(QueueProbe).values(queue=queue, sent_at=func.now(), sent_in_vain=1)
+    begun = row.on_conflict_do_update(
+        index_elements=[QueueProbe.queue],
+        set_={"sent_at": row.excluded.sent_at, "sent_in_vain": QueueProbe.sent_in_vain + 1},
+        where=none_is_on_its_way,
+    ).returning(QueueProbe.sent_at)
+    return session.scalar(begun)
+
+
+def end_probe(session: Session, queue: str, sent_at: datetime) -> None:
+    """Note that the probe was read that was sent at that moment."""
+    session.execute(
+        update(QueueProbe)
+        .where(QueueProbe.queue == queue)
+        .values(read_up_to=func.greatest(QueueProbe.read_up_to, sent_at), sent_in_vain=0)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget_probes(session: Session, queues: Collection[str]) -> None:
+    """Note that these queues are empty: a probe that is still on its way was lost."""
+    session.execute(
+        update(QueueProbe)
+        .where(QueueProbe.queue.in_(queues), QueueProbe.sent_in_vain > 0)
+        .values(sent_in_vain=0)
+        .execution_options(synchronize_session=False)
+    )

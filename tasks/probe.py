@@ -1,0 +1,36 @@
+"""The probes of queues: see `models/queue_probes.py`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from config.settings import settings
+from models.queue_probes import begin_probe, end_probe, forget_probes, probes_read
+from models.session import transaction
+from tasks.app import app
+from tasks.messages import PROBE, send_probe
+
+
+@app.task(name=PROBE, send_events=False)  # it would bury the resets in Flower
+def probe(*, queue: str, sent_at: str) -> None:
+    """Note that the queue was read up to the moment when this was sent."""
+    with transaction() as session:
+        end_probe(session, queue, datetime.fromisoformat(sent_at))
+
+
+def read_up_to(session: Session, waiting: Mapping[str, int]) -> dict[str, datetime | None]:
+    """Returns by queue up to which moment it was read: until now if it is empty. `None` if that is not known yet.
+
+    `waiting` has the number of messages by queue. Where some wait, a probe is sent behind them.
+    """
+    now = session.scalars(select(func.now())).one()
+    empty = [queue for queue, messages in waiting.items() if not messages]
+    read = probes_read(session) | dict.fromkeys(empty, now)
+    forget_probes(session, empty)
+    for queue in waiting.keys() - set(empty):
+        sent_at = begin_probe(session, queue, settings().recover_every_seconds / 2)
+        if sent_at is not None:
+            send_probe(session, queue, sent_at)
+    return {queue: read.get(queue) for queue in waiting}

@@ -1,0 +1,29 @@
+"""A PostgreSQL that crashes, and restarts by itself."""
+
+import os
+import signal
+
+import psycopg
+
+from models.session import forget_engine
+from tests.workers import until
+
+
+def crash(database: str) -> None:
+    """Kill a process of the server: it restarts all of them, without what was only in memory."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        [(victim,)] = connection.execute(
+            b"SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'"
+        ).fetchall()
+    os.kill(victim, signal.SIGKILL)
+    forget_engine(close=False)
+    until(lambda: is_up(database), 60)
+
+
+def is_up(database: str) -> bool:
+    try:
+        with psycopg.connect(database, connect_timeout=2) as connection:
+            connection.execute(b"SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
