@@ -9,6 +9,15 @@ from config.settings import required, settings
 
 # Without this, the server finishes the statement of a killed client, and holds its locks until then.
 _NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
+# A host that is cut off says nothing at all. Without these, the server holds the locks of its transaction until the time
+# limit of an idle one, and a client waits for the answer of a lost server for hours.
+_NOTICE_LOST_HOSTS = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+_NOTICE_LOST_SERVERS = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
 _NAMED_IN_OPTIONS = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)\s*=")
 
 
@@ -19,22 +28,17 @@ def app_connection() -> dict[str, Any]:
     return _usual(url, name="recourse") | ({"options": theirs} if theirs else {})
 
 
-def start_of_transaction() -> str:
-    """Returns the statement that begins each transaction of the application: its time limits, and the schema.
+def limits_of_session() -> str:
+    """Returns the statement that gives a session of the application its limits: for connections without a pooler."""
+    return _set_config(_time_limits() | _NOTICE_LOST_HOSTS, local=False)
 
-    They last for the transaction, since the next one may have another session: a pooler in transaction mode lends its
-    sessions for one transaction each. Options in the URL override the limits, but not the schema.
+
+def limits_of_transaction() -> str:
+    """Returns the statement that gives a transaction of the application its limits: for connections through a pooler.
+
+    The next transaction may have another session, and the next client of the pooler may have this one.
     """
-    limits = {
-        "lock_timeout": f"{settings().lock_timeout_seconds}s",
-        "statement_timeout": f"{settings().statement_timeout_seconds}s",
-        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
-    } | _NOTICE_THE_DEAD
-    theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
-    values = {name: value for name, value in limits.items() if name not in theirs}
-    # No other schema: a foreign table must not be mistaken for a missing one of ours.
-    values |= _schema()
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+    return _set_config(_time_limits(), local=True)
 
 
 def migration_url() -> str:
@@ -57,13 +61,31 @@ def without_password(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
+def _time_limits() -> dict[str, str]:
+    return {
+        "lock_timeout": f"{settings().lock_timeout_seconds}s",
+        "statement_timeout": f"{settings().statement_timeout_seconds}s",
+        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
+    } | _NOTICE_THE_DEAD
+
+
+def _set_config(limits: dict[str, str], *, local: bool) -> str:
+    """Returns the statement that sets these limits and the schema, for the transaction if `local`. Options in the URL
+    override the limits, but not the schema."""
+    theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
+    # No other schema: a foreign table must not be mistaken for a missing one of ours.
+    values = {name: value for name, value in limits.items() if name not in theirs} | _schema()
+    how = str(local).lower()
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', {how})" for name, value in values.items())
+
+
 def _schema() -> dict[str, str]:
     schema = settings().database_schema
     return {"search_path": schema} if schema else {}
 
 
 def _usual(url: str, *, name: str) -> dict[str, Any]:
-    values = {"connect_timeout": 5, "application_name": name}
+    values = {"connect_timeout": 5, "application_name": name} | _NOTICE_LOST_SERVERS
     return {key: value for key, value in values.items() if key not in make_url(url).query}
 
 
