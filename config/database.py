@@ -7,17 +7,18 @@ from sqlalchemy import make_url
 
 from config.settings import required, settings
 
-# Without this, the server finishes the statement of a killed client, and holds its locks until then.
-_NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
-# A host that is cut off says nothing at all. Without these, the server holds the locks of its transaction until the time
-# limit of an idle one, and a client waits for the answer of a lost server for hours.
-_NOTICE_LOST_HOSTS = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
-_NOTICE_LOST_SERVERS = {
+# A peer that vanished without a word, such as a host that lost its network, counts as gone after 25 seconds. The
+# kernel's defaults are hours.
+_NOTICE_THE_LOST = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,  # milliseconds
+    "tcp_user_timeout": 25_000,  # milliseconds
 }
+# The same for the server. Behind a pooler, its peer is the pooler.
+_NOTICE_LOST_CLIENTS = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+# Without this, the server finishes the statement of a killed client, and holds its locks until then.
+_NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
 _NAMED_IN_OPTIONS = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)\s*=")
 
 
@@ -30,7 +31,7 @@ def app_connection() -> dict[str, Any]:
 
 def limits_of_session() -> str:
     """Returns the statement that gives a session of the application its limits: for connections without a pooler."""
-    return _set_config(_time_limits() | _NOTICE_LOST_HOSTS, local=False)
+    return _set_config(_time_limits() | _NOTICE_LOST_CLIENTS, local=False)
 
 
 def limits_of_transaction() -> str:
@@ -85,7 +86,7 @@ def _schema() -> dict[str, str]:
 
 
 def _usual(url: str, *, name: str) -> dict[str, Any]:
-    values = {"connect_timeout": 5, "application_name": name} | _NOTICE_LOST_SERVERS
+    values = {"connect_timeout": 5, "application_name": name} | _NOTICE_THE_LOST
     return {key: value for key, value in values.items() if key not in make_url(url).query}
 
 

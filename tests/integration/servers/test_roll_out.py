@@ -126,7 +126,7 @@ def test_this_release_works_on_the_tables_of_a_later_one(database: str) -> None:
     make_scene()
     ask("WITH later AS (UPDATE recourse_version SET version_num = '9999' RETURNING 1) SELECT count(*) FROM later")
     # Then commands work, doctor says so, and nothing is migrated
-    assert COURSE in recourse_on(database, "courses").stdout
+    assert COURSE in recourse_on(database, "preview", COURSE).stdout
     checked = recourse_on(database, "doctor", "--part", "migrations")
     assert "at 9999, of a later release; this program has" in checked.stdout
     done = recourse_on(database, "database", "upgrade")
