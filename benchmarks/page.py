@@ -76,7 +76,9 @@ def _processes(processes: dict[str, dict[str, float]]) -> str:
         f"| worker processes | {' | '.join(name.replace('_', ' ') for name in names)} |",
         f"| --: |{' --: |' * len(names)}",
     ]
-    lines += [f"| {count} | {' | '.join(f'{of_one[name]:,}' for name in names)} |" for count, of_one in processes.items()]
+    lines += [
+        f"| {count} | {' | '.join(f'{of_one[name]:,}' for name in names)} |" for count, of_one in processes.items()
+    ]
     return "\n".join(lines)
 
 

@@ -153,7 +153,10 @@ def test_a_brokers_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, url:
 
 def test_the_scheme_says_which_broker_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
-    for url, arguments in (("amqps://rabbit/", {"x-queue-type": "quorum", "x-delivery-limit": 20}), ("rediss://redis/", None)):
+    for url, arguments in (
+        ("amqps://rabbit/", {"x-queue-type": "quorum", "x-delivery-limit": 20}),
+        ("rediss://redis/", None),
+    ):
         monkeypatch.setenv("RECOURSE_BROKER_URL", url)
         settings.cache_clear()
         queues = celery_settings()["task_queues"].values()
@@ -170,4 +173,3 @@ def test_options_in_the_databases_url_override_the_limits(monkeypatch: pytest.Mo
     monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
     settings.cache_clear()
     assert "options" not in app_connection(), "a pooler would refuse it"
-

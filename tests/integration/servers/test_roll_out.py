@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import PROJECT
 from tests.databases import recourse_on
 from tests.flowers import free_port
 from tests.releases import last_release
