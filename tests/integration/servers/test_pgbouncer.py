@@ -60,6 +60,7 @@ def test_a_reset_whose_worker_is_killed_runs_to_its_last_alert_and_mail(
 ) -> None:
     set_up(database_url=pooled.superuser)
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
+    values(pooled.superuser, 'UPDATE "user" SET notifications_on = false WHERE id % 10 <> 1')  # 50 e-mails will do
     slow_down(0.5)
     with LoopbackMailServer() as server:
         # Given a web app and a worker that know only the pooler, and a reset under way
@@ -104,7 +105,7 @@ def test_limits_and_schema_last_for_a_transaction_and_stay_in_no_session(
     for _ in range(2 * SESSIONS):
         assert rows(query) == [("7s", "33s", "33s", "public")]
     # Another client of the pooler gets the same sessions, and none of that
-    with psycopg.connect(libpq(pooled.pooled), autocommit=True) as other:
+    with psycopg.connect(libpq(pooled.pooled), autocommit=True, prepare_threshold=None) as other:
         for _ in range(2 * SESSIONS):
             assert other.execute(query.encode()).fetchall() == [("0", "0", "0", '"$user", public')]
 
