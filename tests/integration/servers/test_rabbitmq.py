@@ -132,9 +132,14 @@ def test_everything_runs_on_rabbitmq_and_says_so_when_it_is_gone(rabbit: Rabbit,
         operator = ("operator", (up.home / "flower_password").read_text())
         task = httpx.get(f"{up.flower}/api/task/info/{result['id']}", auth=operator, timeout=20).json()
         assert (task["name"], task["state"]) == ("recourse.reset_course", "SUCCESS")
-        httpx.get(f"{up.flower}/api/workers?refresh=true", auth=operator, timeout=20)
-        page = httpx.get(f"{up.flower}/broker", auth=operator, timeout=20).text
-        assert [name for name in QUEUES if f'<tr id="{name}">' not in page] == [], page
+
+        def shown() -> bool:
+            # Flower lists the queues of the workers that it has inspected.
+            httpx.get(f"{up.flower}/api/workers?refresh=true", auth=operator, timeout=20)
+            page = httpx.get(f"{up.flower}/broker", auth=operator, timeout=20).text
+            return all(f'<tr id="{name}">' in page for name in QUEUES)
+
+        until(shown)
         waiting = httpx.get(f"{up.web}/metrics").text
         assert 'recourse_messages_waiting{queue="bulk"} 0.0' in waiting
         # When RabbitMQ is gone, doctor and the metrics say so, and a reset is taken all the same
