@@ -66,7 +66,7 @@ def _recourse(stage: Stage, processes: int, work: list[Work]) -> Contender:
 
             yield reset
 
-    return Contender(f"recourse_{processes}_processes", f"Recourse with {processes} worker processes", started)
+    return Contender(f"recourse_{processes}_processes", f"Recourse, worker processes: {processes}", started)
 
 
 def _figures(learners: int, seconds: float, work: Work) -> dict[str, float]:
