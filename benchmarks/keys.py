@@ -49,6 +49,7 @@ KEYS = {
         Key("flower_factor", 20_000, "speed with events and Flower, by that without", at_least=0.95),
         Key("mail_factor", 100_000, "e-mails a second, by those of a loop with as many connections", at_least=0.9),
         Key("writes_per_learner", 20_000, "row versions, index entries and bytes of WAL written for a learner"),
+        Key("processes", 20_000, "learners a second with 1, 2 and 4 worker processes, and the cores that were busy"),
         Key("speeds", MILLION, "learners a second of every contender, from 100 learners on: the plot"),
     )
 }

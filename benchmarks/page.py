@@ -40,6 +40,8 @@ def figures(found: dict[str, Any], *, has_plot: bool) -> str:
     parts += [_keys(found["details"])]
     if "writes_per_learner" in found:
         parts += [_writes(found["writes_per_learner"])]
+    if "processes" in found:
+        parts += [_processes(found["processes"])]
     parts += [_machine(found["machine"]), *(f"Left out: {what}." for what in found.get("left_out", []))]
     return "\n\n".join(parts)
 
@@ -63,6 +65,19 @@ def _writes(writes: dict[str, dict[str, float]]) -> str:
     lines += [
         f"| {what.replace('_', ' ')} | {' | '.join(f'{of_one[what]:,}' for of_one in writes.values())} |"
         for what in next(iter(writes.values()))
+    ]
+    return "\n".join(lines)
+
+
+def _processes(processes: dict[str, dict[str, float]]) -> str:
+    """Returns a row for each number of worker processes."""
+    names = list(next(iter(processes.values())))
+    lines = [
+        f"| worker processes | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        f"| --: |{' --: |' * len(names)}",
+    ]
+    lines += [
+        f"| {count} | {' | '.join(f'{of_one[name]:,}' for name in names)} |" for count, of_one in processes.items()
     ]
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ class Results:
     learners: dict[str, int] = field(default_factory=dict)  # by key, as measured: fewer with --share
     runs: dict[tuple[str, int], list[Took]] = field(default_factory=lambda: defaultdict(list))
     writes: dict[str, dict[str, float]] = field(default_factory=dict)  # by contender
+    processes: dict[int, dict[str, float]] = field(default_factory=dict)  # by the number of worker processes
     speeds: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))  # by contender and size
     left_out: list[str] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -30,6 +31,8 @@ class Results:
         found: dict[str, Any] = {name: rounded(median(self.figures[name])) for name in KEYS if name in self.figures}
         if self.writes:
             found["writes_per_learner"] = self.writes
+        if self.processes:
+            found["processes"] = {str(count): figures for count, figures in self.processes.items()}
         if self.speeds:
             found["speeds"] = {
                 name: {str(learners): round(speed) for learners, speed in by_size.items()}

@@ -17,6 +17,9 @@ def show(results: Results) -> None:
     for name, writes in results.writes.items():
         figures = ", ".join(f"{figure:g} {what.replace('_', ' ')}" for what, figure in writes.items())
         console.print(f"Written for a learner by {name}: {figures}", highlight=False)
+    for count, found in results.processes.items():
+        said = ", ".join(f"{figure:,g} {what.replace('_', ' ')}" for what, figure in found.items())
+        console.print(f"With {count} worker process{'' if count == 1 else 'es'}: {said}", highlight=False)
     if results.runs:
         console.print(_runs(results))
     for what in results.left_out:

@@ -1,4 +1,4 @@
-"""A Celery worker with two processes, and one beside it."""
+"""A Celery worker, usually with two processes, and one beside it."""
 
 import socket
 import sys
@@ -15,9 +15,9 @@ START_LIMIT = 60.0
 
 
 @contextmanager
-def celery_worker(app: Celery, module: str, *options: str) -> Iterator[Program]:
+def celery_worker(app: Celery, module: str, *options: str, processes: int = PROCESSES) -> Iterator[Program]:
     """Run a worker for the application in `module` within the scope, and wait until it answers."""
-    with _answering(app, module, "worker", PROCESSES, options) as worker:
+    with _answering(app, module, "worker", processes, options) as worker:
         if len(app.control.ping(timeout=0.3)) > 1:
             raise RunError("A worker of an earlier benchmark is still running and would help; end it first.")
         yield worker

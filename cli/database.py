@@ -13,9 +13,10 @@ from models.migrations.run import (
     role_of_the_app,
     scratch_database,
     upgrade,
+    version_of_tables,
 )
 from models.session import engine, transaction
-from models.versions import SUPPORTED_POSTGRES, newest_migration, server_version
+from models.versions import SUPPORTED_POSTGRES, is_later, newest_migration, server_version
 from tasks.retention.restored import after_restore
 from tasks.webhooks.secrets import seal_again
 
@@ -28,6 +29,9 @@ app.add_typer(database, name="database")
 def upgrade_command() -> None:
     """Migrate the database to this program's version. Users can keep working meanwhile."""
     with servers_and_database(migrate=True):
+        if (at := version_of_tables()) and is_later(at):
+            console.print(f"A later release has migrated the database to {at}. This one works on it; nothing was done.")
+            return
         done = upgrade(dim_note)
         console.print(
             f"The database is up to date: ran the migrations {', '.join(done)}."

@@ -12,14 +12,14 @@ from cli.workers import Workers
 from config.misspelled import misspelled
 from config.settings import settings
 from models.session import engine, forget_engine
-from models.versions import DatabaseUnfitError, current_version, newest_migration, stranger
+from models.versions import DatabaseUnfitError, current_version, is_later, newest_migration, stranger
 from tasks.at_start import check_record_kinds
 
 DATABASE_URLS = ("RECOURSE_DATABASE_URL", "RECOURSE_MIGRATION_DATABASE_URL")
 
 
 class DatabaseBehindError(Exception):
-    """The database's tables are older or newer than this program."""
+    """The database's tables are older than this program."""
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _bring_up_to_date(*, may_migrate: bool) -> None:
     with engine().connect() as connection:
         current = current_version(connection)
         wrong = None if current else stranger(connection, schema_was_chosen=settings().database_schema is not None)
-    if current == newest:
+    if current == newest or (current and is_later(current)):  # while a later release is rolled out
         return
     if wrong:
         raise DatabaseUnfitError(wrong)

@@ -6,6 +6,8 @@ from config.database import without_password
 from config.settings import required
 
 CONNECT_SECONDS = 3
+HEARTBEAT_SECONDS = 20  # RabbitMQ and a worker give each other up after two
+MOST_RETURNS = 20
 
 
 def is_rabbitmq() -> bool:
@@ -23,10 +25,13 @@ def broker_for_people() -> str:
     return ";".join(map(without_password, required("broker_url").split(";")))
 
 
-def queue_arguments() -> dict[str, str]:
+def queue_arguments() -> dict[str, str | int]:
     """Returns the arguments of our queues on the broker."""
-    # Replicated on a cluster, and on disk: they survive the loss of a node.
-    return {"x-queue-type": "quorum"} if is_rabbitmq() else {}
+    if not is_rabbitmq():
+        return {}
+    # Replicated on a cluster, and on disk: they survive the loss of a node. A message that came back so often is
+    # dropped, as RabbitMQ does by itself from 4.0 on; before, one that kills its worker would come back for ever.
+    return {"x-queue-type": "quorum", "x-delivery-limit": MOST_RETURNS}
 
 
 def reconnects_to_publish() -> bool:

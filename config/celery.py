@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.brokers import queue_arguments, reconnects_to_publish, transport_options
+from config.brokers import HEARTBEAT_SECONDS, queue_arguments, reconnects_to_publish, transport_options
 from config.database import app_connection
 from config.settings import required, settings
 
@@ -63,6 +63,7 @@ def celery_settings() -> dict[str, Any]:
         "worker_max_memory_per_child": 512_000,  # KiB
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # retry forever
+        "broker_heartbeat": HEARTBEAT_SECONDS,  # by the default, RabbitMQ would keep a lost host's messages for minutes
         # `recover` is the retry; a request must not wait for a missing broker.
         "task_publish_retry": reconnects_to_publish(),
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},

@@ -15,6 +15,8 @@ _NOTICE_THE_LOST = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds
 }
+# The same for the server. Behind a pooler, its peer is the pooler.
+_NOTICE_LOST_CLIENTS = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 # Without this, the server finishes the statement of a killed client, and holds its locks until then.
 _NOTICE_THE_DEAD = {"client_connection_check_interval": "1s"}
 _LONGEST_PAUSE = 20.0  # seconds
@@ -28,22 +30,17 @@ def app_connection() -> dict[str, Any]:
     return _usual(url, name="recourse") | ({"options": theirs} if theirs else {})
 
 
-def start_of_transaction() -> str:
-    """Returns the statement that begins each transaction of the application: its time limits, and the schema.
+def limits_of_session() -> str:
+    """Returns the statement that gives a session of the application its limits: for connections without a pooler."""
+    return _set_config(_time_limits() | _NOTICE_LOST_CLIENTS, local=False)
 
-    They last for the transaction, since the next one may have another session: a pooler in transaction mode lends its
-    sessions for one transaction each. Options in the URL override the limits, but not the schema.
+
+def limits_of_transaction() -> str:
+    """Returns the statement that gives a transaction of the application its limits: for connections through a pooler.
+
+    The next transaction may have another session, and the next client of the pooler may have this one.
     """
-    limits = {
-        "lock_timeout": f"{settings().lock_timeout_seconds}s",
-        "statement_timeout": f"{settings().statement_timeout_seconds}s",
-        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
-    } | _NOTICE_THE_DEAD
-    theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
-    values = {name: value for name, value in limits.items() if name not in theirs}
-    # No other schema: a foreign table must not be mistaken for a missing one of ours.
-    values |= _schema()
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+    return _set_config(_time_limits(), local=True)
 
 
 def in_the_background() -> str:
@@ -51,7 +48,7 @@ def in_the_background() -> str:
     their process stops between two statements, others get the rows after some seconds."""
     idle = min(_LONGEST_PAUSE, settings().statement_timeout_seconds)
     values = {"synchronous_commit": "off", "idle_in_transaction_session_timeout": f"{idle}s"}
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+    return _set_config(values, local=True)
 
 
 def migration_url() -> str:
@@ -72,6 +69,24 @@ def migration_connection(lock_timeout: str) -> dict[str, Any]:
 def without_password(url: str) -> str:
     """Returns the URL of a database or broker with its password masked, for people to read."""
     return make_url(url).render_as_string(hide_password=True)
+
+
+def _time_limits() -> dict[str, str]:
+    return {
+        "lock_timeout": f"{settings().lock_timeout_seconds}s",
+        "statement_timeout": f"{settings().statement_timeout_seconds}s",
+        "idle_in_transaction_session_timeout": f"{settings().statement_timeout_seconds}s",
+    } | _NOTICE_THE_DEAD
+
+
+def _set_config(limits: dict[str, str], *, local: bool) -> str:
+    """Returns the statement that sets these limits and the schema, for the transaction if `local`. Options in the URL
+    override the limits, but not the schema."""
+    theirs = set(_NAMED_IN_OPTIONS.findall(_options_in(required("database_url"))))
+    # No other schema: a foreign table must not be mistaken for a missing one of ours.
+    values = {name: value for name, value in limits.items() if name not in theirs} | _schema()
+    how = str(local).lower()
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', {how})" for name, value in values.items())
 
 
 def _schema() -> dict[str, str]:

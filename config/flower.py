@@ -10,6 +10,9 @@ address = settings().flower_address
 port = settings().flower_port
 basic_auth = [f"{settings().flower_user}:{required('flower_password')}"]
 cookie_secret = required("secret_key")  # otherwise, every restart signs everyone out
+# Of RabbitMQ only. Without it, Flower asks the broker's host at the usual port.
+_api = settings().flower_broker_api
+broker_api = _api.get_secret_value() if _api else None
 read_only = True  # cancel resets in the web app: `recover` would send a task that Flower revokes again
 
 persistent = True  # keeps tasks across restarts

@@ -192,6 +192,11 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65535, description="Port Flower listens on")
     flower_user: str = Field("operator", description="User name in Flower")
     flower_password: SecretStr | None = Field(None, description="Password in Flower; `recourse up` generates one")
+    flower_broker_api: SecretStr | None = Field(
+        None,
+        description="RabbitMQ's management API, such as http://user:password@host:15672/api/, for Flower's page "
+        "Broker; default: port 15672 of the broker, with its user",
+    )
     flower_max_tasks: int = Field(20_000, ge=100, description="Tasks that Flower remembers, 4.4 KB each")
 
     metrics_token: SecretStr | None = Field(

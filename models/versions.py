@@ -24,7 +24,16 @@ class DatabaseUnfitError(Exception):
 def newest_migration() -> str:
     """Returns the migration that this program needs, from the names of the files: loading all of them for Alembic takes
     longer than most commands do."""
-    return max(path.name.partition("_")[0] for path in _MIGRATIONS.glob("[0-9]*_*.py"))
+    return max(_migrations())
+
+
+def is_later(version: str) -> bool:
+    """Returns whether a later release has migrated the tables: this program does not have their migration."""
+    return version not in _migrations()
+
+
+def _migrations() -> set[str]:
+    return {path.name.partition("_")[0] for path in _MIGRATIONS.glob("[0-9]*_*.py")}
 
 
 def current_version(connection: Connection) -> str | None:

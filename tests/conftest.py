@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -20,7 +20,7 @@ from models.session import forget_engine
 from tasks.app import app
 from tests.post import Post
 from tests.web import serving
-from tests.workers import Worker
+from tests.workers import CELERY, Worker
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -173,9 +173,16 @@ def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker
     """Start real Celery workers. They stop after the test; if it failed, pytest shows the end of their logs."""
     started: list[Worker] = []
 
-    def start(*, beat: bool = True, queues: str = "interactive,bulk,notify", **environment: object) -> Worker:
+    def start(
+        *,
+        beat: bool = True,
+        queues: str = "interactive,bulk,notify",
+        project: Path = PROJECT,
+        celery: Sequence[str] = CELERY,
+        **environment: object,
+    ) -> Worker:
         folder = tmp_path / f"worker-{len(started)}"
-        worker = Worker(PROJECT, folder, beat=beat, queues=queues, environment=environment)
+        worker = Worker(project, folder, beat=beat, queues=queues, environment=environment, celery=celery)
         started.append(worker)
         worker.wait_until_ready()
         return worker

@@ -17,12 +17,18 @@ from tests.workers import until
 
 
 class Rabbit:
-    """A RabbitMQ of one node, with the default user."""
+    """A RabbitMQ of one node, with the default user, and its management plug-in."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="recourse-rabbit-"))
         port, self._epmd_port = free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
+        management = free_port()
+        self.api = f"http://guest:guest@127.0.0.1:{management}/api/"
+        (self._folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (self._folder / "rabbitmq.conf").write_text(
+            f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+        )
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("RECOURSE_", "RABBITMQ_"))}
         self._environment = ours | {
             "HOME": str(self._folder),  # holds the cookie by which its tools know it
@@ -38,7 +44,7 @@ class Rabbit:
             "RABBITMQ_PID_FILE": str(self._folder / "pid"),
             "RABBITMQ_FEATURE_FLAGS_FILE": str(self._folder / "feature_flags"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "enabled_plugins"),
-            "RABBITMQ_CONFIG_FILE": str(self._folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
             "RABBITMQ_CONF_ENV_FILE": str(self._folder / "none"),
         }
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 QUICK = {"RECOURSE_RECOVER_EVERY_SECONDS": "0.5", "RECOURSE_RECOVER_AFTER_SECONDS": "1"}
+
+CELERY = (sys.executable, "-m", "celery")
 
 SOFT = {"REMAP_SIGTERM": "SIGQUIT"}  # as in production: running tasks may finish, the rest returns to the queue
 
@@ -19,12 +21,20 @@ class Worker:
     """`celery -A worker worker` with two child processes, on the servers named in this process's environment."""
 
     def __init__(
-        self, project: Path, folder: Path, *, beat: bool, queues: str, environment: Mapping[str, object]
+        self,
+        project: Path,
+        folder: Path,
+        *,
+        beat: bool,
+        queues: str,
+        environment: Mapping[str, object],
+        celery: Sequence[str] = CELERY,
     ) -> None:
+        """`celery` is the command that runs Celery, elsewhere or otherwise."""
         folder.mkdir()
         self._asked = False
         self.log = folder / "log"
-        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "2", "-Q", queues]
+        command = [*celery, "-A", "worker", "worker", "-c", "2", "-Q", queues]
         command += ["-n", f"{folder.name}@%h", "--without-mingle", "--without-gossip"]
         command += ["-B", "-s", str(folder / "beat")] if beat else []
         own = {f"RECOURSE_{name.upper()}": str(value) for name, value in environment.items()}

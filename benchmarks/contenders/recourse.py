@@ -12,7 +12,7 @@ from benchmarks.asked import value
 from benchmarks.contenders.contender import Contender, Took
 from benchmarks.programs import LOOK_EVERY, Program, RunError
 from benchmarks.target import Target
-from benchmarks.workers import celery_worker, celery_worker_beside
+from benchmarks.workers import PROCESSES, celery_worker, celery_worker_beside
 from models.access import Actor, console_operator
 from models.people import Organization
 from models.resets import ResetState
@@ -48,9 +48,9 @@ def started(*options: str) -> Iterator[Callable[[Target], Took]]:
 
 
 @contextmanager
-def worker(*options: str) -> Iterator[Program]:
+def worker(*options: str, processes: int = PROCESSES) -> Iterator[Program]:
     """Run the product's worker within the scope."""
-    with celery_worker(app, "worker", "-Q", QUEUES, *options) as program:
+    with celery_worker(app, "worker", "-Q", QUEUES, *options, processes=processes) as program:
         yield program
 
 

@@ -3,7 +3,7 @@
 from cli.checks.finding import FaultyError, Places
 from config.settings import settings
 from models.session import engine
-from models.versions import DatabaseUnfitError, current_version, newest_migration, stranger
+from models.versions import DatabaseUnfitError, current_version, is_later, newest_migration, stranger
 
 
 def check(_: Places) -> str:
@@ -16,6 +16,8 @@ def check(_: Places) -> str:
     newest = newest_migration()
     if wrong:
         raise FaultyError("there are no tables of Recourse, and no room for them", wrong)
+    if current and is_later(current):
+        return f"at {current}, of a later release; this program has {newest}, and works on it"
     if current != newest:
         at = f"at {current}" if current else "there are no tables yet"
         raise FaultyError(f"{at}; this program needs {newest}", "Run `recourse database upgrade`.")

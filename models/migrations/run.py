@@ -18,6 +18,7 @@ from models.grants import check_role, grants
 from models.migrations.direct import direct_connection
 from models.migrations.gentle import stopping
 from models.records import record_kinds
+from models.versions import current_version
 
 PROJECT = Path(__file__).parents[2]
 BASELINE = "0010"  # no later migration may block writers
@@ -26,6 +27,12 @@ BASELINE = "0010"  # no later migration may block writers
 def alembic_config() -> Config:
     """Returns Alembic's configuration, which says where the migrations are."""
     return Config(toml_file=PROJECT / "pyproject.toml")
+
+
+def version_of_tables() -> str | None:
+    """Returns the migration that the tables are at, as their owner sees it; `None` if there are none of ours."""
+    with _owner() as connection:
+        return current_version(connection)
 
 
 def upgrade(say: Callable[[str], object]) -> list[str]:

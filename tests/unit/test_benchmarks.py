@@ -77,6 +77,15 @@ def test_the_page_says_which_goals_are_not_reached() -> None:
     assert "| ≤ 1.1 | 1.5, not reached | 1.5 to 1.5 |" in text
 
 
+def test_the_page_has_a_row_for_each_number_of_worker_processes() -> None:
+    results = Results(machine={"date": "2027-01-01", "cores": 2, "memory_mb": 4096, "system": "Linux", "versions": {}})
+    for count in (1, 4):
+        results.processes[count] = {"learners_per_second": 5000 * count, "cores_of_workers": 0.25}
+    text = figures(results.as_json(), has_plot=False)
+    assert "| worker processes | learners per second | cores of workers |" in text
+    assert "| 4 | 20,000 | 0.25 |" in text
+
+
 def test_what_is_written_is_counted_by_the_records_of_the_log() -> None:
     assert parsed(STATISTICS).a_learner(2) == {
         "row_versions": 8,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from config.brokers import broker_for_people
 from config.celery import celery_settings
-from config.database import app_connection, start_of_transaction
+from config.database import app_connection, limits_of_session, limits_of_transaction
 from config.links import course_link
 from config.misspelled import misspelled
 from config.settings import MissingSettingError, Settings, required, settings
@@ -153,18 +153,22 @@ def test_a_brokers_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, url:
 
 def test_the_scheme_says_which_broker_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
-    for url, arguments in (("amqps://rabbit/", {"x-queue-type": "quorum"}), ("rediss://redis/", None)):
+    for url, arguments in (
+        ("amqps://rabbit/", {"x-queue-type": "quorum", "x-delivery-limit": 20}),
+        ("rediss://redis/", None),
+    ):
         monkeypatch.setenv("RECOURSE_BROKER_URL", url)
         settings.cache_clear()
         queues = celery_settings()["task_queues"].values()
         assert [queue.get("queue_arguments") for queue in queues] == [arguments] * 3
 
 
-def test_options_in_the_databases_url_override_the_limits_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_in_the_databases_url_override_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql:///recourse?options=-c%20lock_timeout%3D3s%20-cwork_mem%3D5MB"
     monkeypatch.setenv("RECOURSE_DATABASE_URL", url)
-    assert "lock_timeout" not in start_of_transaction()
-    assert "set_config('statement_timeout', '120.0s', true)" in start_of_transaction()
+    for statement, local in ((limits_of_session(), "false"), (limits_of_transaction(), "true")):
+        assert "lock_timeout" not in statement
+        assert f"set_config('statement_timeout', '120.0s', {local})" in statement
     assert app_connection()["options"] == "-c lock_timeout=3s -cwork_mem=5MB"
     monkeypatch.setenv("RECOURSE_DATABASE_URL", "postgresql:///recourse")
     settings.cache_clear()

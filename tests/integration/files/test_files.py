@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from moto.server import ThreadedMotoServer
 from sqlalchemy import select
 
 from models.files import storage
@@ -21,6 +20,7 @@ from models.refusals.files import FileTooLarge, FileTypeRefused, FileUnknown, Up
 from models.session import transaction
 from models.training import Activity, ActivityKind, Course, Enrolment
 from tasks.files.deletions import Deletions, sweep
+from tests.buckets import bucket_at, s3_server
 from tests.outboxes import take_one, work
 from tests.post import Post
 from tests.scenes import Scene, as_actor, ask, fail_for, ledger, let_all_pass, make_scene, recover, report_of, rows, run
@@ -30,31 +30,18 @@ PDF = b"%PDF-1.7\n" + b"What I measured.\n" * 1000
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Iterator[ThreadedMotoServer]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield server
-    server.stop()
+def s3_address() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
-def s3(s3_server: ThreadedMotoServer, database: str, set_up: Callable[..., None]) -> str:
+def s3(s3_address: str, database: str, set_up: Callable[..., None]) -> str:
     """Point the settings at a bucket of an S3 server. Returns the server's address."""
-    host, port = s3_server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    with suppress(Exception):
-        _make_bucket(address)
-    set_up(
-        storage_url="s3://learners/files",
-        storage_endpoint=address,
-        storage_region="us-east-1",
-        storage_access_key_id="key",
-        storage_secret_access_key="secret",
-        storage_timeout_seconds=2,
-    )
+    set_up(**bucket_at(s3_address))
     for page in storage.everything():
         storage.remove([one.key for one in page])
-    return address
+    return s3_address
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -62,14 +49,6 @@ def any_storage(request: pytest.FixtureRequest, database: str) -> str:
     if request.param == "s3":
         request.getfixturevalue("s3")
     return str(request.param)
-
-
-def _make_bucket(address: str) -> None:
-    import boto3
-
-    boto3.client(
-        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
-    ).create_bucket(Bucket="learners")
 
 
 def assignment(session: object, course: Course, kind: ActivityKind = ActivityKind.ASSIGNMENT) -> int:
