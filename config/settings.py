@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     slices_in_flight_per_organization: int | None = Field(
         None, ge=1, description="Most slices of all resets of an organization; default: twice slices_in_flight"
     )
+    running_resets_per_organization: int = Field(
+        10,
+        ge=1,
+        description="Most resets of an organization that run at a time, without those of up to 200 named users; the "
+        "rest queue",
+    )
     slice_attempts: int = Field(6, ge=2, description="Attempts at a slice before its open learners fail")
     task_time_limit_seconds: int = Field(300, ge=10, description="Hard time limit of one task run")
     soft_shutdown_seconds: float = Field(20, ge=0, description="How long a stopping worker lets running tasks finish")

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from models.heartbeat import BEAT, Heartbeat
 from models.notifications import IS_PENDING, Notification, NotificationState
 from models.outbox import Outbox
+from models.pauses import is_paused
+from models.reset_queue import queued
 from models.resets import Reset, ResetSlice, ResetState
 
 RECENT = timedelta(days=1)
@@ -37,11 +39,12 @@ def backlog(session: Session, outbox: Outbox) -> Backlog:
 
 
 def age_of_oldest_open_run(session: Session) -> float:
-    """Return the seconds since the oldest open run began; 0 if there is none."""
+    """Return the seconds since the oldest open run began that is neither paused nor queued; 0 if there is none."""
     # A run's id carries the time it began, also for a retry, whose request may be months old.
     began = func.greatest(Reset.start_at, func.uuid_extract_timestamp(Reset.task_id))
     age = func.extract("epoch", func.now() - func.min(began))
     due = Reset.state.in_((ResetState.REQUESTED, ResetState.RUNNING)) & (Reset.start_at <= func.now())
+    due &= ~is_paused() & Reset.id.not_in(queued())
     return max(0.0, float(session.scalar(select(age).where(due)) or 0))
 
 

@@ -127,6 +127,7 @@ KEPT = {
     "superseded_serial": "a printed certificate may be checked at any time, and its number must stay known",
     "heartbeat": "one row per part of the installation",
     "lease": "one row per kind of work",
+    "pause": "a few, deleted when it is resumed or its reset ends",
     "first_start_token": "a few rows, until there is an organization",
     "tally": "one row per total",
     "announcement": "an outbox: a row is deleted once the channel is notified",

@@ -5,16 +5,17 @@ from uuid import UUID
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from config.settings import settings
-from models.resets import ResetSlice
+from models.pauses import is_paused
+from models.resets import Reset, ResetSlice
 from models.session import in_words, is_connection_lost, transaction
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
-from tasks.reset.window import keep_going
+from tasks.reset.window import LEARNERS_ONE_BY_ONE, fill_window_of, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
 TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
@@ -47,21 +48,38 @@ def clear_learners(*, reset_id: str, number: int) -> None:
 
 
 def begin_attempt(reset_id: UUID, number: int) -> int:
-    """Count that the slice is begun, and say for which time; 0 if it is settled or in another worker's hands.
+    """Count that the slice is begun, and say for which time; 0 if it is settled, paused or in another worker's hands.
 
-    In a transaction of its own, since it is to be remembered when the worker dies of what comes next.
+    A paused one counts as not sent: `fill_window` sends it again after the pause. The next one is sent to the queue, so
+    that no worker finds it empty. In a transaction of its own, since it is to be remembered when the worker dies of
+    what comes next.
     """
     which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number)
-    free = select(ResetSlice.number).where(which, ResetSlice.settled_at.is_(None)).with_for_update(skip_locked=True)
+    free = (
+        select(ResetSlice.number, Reset.organization_id, Reset.learners, is_paused().label("paused"))
+        .join(Reset, Reset.id == ResetSlice.reset_id)
+        .where(which, ResetSlice.settled_at.is_(None))
+        .with_for_update(of=ResetSlice, skip_locked=True)
+        .cte("free")
+    )
+    paused = free.c.paused
     with transaction(durable=False) as session:  # a count that a crash may lose
-        begun = (
+        begun = session.execute(
             update(ResetSlice)
-            .where(which, ResetSlice.number == free.scalar_subquery())
-            .values(attempts=ResetSlice.attempts + 1)
-            .returning(ResetSlice.attempts)
+            .where(which, ResetSlice.number == free.c.number)
+            .values(
+                attempts=ResetSlice.attempts + case((paused, 0), else_=1),
+                published_at=case((paused, None), else_=ResetSlice.published_at),
+                publications=case((paused, func.greatest(0, ResetSlice.publications - 1)), else_=ResetSlice.publications),
+            )
+            .returning(ResetSlice.attempts, paused, free.c.organization_id, free.c.learners)
             .execution_options(synchronize_session=False)
-        )
-        return session.scalar(begun) or 0
+        ).one_or_none()
+        if begun is None or begun.paused:
+            return 0
+        if begun.learners > LEARNERS_ONE_BY_ONE:
+            fill_window_of(session, begun.organization_id, one_by_one=False)
+        return begun.attempts
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:
