@@ -15,6 +15,7 @@ from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
+from tasks.reset.outcomes import place_in_words
 
 Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until the reset is done.")]
 
@@ -98,7 +99,11 @@ def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:
     progress = seen["progress"]
     state = ResetState(seen["state"])
     settled = sum(progress[outcome] for outcome in OUTCOMES)
-    if state in SETTLED:
+    if seen["paused"]:
+        words = "Paused"
+    elif seen["place"]:
+        words = place_in_words(seen["place"]).capitalize()
+    elif state in SETTLED:
         words = state.value.replace("_", " ").capitalize() if seen["done"] else "Sending the alerts"
     else:
         words = "Waiting" if state == ResetState.REQUESTED else _doing(seen)

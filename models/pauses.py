@@ -1,6 +1,7 @@
 """Pauses: who holds a reset, an organization, or everything, since when and why. Resuming deletes the row."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
 from models.people import User
-from models.resets import Reset
+from models.resets import SETTLED, Reset
 
 
 class PauseScope(StrEnum):
@@ -62,6 +63,16 @@ class Pause(Base):
         return PauseScope.EVERYTHING if self.organization_id is None else PauseScope.ORGANIZATION
 
 
+@dataclass(frozen=True)
+class Paused:
+    """A pause to be shown."""
+
+    scope: PauseScope
+    reason: str
+    by: str  # the name of the user, or the account at the console
+    at: datetime
+
+
 def is_paused(reset: Any = Reset) -> ColumnElement[bool]:
     """Returns the condition that the reset, its organization or everything is paused."""
     this = or_(Pause.reset_id.is_(None), Pause.reset_id == reset.id)
@@ -75,35 +86,39 @@ def holds_organization(organization_id: Any) -> ColumnElement[bool]:
     return select(Pause.id).where(whole, Pause.reset_id.is_(None)).exists()
 
 
-def pauses_of(session: Session, resets: Sequence[Reset]) -> dict[UUID, tuple[Pause, str]]:
-    """Returns the widest pause of each of the resets that is paused, with the name of who paused it."""
+def pauses_of(session: Session, resets: Sequence[Reset]) -> dict[UUID, Paused]:
+    """Returns the widest pause of each of the open ones of the resets that is paused."""
+    resets = [one for one in resets if one.state not in SETTLED]
+    if not resets:
+        return {}
     ids, organizations = [one.id for one in resets], {one.organization_id for one in resets}
     these = or_(Pause.reset_id.is_(None), Pause.reset_id.in_(ids))
     of_theirs = or_(Pause.organization_id.is_(None), Pause.organization_id.in_(organizations))
-    found = _with_names(session, these & of_theirs)
-    held: dict[UUID, tuple[Pause, str]] = {}
+    by_place = {(pause.organization_id, pause.reset_id): shown for pause, shown in _found(session, these & of_theirs)}
+    held: dict[UUID, Paused] = {}
     for reset in resets:
-        for pause, name in found:  # the widest first
-            whole = pause.organization_id in (None, reset.organization_id) and pause.reset_id is None
-            if whole or pause.reset_id == reset.id:
-                held[reset.id] = (pause, name)
-                break
+        for place in ((None, None), (reset.organization_id, None), (reset.organization_id, reset.id)):
+            if place in by_place:
+                held.setdefault(reset.id, by_place[place])
     return held
 
 
-def pause_of_organization(session: Session, organization_id: int | None) -> tuple[Pause, str] | None:
-    """Returns the widest pause that holds the whole organization, and who paused it; of `None`, that of everything."""
-    whole = Pause.organization_id.is_(None)
-    if organization_id is not None:
-        whole |= Pause.organization_id == organization_id
-    return next(iter(_with_names(session, whole & Pause.reset_id.is_(None))), None)
+def pause_of_organization(session: Session, organization_id: int) -> Paused | None:
+    """Returns the widest pause that holds the whole organization; `None` if there is none."""
+    whole = or_(Pause.organization_id.is_(None), Pause.organization_id == organization_id)
+    return next((shown for _, shown in _found(session, whole & Pause.reset_id.is_(None))), None)
 
 
-def _with_names(session: Session, which: ColumnElement[bool]) -> list[tuple[Pause, str]]:
+def all_pauses(session: Session) -> list[tuple[Pause, Paused]]:
+    """Returns all pauses of the installation, the widest first."""
+    return _found(session, Pause.id.is_not(None))
+
+
+def _found(session: Session, which: ColumnElement[bool]) -> list[tuple[Pause, Paused]]:
     rows = session.execute(
         select(Pause, func.coalesce(User.name, Pause.pauser))
         .outerjoin(User, User.id == Pause.paused_by)
         .where(which)
         .order_by(Pause.organization_id.is_not(None), Pause.reset_id.is_not(None), Pause.id)
     )
-    return [(pause, name) for pause, name in rows]
+    return [(pause, Paused(pause.scope, pause.reason, name, pause.paused_at)) for pause, name in rows]

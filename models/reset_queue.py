@@ -81,3 +81,13 @@ def places_of(session: Session, resets: Sequence[Reset]) -> dict[UUID, int]:
     found = places().subquery()
     rows = session.execute(select(found.c.id, found.c.place).where(found.c.id.in_(waiting), found.c.place > 0))
     return {reset_id: int(place) for reset_id, place in rows}
+
+
+def counts_of(session: Session, organization_id: int) -> tuple[int, int]:
+    """Returns how many resets of the organization run, and how many of them wait in its queue."""
+    running = select(func.count()).where(
+        Reset.state == ResetState.RUNNING, Reset.organization_id == organization_id, takes_a_place(), ~is_paused()
+    )
+    line = places(organization_id).subquery()
+    waiting = select(func.count()).select_from(line).where(line.c.place > 0)
+    return session.scalars(running).one(), session.scalars(waiting).one()

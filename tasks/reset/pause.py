@@ -6,7 +6,7 @@ the participants. A pause is a row, which outlasts any restart; see `models/paus
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -53,7 +53,7 @@ def resume_reset(session: Session, actor: Actor, reset: Reset) -> None:
     if _resume(session, Pause.reset_id == reset.id, Reset.id == reset.id):
         audit.record(session, actor, "reset.resumed", reset.id, reset.organization_id)
     elif held := pauses_of(session, [reset]).get(reset.id):
-        raise PausedMoreWidely(*WHOLE[held[0].scope])
+        raise PausedMoreWidely(*WHOLE[held.scope])
 
 
 def pause_organization(session: Session, actor: Actor, reason: str) -> None:
@@ -80,7 +80,7 @@ def resume_organization(session: Session, actor: Actor) -> None:
     if _resume(session, whole, Reset.organization_id == actor.organization_id):
         audit.record(session, actor, "organization.resumed", actor.organization_id, actor.organization_id)
     elif held := pause_of_organization(session, actor.organization_id):
-        raise PausedMoreWidely(*WHOLE[held[0].scope])
+        raise PausedMoreWidely(*WHOLE[held.scope])
 
 
 def pause_everything(session: Session, operator: str, reason: str) -> None:
@@ -115,8 +115,7 @@ def _pause(session: Session, actor: Actor | str, pause: Pause) -> bool:
     if not (reason := pause.reason.strip()):
         raise PauseReasonMissing
     user_id, name = (None, actor) if isinstance(actor, str) else (actor.user_id, actor.name)
-    these = _running(_resets_under(pause), ~is_paused())
-    before = list(session.scalars(these))
+    before = list(session.scalars(_running(_resets_under(pause), ~is_paused())))
     written = changed_rows(
         session,
         insert(Pause)
@@ -143,7 +142,7 @@ def _resume(session: Session, which: ColumnElement[bool], resets: ColumnElement[
         return False
     due = and_(Reset.state == ResetState.REQUESTED, Reset.start_at <= func.now(), resets, is_paused())
     waiting = list(session.scalars(select(Reset).where(due).order_by(Reset.start_at, Reset.id)))
-    session.execute(Pause.__table__.delete().where(which))
+    session.execute(delete(Pause).where(which))
     ids = [reset.id for reset in (*held, *waiting)]
     free = set(session.scalars(select(Reset.id).where(Reset.id.in_(ids), ~is_paused())))
     _tell(session, [reset for reset in held if reset.id in free], WebhookEvent.RESET_RESUMED)
@@ -164,9 +163,9 @@ def _resets_under(pause: Pause) -> ColumnElement[bool]:
     return Reset.id.is_not(None)
 
 
-def _running(which: ColumnElement[bool], held: ColumnElement[bool]):  # type: ignore[no-untyped-def]
-    open_ones = or_(Reset.state == ResetState.RUNNING)
-    return select(Reset).where(open_ones, Reset.cancel_requested_at.is_(None), which, held).order_by(Reset.id)
+def _running(which: ColumnElement[bool], held: ColumnElement[bool]) -> Select[Reset]:
+    going = and_(Reset.state == ResetState.RUNNING, Reset.cancel_requested_at.is_(None))
+    return select(Reset).where(going, which, held).order_by(Reset.id)
 
 
 def _tell(session: Session, resets: Sequence[Reset], event: WebhookEvent) -> None:
