@@ -25,7 +25,6 @@ from models.base import Base, external_id_index
 from models.external_ids import PREFIX, external_id_in
 from models.refusals.organizations import OrganizationUnknown
 
-
 GREATEST_WEIGHT = 10
 
 

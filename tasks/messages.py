@@ -131,7 +131,9 @@ def show_progress(reset: Reset, progress: Progress, *, paused: bool = False) -> 
         hostname = current_task.request.hostname if current_task else None
         with app.events.default_dispatcher(hostname) as dispatcher:
             # Flower shows only the fields it knows; `result` can hold text.
-            dispatcher.send("task-progress", uuid=str(reset.task_id), result=f"{progress}{' · paused' if paused else ''}")
+            dispatcher.send(
+                "task-progress", uuid=str(reset.task_id), result=f"{progress}{' · paused' if paused else ''}"
+            )
     except broker_down() as error:
         # Each attempt takes seconds, and the reset's row is locked meanwhile.
         _Quiet.until = time.monotonic() + QUIET_SECONDS

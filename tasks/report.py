@@ -137,7 +137,8 @@ def removed_in_words(removed: Mapping[str, int]) -> dict[str, int]:
 
 
 def report(session: Session, reset: Reset) -> dict[str, Any]:
-    """Returns the reset as one object: id, state, paused, place, done, progress, waiting_for, removed, notified, seconds.
+    """Returns the reset as one object: id, state, paused, place, done, progress, waiting_for, removed, notified,
+    seconds.
 
     `paused` says what is paused, why, by whom and since when; `place` is that in the queue of its organization.
     `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.

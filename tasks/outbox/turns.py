@@ -87,7 +87,9 @@ class Turns:
 
     def _with_room(self) -> list[Turn]:
         return [
-            turn for turn in self._free(self._round) if self._lanes_of[turn.organization] < self._most(turn.organization)
+            turn
+            for turn in self._free(self._round)
+            if self._lanes_of[turn.organization] < self._most(turn.organization)
         ]
 
     def _most(self, organization: Any) -> int:

@@ -70,7 +70,9 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
             .values(
                 attempts=ResetSlice.attempts + case((paused, 0), else_=1),
                 published_at=case((paused, None), else_=ResetSlice.published_at),
-                publications=case((paused, func.greatest(0, ResetSlice.publications - 1)), else_=ResetSlice.publications),
+                publications=case(
+                    (paused, func.greatest(0, ResetSlice.publications - 1)), else_=ResetSlice.publications
+                ),
             )
             .returning(ResetSlice.attempts, paused, free.c.organization_id, free.c.learners)
             .execution_options(synchronize_session=False)
@@ -79,7 +81,7 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
             return 0
         if begun.learners > LEARNERS_ONE_BY_ONE:
             fill_window_of(session, begun.organization_id, one_by_one=False)
-        return begun.attempts
+        return int(begun.attempts)
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:

@@ -40,7 +40,7 @@ class Turns:
             self._call()
 
     def _call(self) -> None:
-        """Call those who may run: the organization first that runs least for its weight, and in a tie who waits longest."""
+        """Call those who may run, first that organization which runs least for its weight."""
         while self._running.total() < self._places:
             most = max(1, self._places - 1)
             allowed = [one for one in self._line if self._running[one.organization] < most]

@@ -21,9 +21,7 @@ Reader = Annotated[Actor, Depends(program_with(Scope.RESETS_READ, Permission.COU
 Writer = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.COURSES, Permission.USERS))]
 
 
-@router.get(
-    "", operation_id="getOrganization", response_model=OrganizationStanding, responses=problems("forbidden")
-)
+@router.get("", operation_id="getOrganization", response_model=OrganizationStanding, responses=problems("forbidden"))
 def get_organization(actor: Reader, session: Database) -> OrganizationStanding:
     """Get your organization: its weight, whether its resets are paused, and how many run and queue."""
     return standing_of(standing(session, actor.organization_id))
