@@ -125,7 +125,7 @@ def test_due_rules_and_planned_resets_of_a_paused_organization_wait(post: Post) 
     run("UPDATE reset SET start_at = now()")
     from tasks.rules.retrain import look  # imports tasks, which no test module may
 
-    for hours in (25, 30):
+    for hours in (24.5, 30):
         look(now + timedelta(hours=hours))
         recover()
         post.drain()
