@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from config.celery import NOTIFY, QUEUES
 from tests.scenes import make_scene, report_of, state_of
 from tests.workers import Worker, until
 
@@ -19,9 +20,9 @@ def test_two_thousand_learners_beside_two_hundred_thousand_take_at_most_three_ti
 ) -> None:
     big = make_scene("big", LARGE, completed=1_000_000, begun=1_000_000, certificates=False)
     small = make_scene("small", SMALL, completed=1_000_000, begun=1_000_000, certificates=False)
-    start_worker("--queues=interactive", recover_every_seconds=10, recover_after_seconds=30)
-    start_worker("--queues=bulk", recover_every_seconds=10, recover_after_seconds=30)
-    start_worker("--queues=notify", recover_every_seconds=10, recover_after_seconds=30)
+    quiet = {"recover_every_seconds": 10, "recover_after_seconds": 30}
+    for queue in QUEUES:
+        start_worker(beat=queue == NOTIFY, queues=queue, **quiet)
     alone = small.request()
     until(lambda: report_of(alone)["done"], 120)
     large = big.request()
