@@ -14,7 +14,6 @@ from tasks.imports.oulad import MalformedFile
 
 SAMPLES: dict[str, object] = {
     "whole": "The organization",
-    "who": "an administrator",
     "code": "FIRE-101",
     "who": "kim@acme.example",
     "whom": "you",
