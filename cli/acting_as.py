@@ -6,8 +6,8 @@ from models.access import Actor, acting_user, console_operator
 from models.directory import organizations_with_course
 from models.people import Organization, every_organization, organization_by_slug, organizations_with_user
 from models.refusals.training import CourseUnknown
-from models.resets import Reset, reset_by_id
-from models.retraining import Rule, rule_by_id
+from models.resets import Reset, reset_named
+from models.retraining import Rule, rule_named
 from models.session import Session
 
 
@@ -55,14 +55,20 @@ def actor(session: Session, organization: Organization, email: str | None) -> Ac
 
 
 def reset_and_actor(session: Session, reset_id: str, email: str | None) -> tuple[Reset, Actor]:
-    """Returns the reset, and whom the command acts as in its organization. Raises `ResetUnknown`, `UserUnknown`."""
-    reset = reset_by_id(session, reset_id)
+    """Returns the reset with this id or a part of it, and whom the command acts as in its organization.
+
+    Raises `ResetUnknown`, `ResetAmbiguous`, `UserUnknown`.
+    """
+    reset = reset_named(session, reset_id)
     return reset, actor(session, session.get_one(Organization, reset.organization_id), email)
 
 
 def rule_and_actor(session: Session, rule_id: str, email: str | None) -> tuple[Rule, Actor]:
-    """Returns the rule, and whom the command acts as in its organization. Raises `RuleUnknown`, `UserUnknown`."""
-    rule = rule_by_id(session, rule_id)
+    """Returns the rule with this id or a part of it, and whom the command acts as in its organization.
+
+    Raises `RuleUnknown`, `RuleAmbiguous`, `UserUnknown`.
+    """
+    rule = rule_named(session, rule_id)
     return rule, actor(session, session.get_one(Organization, rule.organization_id), email)
 
 

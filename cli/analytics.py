@@ -10,7 +10,7 @@ from rich.table import Table
 from cli.acting_as import organization_of_course, organizations
 from cli.options import AsJson, OnlyOrganization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table
 from models.analytics import CourseCompletion, UserCompletion, completion_by_course, completion_by_user
 from models.directory import course_of
 from models.people import Organization
@@ -44,7 +44,7 @@ def _all_courses(session: Session, owners: list[Organization], *, as_json: bool)
     if as_json:
         print_json({"courses": [_course_as_json(owner, row) for owner, row in rows]})
     elif rows:
-        console.print(_courses_table(rows))
+        print_table(_courses_table(rows))
     else:
         console.print("There are no courses yet. `recourse import courses FILE` adds some.")
 
@@ -55,21 +55,22 @@ def _one_course(session: Session, owner: Organization, code: str, limit: int, *,
     if as_json:
         print_json({"courses": [_course_as_json(owner, row)], "users": [asdict(user) for user in users]})
         return
-    console.print(_courses_table([(owner, row)]))
+    print_table(_courses_table([(owner, row)]))
     if shown := list(islice(users, limit)):
-        console.print(_users_table(shown))
+        print_table(_users_table(shown))
         if (left := row.assigned - len(shown)) > 0:
             console.print(f"… and {left:,} more. Show them with --limit, or all with --json.")
 
 
 def _course_as_json(owner: Organization, row: CourseCompletion) -> dict[str, object]:
-    return asdict(row) | {"organization": owner.slug, "rate": row.rate}
+    facts = asdict(row) | {"organization": owner.slug, "rate": row.rate}
+    return {"course": facts.pop("code")} | facts
 
 
 def _courses_table(rows: list[tuple[Organization, CourseCompletion]]) -> Table:
     table = Table(title="Course completion by users", title_justify="left")
     table.add_column("Organization")
-    table.add_column("Course", no_wrap=True, overflow="fold")
+    table.add_column("Course", no_wrap=True)
     table.add_column("Title")
     for figure in ("Assigned", "In progress", "Completed", "Rate"):
         table.add_column(figure, justify="right")

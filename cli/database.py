@@ -10,13 +10,12 @@ from models.migrations.run import (
     check_migrations,
     grant,
     grants_for,
-    newest_migration,
     role_of_the_app,
     scratch_database,
     upgrade,
 )
 from models.session import engine, transaction
-from models.versions import SUPPORTED_POSTGRES, server_version
+from models.versions import SUPPORTED_POSTGRES, newest_migration, server_version
 from tasks.retention.restored import after_restore
 from tasks.webhooks.secrets import seal_again
 
@@ -77,8 +76,9 @@ def reseal_command() -> None:
 def restored_command() -> None:
     """Undo what a restored backup has brought back. Run it before you start anything else.
 
-    It ends sessions, revokes API tokens, and makes rules wait for a new confirmation. It repeats what the journal in
-    the storage holds: it erases persons again, resets learners again, and supersedes their certificates.
+    It ends sessions, revokes API tokens, and puts rules on hold until they are confirmed again. It repeats what the
+    journal in the storage holds: it erases and removes persons again, resets learners again, and supersedes their
+    certificates.
     """
     with servers_and_database(migrate=True):
         done = after_restore()

@@ -5,7 +5,7 @@ from rich.table import Table
 
 from cli.local import remove
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console
+from cli.terminal import console, print_table
 from cli.watch import watch
 from config.settings import settings
 from models.access import Actor, acting_user
@@ -46,7 +46,7 @@ def demo_command() -> None:
         with transaction() as session:
             after, other_after = _figures(session, admin, CODE), _figures(session, admin, OTHER)
         rows = [(label, figure, after[label]) for label, figure in before.items()]
-        console.print(_before_and_after([*rows, ("“Course assigned” alerts sent", 0, result["notified"])]))
+        print_table(_before_and_after([*rows, ("“Course assigned” alerts sent", 0, result["notified"])]))
         untouched = other_before == other_after
         progress = result["progress"]
         console.print(

@@ -83,6 +83,8 @@ def _use_local_servers(home: Path) -> None:
     urls = where(home)
     if settings().database_url is None:
         os.environ["RECOURSE_DATABASE_URL"] = urls.database
+        if settings().secret_key is None and (home / "secret_key").exists():
+            os.environ["RECOURSE_SECRET_KEY"] = kept_secret(home, "secret_key")
     if settings().broker_url is None:
         os.environ["RECOURSE_BROKER_URL"] = urls.broker
     if settings().flower_password is None and (home / "flower_password").exists():

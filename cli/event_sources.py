@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from cli.acting_as import actor, one_organization
-from cli.options import As, Organization
+from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console
+from cli.terminal import console, print_json, print_table
 from config.settings import settings
 from models.directory import user_by_address
 from models.events import EventSource
@@ -41,17 +41,19 @@ def add_command(
 
 
 @sources.command("list")
-def list_command(organization: Organization = None) -> None:
+def list_command(organization: Organization = None, as_json: AsJson = False) -> None:
     """List the event sources with their addresses."""
     with servers_and_database(), transaction() as session:
         found = sources_of(session, one_organization(session, organization).id)
-    if found:
+    if as_json:
+        print_json(
+            [{"id": one.id, "name": one.name, "open": one.closed_at is None, "address": _address(one)} for one in found]
+        )
+    elif found:
         table = Table("Source", "Name", "State", "Address")
         for source in found:
             table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open", _address(source))
-        for column in table.columns:
-            column.overflow = "fold"  # an id or an address that is cut short cannot be copied
-        console.print(table)
+        print_table(table)
     else:
         console.print("There are no event sources yet. `recourse events sources add NAME --user EMAIL` adds one.")
 

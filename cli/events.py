@@ -7,9 +7,9 @@ import typer
 
 from cli.acting_as import actor, organization_of_course
 from cli.event_sources import sources
-from cli.options import As, CourseCode, OnlyGroup, Organization
+from cli.options import As, AsJson, CourseCode, OnlyGroup, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes
+from cli.terminal import console, notes, print_json
 from models.events import EventKind
 from models.session import transaction
 from tasks.rules.events import report_event, rules_of
@@ -36,6 +36,7 @@ def report_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Report an event. Rules for such events become due.
 
@@ -48,6 +49,10 @@ def report_command(
                 session, who, kind=kind, course=course, reason=reason, group=group, key=key or str(uuid4())
             )
             due = rules_of(session, event)
-        console.print(f"Event {event.id} is reported. It made {due:,} {'rule' if due == 1 else 'rules'} due.")
+        if as_json:
+            facts = {"id": event.id, "kind": event.kind, "course": course, "reason": event.reason}
+            print_json(facts | {"reported_at": event.reported_at, "rules_due": due})
+        else:
+            console.print(f"Event {event.id} is reported. It made {due:,} {'rule' if due == 1 else 'rules'} due.")
         if due and not workers.is_there():
             notes.print("No worker is running. The resets start when `recourse up` or a worker does.", style="dim")

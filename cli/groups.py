@@ -8,7 +8,7 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table, whole
 from models.groups import group_by_code, groups_with_size
 from models.session import transaction
 from tasks.people.groups import add_members, change_group, create_group, delete_group, remove_members
@@ -54,10 +54,10 @@ def list_command(organization: Organization = None, as_json: AsJson = False) -> 
             ]
         )
     elif found:
-        table = Table("Group", "Name", "External ID", "Members")
+        table = whole(Table("Group", "Name", "External ID", "Members"), "Group")
         for group, size in found:
             table.add_row(group.code, group.name, group.external_id or "", f"{size:,}")
-        console.print(table)
+        print_table(table)
     else:
         console.print("There are no groups yet. `recourse groups add CODE --name NAME` adds one.")
 

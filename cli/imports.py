@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +12,10 @@ from rich import progress
 from rich.table import Table
 
 from cli.acting_as import one_organization
-from cli.options import Organization
+from cli.options import AsJson, Organization
 from cli.servers_and_database import servers_and_database
 from cli.sign_ins import sign_in_line
-from cli.terminal import console, notes
+from cli.terminal import console, notes, print_json, print_table
 from models.access import console_operator
 from models.records import kind_labels
 from models.session import transaction
@@ -57,6 +58,7 @@ MostRemoved = Annotated[
 MOST_REMOVED = 10.0
 
 IGNORED = {
+    "removed_users": "lines about removed users",
     "not_assigned": "history of courses that are not assigned",
     "completions_before_reset": "completions before the learner's last reset",
     "older_completions": "completions older than the stored one",
@@ -74,6 +76,7 @@ def oulad_command(
         Path, typer.Argument(metavar="DIR", help="The folder with courses.csv, studentInfo.csv and the other files.")
     ],
     organization: Annotated[str, typer.Option(metavar="SLUG", help="The organization to import into.")] = "oulad",
+    as_json: AsJson = False,
 ) -> None:
     """Import the Open University Learning Analytics Dataset: 22 courses, 32,593 enrolments.
 
@@ -85,7 +88,10 @@ def oulad_command(
             found = import_oulad(session, folder, organization, progress=status.update)
             (owner,) = organizations(session, [organization])
             several = len(organizations(session, limit=2)) > 1
-        console.print(_oulad_table(found))
+        if as_json:
+            print_json({"organization": owner.slug} | asdict(found))
+            return
+        print_table(_oulad_table(found))
         for reason, rows in found.left_out.items():
             console.print(f"Left out: {rows:,} records, {reason}.")
         console.print(f"Imported into the organization {owner.slug} in {time.monotonic() - began:.1f} s.")
@@ -94,45 +100,57 @@ def oulad_command(
 
 @imports.command("users")
 def users_command(
-    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+    file: File,
+    organization: Organization = None,
+    full: Whole = False,
+    most_removed: MostRemoved = MOST_REMOVED,
+    as_json: AsJson = False,
 ) -> None:
     """Add users, and update existing ones. With --full, deactivate and unassign the users it does not name.
 
     Columns: external_id, email, name, active, notifications_on, locale, time_zone.
     """
-    _import_table("users", file, organization, Full(most_removed / 100) if full else None)
+    _import_table("users", file, organization, Full(most_removed / 100) if full else None, as_json=as_json)
 
 
 @imports.command("courses")
-def courses_command(file: File, organization: Organization = None) -> None:
+def courses_command(file: File, organization: Organization = None, as_json: AsJson = False) -> None:
     """Add courses, and update existing ones. One line per activity.
 
     Columns: external_id, code, title, certificates_on, activity, kind, activity_title.
     """
-    _import_table("courses", file, organization)
+    _import_table("courses", file, organization, as_json=as_json)
 
 
 @imports.command("enrolments")
 def enrolments_command(
-    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+    file: File,
+    organization: Organization = None,
+    full: Whole = False,
+    most_removed: MostRemoved = MOST_REMOVED,
+    as_json: AsJson = False,
 ) -> None:
     """Assign courses to users, or unassign them, and bring their history. With --full, unassign all others.
 
     Columns: course or course_external_id, email or user_external_id, due_at, assigned, progress, progress_at,
     completed_at, score.
     """
-    _import_table("enrolments", file, organization, Full(most_removed / 100) if full else None)
+    _import_table("enrolments", file, organization, Full(most_removed / 100) if full else None, as_json=as_json)
 
 
 @imports.command("groups")
 def groups_command(
-    file: File, organization: Organization = None, full: Whole = False, most_removed: MostRemoved = MOST_REMOVED
+    file: File,
+    organization: Organization = None,
+    full: Whole = False,
+    most_removed: MostRemoved = MOST_REMOVED,
+    as_json: AsJson = False,
 ) -> None:
     """Add and rename groups, and have users join or leave them. With --full, end all other memberships.
 
     Columns: group, name, external_id, email or user_external_id, member.
     """
-    _import_table("groups", file, organization, Full(most_removed / 100) if full else None)
+    _import_table("groups", file, organization, Full(most_removed / 100) if full else None, as_json=as_json)
 
 
 @imports.command("oneroster")
@@ -145,6 +163,7 @@ def oneroster_command(
     full: Whole = False,
     most_removed: MostRemoved = MOST_REMOVED,
     each: Annotated[Each, typer.Option(help="What becomes a course: each class, or each course.")] = Each.CLASS,
+    as_json: AsJson = False,
 ) -> None:
     """Import users, courses, enrolments and results from OneRoster 1.2 in CSV.
 
@@ -152,7 +171,10 @@ def oneroster_command(
     """
     whole = Full(most_removed / 100) if full else None
     _import(
-        file, organization, lambda session, actor, content, _: import_oneroster(session, actor, content, whole, each)
+        file,
+        organization,
+        lambda session, actor, content, _: import_oneroster(session, actor, content, whole, each),
+        as_json=as_json,
     )
 
 
@@ -173,6 +195,7 @@ def xapi_command(
         list[str] | None,
         typer.Option("--map", metavar="ID=COURSE", help="The course code of an object's id. May be repeated."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Import the history of xAPI statements: completed, passed, progressed, initialized.
 
@@ -184,21 +207,30 @@ def xapi_command(
         if not activity or not code:
             raise typer.BadParameter("Write it like https://lms.example/safety=SAFETY-101.", param_hint="--map")
         courses[activity] = code
-    _import(file, organization, lambda session, actor, content, _: import_xapi(session, actor, content, courses))
+    _import(
+        file,
+        organization,
+        lambda session, actor, content, _: import_xapi(session, actor, content, courses),
+        as_json=as_json,
+    )
 
 
-def _import_table(what: str, path: Path, slug: str | None, full: Full | None = None) -> None:
-    _import(path, slug, partial(FULL_IMPORTS[what], full=full) if full else IMPORTS[what])
+def _import_table(what: str, path: Path, slug: str | None, full: Full | None = None, *, as_json: bool) -> None:
+    _import(path, slug, partial(FULL_IMPORTS[what], full=full) if full else IMPORTS[what], as_json=as_json)
 
 
-def _import(path: Path, slug: str | None, run: Import) -> None:
+def _import(path: Path, slug: str | None, run: Import, *, as_json: bool) -> None:
     form = Form.CSV if path.suffix.lower() == ".csv" else Form.NDJSON
     with servers_and_database(), ExitStack() as stack:
         file = stack.enter_context(progress.open(path, "rb", description=f"Reading {path.name}", console=notes))
         session = stack.enter_context(transaction())
         owner = one_organization(session, slug)
         imported = run(session, console_operator(owner), file, form)
-    console.print(_file_table(imported))
+    if as_json:
+        counts = {what: asdict(count) | {"unchanged": count.unchanged} for what, count in imported.counts.items()}
+        print_json(asdict(imported) | {"counts": counts})
+        return
+    print_table(_file_table(imported))
     for what, count in imported.removed.items():
         console.print(f"Removed: {count:,} {what}, which the file does not name.")
     for reason, count in imported.ignored.items():

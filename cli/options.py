@@ -6,6 +6,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from cli.completion import course_codes, reset_ids
+
 T = TypeVar("T")
 
 
@@ -55,9 +57,21 @@ Organization = Annotated[
 OnlyOrganization = Annotated[
     str | None, typer.Option("--organization", metavar="SLUG", help="Only this organization, by its short name.")
 ]
-CourseCode = Annotated[str, typer.Argument(metavar="COURSE", help="The course code, such as SAFETY-101.")]
+CourseCode = Annotated[
+    str,
+    typer.Argument(metavar="COURSE", help="The course code, such as SAFETY-101.", autocompletion=course_codes),
+]
+ResetId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RESET",
+        help="The reset's id, or the beginning or the end of it, as `recourse resets` shows it.",
+        autocompletion=reset_ids,
+    ),
+]
 OnlyCompleted = Annotated[bool, typer.Option("--completed", help="Only learners who have completed the course.")]
 OnlyGroup = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="Only the members of this group.")]
 NoNotify = Annotated[bool, typer.Option("--no-notify", help="Do not send “course assigned” alerts.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until the reset is done.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -10,7 +10,7 @@ from rich.table import Table
 from cli.options import AsJson, PasswordStdin
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table, whole
 from config.settings import settings
 from models.access import console_account
 from models.session import transaction
@@ -89,10 +89,10 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(one) for one in found])
     elif found:
-        table = Table("Short name", "Name", "Users", "Weight", "Paused", "Admins")
+        table = whole(Table("Short name", "Name", "Users", "Weight", "Paused", "Admins"), "Short name")
         for one in found:
             admins = (admin.email + ("" if admin.can_sign_in else " (no password)") for admin in one.admins)
             table.add_row(one.slug, one.name, f"{one.users:,}", str(one.weight), one.paused or "", ", ".join(admins))
-        console.print(table)
+        print_table(table)
     else:
         console.print("There are no organizations yet. `recourse organization add` adds one.")

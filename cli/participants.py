@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from cli.acting_as import actor, one_organization
-from cli.options import As, Organization
+from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console
+from cli.terminal import console, print_json, print_table, whole
 from models.participants import ParticipantKind
 from models.session import transaction
 from tasks.participants.commands import (
@@ -22,7 +22,7 @@ from tasks.participants.commands import (
     renew_participant_secret,
     show_participant_secret,
 )
-from tasks.participants.lookup import participants_seen_by
+from tasks.participants.lookup import facts_of, participants_seen_by
 from tasks.webhooks import checked_address
 
 app = typer.Typer()
@@ -99,15 +99,18 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 @participants.command("list")
-def list_command(organization: Organization = None, as_: As = None) -> None:
+def list_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """List the participants, with the requests that wait for each."""
     with servers_and_database(), transaction() as session:
         lines = participants_seen_by(session, actor(session, one_organization(session, organization), as_))
         session.expunge_all()
+    if as_json:
+        print_json([facts_of(line) for line in lines])
+        return
     if not lines:
         console.print("There are no participants yet. `recourse participants add NAME --url URL` adds one.")
         return
-    table = Table("Name", "Asked by", "Courses", "State", "Waiting", "Given up")
+    table = whole(Table("Name", "Asked by", "Courses", "State", "Waiting", "Given up"), "Name")
     for line in lines:
         table.add_row(
             line.participant.code,
@@ -117,8 +120,7 @@ def list_command(organization: Organization = None, as_: As = None) -> None:
             f"{line.waiting:,}",
             f"{line.given_up:,}",
         )
-    table.columns[1].overflow = "fold"
-    console.print(table)
+    print_table(table)
 
 
 @participants.command("disable")

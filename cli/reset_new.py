@@ -9,11 +9,12 @@ import typer
 from rich.prompt import Prompt
 
 from cli.acting_as import actor, organization_of_course
-from cli.options import As, AsJson, CourseCode, NoNotify, OnlyCompleted, OnlyGroup, Organization, moment
-from cli.reset_tables import preview_table, print_reset
+from cli.options import As, AsJson, CourseCode, NoNotify, OnlyCompleted, OnlyGroup, Organization, Watch, moment
+from cli.preview_table import preview_table
+from cli.reset_tables import print_reset
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json
-from cli.watch import Watch, follow
+from cli.terminal import notes, print_json, print_table
+from cli.watch import follow
 from models.access import Actor
 from models.refusals.resets import PlanOutdated
 from models.resets import Audience
@@ -23,11 +24,14 @@ from tasks.reset.impact import preview
 from tasks.reset.plan import Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 
+app = typer.Typer()
+
 Users = Annotated[
     list[str] | None, typer.Option("--user", metavar="EMAIL", help="Only this user. Repeat it for several users.")
 ]
 
 
+@app.command("preview")
 def preview_command(
     course: CourseCode,
     user: Users = None,
@@ -48,9 +52,10 @@ def preview_command(
         ours = {"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts}
         print_json(ours | {"elsewhere": {one.participant: one.records for one in elsewhere.each}})
     else:
-        console.print(preview_table(seen, elsewhere))
+        print_table(preview_table(seen, elsewhere))
 
 
+@app.command("reset")
 def reset_command(
     course: CourseCode,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why. It is kept in the audit.")] = None,
@@ -127,7 +132,7 @@ def _ask_and_request(
     while True:
         with transaction() as session:
             seen = preview(session, who, course, **options)
-        notes.print(preview_table(seen, impact_elsewhere(seen.plan, about=True)))
+        print_table(preview_table(seen, impact_elsewhere(seen.plan, about=True)), notes)
         reason = reason or Prompt.ask("Reason", console=notes)
         confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
         try:

@@ -5,17 +5,15 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from cli.terminal import console, print_json
+from cli.terminal import print_json, print_table, whole
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
-from models.records import kind_labels
 from models.resets import SETTLED, Reset, ResetState
 from models.session import Session, transaction
+from models.short_ids import short
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
-from tasks.reset.elsewhere import Elsewheres
-from tasks.reset.impact import Preview
-from tasks.reset.lookup import ResetLine, causes_of, line_of
+from tasks.reset.lookup import ResetLine, causes_of, facts_of, line_of
 from tasks.reset.outcomes import (
     AUDIENCES,
     LEARNERS,
@@ -25,27 +23,6 @@ from tasks.reset.outcomes import (
     state_in_words,
     what_is_paused,
 )
-
-
-def preview_table(seen: Preview, elsewhere: Elsewheres) -> Table:
-    """Returns what a reset would remove, here and at its participants."""
-    table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
-    table.columns[1].justify = "right"
-    table.add_row("Learners", f"{seen.learners:,}")
-    for kind, label in kind_labels().items():
-        table.add_row(label, f"{seen.removed[kind]:,}")
-    about = "about " if elsewhere.about else ""
-    for one in elsewhere.each:
-        table.add_section()
-        if one.records is None:
-            table.add_row(f"{one.participant}: not counted", one.why)
-        for kind, count in (one.records or {}).items():
-            table.add_row(f"{one.participant}: {kind}", f"{about}{count:,}")
-        if one.records == {}:
-            table.add_row(one.participant, "nothing")
-    table.add_section()
-    table.add_row("Alerts to send", f"{seen.alerts:,}")
-    return table
 
 
 def report_table(session: Session, line: ResetLine) -> Table:
@@ -107,15 +84,16 @@ def causes_table(session: Session, reset: Reset) -> Table | None:
 
 
 def resets_table(session: Session, lines: list[ResetLine]) -> Table:
-    """Returns one row per reset."""
-    table = Table("Reset", "Course", "State", "Learners", "Failed", "Requested", "By", "Reason")
-    for column in table.columns[:3]:
-        column.no_wrap, column.overflow = True, "fold"  # an id or a code that is cut short cannot be copied
+    """Returns one row per reset, with the end of its id."""
+    table = whole(
+        Table("Reset", "Course", "State", "Learners", "Failed", "Requested", "By", "Reason"), "Reset", "Course"
+    )
+    ids = short([line.reset.id for line in lines])
     progress_by_id = progress_of_each(session, [line.reset.id for line in lines])
     for line in lines:
         progress = progress_by_id[line.reset.id]
         table.add_row(
-            str(line.reset.id),
+            ids[line.reset.id],
             line.course_code,
             state_in_words(line.reset, line.paused, line.place) + (f" ({line.place})" if line.place else ""),
             f"{progress.settled:,} of {progress.total:,}" if progress.total else "-",
@@ -132,10 +110,10 @@ def print_reset(reset_id: UUID, *, as_json: bool, judge: bool = True) -> None:
     with transaction() as session:
         reset = session.get_one(Reset, reset_id)
         if as_json:
-            print_json(report(session, reset))
+            print_json(facts_of(session, line_of(session, reset)))
         else:
-            console.print(report_table(session, line_of(session, reset)))
+            print_table(report_table(session, line_of(session, reset)))
             if causes := causes_table(session, reset):
-                console.print(causes)
+                print_table(causes)
     if judge and reset.state in SETTLED - {ResetState.SUCCEEDED}:
         raise typer.Exit(1)

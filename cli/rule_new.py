@@ -22,7 +22,7 @@ from cli.options import (
 )
 from cli.rule_tables import ahead_table, print_rule
 from cli.servers_and_database import servers_and_database
-from cli.terminal import notes
+from cli.terminal import notes, print_table
 from models.access import Actor
 from models.events import EventKind
 from models.resets import Audience
@@ -40,7 +40,9 @@ Confirm = Annotated[
 MostLearners = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="NUMBER", help="If more learners than this are due at once, wait for a new confirmation."
+        min=1,
+        metavar="NUMBER",
+        help="With more learners due at once, the rule goes on hold until it is confirmed again.",
     ),
 ]
 MostADay = Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Reset at most this many learners a day.")]
@@ -139,6 +141,8 @@ def add_command(
     """
     if sum(bool(way) for way in (every, once, months, on_event)) != 1:
         raise typer.BadParameter("Say when, in one way: --every with --starts, --once, --months, or --on-event.")
+    if completed and group:
+        raise typer.BadParameter("Use only one of --completed and --group.")
     kind = RuleKind.CALENDAR if every else RuleKind.ONCE if once else RuleKind.ROLLING if months else RuleKind.EVENT
     terms = _terms(
         course=course,
@@ -176,7 +180,7 @@ def show_proposal(session: Session, who: Actor, proposal: Proposal) -> None:
     figures = proposal.figures
     notes.print(f"As of now, learners: {figures.learners:,}, records: {sum(figures.removed.values()):,}.")
     if ahead := dry_run(session, who.organization_id, proposal.terms):
-        notes.print(ahead_table(ahead, proposal.terms.time_zone))
+        print_table(ahead_table(ahead, proposal.terms.time_zone), notes)
 
 
 def confirmation_of(proposal: Proposal, confirm: str | None) -> str:

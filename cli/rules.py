@@ -9,7 +9,7 @@ from cli.options import As, AsJson, OnlyOrganization
 from cli.rule_new import Confirm, MostADay, MostLearners, add_command, confirmation_of, show_proposal
 from cli.rule_tables import ahead_table, history_table, print_rule, rule_as_json, rules_table
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table
 from models.session import transaction
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_of
@@ -24,18 +24,20 @@ rules = typer.Typer(
 app.add_typer(rules, name="rules")
 rules.command("add")(add_command)
 
-RuleId = Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, from `recourse rules list`.")]
+RuleId = Annotated[
+    str, typer.Argument(metavar="RULE", help="The rule's id, or a part of it, from `recourse rules list`.")
+]
 
 
 @rules.command("list")
 def list_command(organization: OnlyOrganization = None, as_json: AsJson = False) -> None:
-    """List the rules. Those that wait for a confirmation come first."""
+    """List the rules. Those on hold come first."""
     with servers_and_database(), transaction() as session:
         found = rules_of(session, [one.id for one in organizations(session, organization)])
         if as_json:
             print_json([rule_as_json(session, rule) for rule, _ in found])
         elif found:
-            console.print(rules_table(session, found))
+            print_table(rules_table(session, found))
         else:
             console.print("There are no rules yet. `recourse rules add COURSE` adds one.")
 
@@ -56,8 +58,10 @@ def dry_run_command(rule: RuleId, as_json: AsJson = False) -> None:
         ahead = dry_run(session, who.organization_id, terms_of(session, found))
     if as_json:
         print_json([vars(one) for one in ahead])
+    elif ahead:
+        print_table(ahead_table(ahead, found.time_zone))
     else:
-        console.print(ahead_table(ahead, found.time_zone) if ahead else "It has no upcoming due times.")
+        console.print("It has no upcoming due times.")
 
 
 @rules.command("history")
@@ -76,15 +80,18 @@ def history_command(
                 {
                     "due_at": one.due_at,
                     "state": one.state,
-                    "reset": one.reset_id,
+                    "reset_id": one.reset_id,
                     "reason": one.reason,
                     "occurrences": one.occurrences,
+                    "learners": one.learners,
                 }
                 for one in history
             ]
         )
+    elif history:
+        print_table(history_table(history, found.time_zone))
     else:
-        console.print(history_table(history, found.time_zone) if history else "Not due yet.")
+        console.print("Not due yet.")
 
 
 @rules.command("pause")
@@ -121,8 +128,9 @@ def confirm_command(
     most_learners: MostLearners = None,
     most_a_day: MostADay = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Confirm a rule again, for its audience as of now. You become its owner, and a waiting rule continues."""
+    """Confirm a rule again, for its audience as of now. You become its owner, and a rule on hold continues."""
     with servers_and_database():
         with transaction() as session:
             found, who = rule_and_actor(session, rule, as_)
@@ -130,4 +138,4 @@ def confirm_command(
             show_proposal(session, who, proposal)
         code = confirmation_of(proposal, confirm)
         with transaction() as session:
-            print_rule(session, confirm_again(session, who, proposal=proposal.token, confirm=code), as_json=False)
+            print_rule(session, confirm_again(session, who, proposal=proposal.token, confirm=code), as_json=as_json)

@@ -11,9 +11,8 @@ from cli.terminal import dim_note, notes
 from cli.workers import Workers
 from config.misspelled import misspelled
 from config.settings import settings
-from models.migrations.run import newest_migration, upgrade
 from models.session import engine, forget_engine
-from models.versions import DatabaseUnfitError, current_version, stranger
+from models.versions import DatabaseUnfitError, current_version, newest_migration, stranger
 from tasks.at_start import check_record_kinds
 
 DATABASE_URLS = ("RECOURSE_DATABASE_URL", "RECOURSE_MIGRATION_DATABASE_URL")
@@ -24,12 +23,15 @@ class DatabaseBehindError(Exception):
 
 
 @contextmanager
-def servers_and_database(home: Path | None = None, *, migrate: bool = False) -> Iterator[Workers]:
+def servers_and_database(
+    home: Path | None = None, *, migrate: bool = False, whose: str = "for this command"
+) -> Iterator[Workers]:
     """Provide the servers and the database for one command. In the scope, settings and sessions use them.
 
     With `home`, the servers are in that folder, whatever the settings say. A local database is migrated, an operator's
-    is only checked. With `migrate` it is neither, since the command does so itself. Raises `LocalServersError`,
-    `DatabaseBehindError`, `DatabaseUnfitError`, `RecordKindUnfitError`.
+    is only checked. With `migrate` it is neither, since the command does so itself. `whose` says whom servers that had
+    to be started are for. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`,
+    `RecordKindUnfitError`.
     """
     for sentence in misspelled():
         notes.print(sentence, style="yellow")
@@ -41,7 +43,7 @@ def servers_and_database(home: Path | None = None, *, migrate: bool = False) -> 
     with LocalServers(home, postgres=local_database, redis=local_broker) as servers:
         urls = servers.start()
         if servers.started:
-            dim_note(f"Started {' and '.join(servers.started)} for this command.")
+            dim_note(f"Started {' and '.join(servers.started)} {whose}".rstrip() + ".")
         if local_database:
             os.environ |= dict.fromkeys(DATABASE_URLS, urls.database)
             if settings().secret_key is None:
@@ -98,4 +100,6 @@ def _bring_up_to_date(*, may_migrate: bool) -> None:
     if not may_migrate:
         at = f"is at migration {current}" if current else "has no tables yet"
         raise DatabaseBehindError(f"The database {at}. This program needs {newest}. Run `recourse database upgrade`.")
+    from models.migrations.run import upgrade  # loads Alembic
+
     upgrade(dim_note)

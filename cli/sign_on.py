@@ -10,7 +10,7 @@ from cli.acting_as import actor, one_organization, organization_of_user
 from cli.options import As, AsJson, Organization
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table
 from cli.users import Email, PermissionName
 from models.access import Permission
 from models.directory import user_by_address
@@ -171,8 +171,7 @@ def show_command(organization: Organization = None, as_: As = None, as_json: AsJ
         table = Table(show_header=False)
         for fact, value in found.items():
             table.add_row(fact.replace("_", " "), _in_words(value))
-        table.columns[1].overflow = "fold"
-        console.print(table)
+        print_table(table)
     _print_addresses(slug)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.acting_as import one_organization, organization_of_user, organizations
 from cli.options import AsJson, OnlyOrganization, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json
+from cli.terminal import console, notes, print_json, print_table
 from models.access import console_operator
 from models.directory import user_by_address
 from models.session import transaction
@@ -56,10 +56,12 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
             [
                 {
                     "id": token.id,
-                    "user": email,
+                    "user_id": token.user_id,
+                    "email": email,
                     "name": token.name,
                     "scopes": token.scopes,
                     "state": state_of(token),
+                    "created_at": token.created_at,
                     "expires_at": token.expires_at,
                     "used_at": token.used_at,
                 }
@@ -71,7 +73,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
         for token, email in found:
             when = (f"{moment:%Y-%m-%d}" if moment else "never" for moment in (token.expires_at, token.used_at))
             table.add_row(str(token.id), email, token.name, " ".join(token.scopes), state_of(token), *when)
-        console.print(table)
+        print_table(table)
     else:
         console.print("There are no tokens yet. `recourse token create EMAIL` creates one.")
 

@@ -1,7 +1,7 @@
 """The commands about users: add, show, edit, remove, unassign, password, erase."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.prompt import Prompt
@@ -11,7 +11,7 @@ from cli.acting_as import actor, one_organization, organization_of_user
 from cli.options import As, AsJson, CourseCode, Organization, PasswordStdin
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json
+from cli.terminal import console, notes, print_json, print_table
 from models.access import Permission, console_operator
 from models.directory import training_of, user_by_address, user_by_external_id
 from models.people import Organization as Owner
@@ -79,7 +79,7 @@ def add_command(
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         permissions = [Permission[one.name] for one in permission or []]
-        known = {} if external_id is None else {"external_id": external_id}
+        known: dict[str, Any] = {} if external_id is None else {"external_id": external_id}
         user = add_user(session, console_operator(owner), email, name, permissions, password, **known)
     console.print(f"User {user.id} is added to {owner.slug}.")
 
@@ -97,14 +97,14 @@ def show_command(
         courses = training_of(session, user)
     facts = {name: getattr(user, name) for name in SHOWN}
     if as_json:
-        print_json(facts | {"courses": [line.code for line in courses]})
+        print_json({"user_id": facts.pop("id")} | facts | {"courses": [line.code for line in courses]})
         return
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         words = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no", None: ""}.get(value, value)
         table.add_row(name.replace("_", " "), str(words))
     table.add_row("courses", ", ".join(line.code for line in courses))
-    console.print(table)
+    print_table(table)
 
 
 @users.command("edit")

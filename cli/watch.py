@@ -2,10 +2,9 @@
 
 import signal
 import time
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -16,8 +15,6 @@ from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
 from tasks.reset.outcomes import place_in_words
-
-Watch = Annotated[bool, typer.Option("--watch", help="Show a progress bar until the reset is done.")]
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer

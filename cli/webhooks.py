@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json
+from cli.terminal import console, print_json, print_table
 from models.session import transaction
 from models.webhooks import WebhookEvent
 from tasks import webhooks as commands
@@ -53,8 +53,9 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
                 "id": row.WebhookEndpoint.id,
                 "url": row.WebhookEndpoint.url,
                 "events": row.WebhookEndpoint.events,
-                "state": "disabled" if row.WebhookEndpoint.disabled_at else "enabled",
-                "why": row.WebhookEndpoint.disabled_why,
+                "created_at": row.WebhookEndpoint.created_at,
+                "enabled": row.WebhookEndpoint.disabled_at is None,
+                "disabled_why": row.WebhookEndpoint.disabled_why,
                 "waiting": row.waiting,
             }
             for row in found
@@ -64,10 +65,9 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
     elif lines:
         table = Table("Id", "Address", "Events", "State", "Waiting")
         for line in lines:
-            state = f"{line['state']}: {line['why']}" if line["why"] else line["state"]
+            state = "enabled" if line["enabled"] else ": ".join(filter(None, ("disabled", line["disabled_why"])))
             table.add_row(str(line["id"]), line["url"], " ".join(line["events"]), state, f"{line['waiting']:,}")
-        table.columns[1].overflow = "fold"
-        console.print(table)
+        print_table(table)
     else:
         console.print("There are no webhooks yet. `recourse webhook add URL` adds one.")
 
@@ -116,13 +116,15 @@ def deliveries_command(
         found = commands.deliveries(session, commands.find_endpoint(session, who, webhook), None, most)
         lines: list[dict[str, Any]] = [
             {
-                "message": str(message.id),
+                "message_id": str(message.id),
                 "event": message.event.value,
-                "reset": str(message.reset_id),
+                "reset_id": str(message.reset_id),
                 "created_at": message.created_at,
                 "state": delivery.state.value,
                 "attempts": delivery.attempts,
                 "outcome": delivery.outcome,
+                "tried_at": delivery.tried_at,
+                "delivered_at": delivery.delivered_at,
             }
             for delivery, message in found
         ]
@@ -133,9 +135,8 @@ def deliveries_command(
         for line in lines:
             when = f"{line['created_at']:%Y-%m-%d %H:%M}"
             attempts = str(line["attempts"])
-            table.add_row(line["message"], line["event"], when, line["state"], attempts, line["outcome"] or "")
-        table.columns[0].overflow = "fold"
-        console.print(table)
+            table.add_row(line["message_id"], line["event"], when, line["state"], attempts, line["outcome"] or "")
+        print_table(table)
     else:
         console.print("Nothing was sent to this webhook yet.")
 

@@ -21,6 +21,12 @@ def course_on_the_platform(code: str, external_id: str | None) -> str | None:
     return template.format(course=quote(code, safe=""), external_id=quote(external_id or "", safe=""))
 
 
+def managed_course_link(code: str, external_id: str | None) -> str:
+    """Returns the page of the course for whoever manages it, on the platform or in the web app."""
+    page = f"{settings().public_url}/training/content/courses/{quote(code, safe='')}"
+    return course_on_the_platform(code, external_id) or page
+
+
 def reset_link(reset_id: object) -> str:
     """Returns the page where an administrator follows the reset."""
     return f"{settings().public_url}/resets/{reset_id}"

@@ -8,7 +8,14 @@ from dotenv import dotenv_values
 from config.settings import Settings
 
 PREFIX = "RECOURSE_"
-ELSEWHERE = {"RECOURSE_AS", "RECOURSE_VERSION", "RECOURSE_OULAD", "RECOURSE_TEST_PICTURES", "RECOURSE_TEST_POSTGRES"}
+ELSEWHERE = {
+    "RECOURSE_AS",
+    "RECOURSE_CHILD_OF",
+    "RECOURSE_VERSION",
+    "RECOURSE_OULAD",
+    "RECOURSE_TEST_PICTURES",
+    "RECOURSE_TEST_POSTGRES",
+}
 """Variables that only the command line, Compose or the tests read."""
 
 

@@ -3,12 +3,17 @@
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.setting_types import LONGEST_DAYS, AuditDays, CourseUrl, Days, Networks, PostgresUrl, SecretKey, WebUrl
+
+
+def _where_it_listens(settings: dict[str, Any]) -> str:
+    address = settings.get("web_address", "")
+    return f"http://{'127.0.0.1' if address in ('', '0.0.0.0', '::') else address}:{settings.get('web_port')}"  # noqa: S104
 
 
 class Settings(BaseSettings):
@@ -172,8 +177,9 @@ class Settings(BaseSettings):
     web_address: str = Field("127.0.0.1", description="Address the web app listens on, if `recourse up` starts it")
     web_port: int = Field(8000, ge=1, le=65535, description="Port the web app listens on")
     public_url: WebUrl = Field(
-        "http://127.0.0.1:8000",
-        description="Address that people open in the browser; with https, cookies are Secure. Change it with the port",
+        default_factory=_where_it_listens,
+        description="Address that people open in the browser; with https, cookies are Secure. Default: where the web "
+        "app listens",
     )
     course_url: CourseUrl | None = Field(
         None,

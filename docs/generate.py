@@ -1,8 +1,9 @@
-"""Writes the reference pages that follow from the code: settings.md and command-line.md.
+"""Writes the reference pages that follow from the code: settings.md, command-line.md and command-line.schema.json.
 
 `python docs/generate.py` writes them, and a test fails if they are out of date.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -10,13 +11,27 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import typer
+from answers import ANSWERS, schema
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cli.main import app
 from config.settings import Settings
+
+INTRODUCTION = """`recourse COMMAND --help` says the same.
+
+Wherever a reset or a rule is named by its id, its beginning or its end is enough, if no other id is like it. Tables
+show the end of an id, and fit the terminal: they fold long texts, and become lists if it is too narrow. A pipe gets
+160 columns, or as many as `COLUMNS` says.
+
+**Completion.** `recourse --install-completion` has your shell (bash, zsh or fish) complete commands, options, course
+codes and ids of resets; `recourse --show-completion` prints the script instead."""
+JSON = """The schema is in [command-line.schema.json](command-line.schema.json): an object with the answer of each
+command. Times are in UTC unless they have another offset."""
 
 REFERENCE = Path(__file__).parent / "reference"
 MARKUP = re.compile(r"\[/?[a-z ]+\]")
@@ -34,17 +49,57 @@ def settings_page() -> str:
         "| --- | --- | --- |",
     ]
     for name, field in Settings.model_fields.items():
-        lines.append(f"| `RECOURSE_{name.upper()}` | {_default(field.default)} | {_cell(field.description or '')} |")
+        lines.append(f"| `RECOURSE_{name.upper()}` | {_default(field)} | {_cell(field.description or '')} |")
     return "\n".join(lines) + "\n"
 
 
 def command_line_page() -> str:
     """Returns the page of the command line, from what `--help` says."""
-    root = typer.main.get_command(app)
-    lines = ["# The command line", "", "`recourse COMMAND --help` says the same.", ""]
+    root: Any = typer.main.get_command(app)
+    root.load_all()
+    lines = ["# The command line", "", INTRODUCTION, ""]
+    answers = schema()
     for words, command in _commands(root, ["recourse"]):
         lines += _command(words, command)
+        name = " ".join(words[1:])
+        if name in ANSWERS:
+            lines += [f"`--json` prints {_kind(answers['properties'][name])}.", ""]
+    lines += ["## What `--json` prints", "", JSON, ""]
+    for name, definition in sorted(answers["$defs"].items()):
+        if "properties" in definition:
+            lines += _definition(name, definition)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def schema_file() -> str:
+    """Returns the JSON Schema of what the commands print."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def _definition(name: str, definition: dict[str, Any]) -> list[str]:
+    lines = [f"### {name}", "", str(definition.get("description", "")), "", "| | | |", "| --- | --- | --- |"]
+    for field, facts in definition["properties"].items():
+        lines.append(f"| `{field}` | {_kind(facts)} | {_cell(facts.get('description', ''))} |")
+    return [*lines, ""]
+
+
+def _kind(facts: dict[str, Any]) -> str:
+    """Returns the type of a value, with links to objects that have a section of their own."""
+    match facts:
+        case {"$ref": reference}:
+            name = reference.rpartition("/")[2]
+            definition = schema()["$defs"][name]
+            return f"[{name}](#{name.lower()})" if "properties" in definition else _kind(definition)
+        case {"anyOf": kinds}:
+            return " or ".join(_kind(kind) for kind in kinds)
+        case {"enum": values}:
+            return " or ".join(f"`{value}`" for value in values)
+        case {"type": "array", "items": items}:
+            return f"a list of {_kind(items)}"
+        case {"type": "object", "additionalProperties": dict() as values}:
+            return f"an object with values: {_kind(values)}"
+    kind = str(facts.get("format") or facts.get("type") or "anything")
+    return {"null": "null", "date-time": "time", "number": "number", "integer": "number"}.get(kind, kind)
 
 
 def _commands(group: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
@@ -93,7 +148,9 @@ def _metavar(parameter: Any) -> str:
     return str(parameter.metavar or parameter.display_type(None)).replace("|", "\\|")
 
 
-def _default(value: Any) -> str:
+def _default(field: FieldInfo) -> str:
+    defaults = {name: one.default for name, one in Settings.model_fields.items()}
+    value = field.get_default(call_default_factory=True, validated_data=defaults)
     if value is PydanticUndefined:
         return "required"
     if value is None or isinstance(value, SecretStr):
@@ -111,7 +168,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "command-line.md": command_line_page}
+PAGES = {
+    "settings.md": settings_page,
+    "command-line.md": command_line_page,
+    "command-line.schema.json": schema_file,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

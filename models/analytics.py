@@ -20,6 +20,7 @@ class CourseCompletion:
     assigned: int
     in_progress: int
     completed: int
+    external_id: str | None = None
 
     @property
     def rate(self) -> float:
@@ -38,6 +39,7 @@ class UserCompletion:
     progress: int
     completed_at: datetime | None
     due_at: datetime | None
+    external_id: str | None = None
 
 
 def completion_by_course(
@@ -59,6 +61,7 @@ def completion_by_course(
             func.count(Enrolment.id),
             func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.IN_PROGRESS),
             func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.COMPLETED),
+            Course.external_id,
         )
         .outerjoin(Enrolment, (Enrolment.course_id == Course.id) & Enrolment.unassigned_at.is_(None))
         .where(Course.organization_id == organization_id)
@@ -89,6 +92,7 @@ def completion_by_user(
             Enrolment.progress,
             Enrolment.completed_at,
             Enrolment.due_at,
+            User.external_id,
         )
         .join(User, User.id == Enrolment.user_id)
         .where(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -43,6 +43,12 @@ class TrainingLine:
     completed_at: datetime | None
     certificate: str | None  # its serial
     score: Decimal | None  # 0 to 100, of the completion, if another system reported one
+    external_id: str | None  # of the course
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its due date has passed without a completion."""
+        return self.state != EnrolmentState.COMPLETED and self.due_at is not None and self.due_at < datetime.now(UTC)
 
 
 def users_of(
@@ -158,6 +164,12 @@ def courses_of(session: Session, organization_id: int) -> list[Course]:
     return list(session.scalars(query))
 
 
+def courses_beginning(session: Session, code: str, *, limit: int) -> list[tuple[str, str]]:
+    """Returns the codes and titles of the courses whose codes begin like this, of all organizations."""
+    query = select(Course.code, Course.title).where(Course.code.istartswith(code, autoescape=True))
+    return [(code, title) for code, title in session.execute(query.order_by(Course.code).limit(limit))]
+
+
 def organizations_with_course(session: Session, code: str) -> list[Organization]:
     """Returns the organizations that have a course with this code, by short name."""
     query = select(Organization).join(Course, Course.organization_id == Organization.id).where(Course.code == code)
@@ -178,6 +190,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
             Enrolment.completed_at,
             Certificate.serial.label("certificate"),
             Completion.score,
+            Course.external_id,
         )
         .join(Course, Course.id == Enrolment.course_id)
         .outerjoin(Completion, Completion.registration == Enrolment.registration)

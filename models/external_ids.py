@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 PREFIX = "external:"
+LONGEST = 500  # characters
+LONGEST_NAME = len(PREFIX) + LONGEST  # of whatever names a user, a course or a group
 
 
 def external_id_in(name: str) -> str | None:

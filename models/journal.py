@@ -1,7 +1,8 @@
 """The journal of what an old backup must not bring back: an outbox that `tasks/retention/journal.py` writes to the
 storage.
 
-It records, by id only, which registrations ended (by a reset or an erasure) and which people were erased.
+It records, by id only, which registrations ended (by a reset or an erasure), and which people were erased, were removed
+or came back.
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,21 @@ def note_ended(registrations: ColumnElement[Sequence[UUID]]) -> Insert:
 def note_erased(session: Session, user: User) -> None:
     """Record that the user was erased. The creation time is added because ids can be reused after a restore."""
     session.add(JournalEntry(said={"erased": [user.id, user.created_at.isoformat()]}))
+
+
+def note_removed(session: Session, user: User) -> None:
+    """Record that the user was removed."""
+    _note(session, "removed", user)
+
+
+def note_returned(session: Session, user: User) -> None:
+    """Record that the removed user came back. Imports do so by themselves."""
+    _note(session, "returned", user)
+
+
+def _note(session: Session, what: str, user: User) -> None:
+    now = session.scalars(select(func.clock_timestamp())).one()  # of several such entries the last counts
+    session.add(JournalEntry(said={what: [user.id, user.created_at.isoformat(), now.isoformat()]}))
 
 
 def first_entries(session: Session, most: int) -> list[tuple[int, dict[str, Any]]]:

@@ -20,7 +20,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
 from models.base import Base, PgSnapshot, one_of
-from models.refusals.resets import ResetUnknown
+from models.refusals.resets import ResetAmbiguous, ResetUnknown
+from models.short_ids import ids_like, in_words
 
 
 class Audience(StrEnum):
@@ -259,3 +260,14 @@ def reset_by_id(session: Session, reset_id: UUID | str) -> Reset:
     if reset is None:
         raise ResetUnknown(str(reset_id))
     return reset
+
+
+def reset_named(session: Session, name: str) -> Reset:
+    """Returns the reset with this id, or the only one whose id begins or ends like this.
+
+    Raises `ResetUnknown`, `ResetAmbiguous`.
+    """
+    found = ids_like(session, Reset.id, name)
+    if len(found) > 1:
+        raise ResetAmbiguous(name, in_words(found))
+    return reset_by_id(session, found[0] if found else name)

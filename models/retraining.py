@@ -20,8 +20,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.events import EventKind
-from models.refusals.rules import RuleUnknown
+from models.refusals.rules import RuleAmbiguous, RuleUnknown
 from models.resets import Audience, TransitionError
+from models.short_ids import ids_like, in_words
 
 
 class RuleKind(StrEnum):
@@ -208,3 +209,14 @@ def rule_by_id(session: Session, rule_id: UUID | str) -> Rule:
     if rule is None:
         raise RuleUnknown(rule_id)
     return rule
+
+
+def rule_named(session: Session, name: str) -> Rule:
+    """Returns the rule with this id, or the only one whose id begins or ends like this.
+
+    Raises `RuleUnknown`, `RuleAmbiguous`.
+    """
+    found = ids_like(session, Rule.id, name)
+    if len(found) > 1:
+        raise RuleAmbiguous(name, in_words(found))
+    return rule_by_id(session, found[0] if found else name)

@@ -152,6 +152,12 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each learner of a small course cleared by their own message, in this process."""
+    monkeypatch.setattr("tasks.reset.clear_learners.take_along", lambda *_: [])
+
+
+@pytest.fixture
 def start_worker(database: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     """Start real Celery workers. They stop after the test; if it failed, pytest shows the end of their logs."""
     started: list[Worker] = []

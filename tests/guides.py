@@ -7,23 +7,24 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.ups import PROJECT, Up
+from tests.ups import PROJECT
 
 # `curl` fails if the answer is an error, as the reader would see.
-PRELUDE = 'set -eu\ncurl() { command curl --fail-with-body --no-progress-meter "$@"; }\n'
+PRELUDE = 'set -euo pipefail\ncurl() { command curl --fail-with-body --no-progress-meter "$@"; }\n'
 
 
 class Reader:
-    """Someone with a shell in a folder of their own, and a running `recourse up`."""
+    """Someone with a shell in a folder of their own, and `recourse` on their path."""
 
-    def __init__(self, up: Up, folder: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], folder: Path, **more: str) -> None:
+        """`more` is added to the environment, such as the web app's address as `API`."""
         self.folder = folder
         (folder / "bin").mkdir(parents=True)
         command = folder / "bin" / "recourse"
         command.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" -m cli.main "$@"\n')
         command.chmod(0o755)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        self.environment = up.environment | {"PATH": path, "API": up.web}
+        self.environment = {**environment, "COLUMNS": "300", "PATH": path} | more
 
     def runs(self, script: str, *, said: str = "") -> str:
         """Run the script. `said` is its standard input. Returns what it printed; fails if a command does."""

@@ -28,6 +28,14 @@ MENU = (
 )
 
 
+LANDINGS = {Permission.COURSES: "/training/content/courses", Permission.USERS: "/users"}
+
+
+def landing_of(person: SignedIn) -> str:
+    """Return the page where this person's work is."""
+    return next((path for permission, path in LANDINGS.items() if person.may(permission)), "/my/training")
+
+
 def menu_for(person: SignedIn | None) -> list[Place]:
     """Return the entries this person sees."""
     if person is None:

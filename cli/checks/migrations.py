@@ -2,9 +2,8 @@
 
 from cli.checks.finding import FaultyError, Places
 from config.settings import settings
-from models.migrations.run import newest_migration
 from models.session import engine
-from models.versions import DatabaseUnfitError, current_version, stranger
+from models.versions import DatabaseUnfitError, current_version, newest_migration, stranger
 
 
 def check(_: Places) -> str:

@@ -45,7 +45,7 @@ def up_command() -> None:
             processes = "1 process" if left == 1 else f"{left} processes"
             dim_note(f"Ended {processes} that an earlier `recourse up` left behind.")
         own_database = settings().database_url is None
-        with servers_and_database() as workers:
+        with servers_and_database(whose="") as workers:
             _run(home, workers, own_database=own_database)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.local.ports import answers, free_port
 from cli.up.part import Program
-from config.settings import Settings, settings
+from config.settings import settings
 
 
 class Web(Program):
@@ -15,7 +15,7 @@ class Web(Program):
         """Choose its port, or a free one if that is taken, and put its address into the settings."""
         address, port = settings().web_address, free_port(settings().web_address, settings().web_port)
         self.here = f"http://{address}:{port}"
-        if settings().public_url == Settings.model_fields["public_url"].default:
+        if "public_url" not in settings().model_fields_set:
             os.environ["RECOURSE_PUBLIC_URL"] = self.here
             settings.cache_clear()
         self.url = settings().public_url

@@ -28,11 +28,6 @@ def alembic_config() -> Config:
     return Config(toml_file=PROJECT / "pyproject.toml")
 
 
-def newest_migration() -> str | None:
-    """Returns the migration that this program needs."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
-
-
 def upgrade(say: Callable[[str], object]) -> list[str]:
     """Migrate the tables to this program's version, however long that takes.
 

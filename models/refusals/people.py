@@ -1,5 +1,6 @@
 """Users and groups."""
 
+from models.external_ids import LONGEST
 from models.refusals.base import Refused
 
 
@@ -66,8 +67,8 @@ class GroupInvalid(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "Use 1 to 100 characters without “/” for the group's code, 1 to 200 for its name, and up to 200 for its "
-            "external id."
+            "Use 1 to 100 characters without “/” for the group's code, 1 to 200 for its name, and up to "
+            f"{LONGEST} for its external id."
         )
 
 

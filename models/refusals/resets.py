@@ -97,6 +97,14 @@ class ResetUnknown(Refused):
         super().__init__(f"There is no reset {reset!r}. Check its id.")
 
 
+class ResetAmbiguous(Refused):
+    code = "reset-ambiguous"
+    status = 409
+
+    def __init__(self, reset: str, alike: str) -> None:
+        super().__init__(f"Several resets have ids like {reset!r}: {alike}. Type more of the id.")
+
+
 class AlreadySettled(Refused):
     code = "already-settled"
     status = 409

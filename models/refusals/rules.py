@@ -22,6 +22,14 @@ class RuleUnknown(Refused):
         super().__init__(f"There is no rule {rule}. Check its id.")
 
 
+class RuleAmbiguous(Refused):
+    code = "rule-ambiguous"
+    status = 409
+
+    def __init__(self, rule: object, alike: str) -> None:
+        super().__init__(f"Several rules have ids like {rule}: {alike}. Type more of the id.")
+
+
 class RuleStateConflict(Refused):
     code = "rule-state-conflict"
     status = 409

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
 
-from config.links import reset_link
+from config.links import managed_course_link, reset_link
 from models.announcements import ANNOUNCEMENTS, Announcement, channels
 from models.outbox import Item, is_this_try
 from models.resets import Reset
@@ -78,5 +78,10 @@ def _words(session: Session, reset_id: UUID) -> tuple[str, str]:
     reset = session.get_one(Reset, reset_id)
     course = session.get_one(Course, reset.course_id)
     state = reset.state.value.replace("_", " ")
-    body = f"{progress_of(session, reset_id).outcome}.\nReason: {reset.reason}\n{reset_link(reset_id)}"
-    return f"Reset of {course.title} ({course.code}): {state}", body
+    lines = [
+        f"{progress_of(session, reset_id).outcome}.",
+        f"Reason: {reset.reason}",
+        f"Reset: {reset_link(reset_id)}",
+        f"Course: {managed_course_link(course.code, course.external_id)}",
+    ]
+    return f"Reset of {course.title} ({course.code}): {state}", "\n".join(lines)

@@ -15,14 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from sqlalchemy import Row, case, select
 from sqlalchemy.orm import Session
 
-from config.links import course_link, reset_link, rule_link, settings_link, unsubscribe_link
+from config.links import course_link, managed_course_link, reset_link, rule_link, settings_link, unsubscribe_link
 from config.settings import required
 from models.mail import Mail, MailAlert
 from models.notifications import ABOUT_ONES_OWN, Notification, NotificationKind
 from models.people import Organization, User, zone_of
 from models.preferences import why_no_mail
 from models.resets import Reset
-from models.retraining import Occurrence
+from models.retraining import Occurrence, Rule
 from models.training import NOT_ASSIGNED, Course, Enrolment
 from tasks.alerts.words import Language, language_of
 from tasks.formats import long_day, number
@@ -45,6 +45,7 @@ class Item:
     title: str
     lines: list[str]
     link: str
+    course_link: str
 
 
 def write_letter(session: Session, mail: Mail) -> EmailMessage:
@@ -109,15 +110,20 @@ def _alerts(session: Session, mail: Mail) -> Sequence[Row[Any]]:
 def _item(session: Session, row: Row[Any], user: User, language: Language) -> Item:
     alert, course = row.Notification, row.Course
     name = " ".join(course.title.split()) or course.code
-    lines, link = [], course_link(course.code, course.external_id)
+    named = (course.code, course.external_id)
+    lines, its_page = [], (course_link if alert.kind in ABOUT_ONES_OWN else managed_course_link)(*named)
+    link = its_page
     match alert.kind:
         case NotificationKind.COURSE_ASSIGNED:
             if row.due_at:
                 lines = [language.due.format(day=long_day(row.due_at.astimezone(zone_of(user)), language.locale))]
+            lines.append(language.why.format(reason=session.get_one(Reset, alert.reset_id).reason))
         case NotificationKind.RETRAINING_AHEAD:
             if alert.occurrence_id:
-                begins = session.get_one(Occurrence, alert.occurrence_id).due_at
-                lines = [language.begins.format(day=long_day(begins.astimezone(zone_of(user)), language.locale))]
+                planned = session.get_one(Occurrence, alert.occurrence_id)
+                begins = long_day(planned.due_at.astimezone(zone_of(user)), language.locale)
+                reason = session.get_one(Rule, planned.rule_id).reason
+                lines = [language.begins.format(day=begins), language.why.format(reason=reason)]
         case NotificationKind.RESET_DIGEST:
             lines, link = (
                 _outcome(session, session.get_one(Reset, alert.reset_id), language),
@@ -127,7 +133,7 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
             lines = [language.waits]
             if alert.occurrence_id:
                 link = rule_link(session.get_one(Occurrence, alert.occurrence_id).rule_id)
-    return Item(name, f"{name} ({course.code})", lines, link)
+    return Item(name, f"{name} ({course.code})", lines, link, its_page)
 
 
 def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:

@@ -86,6 +86,10 @@ SELECT line, coalesce('email: there is no user ' || email,
                       'user_external_id: there is no user with the id ' || user_external_id) AS wrong
 FROM import_member JOIN import_line USING (line) WHERE user_id IS NULL
 """
+# Removed users join no group until they are active again.
+OF_REMOVED_USERS = """
+DELETE FROM import_member f USING "user" u WHERE u.id = f.user_id AND u.removed_at IS NOT NULL
+"""
 TWICE = """
 SELECT line, CASE WHEN l.email IS NULL THEN 'user_external_id' ELSE 'email' END
              || ': line ' || first || ' has the same group and user' AS wrong
@@ -169,6 +173,7 @@ def import_groups(session: Session, actor: Actor, file: BinaryIO, form: Form, fu
     stage.check_next(SAME)
     stage.check_next(TAKEN)
     stage.refuse_what_is_wrong()
+    in_file, of_removed = stage.ask("SELECT count(*) FROM import_member"), stage.write(OF_REMOVED_USERS)
     groups = _write_groups(stage)
     stage.prepare("import_membership", MEMBERSHIPS, by="group_id, user_id")
     stage.brake("memberships", stage.ask(LEFT_OUT), THERE)
@@ -178,9 +183,10 @@ def import_groups(session: Session, actor: Actor, file: BinaryIO, form: Form, fu
         left = stage.ask("SELECT count(*) FROM import_ending WHERE named")
         removed = stage.ask("SELECT count(*) FROM import_ending WHERE NOT named")
         stage.write(LEAVE)
-    members = Count(stage.ask("SELECT count(*) FROM import_member"), new=joined, changed=left)
+    members = Count(in_file, new=joined, changed=left)
     gone = {"members": removed} if stage.full else None
-    return stage.done("groups", {"groups": groups, "members": members}, removed=gone)
+    ignored = {"removed_users": of_removed} if of_removed else None
+    return stage.done("groups", {"groups": groups, "members": members}, removed=gone, ignored=ignored)
 
 
 def _write_groups(stage: Stage) -> Count:

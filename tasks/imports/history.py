@@ -22,6 +22,11 @@ IN_THE_FUTURE = " UNION ALL ".join(
     for column in ("completed_at", "progress_at")
 )
 
+# Removed users get no courses and no history until they are active again.
+OF_REMOVED_USERS = """
+DELETE FROM import_enrolment f USING "user" u WHERE u.id = f.user_id AND u.removed_at IS NOT NULL
+"""
+
 THERE = "SELECT count(*) FROM enrolment WHERE organization_id = :organization AND unassigned_at IS NULL"
 LEFT_OUT = """
 SELECT count(*) FROM enrolment e
@@ -136,16 +141,17 @@ def write_enrolments(stage: Stage, *, lines: int | None = None, ignored: dict[st
     """
     stage.check(IN_THE_FUTURE)
     stage.refuse_what_is_wrong()
+    in_file, of_removed = stage.ask("SELECT count(*) FROM import_enrolment"), stage.write(OF_REMOVED_USERS)
     stage.brake("enrolments", stage.ask(LEFT_OUT), THERE)
     # First: it locks users, against the foreign keys, and an erasure locks a user before their enrolments.
     new, completed = _add(stage)
     found = _change(stage)
-    in_file = stage.ask("SELECT count(*) FROM import_enrolment")
     counts = {"enrolments": Count(in_file, new=new, changed=found.get("changed", 0))}
     if completions := stage.ask(COMPLETIONS):
         done = completed + found.get("completed", 0)
         counts["completions"] = Count(completions, new=done, changed=found.get("recompleted", 0))
     left = stage.ask_each(IGNORED) if stage.ask(HISTORY) else {}
+    left |= {"removed_users": of_removed} if of_removed else {}
     removed = {"enrolments": found.get("gone", 0)} if stage.full else None
     return stage.done("enrolments", counts, removed=removed, ignored=left | (ignored or {}), lines=lines)
 

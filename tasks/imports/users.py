@@ -141,6 +141,13 @@ FROM import_user WHERE user_id IS NULL
 ORDER BY lower(email)
 ON CONFLICT DO NOTHING
 """
+# For the journal: an older backup may not know that they came back.
+RETURNED = """
+INSERT INTO journal_entry (said)
+SELECT jsonb_build_object('returned', jsonb_build_array(u.id, u.created_at, clock_timestamp()))
+FROM import_differing d JOIN "user" u ON u.id = d.id
+WHERE d.active AND u.removed_at IS NOT NULL
+"""
 UNASSIGN = """
 WITH ending AS (
     SELECT e.id FROM enrolment e JOIN import_differing d ON d.id = e.user_id
@@ -177,6 +184,7 @@ def write_users(stage: Stage) -> Imported:
     stage.brake("users", removed, THERE)
     changed = 0
     if stage.prepare("import_differing", DIFFERING_IN_FULL if stage.full else DIFFERING, by="id"):
+        stage.write(RETURNED)
         stage.write(PARK)
         stage.write(CHANGE)
         removed = stage.ask("SELECT count(*) FROM import_differing WHERE gone")

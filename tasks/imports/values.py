@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from models.external_ids import LONGEST
+
 CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -148,7 +150,7 @@ def _time_zones() -> set[str]:
     return available_timezones()  # reads a folder
 
 
-external_id = text(500)
+external_id = text(LONGEST)
 course_code = matching(CODE, "a course code of 1 to 64 letters, digits, dots, hyphens and underscores")
 email = matching(EMAIL, "an e-mail address")
 locale = matching(LOCALE, "a language tag, such as de-CH", 35)

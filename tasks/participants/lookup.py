@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
@@ -52,6 +53,23 @@ def participant_line(session: Session, actor: Actor, code: str) -> ParticipantLi
     """Returns one of the organization's participants as a line. Raises `Forbidden`, `ParticipantUnknown`."""
     [line] = _lines(session, Participant.id == find_participant(session, actor, code).id)
     return line
+
+
+def facts_of(line: ParticipantLine) -> dict[str, Any]:
+    """Returns everything about a participant but its secret, for programs."""
+    found = line.participant
+    return {
+        "name": found.code,
+        "kind": found.kind,
+        "target": found.target,
+        "queue": found.queue,
+        "courses": line.courses,
+        "learners_at_once": found.learners_at_once,
+        "per_second": None if found.per_second is None else float(found.per_second),
+        "enabled": found.disabled_at is None,
+        "waiting": line.waiting,
+        "given_up": line.given_up,
+    }
 
 
 def _lines(session: Session, condition: ColumnElement[bool]) -> list[ParticipantLine]:

@@ -20,10 +20,10 @@ from models.refusals.people import ExternalIdTaken, GroupInUse, GroupInvalid, Gr
 from models.resets import Reset
 from models.retraining import Rule
 from models.session import savepoint
-from tasks.imports.values import Column, WrongError, text
+from tasks.imports.values import Column, WrongError, external_id, text
 
 LONGEST_CODE = 100
-FIELDS: Mapping[str, Column] = {"name": Column(text(200), required=True), "external_id": Column(text(200))}
+FIELDS: Mapping[str, Column] = {"name": Column(text(200), required=True), "external_id": Column(external_id)}
 """What can be set of a group; `None` clears its external id."""
 REFER = (Rule, Reset, Event)
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.groups import GroupMember
+from models.journal import note_removed, note_returned
 from models.people import User
 from models.refusals.people import ExternalIdTaken, NotOneself, UserExists, UserInvalid, UserUnknown
 from models.session import changed_rows, savepoint
@@ -20,18 +21,16 @@ from models.sign_in import Credential
 from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import end_sessions
-from tasks.imports.values import Column, WrongError, email, locale, text, time_zone, yes_or_no
+from tasks.imports.values import Column, WrongError, email, external_id, locale, text, time_zone, yes_or_no
 from tasks.people.authority import must_manage
 from tasks.people.enrolments import end_enrolments
 from tasks.people.in_their_name import stop_what_is_in_their_name
 from tasks.people.passwords import set_password
 
-LONGEST_ID = 200  # characters of an external id
-
 FIELDS: Mapping[str, Column] = {
     "email": Column(email, required=True),
     "name": Column(text(200), required=True),
-    "external_id": Column(text(LONGEST_ID)),
+    "external_id": Column(external_id),
     "user_name": Column(text(320)),
     "active": Column(yes_or_no, required=True),
     "notifications_on": Column(yes_or_no, required=True),
@@ -53,20 +52,23 @@ def add_user(
     name: str,
     permissions: Sequence[Permission] = (),
     password: str | None = None,
+    *,
+    comes_back: bool = True,
     **more: object,
 ) -> User:
     """Returns a new user of the actor's organization, with `more` of the `FIELDS`. The actor needs every permission
     that the user gets.
 
-    A removed user with this address or external id is the same person, and comes back with their records. Raises
-    `Forbidden`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `PasswordTooShort`, `PasswordsOff`.
+    A removed user with this address or external id is the same person, and comes back with their records, unless
+    `comes_back` is false. Raises `Forbidden`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `PasswordTooShort`,
+    `PasswordsOff`.
     """
     actor.must_have(Permission.USERS)
     for permission in permissions:
         actor.must_have(permission)
     values = _checked({"email": email, "name": name, **more})
     allowed = [permission.value for permission in permissions]
-    user = _removed_before(session, actor, values)
+    user = _removed_before(session, actor, values, comes_back)
     if user is None:
         row = insert(User).values(organization_id=actor.organization_id, permissions=allowed, **values)
         user_id = session.scalar(row.on_conflict_do_nothing().returning(User.id))
@@ -75,6 +77,7 @@ def add_user(
         user = session.get_one(User, user_id)
         audit.record(session, actor, "user.added", user.id, user.organization_id, permissions=allowed)
     else:
+        note_returned(session, user)
         user.removed_at, user.permissions = None, allowed
         _write(session, user, {"active": True} | values)
         audit.record(session, actor, "user.added", user.id, user.organization_id, permissions=allowed, again=True)
@@ -101,6 +104,8 @@ def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, 
         raise NotOneself("deactivate")
     for holder in _holders(session, user.organization_id, {name: values[name] for name in changed}, but=user.id):
         raise _taken(holder, values)
+    if values.get("active") and user.removed_at is not None:
+        note_returned(session, user)
     _write(session, user, values)
     if values.get("active") is False:
         end_sessions(session, user.id)
@@ -118,8 +123,12 @@ def remove_user(session: Session, actor: Actor, user: User) -> None:
     lock_user(session, actor, user)
     if user.id == actor.user_id:
         raise NotOneself("remove")
-    if user.removed_at is not None:
-        return
+    if user.removed_at is None:
+        remove_now(session, actor, user)
+
+
+def remove_now(session: Session, actor: Actor | str, user: User) -> None:
+    """Remove the user: the caller has checked that it may, or is repeating an earlier removal."""
     stop_what_is_in_their_name(session, user, "removed")
     mine = (Enrolment.user_id == user.id) & (Enrolment.organization_id == user.organization_id)
     enrolments = end_enrolments(session, mine)
@@ -130,6 +139,7 @@ def remove_user(session: Session, actor: Actor, user: User) -> None:
     tokens = changed_rows(session, update(ApiToken).where(valid).values(revoked_at=func.now()))
     user.active, user.permissions = False, []
     user.removed_at = session.scalars(select(func.now())).one()
+    note_removed(session, user)
     session.flush()
     counts = {"enrolments": len(enrolments), "groups": groups, "tokens": tokens}
     audit.record(session, actor, "user.removed", user.id, user.organization_id, **counts)
@@ -156,11 +166,11 @@ def _checked(given: Mapping[str, object]) -> dict[str, Any]:
     return checked
 
 
-def _removed_before(session: Session, actor: Actor, values: Mapping[str, Any]) -> User | None:
+def _removed_before(session: Session, actor: Actor, values: Mapping[str, Any], comes_back: bool) -> User | None:
     """Returns the removed user who is added again. Raises `UserExists`, `ExternalIdTaken` if someone else is in the
     way."""
     holders = _holders(session, actor.organization_id, values)
-    if len(holders) == 1 and holders[0].removed_at is not None:
+    if comes_back and len(holders) == 1 and holders[0].removed_at is not None:
         return holders[0]
     for holder in sorted(holders, key=lambda one: one.removed_at is not None):
         raise _taken(holder, values)

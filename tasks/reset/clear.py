@@ -64,10 +64,10 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
                 _count(session, held, {}, {}, settled=True, alerts=False)
             return False
         measured.learners = len(learners)
-        _lock(session, learners)
-        outcome, not_touched = _write_outcomes(session, reset, learners)
+        lock(session, learners)
+        outcome, not_touched = write_outcomes(session, reset, learners)
         ended = [one for one in learners if one not in not_touched] if not_touched else learners
-        removed = end_registrations(session, ended, reset=reset, number=number, due_at=_new_due_date(reset))
+        removed = end_registrations(session, ended, reset=reset, number=number, due_at=new_due_date(reset))
         if reset.participants and ended:
             let_wait(session, reset_id, ended)
             outcome = {ItemState.WAITING: len(ended), ItemState.SKIPPED: len(not_touched)}
@@ -117,7 +117,7 @@ def open_members(session: Session, piece: ResetSlice) -> list[int]:
     return [member for member in piece.members if member not in settled]
 
 
-def _lock(session: Session, learners: Sequence[int]) -> None:
+def lock(session: Session, learners: Sequence[int]) -> None:
     """Lock the learners, whose own writes now wait. In id order, as everywhere, so that no two ever deadlock."""
     session.execute(_LOCK, {"these_enrolments": learners})
 
@@ -127,7 +127,7 @@ _LOCK: Select[int] = select(func.count()).select_from(
 )
 
 
-def _write_outcomes(session: Session, reset: Reset, learners: Sequence[int]) -> tuple[dict[ItemState, int], set[int]]:
+def write_outcomes(session: Session, reset: Reset, learners: Sequence[int]) -> tuple[dict[ItemState, int], set[int]]:
     """Write the locked learners into the ledger. Returns how many there are of each outcome, and who was skipped."""
     statement = _outcomes_written(tuple(record_kinds()))
     values = {"these_enrolments": learners, "this_reset": reset.id, "asked_as_of": reset.as_of}
@@ -175,7 +175,7 @@ def _outcomes_written(kinds: tuple[type[LearnerRecord], ...]) -> Select[Any]:
     return select(written.c.state, func.count(), skipped).group_by(written.c.state)
 
 
-def _new_due_date(reset: Reset) -> datetime | None:
+def new_due_date(reset: Reset) -> datetime | None:
     return reset.start_at + timedelta(days=reset.due_in_days) if reset.due_in_days else None
 
 

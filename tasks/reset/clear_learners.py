@@ -15,6 +15,7 @@ from models.session import in_words, is_connection_lost, transaction
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
+from tasks.reset.clear_together import clear_together, take_along
 from tasks.reset.window import LEARNERS_ONE_BY_ONE, fill_window_of, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
@@ -31,24 +32,54 @@ def clear_learners(*, reset_id: str, number: int) -> None:
     What fails for good is tried again learner by learner, so that a bad one costs only themself. What fails with the
     connection is left open: `recover` sends it again.
     """
-    reset, attempt = UUID(reset_id), begin_attempt(UUID(reset_id), number)
+    reset = UUID(reset_id)
+    attempt, learners = _begin(reset, number)
+    if not attempt:  # whoever has it in hand, or settled it, goes on; `recover` does if that one was lost
+        return
+    if attempt == learners == 1:
+        _clear_with_others(reset, number)
+        return
     if attempt > settings().slice_attempts:
         _abandon(reset, number)
     elif attempt > WHOLE_ATTEMPTS:
         _clear_one_by_one(reset, number)
-    elif attempt:
-        try:
-            _clear_patiently(reset, number)
-        except Exception as error:
-            if _is_no_learners(error):
-                raise
-            log.warning("slice_failed", reset=reset_id, slice=number, error=in_words(error), remedy="one by one")
-            _clear_one_by_one(reset, number)
+    else:
+        _clear_whole(reset, [number])
     keep_going(reset, number)
 
 
+def _clear_with_others(reset_id: UUID, number: int) -> None:
+    """Clear the slice's one learner, and with them those whose messages are in the queue, until there are none."""
+    numbers = [number, *take_along(reset_id, number)]
+    while numbers:
+        _clear_whole(reset_id, numbers)
+        keep_going(reset_id, numbers[0])
+        numbers = take_along(reset_id, number)
+
+
+def _clear_whole(reset_id: UUID, numbers: list[int]) -> None:
+    try:
+        if len(numbers) > 1:
+            clear_together(reset_id, numbers)
+        else:
+            _clear_patiently(reset_id, numbers[0])
+    except Exception as error:
+        if _is_no_learners(error):
+            raise
+        about = {"reset": str(reset_id), "slice": numbers[0], "slices": len(numbers)}
+        log.warning("slice_failed", **about, error=in_words(error), remedy="one by one")
+        for number in numbers:
+            _clear_one_by_one(reset_id, number)
+
+
 def begin_attempt(reset_id: UUID, number: int) -> int:
-    """Count that the slice is begun, and say for which time; 0 if it is settled, paused or in another worker's hands.
+    """Count that the slice is begun, and say for which time; 0 if it is settled, paused or in another worker's
+    hands."""
+    return _begin(reset_id, number)[0]
+
+
+def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
+    """Count as `begin_attempt` does. Returns for which time the slice is begun, and how many learners it has.
 
     A paused one counts as not sent: `fill_window` sends it again after the pause. The next one is sent to the queue, so
     that no worker finds it empty. In a transaction of its own, since it is to be remembered when the worker dies of
@@ -74,14 +105,20 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
                     (paused, func.greatest(0, ResetSlice.publications - 1)), else_=ResetSlice.publications
                 ),
             )
-            .returning(ResetSlice.attempts, paused, free.c.organization_id, free.c.learners)
+            .returning(
+                ResetSlice.attempts,
+                ResetSlice.learners.label("size"),
+                paused,
+                free.c.organization_id,
+                free.c.learners,
+            )
             .execution_options(synchronize_session=False)
         ).one_or_none()
         if begun is None or begun.paused:
-            return 0
+            return 0, 0
         if begun.learners > LEARNERS_ONE_BY_ONE:
             fill_window_of(session, begun.organization_id, one_by_one=False)
-        return int(begun.attempts)
+        return int(begun.attempts), int(begun.size)
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:

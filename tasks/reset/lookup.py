@@ -6,6 +6,7 @@ Everything here is within the organization of whoever looks, and within their pe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, func, literal, null, select, tuple_, union_all
@@ -20,6 +21,7 @@ from models.refusals.resets import DetailsDeleted, ResetUnknown
 from models.reset_queue import places_of
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
 from models.training import Course, Enrolment
+from tasks.report import report
 from tasks.reset.plan import permission_for
 
 CAUSES = 20  # shown at most
@@ -104,6 +106,18 @@ def latest_resets(session: Session, organization_ids: Sequence[int], limit: int)
 def line_of(session: Session, reset: Reset) -> ResetLine:
     """One reset as a line."""
     return _lines(session, [Reset.id == reset.id], 1)[0]
+
+
+def facts_of(session: Session, line: ResetLine) -> dict[str, Any]:
+    """Everything about a reset except its learners, for programs."""
+    reset = line.reset
+    names = ("id", "audience", "state", "reason", "requested_at", "start_at", "finished_at", "due_in_days", "notify")
+    return (
+        {name: getattr(reset, name) for name in names}
+        | {"course": line.course_code, "requester": line.requester}
+        | report(session, reset)
+        | {"cancelled": reset.cancel_requested_at is not None, "error": reset.error}
+    )
 
 
 def _lines(session: Session, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[ResetLine]:

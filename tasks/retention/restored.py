@@ -1,7 +1,7 @@
 """After a restore: undo what an older copy of the database has brought back.
 
-All sessions end, all tokens are revoked, and all rules wait for a new confirmation. Resets and erasures in the journal
-are repeated. Every step can run more than once, so that an interrupted run can be started again.
+All sessions end, all tokens are revoked, and all rules wait for a new confirmation. Resets, erasures and removals in
+the journal are repeated. Every step can run more than once, so that an interrupted run can be started again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ from models.tokens import ApiToken
 from models.training import Course, Enrolment
 from models.web_sessions import WebSession
 from tasks.people.erase import erase_now
+from tasks.people.users import remove_now
 from tasks.reset.end_registrations import end_registrations
 from tasks.retention.journal import read_all
 from tasks.rules.retrain import wait
@@ -56,6 +57,7 @@ def after_restore() -> Restored:
         done.counts["API tokens revoked"] = _revoke_tokens(session)
         done.counts["rules waiting for a new confirmation"] = _hold_rules(session)
     erased: list[tuple[int, str]] = []
+    removed: dict[tuple[int, datetime], tuple[datetime, bool]] = {}  # when, and whether they came back
     for entry in read_all():
         done.journal += 1
         if entry.get("ended"):
@@ -66,8 +68,17 @@ def after_restore() -> Restored:
             _count(done, "certificates marked as superseded", len(entry["superseded"]))
         if entry.get("erased"):
             erased.append((entry["erased"][0], entry["erased"][1]))
+        for what in ("removed", "returned"):
+            if entry.get(what):
+                user_id, made_at, at = entry[what]
+                last = datetime.fromisoformat(at), what == "returned"
+                person = user_id, datetime.fromisoformat(made_at)
+                removed[person] = max(last, removed.get(person, last))
     for user_id, made_at in erased:
         _count(done, "people erased again", _erase_again(user_id, made_at))
+    for (user_id, made), (_, came_back) in removed.items():
+        if not came_back:
+            _count(done, "people removed again", _remove_again(user_id, made))
     with transaction() as session:
         done.open_resets = _open_resets(session)
     log.info("restored", journal=done.journal, **{what.replace(" ", "_"): count for what, count in done.counts.items()})
@@ -137,6 +148,15 @@ def _erase_again(user_id: int, made_at: str) -> int:
         if user is None or user.erased_at is not None or not same_person(user, made_at):
             return 0
         erase_now(session, "task:restored", user)
+        return 1
+
+
+def _remove_again(user_id: int, made: datetime) -> int:
+    with transaction() as session:
+        user = session.get(User, user_id, with_for_update={"key_share": True})
+        if user is None or user.removed_at is not None or user.erased_at is not None or user.created_at != made:
+            return 0
+        remove_now(session, "task:restored", user)
         return 1
 
 

@@ -13,6 +13,8 @@ from models.sign_on import IdentityProvider, Tokens
 from tasks.sign_on.endpoints import Endpoints, endpoints_of
 from tasks.sign_on.http import Said, ask
 
+UNREADABLE = (ValueError, TypeError, OverflowError)  # raised by Authlib: no JSON object, or no number in `expires_in`
+
 
 class EndedThereError(Exception):
     """The provider no longer vouches for the session."""
@@ -64,8 +66,8 @@ def tokens_for(provider: IdentityProvider, slug: str, code: str, verifier: str) 
         found = _client(provider, endpoints, slug).fetch_token(endpoints.token, code=code, code_verifier=verifier)
     except OAuth2Error as error:
         raise SignOnDeclined(provider.name, str(error.error)[:100]) from None
-    except ValueError:
-        raise SignOnFailed(provider.name, "it is not a JSON object") from None
+    except UNREADABLE:
+        raise SignOnFailed(provider.name, "it cannot be read") from None
     tokens = _tokens(found, None)
     if tokens is None or not tokens.id_token:
         raise SignOnFailed(provider.name, "it has no ID token and access token")
@@ -86,8 +88,8 @@ def refreshed(provider: IdentityProvider, tokens: Tokens) -> Tokens:
         if error.error == "invalid_grant":
             raise EndedThereError from None
         raise SignOnUnavailable(provider.name, f"it answered {str(error.error)[:100]}") from None
-    except ValueError:
-        raise SignOnUnavailable(provider.name, "its answer is not a JSON object") from None
+    except UNREADABLE:
+        raise SignOnUnavailable(provider.name, "its answer cannot be read") from None
     new = _tokens(found, tokens)
     if new is None:
         raise SignOnUnavailable(provider.name, "its answer has no access token")

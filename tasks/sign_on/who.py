@@ -7,11 +7,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import audit
+from models.access import Actor, Permission
 from models.people import User
+from models.refusals.people import ExternalIdTaken, UserExists
 from models.refusals.sign_on import SignOnFailed, SignOnNobody, SignOnTaken
 from models.sign_on import IdentityProvider, UserIdentity
 from tasks.imports.values import WrongError
 from tasks.imports.values import email as checked_email
+from tasks.people.users import FIELDS, add_user
 from tasks.sign_on.roles import ACTOR, values_at
 
 LONGEST = 200  # characters of a name
@@ -54,23 +57,12 @@ def _added(session: Session, provider: IdentityProvider, claims: Mapping[str, An
     address = _address(provider, claims)
     if not provider.adds_users or address is None:
         raise SignOnNobody(provider.name, _name_of(claims))
-    there = session.scalar(
-        select(User.id).where(User.organization_id == provider.organization_id, User.has_address(address))
-    )
-    if there is not None:  # users are not found by address here, so it is someone else's
-        raise SignOnTaken(provider.name, address)
-    user = User(
-        organization_id=provider.organization_id,
-        email=address,
-        name=_name_of(claims),
-        external_id=_external_id(provider, claims),
-        permissions=[],
-    )
-    session.add(user)
-    session.flush()
-    session.refresh(user)
-    audit.record(session, ACTOR, "user.added", user.id, user.organization_id, permissions=[])
-    return user
+    actor = Actor(provider.organization_id, ACTOR, None, frozenset({Permission.USERS}))
+    external_id = _external_id(provider, claims)
+    try:  # nobody who was removed brings themselves back
+        return add_user(session, actor, address, _name_of(claims), comes_back=False, external_id=external_id)
+    except (UserExists, ExternalIdTaken):  # users are not found by address here, so it is someone else's
+        raise SignOnTaken(provider.name, address) from None
 
 
 def _bind(session: Session, provider: IdentityProvider, user: User, subject: str) -> None:
@@ -85,7 +77,11 @@ def _external_id(provider: IdentityProvider, claims: Mapping[str, Any]) -> str |
     if provider.external_id_claim is None:
         return None
     values = values_at(claims, provider.external_id_claim)
-    return values[0].strip() or None if len(values) == 1 and "\x00" not in values[0] else None
+    try:
+        found: str | None = FIELDS["external_id"].checked(values[0]) if len(values) == 1 else None
+    except WrongError:
+        return None
+    return found
 
 
 def _address(provider: IdentityProvider, claims: Mapping[str, Any]) -> str | None:

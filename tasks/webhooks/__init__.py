@@ -10,7 +10,7 @@ from tasks.webhooks.commands import (
     send_again,
     show_endpoint_secret,
 )
-from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint
+from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint, waiting_for
 
 __all__ = [
     "checked_address",
@@ -24,4 +24,5 @@ __all__ = [
     "renew_endpoint_secret",
     "send_again",
     "show_endpoint_secret",
+    "waiting_for",
 ]

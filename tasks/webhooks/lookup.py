@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
@@ -27,16 +27,16 @@ def find_endpoint(session: Session, actor: Actor, endpoint_id: int, *, lock: boo
 def endpoints(session: Session, actor: Actor) -> Sequence[Row[Any]]:
     """Returns the organization's endpoints, each with its number of pending messages. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
-    waiting = (
-        select(func.count())
-        .where(WebhookDelivery.endpoint_id == WebhookEndpoint.id, WebhookDelivery.state == DeliveryState.PENDING)
-        .scalar_subquery()
-    )
     return session.execute(
-        select(WebhookEndpoint, waiting.label("waiting"))
+        select(WebhookEndpoint, _waiting(WebhookEndpoint.id).scalar_subquery().label("waiting"))
         .where(WebhookEndpoint.organization_id == actor.organization_id)
         .order_by(WebhookEndpoint.id)
     ).all()
+
+
+def waiting_for(session: Session, endpoint: WebhookEndpoint) -> int:
+    """Returns the number of messages that wait for the endpoint."""
+    return session.scalars(_waiting(endpoint.id)).one()
 
 
 def deliveries(
@@ -53,3 +53,10 @@ def deliveries(
     if before is not None:
         query = query.where(WebhookDelivery.message_id < before)
     return session.execute(query).all()
+
+
+def _waiting(endpoint_id: Any) -> Select[int]:
+    """Returns the query for the number of messages that wait for this endpoint."""
+    return select(func.count()).where(
+        WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.state == DeliveryState.PENDING
+    )

@@ -1,24 +1,21 @@
 """A backup taken in the middle of a reset and restored, with the commands of the guide."""
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import redis
 from typer.testing import CliRunner
 
-from cli.local.place import place_of
-from cli.local.programs import postgres_programs
 from cli.main import app as commands
 from models.learning import complete
 from models.people import User
-from models.session import forget_engine, transaction
+from models.session import transaction
 from tasks.app import app
 from tasks.people.erase import erase
+from tests.backups import Backup
 from tests.post import Post
 from tests.rules import CALENDAR, make
 from tests.scenes import (
@@ -36,11 +33,6 @@ from tests.scenes import (
 from tests.web import client_of, make_user, token_for, visitor
 
 
-def program(name: str, tmp_path: Path) -> str:
-    """Return the path of the embedded PostgreSQL's program; one on the PATH may be older."""
-    return str(postgres_programs(place_of(tmp_path)) / name)
-
-
 def test_a_reset_goes_on_from_a_backup_that_was_taken_in_the_middle_of_it(
     database: str, post: Post, redis_server: redis.Redis, set_up: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -55,19 +47,11 @@ def test_a_reset_goes_on_from_a_backup_that_was_taken_in_the_middle_of_it(
     before = report_of(reset)
     assert before["progress"]["cleared"] == 10
     # When it is backed up, continues for a while, and then database and broker are lost
-    dump = tmp_path / "recourse.dump"
-    subprocess.run([program("pg_dump", tmp_path), "--format=custom", f"--file={dump}", database], check=True)
+    backup = Backup(database, tmp_path)
     for letter in post.take():
         post.deliver(letter)
-    forget_engine()
-    administration = psycopg.connect(database, dbname="postgres", autocommit=True)
-    administration.execute("DROP DATABASE recourse WITH (FORCE)")
-    administration.execute("CREATE DATABASE recourse")
-    administration.close()
-    redis_server.flushall()
     # … and the backup is restored
-    restored = [program("pg_restore", tmp_path), "--exit-on-error", "--no-owner", f"--dbname={database}", str(dump)]
-    subprocess.run(restored, check=True, env=os.environ)
+    backup.restore(redis_server)
     # Then the reset is where it was, and continues to its end with beat's next tick
     assert report_of(reset)["progress"] == before["progress"]
     recover()
@@ -91,8 +75,7 @@ def test_what_a_backup_brings_back_is_undone(
         "SELECT serial FROM certificate JOIN enrolment USING (registration) WHERE course_id = :c", c=scene.course.id
     )
     planned = scene.request(course=OTHER_COURSE, start_at=datetime.now(UTC) + timedelta(days=3))
-    dump = tmp_path / "recourse.dump"
-    subprocess.run([program("pg_dump", tmp_path), "--format=custom", f"--file={dump}", database], check=True)
+    backup = Backup(database, tmp_path)
     # … after which a reset ran, another certificate was issued and superseded, and the person was erased
     scene.request()
     post.drain()
@@ -109,14 +92,7 @@ def test_what_a_backup_brings_back_is_undone(
     app.tasks["recourse.keep_journal"]()
     assert ask("SELECT count(*) FROM journal_entry") == 0
     # When the backup is restored
-    forget_engine()
-    administration = psycopg.connect(database, dbname="postgres", autocommit=True)
-    administration.execute("DROP DATABASE recourse WITH (FORCE)")
-    administration.execute("CREATE DATABASE recourse")
-    administration.close()
-    redis_server.flushall()
-    restored = [program("pg_restore", tmp_path), "--exit-on-error", "--no-owner", f"--dbname={database}", str(dump)]
-    subprocess.run(restored, check=True)
+    backup.restore(redis_server)
     assert ask('SELECT name FROM "user" WHERE id = :id', id=person.id) == "Zora Quandt"
     assert records_of(scene.course)["certificate"] == 6
     assert browser.get("/my/training").status_code == 200

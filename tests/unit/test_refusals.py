@@ -22,6 +22,7 @@ SAMPLES: dict[str, object] = {
     "minutes": 15,
     "days": 730,
     "reset": "0197",
+    "alike": "0a5f91c2, 77d0133e",
     "state": "partly_failed",
     "activity": 7,
     "kind": "practical_assessment",

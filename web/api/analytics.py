@@ -48,7 +48,8 @@ def by_course(
     if wants_csv:
         found = completion_by_course(session, actor.organization_id)
         rows = [
-            (one.code, one.title, one.assigned, one.in_progress, one.completed, round(one.rate, 4)) for one in found
+            (one.code, one.title, one.assigned, one.in_progress, one.completed, round(one.rate, 4), one.external_id)
+            for one in found
         ]
         return csv_answer("course completion.csv", tuple(CourseFigures.model_fields), [rows])
     after = page.after[0] if page.after else None

@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from models.access import Actor, Permission
+from models.external_ids import LONGEST_NAME
 from models.groups import Group, group_by_code, groups_with_size, size_of
 from models.tokens import Scope
 from tasks.people.groups import add_members, change_group, create_group, delete_group, remove_members
 from web.access import program_with
 from web.api.json_route import JsonRoute
+from web.api.parameters import ExternalId
 from web.api.responses import Responses, problems
 from web.api.schemas.base import NO_NUL
 from web.api.schemas.groups import (
@@ -26,7 +28,15 @@ router = APIRouter(tags=["groups"], route_class=JsonRoute)
 
 Reader = Annotated[Actor, Depends(program_with(Scope.PEOPLE_WRITE, Permission.COURSES, Permission.USERS))]
 Writer = Annotated[Actor, Depends(program_with(Scope.PEOPLE_WRITE, Permission.USERS))]
-Code = Annotated[str, Path(min_length=1, max_length=100, pattern=NO_NUL, description="The group's code")]
+Code = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=NO_NUL,
+        description="The group's code, or `external:` and the external id",
+    ),
+]
 
 
 GROUP_PROBLEMS = ("forbidden", "group-unknown", "group-invalid", "external-id-taken")
@@ -37,7 +47,7 @@ DELETED: Responses = {204: {"description": "The group is deleted; its members st
 def list_groups(
     actor: Reader,
     session: Database,
-    external_id: Annotated[str, Query(max_length=200, pattern=NO_NUL, description="Only the group with this id")] = "",
+    external_id: ExternalId = "",
 ) -> GroupList:
     """List all groups."""
     found = groups_with_size(session, actor.organization_id, external_id=external_id)

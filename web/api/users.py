@@ -12,7 +12,7 @@ from tasks.people.users import add_user, change_user, remove_user
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.paging import Page, page_of
-from web.api.parameters import UserId
+from web.api.parameters import ExternalId, UserId
 from web.api.responses import PAGED, Responses, problems
 from web.api.schemas.base import NO_NUL
 from web.api.schemas.users import (
@@ -44,7 +44,7 @@ def list_users(
     session: Database,
     page: Annotated[Page, page_of(str, int)],
     email: Annotated[str, _words("Only the user with this address")] = "",
-    external_id: Annotated[str, _words("Only the user with this external id")] = "",
+    external_id: ExternalId = "",
     search: Annotated[str, _words("Part of a name or an address")] = "",
     removed: Annotated[bool, Query(description="List the removed users instead")] = False,
 ) -> UserList:

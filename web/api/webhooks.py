@@ -140,5 +140,5 @@ def send_again(endpoint_id: EndpointId, message_id: MessageId, actor: Manager, s
 
 
 def _details(session: Session, actor: Actor, endpoint_id: int) -> WebhookDetails:
-    waiting = {row.WebhookEndpoint.id: row.waiting for row in webhooks.endpoints(session, actor)}
-    return webhook_of(webhooks.find_endpoint(session, actor, endpoint_id), waiting[endpoint_id])
+    endpoint = webhooks.find_endpoint(session, actor, endpoint_id)
+    return webhook_of(endpoint, webhooks.waiting_for(session, endpoint))

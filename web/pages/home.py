@@ -1,14 +1,15 @@
 """The start page."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
-from web.access import signed_in
+from web.access import Person
+from web.navigation import landing_of
 
-router = APIRouter(dependencies=[Depends(signed_in, scope="function")])
+router = APIRouter()
 
 
 @router.get("/")
-def home() -> RedirectResponse:
-    """Redirect everyone to their own training."""
-    return RedirectResponse("/my/training", 303)
+def home(person: Person) -> RedirectResponse:
+    """Redirect everyone to where their work is: admins to what they manage, learners to their own training."""
+    return RedirectResponse(landing_of(person), 303)

@@ -14,8 +14,8 @@ router = APIRouter(prefix="/my/training")
 
 @router.get("")
 def my_training(request: Request, person: Person, session: Database) -> Response:
-    """List the courses, those to do first."""
-    courses = training_of(session, person.user)
+    """List the courses, those to do first, and of these the overdue ones."""
+    courses = sorted(training_of(session, person.user), key=lambda course: not course.is_overdue)
     groups = {
         "To do": [course for course in courses if course.state != EnrolmentState.COMPLETED],
         "Completed": [course for course in courses if course.state == EnrolmentState.COMPLETED],

@@ -32,6 +32,7 @@ def test_a_channel_gets_the_result_of_a_reset_and_no_names(
         "3 of 3 learners reset, 0 had nothing to reset.\nReason: yearly recertification\n"
     )
     assert f"/resets/{reset}" in said["message"]
+    assert "/training/content/courses/FIRE-101" in said["message"]
     assert not [user for user in scene.users() if user.name in said["message"] or user.email in said["message"]]
     assert ask("SELECT count(*) FROM announcement") == 0
 

@@ -1,5 +1,6 @@
 """E-mails: their content, their recipients, and a mail server with faults."""
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,9 @@ def test_an_email_says_what_to_do_in_the_users_language_and_time_zone(by_mail: L
     assert sent.message["Content-Language"] == "de"
     assert sent.message["Auto-Submitted"] == "auto-generated"
     assert "Guten Tag Zoë Müller," in sent.part("plain")
-    assert "Fire & <safety> (FIRE-101)\n  Fällig am 1. März 2027\n" in sent.part("plain")
+    assert "Fire & <safety> (FIRE-101)\n  Fällig am 1. März 2027\n  Grund: yearly recertification\n" in sent.part(
+        "plain"
+    )
     assert "https://training.acme.example/my/courses/FIRE-101" in sent.part("plain")
     assert "Fire &amp; &lt;safety&gt; (FIRE-101)" in sent.part("html")
     [sent] = by_mail.to(english.email)
@@ -152,6 +155,9 @@ def test_alerts_lead_to_the_platforms_own_course_page(
     inbox = visitor(served, user.id).get("/my/inbox").text
     assert 'href="https://lms.acme.example/courses/fire%2F7"' in inbox
     assert 'href="/my/courses/DATA-202"' in inbox
+    assert "Reason: yearly recertification" in inbox
+    run("UPDATE enrolment SET due_at = '2027-03-01 12:00+00', state = 'assigned'")
+    assert re.search(r"Take this course again by <time[^>]*>1 Mar 2027", visitor(served, user.id).get("/my/inbox").text)
 
 
 def test_an_email_can_be_ended_with_one_click(by_mail: LoopbackMailServer, post: Post) -> None:
@@ -178,6 +184,7 @@ def test_the_digest_has_the_result_and_comes_once(by_mail: LoopbackMailServer, p
     assert "3 learners: 2 reset, 0 had nothing to reset, 0 skipped, 1 failed" in said
     assert "Reason: yearly recertification" in said
     assert f"https://training.acme.example/resets/{reset}" in said
+    assert "https://training.acme.example/training/content/courses/FIRE-101" in said
     assert "learner-1" not in said
     let_all_pass()
     scene.retry_failed(reset)

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import jsonschema
 import pytest
 
 from cli.hints import HINTS
@@ -53,6 +54,13 @@ class Command:
             text=True,
             timeout=120,
             check=False,
+        )
+
+    def program(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the installed program, as a shell does that completes a line."""
+        program = Path(sys.executable).with_name("recourse")
+        return subprocess.run(
+            [program], env=self.environment | environment, capture_output=True, text=True, timeout=60, check=False
         )
 
     def answer(self, *words: str) -> Any:
@@ -111,7 +119,6 @@ def test_a_reset_starts_what_it_needs_and_waits_for_the_result(recourse: Command
 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert list(result) == ["id", "state", "done", "progress", "waiting_for", "removed", "notified", "seconds"]
     assert (result["state"], result["done"]) == ("succeeded", True)
     assert result["progress"] == {"total": 4, "cleared": 3, "unchanged": 1, "skipped": 0, "failed": 0, "waiting": 0}
     assert result["removed"]["completion"] == result["removed"]["certificate"] == 2
@@ -275,7 +282,7 @@ def test_commands_add_users_and_tokens(recourse: Command) -> None:
     token = made.stdout.strip()
     assert token.startswith("rcs_")
     (listed,) = recourse.answer("token", "list")
-    assert (listed["user"], listed["name"], listed["state"]) == ("kim@oulad.example", "incidents", "valid")
+    assert (listed["email"], listed["name"], listed["state"]) == ("kim@oulad.example", "incidents", "valid")
     assert token not in str(listed)
     assert recourse("token", "revoke", str(listed["id"])).returncode == 0
     assert recourse.answer("token", "list")[0]["state"] == "revoked"
@@ -328,6 +335,73 @@ def test_an_unknown_setting_is_named(recourse: Command) -> None:
     said = " ".join(done.stderr.split())
     assert "RECOURSE_PLAN_MINUTE is not a setting and has no effect. Did you mean RECOURSE_PLAN_MINUTES?" in said
     assert "RECOURSE_SOMETHING is not a setting and has no effect. `.env.example` lists the settings." in said
+
+
+ANSWERED = [
+    ("doctor", "--part", "database"),
+    ("preview", COURSE),
+    ("resets",),
+    ("analytics",),
+    ("analytics", COURSE),
+    ("rules", "list"),
+    ("rules", "history", "RULE"),
+    ("rules", "dry-run", "RULE"),
+    ("events", "report", COURSE, "--kind", "incident", "--reason", "press 4"),
+    ("events", "sources", "list"),
+    ("participants", "list"),
+    ("organization", "list"),
+    ("user", "show", "student-101@oulad.example"),
+    ("sign-on", "show"),
+    ("groups", "list"),
+    ("token", "list"),
+    ("webhook", "list"),
+    ("files", "sweep"),
+]
+"""Commands that take `--json`; what stands for an id is replaced."""
+
+
+@pytest.mark.usefixtures("up")
+def test_answers_are_as_the_schema_says_and_tables_fit(recourse: Command, subtests: pytest.Subtests) -> None:
+    def check(words: tuple[str, ...], answer: Any) -> None:
+        name = max((name for name in schema["properties"] if " ".join(words).startswith(name)), key=len)
+        jsonschema.validate({name: answer}, schema)
+
+    schema = json.loads((PROJECT / "docs" / "reference" / "command-line.schema.json").read_text())
+    for definition in (schema, *schema["$defs"].values()):
+        if "properties" in definition:
+            definition["additionalProperties"] = False
+    reset = recourse.answer("reset", COURSE, *CONFIRMED)
+    check(("reset",), reset)
+    check(("show",), recourse.answer("show", reset["id"][-8:]))
+    rule = recourse.answer("rules", "add", COURSE, "--months", "12", *CONFIRMED)
+    check(("rules add",), rule)
+    recourse("events", "sources", "add", "incident register", "--user", "admin@oulad.example")
+    recourse("participants", "add", "lms", "--url", "https://lms.example/clear", RECOURSE_WEBHOOK_ALLOW_PRIVATE="true")
+    for words in ANSWERED:
+        named = tuple({"RULE": rule["id"][-8:]}.get(word, word) for word in words)
+        with subtests.test(words=words):
+            check(words, recourse.answer(*named))
+    for words in (("resets",), ("analytics",)):
+        for width in (60, 80, 120):
+            with subtests.test(words=words, width=width):
+                said = recourse(*words, COLUMNS=str(width)).stdout
+                assert max(map(len, said.splitlines())) <= width
+                assert (reset["id"][-8:] if words == ("resets",) else COURSE) in said
+
+
+@pytest.mark.usefixtures("up")
+def test_the_shell_completes_commands_courses_and_ids(recourse: Command) -> None:
+    def completed(*words: str) -> set[str]:
+        environment = {"_RECOURSE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("recourse", *words))}
+        environment["COMP_CWORD"] = str(len(words))
+        return set(recourse.program(**environment).stdout.split())
+
+    reset = recourse.answer("resets")[0]["id"][-8:]
+    assert completed("ret") == {"retry-failed"}
+    assert completed("rules", "dr") == {"dry-run"}
+    assert completed("preview", "BBB-2014") == {"BBB-2014B"}
+    assert completed("show", reset[:5]) == {reset}
+    assert completed("show", "zz") == set()
 
 
 def _children_of(home: Path) -> list[str]:

@@ -36,7 +36,7 @@ def up() -> Iterator[Up]:
 @pytest.fixture
 def reader(up: Up) -> Iterator[Reader]:
     folder = Path(tempfile.mkdtemp(prefix="reader-", dir=up.home.parent))
-    yield Reader(up, folder)
+    yield Reader(up.environment, folder, API=up.web)
     shutil.rmtree(folder)
 
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from models.access import Permission
+from models.external_ids import LONGEST
 from tests.integration.imports.test_api_imports import NDJSON, counts, errors, send
 from tests.scenes import COURSE, OTHER_COURSE, Scene, ask, make_scene, rows, run
 from tests.web import client_of, make_user, token_for
@@ -124,6 +125,12 @@ def test_enrolments_name_courses_and_users_by_either_id(api: httpx.Client, scene
     file += '{"course_external_id": "c-1", "email": "learner-3@acme.example", "due_at": "2027-05-01T00:00:00Z"}\n'
     assert counts(send(api, "enrolments", file, NDJSON)) == {"enrolments": (3, 0, 3, 0)}
     assert ask("SELECT count(*) FROM enrolment WHERE due_at = '2027-05-01T00:00:00Z'") == 3
+    # … and read back, the answers have them
+    learners = api.get("/v1/analytics/courses/external:c-1/users").json()["items"]
+    assert {"p-1", "p-2", "p-3"} < {one["external_id"] for one in learners}
+    courses = api.get(f"/v1/users/{learners[0]['user_id']}/courses").json()["items"]
+    assert {one["course"]: one["external_id"] for one in courses} == {COURSE: "c-1", OTHER_COURSE: None}
+    assert "c-1" in {one["external_id"] for one in api.get("/v1/analytics/courses").json()["items"]}
     wrong = (
         "course,course_external_id,email,user_external_id\n"
         f"{COURSE},c-1,learner-1@acme.example,\n"
@@ -180,6 +187,47 @@ def test_groups_are_made_renamed_joined_and_left(api: httpx.Client) -> None:
         (6, "member: must be empty without a user"),
         (8, "user_external_id: line 7 has the same group and user"),
     ]
+
+
+def test_lines_about_removed_users_are_counted_and_bring_nobody_back(api: httpx.Client, scene: Scene) -> None:
+    adopt(api)
+    send(api, "groups", "group,name\nbern-2,Bern\n")
+    leaver = ask("SELECT id FROM \"user\" WHERE external_id = 'p-1'")
+    assert api.delete(f"/v1/users/{leaver}").status_code == 204
+    # A file that does not say that they are active leaves them removed
+    assert counts(send(api, "users", "external_id,name\np-1,Renamed\np-2,\n")) == {"users": (2, 0, 1, 1)}
+    done = f"course,user_external_id,completed_at\n{COURSE},p-1,2026-01-05T10:00:00Z\n{OTHER_COURSE},p-1,\n"
+    for kind, file in (("enrolments", done), ("groups", "group,user_external_id\nbern-2,p-1\nbern-2,p-2\n")):
+        answer = send(api, kind, file)
+        assert answer.json()["ignored"] == {"removed_users": 2 if kind == "enrolments" else 1}
+    assert api.get(f"/v1/users/{leaver}/courses").json() == {"items": []}
+    assert rows('SELECT u.external_id FROM group_member JOIN "user" u ON u.id = user_id') == [("p-2",)]
+    assert ask('SELECT removed_at FROM "user" WHERE id = :id', id=leaver) is not None
+    # One that does brings them back, and then they take courses again
+    assert counts(send(api, "users", "external_id,active\np-1,true\n")) == {"users": (1, 0, 1, 0)}
+    assert send(api, "enrolments", done).json()["ignored"] == {"not_assigned": 1}
+    assigned = f"course,user_external_id,assigned\n{COURSE},p-1,true\n"
+    assert counts(send(api, "enrolments", assigned)) == {"enrolments": (1, 0, 1, 0)}
+
+
+def test_an_external_id_has_one_length_everywhere(api: httpx.Client) -> None:
+    longest, longer = "x" * LONGEST, "x" * (LONGEST + 1)
+    assert counts(send(api, "users", f"external_id,email,name\n{longest},kim@acme.example,Kim\n"))["users"][1] == 1
+    assert [one["email"] for one in api.get("/v1/users", params={"external_id": longest}).json()["items"]] == [
+        "kim@acme.example"
+    ]
+    assert api.put("/v1/groups/bern-2", json={"name": "Bern", "external_id": longest}).status_code == 200
+    run("UPDATE course SET external_id = :id WHERE code = :code", id=longest, code=COURSE)
+    named = {"audience": "users", "users": [f"external:{longest}"]}
+    assert api.post(f"/v1/courses/external:{longest}/reset-plans", json=named).status_code == 422  # nobody assigned
+    members = f"/v1/groups/external:{longest}/members"
+    assert api.post(members, json={"join": [f"external:{longest}"]}).json() == {"joined": 1, "left": 0}
+    for answer in (
+        send(api, "users", f"external_id,email,name\n{longer},lee@acme.example,Lee\n"),
+        api.post("/v1/users", json={"email": "lee@acme.example", "name": "Lee", "external_id": longer}),
+        api.put("/v1/groups/zug-1", json={"name": "Zug", "external_id": longer}),
+    ):
+        assert answer.status_code == 422, answer.text
 
 
 def test_ids_of_another_organization_are_not_found(api: httpx.Client, scene: Scene) -> None:

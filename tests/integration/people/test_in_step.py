@@ -414,9 +414,9 @@ def test_the_command_line_does_the_same(scene: Scene, post: Post, set_up: Callab
     recourse("webhook", "disable", number[1])
     assert "disabled: an admin disabled it" in recourse("webhook", "list")
     [delivery] = json.loads(recourse("webhook", "deliveries", number[1], "--json"))
-    assert (delivery["reset"], delivery["state"]) == (str(reset), "failed")
+    assert (delivery["reset_id"], delivery["state"]) == (str(reset), "failed")
     recourse("webhook", "enable", number[1])
-    recourse("webhook", "send-again", number[1], delivery["message"])
+    recourse("webhook", "send-again", number[1], delivery["message_id"])
     assert json.loads(recourse("webhook", "list", "--json"))[0]["waiting"] == 1
     recourse("webhook", "remove", number[1])
     assert "There are no webhooks yet" in recourse("webhook", "list")

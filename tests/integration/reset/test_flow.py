@@ -335,6 +335,7 @@ def test_cancelling_before_the_ledger_is_written_touches_nobody(post: Post) -> N
     assert result(reset).state == "REVOKED"
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post, set_up: Callable[..., None]) -> None:
     # Given a reset with five cleared learners
     set_up(slices_in_flight=5)
@@ -373,6 +374,7 @@ def test_cancelling_midway_keeps_cleared_learners_and_touches_no_more(post: Post
         result(reset).get(timeout=5)
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_a_learner_whom_a_worker_is_clearing_when_the_reset_is_cancelled_is_still_cleared(post: Post) -> None:
     # Given a worker in the middle of a slice: it waits for a learner whose row this test holds
     scene = make_scene(learners=3, completed=100)
@@ -776,6 +778,7 @@ def test_a_slice_delivered_twice_is_done_once(post: Post) -> None:
     assert report_of(reset)["removed"]["completion"] == 1
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_the_window_is_never_exceeded_and_never_left_empty(post: Post, set_up: Callable[..., None]) -> None:
     set_up(slices_in_flight=3)
     scene = make_scene()
@@ -790,6 +793,32 @@ def test_the_window_is_never_exceeded_and_never_left_empty(post: Post, set_up: C
         waiting += [letter for letter in post.take() if letter.task == "recourse.clear_learners"]
     assert ask("SELECT count(*) FROM reset_item WHERE state = 'pending'") == 0
     assert len(ledger(reset)) == 12
+
+
+def test_the_first_message_of_a_small_course_takes_along_the_learners_in_the_queue(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    set_up(slices_in_flight=5)
+    scene = make_scene(completed=100)
+    removed = scene.preview().removed
+    reset = scene.request()
+    post.deliver(post.take()[0])
+    first, *others = post.take()
+    assert len(others) == 4
+    post.deliver(first)
+    # Five, five and two of them, each in a slice of their own
+    assert list(ledger(reset).values()) == [CLEARED] * 12
+    assert ask("SELECT count(DISTINCT xmin::text) FROM reset_item") == 3
+    assert rows("SELECT DISTINCT learners, cleared, attempts, publications FROM reset_slice") == [(1, 1, 1, 1)]
+    # Every learner had a message, and the others change nothing
+    before = fingerprint([scene.course])
+    for letter in others:
+        assert post.deliver(letter) == "SUCCESS"
+    later = post.drain()
+    assert len([letter for letter in later if letter.task == "recourse.clear_learners"]) == 7
+    assert fingerprint([scene.course]) == before
+    assert report_of(reset)["removed"] == removed
+    assert state_of(reset) == "succeeded"
 
 
 def test_nobody_without_the_permission_cancels_or_retries(post: Post) -> None:

@@ -4,14 +4,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Response
 
 from models.access import Permission
+from models.people import User
+from models.session import transaction
+from tasks.people.users import change_user
+from tests.integration.sign_on.test_signing_in import GARBAGE
 from tests.provider import Provider
-from tests.scenes import Scene, ask, make_scene, run
+from tests.rules import CALENDAR, make, tick
+from tests.scenes import Scene, as_actor, ask, make_scene, rows, run
 from tests.signing_on import audit_of, is_signed_in, permissions_of, signed_on, use, use_roles, user_here
 from tests.web import client_of, token_for, visitor
 from tests.workers import until
@@ -40,6 +46,29 @@ def test_a_role_taken_away_there_is_gone_here_at_the_next_request(
         provider.knows("kim", groups=["hr"])
         run("UPDATE provider_session SET checked_at = checked_at - interval '6 minutes'")
         assert browser.get("/users").status_code == 200
+
+
+def test_programs_and_rules_act_as_last_seen_until_their_user_comes_again_or_is_deactivated(
+    base: str, scene: Scene, provider: Provider
+) -> None:
+    use_roles(scene, provider)
+    provider.knows("lee", groups=["training-admins"])
+    users = [user_here(scene, name) for name in ("kim", "lee")]
+    browsers = [signed_on(base, provider, name) for name in ("kim", "lee")]
+    for user in users:
+        make(scene, datetime.now(UTC), as_actor(scene, user.id), **CALENDAR, starts=datetime(2030, 1, 1, 6))
+    with client_of(base, token_for(users[0].id)) as kims, client_of(base, token_for(users[1].id)) as lees:
+        for name in ("kim", "lee"):
+            provider.knows(name, groups=[])
+        assert [program.get("/v1/resets").status_code for program in (kims, lees)] == [200, 200]
+        # Kim comes again; Lee does not, and is deactivated here, as SCIM would do
+        assert browsers[0].get(COURSES).status_code == 403
+        with transaction() as session:
+            change_user(session, scene.admin, session.get_one(User, users[1].id), {"active": False})
+        assert [program.get("/v1/resets").status_code for program in (kims, lees)] == [403, 401]
+    tick(datetime(2030, 1, 1, 6, 1, tzinfo=UTC))
+    assert rows("SELECT DISTINCT state FROM retraining_rule") == [("waiting",)]
+    assert ask("SELECT count(*) FROM reset") == 0
 
 
 def test_a_form_is_refused_too_and_its_sender_checked_once(base: str, scene: Scene, provider: Provider) -> None:
@@ -117,6 +146,27 @@ def test_while_the_provider_is_down_permissions_hold_for_a_while_and_then_wait(
     provider.before = lambda _: None
     run("UPDATE provider_session SET failed_at = failed_at - interval '11 seconds'")
     assert browser.get(COURSES).status_code == 200
+
+
+@pytest.mark.parametrize("claims_from", ["userinfo", "id_token"])
+def test_garbage_in_answer_to_a_refresh_takes_nothing_away(
+    base: str, scene: Scene, provider: Provider, claims_from: str
+) -> None:
+    use_roles(scene, provider, claims_from=claims_from, check_seconds=0)
+    kim = user_here(scene, "kim")
+    browser = signed_on(base, provider, "kim")
+    endless = {"an endless life": lambda _: Response('{"access_token": "x", "expires_in": 1e400}')}
+    for which, garbage in (GARBAGE | endless).items():
+        provider.before = lambda path, answer=garbage: answer(path) if path == "/token" else None  # type: ignore[misc]
+        provider._access.clear()  # as if they had ended
+        run("UPDATE provider_session SET failed_at = NULL")
+        assert browser.get(COURSES).status_code == 200, which
+        assert ask("SELECT failed_at FROM provider_session") is not None, which
+        assert permissions_of(kim) == ["Training: Manage courses"], which
+    provider.before = lambda _: None
+    run("UPDATE provider_session SET failed_at = NULL")
+    assert browser.get(COURSES).status_code == 200
+    assert ask("SELECT failed_at FROM provider_session") is None, "the refresh token is still good"
 
 
 def test_a_provider_that_gives_no_refresh_tokens(base: str, scene: Scene, provider: Provider) -> None:

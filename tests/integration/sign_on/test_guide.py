@@ -1,34 +1,26 @@
 """Each command of `docs/how-to/single-sign-on.md`, in its order, against a provider on loopback."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from config.settings import settings
 from models.access import Permission
+from tests.conftest import PROJECT
+from tests.guides import Reader, blocks
 from tests.provider import SECRET, Client, Provider
 from tests.scenes import Scene, ask, rows
 from tests.signing_on import is_signed_in, signed_on, user_here
 
-PROJECT = Path(__file__).parents[3]
-GUIDE = (PROJECT / "docs" / "how-to" / "single-sign-on.md").read_text()
+GUIDE = "docs/how-to/single-sign-on.md"
 ISSUERS = (
     "https://login.acme.example/realms/acme",
     "https://login.microsoftonline.com/TENANT/v2.0",
     "https://accounts.google.com",
 )
-
-
 GOOGLE = "CLIENT.apps.googleusercontent.com"  # the last one that the guide sets
-
-
-def blocks() -> list[str]:
-    """Returns the shell blocks of the guide."""
-    return re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.mark.timeout(300)
@@ -39,36 +31,16 @@ def test_each_command_of_the_guide_works(
     user_here(scene, "kim", Permission.USERS)
     provider.clients[GOOGLE] = Client(GOOGLE, SECRET)
     provider.serves(base, client=GOOGLE)
-    (tmp_path / "client-secret.txt").write_text(SECRET)
-    (tmp_path / "recourse").write_text(f'#!/bin/sh\nexec {sys.executable} -m cli.main "$@"\n')
-    (tmp_path / "recourse").chmod(0o755)
-    environment = os.environ | {
-        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(PROJECT),
-        "COLUMNS": "200",
-        "RECOURSE_PUBLIC_URL": settings().public_url,
-    }
-    found = blocks()
-    assert len(found) >= 8
+    reader = Reader(os.environ, tmp_path / "reader")
+    (reader.folder / "client-secret.txt").write_text(SECRET)
+    page = blocks(GUIDE, dict.fromkeys(ISSUERS, provider.issuer))
+    assert len(page) >= 7
     said = ""
-    issuers = re.compile("|".join(map(re.escape, ISSUERS)))
-    for written in found:
-        block = issuers.sub(provider.issuer, written)
-        if "passwords off" in block:
+    for heading, script in page.items():
+        if "passwords off" in script:
             assert is_signed_in(signed_on(base, provider, "kim"))
-        with subtests.test(block=block):
-            done = subprocess.run(
-                ["bash", "-euc", block],
-                cwd=tmp_path,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            said += done.stdout
+        with subtests.test(heading):
+            said += reader.runs(script)
     assert f"{base}/sign-on/acme/callback" in said
     assert f"{base}/sign-on/acme/logout" in said
     assert SECRET not in said

@@ -14,7 +14,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from models.access import Permission, console_operator
+from models.people import User
 from models.session import transaction
+from tasks.people.users import remove_user
 from tasks.sign_on.commands import Terms, checked, release, set_provider
 from tasks.sign_on.http import LONGEST
 from tests.provider import CLIENT, SECRET, Provider, address, answer_of, sign_in_at
@@ -92,6 +94,22 @@ def test_users_are_added_if_the_organization_wants_that(base: str, scene: Scene,
     assert len(audit_of("user.added")) == 1
     assert is_signed_in(signed_on(base, provider, "kim"))
     assert len(audit_of("user.added")) == 1
+
+
+@pytest.mark.parametrize("by", [{}, {"by_address": False, "external_id_claim": "employee"}])
+def test_nobody_who_was_removed_adds_themselves_again(
+    base: str, scene: Scene, provider: Provider, by: dict[str, Any]
+) -> None:
+    use(scene, provider, adds_users=True, **by)
+    kim = user_here(scene, "kim")
+    with transaction() as session:
+        remove_user(session, scene.admin, session.get_one(User, kim.id))
+    provider.knows("kim", employee="e" * 600)  # longer than any external id
+    with visitor(base) as browser:
+        assert sign_in_at(provider, browser, "/sign-on/acme", "kim").status_code == 403
+        assert not is_signed_in(browser)
+    assert rows('SELECT email FROM "user" WHERE removed_at IS NOT NULL') == [("kim@acme.example",)]
+    assert ask("SELECT count(*) FROM user_identity") == 0
 
 
 def test_who_gets_someones_old_address_does_not_become_them(base: str, scene: Scene, provider: Provider) -> None:
@@ -317,6 +335,7 @@ def endless(_: str) -> Response:
 GARBAGE: dict[str, Callable[[str], Response]] = {
     "no JSON": lambda _: Response("<html>"),
     "a list": lambda _: Response("[1]", content_type="application/json"),
+    "a list for a number": lambda _: Response('{"access_token": "x", "id_token": "x", "expires_in": [1]}'),
     "an error": lambda _: Response("{}", 500),
     "a redirect": lambda _: redirect("http://127.0.0.1:1/"),  # type: ignore[return-value]
     "too deep": deep,

@@ -20,7 +20,7 @@ from tasks.participants.commands import Terms, add_participant
 from tests.post import Post
 from tests.rules import group, make
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
-from tests.web import make_user, page_routes
+from tests.web import make_user, page_routes, visitor
 
 PASSWORD = "correct horse battery staple"
 VISITORS = ("nobody", "learner", "manager", "admin", "foreign admin")
@@ -191,6 +191,23 @@ def test_every_page_is_in_the_table() -> None:
     ours = {(method, path.replace("{group}", "{code}")) for method, path in ROUTES}
     table = {(method, path.replace("{participant}", "{name}")) for method, path in ours}
     assert page_routes() == table | ELSEWHERE
+
+
+def test_everyone_lands_where_their_work_is_and_overdue_courses_are_marked(served: str, scene: Scene) -> None:
+    admin, (late, *_) = scene.admin.user_id, scene.users()
+    run(
+        "UPDATE enrolment SET state = 'in_progress', progress = 40, completed_at = NULL, due_at = '2020-03-01' "
+        "WHERE user_id = :id",
+        id=late.id,
+    )
+    landings = {}
+    for permissions in ("{}", "{Platform management: Users}", "{Platform management: Users,Training: Manage courses}"):
+        run('UPDATE "user" SET permissions = :permissions WHERE id = :id', permissions=permissions, id=admin)
+        landings[permissions.count(":")] = visitor(served, admin).get("/").headers["location"]
+    assert landings == {0: "/my/training", 1: "/users", 2: "/training/content/courses"}
+    browser = visitor(served, late.id)
+    for page in ("/my/training", f"/my/courses/{COURSE}"):
+        assert re.search(r">overdue<.*was due <time[^>]*>1 Mar 2020", browser.get(page).text, re.DOTALL)
 
 
 def test_every_page_answers_every_kind_of_visitor_as_the_table_says(

@@ -17,6 +17,7 @@ class CourseFigures(Answer):
     in_progress: int
     completed: int
     rate: float = Field(description="`completed` divided by `assigned`, 0 to 1")
+    external_id: str | None = Field(description="The platform's own id of the course")
 
 
 class CourseFiguresList(Answer):
@@ -32,6 +33,7 @@ class CourseFiguresList(Answer):
                     "in_progress": 20,
                     "completed": 90,
                     "rate": 0.75,
+                    "external_id": "c-12",
                 }
             ]
         }
@@ -50,6 +52,7 @@ class UserFigures(Answer):
     progress: int = Field(description="Percent")
     completed_at: datetime | None
     due_at: datetime | None
+    external_id: str | None = Field(description="The platform's own id of the user")
 
 
 class UserFiguresList(Answer):
@@ -66,6 +69,7 @@ class UserFiguresList(Answer):
                     "progress": 40,
                     "completed_at": None,
                     "due_at": "2027-03-02T12:00:00Z",
+                    "external_id": "hr-1042",
                 }
             ]
         }

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from models.external_ids import LONGEST, LONGEST_NAME
 from web.numbers import BIGGEST
 
 NO_NUL = r"^[^\x00]*$"  # the one character that PostgreSQL's text cannot hold
@@ -46,8 +47,10 @@ ConfirmCourse = Annotated[
 Token = Annotated[str, Field(max_length=100_000, pattern=NO_NUL)]
 Email = Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL)]
 ExternalId = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=NO_NUL, description="The platform's own id", examples=["hr-1042"])
+    str,
+    Field(min_length=1, max_length=LONGEST, pattern=NO_NUL, description="The platform's own id", examples=["hr-1042"]),
 ]
-GroupCode = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+Code = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=NO_NUL)]  # or `external:` and an external id
+UserName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=NO_NUL)]  # an address, or the same
 EventReason = Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]

@@ -1,14 +1,11 @@
 """Reported events."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import Field
 
 from models.events import EventKind
-from web.api.schemas.base import NO_NUL, Answer, Body, Course, EventReason, example
-
-Code = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+from web.api.schemas.base import Answer, Body, Code, Course, EventReason, example
 
 
 class EventReport(Body):

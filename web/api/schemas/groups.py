@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from web.api.schemas.base import NO_NUL, Answer, Body, Email, ExternalId, example
+from web.api.schemas.base import NO_NUL, Answer, Body, ExternalId, UserName, example
 
 GROUP = {"code": "bern-2", "name": "Bern, shift 2", "external_id": "site-17", "members": 14}
 
@@ -45,12 +45,12 @@ class GroupList(Answer):
 
 
 class MembershipRequest(Body):
-    """Users to add to a group and to remove from it, by e-mail address."""
+    """Users to add to a group and to remove from it, by e-mail address, or by `external:` and external id."""
 
     model_config = example({"join": ["kim@acme.example"], "leave": []})
 
-    join: list[Email] = Field([], max_length=1000)
-    leave: list[Email] = Field([], max_length=1000)
+    join: list[UserName] = Field([], max_length=1000)
+    leave: list[UserName] = Field([], max_length=1000)
 
 
 class MembershipChange(Answer):

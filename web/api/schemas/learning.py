@@ -20,6 +20,7 @@ ENROLMENT: dict[str, Any] = {
     "completed_at": None,
     "certificate": None,
     "score": None,
+    "external_id": "c-12",
 }
 
 
@@ -36,6 +37,7 @@ class EnrolmentSummary(Answer):
     completed_at: datetime | None
     certificate: str | None = Field(description="The certificate's serial number")
     score: float | None = Field(description="Of the completion, 0 to 100, if another system reported one")
+    external_id: str | None = Field(description="The platform's own id of the course")
 
 
 class EnrolmentList(Answer):

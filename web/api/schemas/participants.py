@@ -1,14 +1,14 @@
 """Participants, and their reports."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from models.participants import MOST_AT_ONCE, ParticipantKind
-from tasks.participants.lookup import ParticipantLine
+from tasks.participants.lookup import ParticipantLine, facts_of
 from tasks.participants.protocol import LearnerAnswer
 from tasks.reset.elsewhere import Elsewheres
-from web.api.schemas.base import NO_NUL, Answer, Body, Token, example
+from web.api.schemas.base import NO_NUL, Answer, Body, Code, Token, example
 
 PARTICIPANT: dict[str, Any] = {
     "name": "lms",
@@ -22,7 +22,6 @@ PARTICIPANT: dict[str, Any] = {
     "waiting": 0,
     "given_up": 0,
 }
-Code = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
 class ParticipantRequest(Body):
@@ -127,12 +126,12 @@ class PlanElsewhere(Answer):
 
 def participant_of(line: ParticipantLine) -> ParticipantDetails:
     """Returns a participant as an answer."""
-    return ParticipantDetails.model_validate(_figures(line))
+    return ParticipantDetails.model_validate(facts_of(line))
 
 
 def new_participant_of(line: ParticipantLine) -> NewParticipant:
     """Returns a participant as an answer, with its secret."""
-    return NewParticipant.model_validate(_figures(line) | {"secret": line.participant.secret()})
+    return NewParticipant.model_validate(facts_of(line) | {"secret": line.participant.secret()})
 
 
 def elsewhere_of(found: Elsewheres) -> PlanElsewhere:
@@ -141,19 +140,3 @@ def elsewhere_of(found: Elsewheres) -> PlanElsewhere:
         participants=[RecordsElsewhere.model_validate(one) for one in found.each],
         about=found.about,
     )
-
-
-def _figures(line: ParticipantLine) -> dict[str, Any]:
-    found = line.participant
-    return {
-        "name": found.code,
-        "kind": found.kind,
-        "target": found.target,
-        "queue": found.queue,
-        "courses": line.courses,
-        "learners_at_once": found.learners_at_once,
-        "per_second": None if found.per_second is None else float(found.per_second),
-        "enabled": found.disabled_at is None,
-        "waiting": line.waiting,
-        "given_up": line.given_up,
-    }

@@ -8,12 +8,11 @@ from pydantic import Field
 from models.resets import Audience
 from tasks.reset.impact import Preview
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, together
-from web.api.schemas.base import NO_NUL, Answer, Body, Course, Flag, GroupCode, Id, Moment, example
+from web.api.schemas.base import NO_NUL, Answer, Body, Code, Course, Flag, Id, Moment, UserName, example
 
 Reason = Annotated[
     str, Field(max_length=2000, pattern=NO_NUL, description="Kept in the audit; required in the plan or in the request")
 ]
-UserName = Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL)]
 Removed = Annotated[dict[str, int], Field(examples=[{"lesson_progress": 1180, "completion": 118}])]
 
 
@@ -48,7 +47,7 @@ class CourseResetPlanRequest(UserResetPlanRequest):
         max_length=MOST_NAMED_USERS,
         description="In place of or beside `user_ids`: addresses, or `external:` and external ids",
     )
-    group: GroupCode | None = Field(None, description="The group's code; required with the audience `group`")
+    group: Code | None = Field(None, description="The group's code; required with the audience `group`")
 
     @property
     def named_users(self) -> list[str | int] | None:

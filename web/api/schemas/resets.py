@@ -10,8 +10,8 @@ from pydantic import Field
 from models.pauses import PauseScope
 from models.resets import Audience, ItemState, Reset, ResetState
 from models.session import Session
-from tasks.report import Progress, report
-from tasks.reset.lookup import ResetLine, line_of
+from tasks.report import Progress
+from tasks.reset.lookup import ResetLine, facts_of, line_of
 from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Token, example
 from web.api.schemas.plans import Reason, Removed
 
@@ -164,16 +164,7 @@ def summary_of(line: ResetLine, progress: Progress) -> ResetSummary:
 
 def details_of(session: Session, reset: Reset) -> ResetDetails:
     """Returns a reset with all details."""
-    return ResetDetails.model_validate(
-        _common(line_of(session, reset))
-        | report(session, reset)
-        | {
-            "due_in_days": reset.due_in_days,
-            "notify": reset.notify,
-            "cancelled": reset.cancel_requested_at is not None,
-            "error": reset.error,
-        }
-    )
+    return ResetDetails.model_validate(facts_of(session, line_of(session, reset)))
 
 
 def version_of(details: ResetDetails) -> str:

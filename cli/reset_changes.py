@@ -1,0 +1,36 @@
+"""The commands that change a reset: cancel and retry-failed."""
+
+import typer
+
+from cli.acting_as import reset_and_actor
+from cli.options import As, AsJson, ResetId, Watch
+from cli.reset_tables import print_reset
+from cli.servers_and_database import servers_and_database
+from cli.watch import follow, watch
+from models.session import transaction
+from tasks.reset.cancel import cancel
+from tasks.reset.retry_failed import retry_failed
+
+app = typer.Typer()
+
+
+@app.command("cancel")
+def cancel_command(reset: ResetId, as_: As = None, as_json: AsJson = False) -> None:
+    """Stop a reset. Learners who are already reset stay reset; no others are."""
+    with servers_and_database() as workers:
+        with transaction() as session:
+            found, who = reset_and_actor(session, reset, as_)
+            cancel(session, who, found)
+        workers.ensure()
+        watch(found.id, workers)
+        print_reset(found.id, as_json=as_json, judge=False)
+
+
+@app.command("retry-failed")
+def retry_failed_command(reset: ResetId, watch_it: Watch = False, as_json: AsJson = False, as_: As = None) -> None:
+    """Retry the failed learners of a reset."""
+    with servers_and_database() as workers:
+        with transaction() as session:
+            found, who = reset_and_actor(session, reset, as_)
+            retry_failed(session, who, found)
+        follow(found.id, workers, watch_it=watch_it, as_json=as_json)
