@@ -36,7 +36,7 @@ def everything(deed: Callable[[Session, str], object] | Callable[[Session, str, 
 
 
 def begin(post: Post, slices: int) -> list[Letter]:
-    """Write the slices and clear so many of one learner each. Returns the messages that then wait."""
+    """Write the slices and clear so many. Returns the messages that then wait."""
     [coordinator] = post.take()
     post.deliver(coordinator)
     letters = post.take()
@@ -45,11 +45,12 @@ def begin(post: Post, slices: int) -> list[Letter]:
     return letters[slices:]
 
 
+@pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize("whole", ["reset", "organization", "everything"])
 def test_no_slice_begins_while_paused_and_all_end_after_it(post: Post, whole: str, set_up: Callable[..., None]) -> None:
-    # Given a reset of 12 learners of whom 3 are done, and a webhook
+    # Given a reset of ten slices of which three are done, and a webhook
     set_up(webhook_allow_private=True, recover_after_seconds=0.001)
-    scene = make_scene(completed=100)
+    scene = make_scene(learners=250, completed=1000)
     with transaction() as session:
         open_endpoint(session, scene.organization.id, "http://127.0.0.1:9/", list(WebhookEvent))
     reset = scene.request()
@@ -68,7 +69,7 @@ def test_no_slice_begins_while_paused_and_all_end_after_it(post: Post, whole: st
     recover()
     post.drain()
     # Then nobody else is reset, whatever messages come and however often `recover` looks
-    assert report_of(reset)["progress"]["cleared"] == 3
+    assert report_of(reset)["progress"]["cleared"] == 75
     assert (state_of(reset), report_of(reset)["done"]) == ("running", False)
     assert ask("SELECT sum(recoveries) FROM reset") == 0
     shown = report_of(reset)["paused"]
@@ -88,7 +89,7 @@ def test_no_slice_begins_while_paused_and_all_end_after_it(post: Post, whole: st
             everything(pause.resume_everything)
     post.drain()
     assert [state_of(one) for one in (reset, other)] == ["succeeded"] * 2
-    assert report_of(reset)["progress"]["cleared"] == 12
+    assert report_of(reset)["progress"]["cleared"] == 250
     assert ask("SELECT count(*) FROM pause") == 0
     assert ask("SELECT max(attempts) FROM reset_slice") == 1
     assert len(alerts(reset)) == len(alerts(other)) > 0
@@ -99,8 +100,9 @@ def test_no_slice_begins_while_paused_and_all_end_after_it(post: Post, whole: st
     assert [actions.count(f"{subject}.{one}") for one in ("paused", "resumed")] == [1, 1]
 
 
+@pytest.mark.usefixtures("small_slices")
 def test_a_paused_reset_can_be_cancelled_and_its_pause_ends_with_it(post: Post) -> None:
-    scene = make_scene(completed=100)
+    scene = make_scene(learners=250, completed=1000)
     reset = scene.request()
     letters = begin(post, 5)
     held(scene, pause.pause_reset, reset, WHY)
@@ -109,7 +111,7 @@ def test_a_paused_reset_can_be_cancelled_and_its_pause_ends_with_it(post: Post) 
         post.deliver(letter)
     post.drain()
     assert state_of(reset) == "cancelled"
-    assert [state for state, _ in ledger(reset).values()].count("cleared") == 5
+    assert [state for state, _ in ledger(reset).values()].count("cleared") == 125
     assert ask("SELECT count(*) FROM pause") == 0
     with pytest.raises(AlreadySettled, match="nothing left to pause"):
         held(scene, pause.pause_reset, reset, WHY)
