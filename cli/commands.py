@@ -35,6 +35,13 @@ COMMANDS = {
     "resets": Entry("cli.resets", "List the resets, latest first."),
     "show": Entry("cli.resets", "Show a reset: its state, what it removed, and why learners were skipped or failed."),
     "cancel": Entry("cli.reset_changes", "Stop a reset. Learners who are already reset stay reset; no others are."),
+    "pause": Entry(
+        "cli.pauses",
+        "Pause a reset, an organization or everything. What is being cleared ends, and nothing further begins.",
+    ),
+    "resume": Entry(
+        "cli.pauses", "Resume a reset, an organization or everything. What is paused by itself stays paused."
+    ),
     "retry-failed": Entry("cli.reset_changes", "Retry the failed learners of a reset."),
     "analytics": Entry("cli.analytics", "Show course completion by users, for all courses or for one."),
     "rules": Entry("cli.rules", "Reset courses by rule: every year, some months after completion, after an event."),

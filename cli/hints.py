@@ -12,6 +12,8 @@ HINTS = {
     "import-removes-too-much": "--most-removed 25 allows a quarter.",
     "nothing-to-retry": "`recourse show RESET` shows its result.",
     "organization-unknown": "`recourse organization list` lists the organizations.",
+    "pause-reason-missing": "Use --reason TEXT.",
+    "paused-more-widely": "`recourse resume --organization SLUG` or `--everything` does.",
     "participant-unknown": "`recourse participants list` lists the participants.",
     "passwords-off": "`recourse sign-on passwords on` turns them on again.",
     "reason-missing": "Use --reason TEXT.",

@@ -14,10 +14,16 @@ from cli.terminal import console, print_json, print_table, whole
 from config.settings import settings
 from models.access import console_account
 from models.session import transaction
-from tasks.people.organizations import FirstAdmin, add_organization, organizations, rename_organization
+from tasks.people.organizations import (
+    FirstAdmin,
+    add_organization,
+    organizations,
+    rename_organization,
+    weigh_organization,
+)
 
 app = typer.Typer()
-commands = typer.Typer(help="Add, rename and list organizations.", no_args_is_help=True)
+commands = typer.Typer(help="Add, rename, weigh and list organizations.", no_args_is_help=True)
 app.add_typer(commands, name="organization")
 
 Slug = Annotated[
@@ -65,18 +71,28 @@ def rename_command(slug: Slug, name: Annotated[str, typer.Option(help="Its new n
     console.print(f"Organization {slug} is now called {name.strip()}.", highlight=False, soft_wrap=True)
 
 
+@commands.command("weight")
+def weight_command(
+    slug: Slug, weight: Annotated[int, typer.Argument(metavar="WEIGHT", help="1 to 10; others have 1.")]
+) -> None:
+    """Change an organization's share of workers, mail, webhooks and imports: with 3, three times that of others."""
+    with servers_and_database(), transaction() as session:
+        weigh_organization(session, console_account(), slug, weight)
+    console.print(f"Organization {slug} has weight {weight}.", highlight=False, soft_wrap=True)
+
+
 @commands.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """List the organizations and their admins."""
+    """List the organizations, their weights and their admins."""
     with servers_and_database(), transaction() as session:
         found = organizations(session)
     if as_json:
         print_json([asdict(one) for one in found])
     elif found:
-        table = whole(Table("Short name", "Name", "Users", "Admins"), "Short name")
+        table = whole(Table("Short name", "Name", "Users", "Weight", "Paused", "Admins"), "Short name")
         for one in found:
             admins = (admin.email + ("" if admin.can_sign_in else " (no password)") for admin in one.admins)
-            table.add_row(one.slug, one.name, f"{one.users:,}", ", ".join(admins))
+            table.add_row(one.slug, one.name, f"{one.users:,}", str(one.weight), one.paused or "", ", ".join(admins))
         print_table(table)
     else:
         console.print("There are no organizations yet. `recourse organization add` adds one.")

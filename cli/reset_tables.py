@@ -14,7 +14,15 @@ from models.short_ids import short
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
 from tasks.reset.lookup import ResetLine, causes_of, facts_of, line_of
-from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, shares_of, state_in_words
+from tasks.reset.outcomes import (
+    AUDIENCES,
+    LEARNERS,
+    end_in_words,
+    place_in_words,
+    shares_of,
+    state_in_words,
+    what_is_paused,
+)
 
 
 def report_table(session: Session, line: ResetLine) -> Table:
@@ -22,7 +30,12 @@ def report_table(session: Session, line: ResetLine) -> Table:
     reset = line.reset
     table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
     table.add_row("Course", f"{line.course_code} · {line.course_title}")
-    table.add_row("State", state_in_words(reset))
+    table.add_row("State", state_in_words(reset, line.paused, line.place))
+    if line.paused:
+        table.add_row("Paused", f"{line.paused.at:%Y-%m-%d %H:%M:%S %Z} by {line.paused.by}")
+        table.add_row(what_is_paused(line.paused), line.paused.reason)
+    elif line.place:
+        table.add_row("Place", place_in_words(line.place))
     table.add_row("Audience", AUDIENCES[reset.audience])
     table.add_row("Reason", reset.reason)
     table.add_row("Requested", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {line.requester}")
@@ -82,7 +95,7 @@ def resets_table(session: Session, lines: list[ResetLine]) -> Table:
         table.add_row(
             ids[line.reset.id],
             line.course_code,
-            state_in_words(line.reset),
+            state_in_words(line.reset, line.paused, line.place) + (f" ({line.place})" if line.place else ""),
             f"{progress.settled:,} of {progress.total:,}" if progress.total else "-",
             f"{progress.failed:,}" if progress.total else "-",
             f"{line.reset.requested_at:%Y-%m-%d %H:%M}",

@@ -14,6 +14,7 @@ from cli.workers import Workers
 from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
+from tasks.reset.outcomes import place_in_words
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer
@@ -95,7 +96,11 @@ def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:
     progress = seen["progress"]
     state = ResetState(seen["state"])
     settled = sum(progress[outcome] for outcome in OUTCOMES)
-    if state in SETTLED:
+    if seen["paused"]:
+        words = "Paused"
+    elif seen["place"]:
+        words = place_in_words(seen["place"]).capitalize()
+    elif state in SETTLED:
         words = state.value.replace("_", " ").capitalize() if seen["done"] else "Sending the alerts"
     else:
         words = "Waiting" if state == ResetState.REQUESTED else _doing(seen)

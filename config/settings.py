@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     slices_in_flight_per_organization: int | None = Field(
         None, ge=1, description="Most slices of all resets of an organization; default: twice slices_in_flight"
     )
+    running_resets_per_organization: int = Field(
+        10,
+        ge=1,
+        description="Most resets of an organization that run at a time, without those of up to 200 named users; the "
+        "rest queue",
+    )
     slice_attempts: int = Field(
         6, ge=2, description="Attempts at which a worker dies before the learner fails at whom it stops"
     )

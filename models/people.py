@@ -25,15 +25,19 @@ from models.base import Base, external_id_index
 from models.external_ids import PREFIX, external_id_in
 from models.refusals.organizations import OrganizationUnknown
 
+GREATEST_WEIGHT = 10
+
 
 class Organization(Base):
     """A customer. No organization can see or change another's data."""
 
     __tablename__ = "organization"
+    __table_args__ = (CheckConstraint(f"weight BETWEEN 1 AND {GREATEST_WEIGHT}", name="weight"),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    weight: Mapped[int] = mapped_column(server_default="1")  # its share of workers, mail, webhooks and imports
 
 
 class User(Base):
@@ -140,6 +144,16 @@ def organizations_with_user(session: Session, email: str) -> list[Organization]:
         .order_by(Organization.slug)
     )
     return list(session.scalars(query))
+
+
+def weights(session: Session) -> dict[int, int]:
+    """Returns the weights of the organizations that have another one than 1, by id."""
+    return dict(session.execute(select(Organization.id, Organization.weight).where(Organization.weight != 1)).all())
+
+
+def weight_of(session: Session, organization_id: int) -> int:
+    """Returns the weight of the organization."""
+    return session.scalars(select(Organization.weight).where(Organization.id == organization_id)).one()
 
 
 def zone_of(user: User) -> ZoneInfo:

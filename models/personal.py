@@ -15,6 +15,7 @@ from models.events import Event, EventSource
 from models.groups import Group
 from models.idempotency import StoredAnswer
 from models.participants import ParticipantItem, ParticipantRequest
+from models.pauses import Pause
 from models.people import User
 from models.resets import Reset, ResetItem
 from models.retraining import Rule
@@ -55,6 +56,7 @@ def _of(kind: Any, user: User) -> ColumnElement[bool]:
 SEARCHED: tuple[Column, ...] = (
     Reset.reason,
     Reset.idempotency_key,
+    Pause.reason,
     Rule.reason,
     Rule.waits_for,
     Event.reason,
@@ -106,6 +108,7 @@ OF_NOBODY = {
     "user_group": ("external_id", "code"),
     "audit": ("actor", "action", "subject"),  # ids
     "reset": ("requester", "error", "figures", "traceparent"),  # an id; our text; totals
+    "pause": ("pauser",),  # an id
     "reset_slice": ("removed",),
     "participant_item": ("removed",),
     "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),

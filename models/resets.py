@@ -149,6 +149,7 @@ class Reset(Base):
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
+    expected: Mapped[int | None]  # learners that its preview showed, if it had one
     learners: Mapped[int | None]  # in its slices, once they are written
     recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
     recoveries: Mapped[int] = mapped_column(server_default="0")  # how often it had to, since something was lost

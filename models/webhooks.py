@@ -37,6 +37,8 @@ class WebhookEvent(StrEnum):
     RESET_STARTED = "reset.started"  # the ledger is written
     RESET_COMPLETED = "reset.completed"  # no learner failed
     RESET_FAILED = "reset.failed"  # the reset has ended, and some or all learners failed or were cancelled
+    RESET_PAUSED = "reset.paused"  # while it ran: it, its organization, or everything
+    RESET_RESUMED = "reset.resumed"  # while it was running, and nothing else pauses it
     LEARNER_RESET = "learner.reset"  # learners and their new registrations, at the end of the reset
 
 

@@ -33,6 +33,7 @@ PROBE = "recourse.probe"
 
 QUIET_SECONDS = 10.0
 SHARED_FROM = 2000  # learners
+QUICK_UP_TO = 5000  # learners whose slices are written and settled in well under a second
 
 
 class _Quiet:
@@ -81,8 +82,13 @@ def send_coordinator(session: Session, reset: Reset) -> None:
 
 
 def queue_of_coordinator(reset: Reset) -> str:
-    """Returns the queue for the coordinator's messages."""
-    return INTERACTIVE if reset.audience == Audience.USERS else BULK
+    """Returns the queue for the coordinator's messages.
+
+    Of a reset that a person waits for, and of one that is not large: so it does not wait for the slices of others.
+    """
+    learners = reset.expected if reset.learners is None else reset.learners
+    quick = learners is not None and learners <= QUICK_UP_TO
+    return INTERACTIVE if quick or reset.audience == Audience.USERS else BULK
 
 
 def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, interactive: bool) -> None:
@@ -118,7 +124,7 @@ def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None
     after_commit(session, in_its_trace)
 
 
-def show_progress(reset: Reset, progress: Progress) -> None:
+def show_progress(reset: Reset, progress: Progress, *, paused: bool = False) -> None:
     """Show the progress on the reset's row in Flower. Does nothing while the broker is away."""
     if time.monotonic() < _Quiet.until:
         return
@@ -127,18 +133,20 @@ def show_progress(reset: Reset, progress: Progress) -> None:
         hostname = current_task.request.hostname if current_task else None
         with app.events.default_dispatcher(hostname) as dispatcher:
             # Flower shows only the fields it knows; `result` can hold text.
-            dispatcher.send("task-progress", uuid=str(reset.task_id), result=str(progress))
+            dispatcher.send(
+                "task-progress", uuid=str(reset.task_id), result=f"{progress}{' · paused' if paused else ''}"
+            )
     except broker_down() as error:
         # Each attempt takes seconds, and the reset's row is locked meanwhile.
         _Quiet.until = time.monotonic() + QUIET_SECONDS
         log.info("progress_not_shown", reset=str(reset.id), error=str(error))
 
 
-def send_notify(session: Session, reset: Reset, *, expires: float | None = None) -> None:
+def send_notify(session: Session, reset: Reset, *, expires: float | None = None, once: bool = False) -> None:
     """Send `notify` for the reset once the session's transaction is committed; twice for a large one, since two
-    processes share its learners. The messages expire after `expires` seconds."""
+    processes share its learners, unless `once`. The messages expire after `expires` seconds."""
     reset_id, task_id = str(reset.id), str(reset.task_id)
-    names = ["notify", "notify-2"] if (reset.learners or 0) >= SHARED_FROM else ["notify"]
+    names = ["notify", "notify-2"] if (reset.learners or 0) >= SHARED_FROM and not once else ["notify"]
 
     def send() -> None:
         for name in names:

@@ -14,6 +14,8 @@ from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.settings import settings
 from models.notifications import IS_PENDING, Notification
 from models.participant_asks import is_asking
+from models.pauses import is_paused
+from models.reset_queue import queued
 from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
@@ -114,14 +116,17 @@ def _halted(session: Session, read: Mapping[str, datetime | None]) -> list[Reset
         ResetSlice.reset_id == other.id,
         ResetSlice.settled_at.is_(None),
         ResetSlice.published_at.is_not(None),
+        ~is_paused(other),
     )
     halted = or_(
         (Reset.state == ResetState.REQUESTED)
-        & or_(Reset.start_at <= func.now(), Reset.cancel_requested_at.is_not(None)),
+        & or_(
+            (Reset.start_at <= func.now()) & ~is_paused() & Reset.id.not_in(queued()),
+            Reset.cancel_requested_at.is_not(None),
+        ),
         (Reset.state == ResetState.RUNNING)
         & or_(
-            ~open_slice & ~is_asking(Reset.id),
-            waiting & ~in_flight,
+            or_(~open_slice & ~is_asking(Reset.id), waiting & ~in_flight) & ~is_paused(),
             Reset.cancel_requested_at.is_not(None),
         ),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),

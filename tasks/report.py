@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from models.mail import MailFigures, mails_of
 from models.notifications import IS_PENDING, Notification, NotificationKind, NotificationState
 from models.participant_asks import waiting_for
+from models.pauses import Paused, pauses_of
 from models.records import kind_labels, record_kinds
+from models.reset_queue import places_of
 from models.resets import SETTLED, Reset, ResetSlice
 
 COUNTS = ("total", "cleared", "unchanged", "skipped", "failed", "waiting")
@@ -135,8 +137,10 @@ def removed_in_words(removed: Mapping[str, int]) -> dict[str, int]:
 
 
 def report(session: Session, reset: Reset) -> dict[str, Any]:
-    """Returns the reset as one object: id, state, done, progress, waiting_for, removed, notified, seconds.
+    """Returns the reset as one object: id, state, paused, place, done, progress, waiting_for, removed, notified,
+    seconds.
 
+    `paused` says what is paused, why, by whom and since when; `place` is that in the queue of its organization.
     `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.
     """
     progress = progress_of(session, reset.id)
@@ -153,6 +157,8 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     return {
         "id": str(reset.id),
         "state": reset.state.value,
+        "paused": _as_object(pauses_of(session, [reset]).get(reset.id)),
+        "place": places_of(session, [reset]).get(reset.id),
         "done": settled and not session.scalars(due).one(),
         "progress": {name: getattr(progress, name) for name in COUNTS},
         "waiting_for": dict(progress.waiting_for),
@@ -160,6 +166,12 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         "notified": _notified(session, reset, sent) if settled else 0,
         "seconds": max(0.0, round((until - reset.start_at).total_seconds(), 3)),
     }
+
+
+def _as_object(paused: Paused | None) -> dict[str, str] | None:
+    if paused is None:
+        return None
+    return {"scope": paused.scope.value, "reason": paused.reason, "by": paused.by, "at": paused.at.isoformat()}
 
 
 def mails_in(session: Session, reset: Reset) -> MailFigures:

@@ -20,7 +20,9 @@ from models.figures import (
     age_of_oldest_open_run,
     alerts_by_state,
     backlog,
+    held_resets,
     open_learners,
+    open_work,
     waiting_learners,
 )
 from models.files.deletions import DELETIONS
@@ -46,7 +48,7 @@ OUTBOXES = {
 
 
 class Database(Collector):
-    """Figures of the whole installation. Labels are states, never ids or names."""
+    """Figures of the whole installation. Labels are states, and the short names of a few organizations; never ids."""
 
     def collect(self) -> Iterable[Metric]:
         """Query the database. Raises `DBAPIError` if it does not answer, so that the scrape fails."""
@@ -54,6 +56,7 @@ class Database(Collector):
             totals = all_totals(session)
             yield from _resets(session, totals)
             yield from _learners(session, totals)
+            yield from _work(session)
             yield from _alerts(session)
             yield from _outboxes(session)
             yield from _beat(session)
@@ -125,6 +128,18 @@ def _learners(session: Session, totals: Mapping[str, int]) -> Iterator[Metric]:
         "Learners who are reset here, and wait for a participant.",
         float(waiting_learners(session)),
     )
+
+
+def _work(session: Session) -> Iterator[Metric]:
+    yield _by("recourse_resets_held", "Open resets that are paused or queued.", "why", held_resets(session))
+    metric = GaugeMetricFamily(
+        "recourse_work_open",
+        "Learners to reset, and things to send, by queue and organization; without what is paused.",
+        labels=["queue", "organization"],
+    )
+    for (queue, organization), count in open_work(session).items():
+        metric.add_metric([queue, organization], float(count))
+    yield metric
 
 
 def _alerts(session: Session) -> Iterator[Metric]:

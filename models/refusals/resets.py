@@ -109,8 +109,8 @@ class AlreadySettled(Refused):
     code = "already-settled"
     status = 409
 
-    def __init__(self, state: str) -> None:
-        super().__init__(f"This reset has already ended ({state.replace('_', ' ')}). There is nothing left to cancel.")
+    def __init__(self, state: str, verb: str = "cancel") -> None:
+        super().__init__(f"This reset has already ended ({state.replace('_', ' ')}). There is nothing left to {verb}.")
 
 
 class DetailsDeleted(Refused):

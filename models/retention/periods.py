@@ -128,6 +128,7 @@ KEPT = {
     "heartbeat": "one row per part of the installation",
     "lease": "one row per kind of work",
     "queue_probe": "one row per queue",
+    "pause": "a few, deleted when it is resumed or its reset ends",
     "first_start_token": "a few rows, until there is an organization",
     "tally": "one row per total",
     "announcement": "an outbox: a row is deleted once the channel is notified",

@@ -1,12 +1,13 @@
-"""Who is next: organizations take turns, each with its limits; a failing receiver rests."""
+"""Who is next: organizations take turns by weight, each with its limits; a failing receiver rests."""
 
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from models.outbox import Item, Turn, take, turns
+from models.people import weights
 from models.session import transaction
 from tasks.outbox.handler import Handler
 
@@ -25,6 +26,8 @@ class Turns:
         self._rests_until: defaultdict[Any, float] = defaultdict(float)
         self._next_at = 0.0
         self._next_at_of: defaultdict[Any, float] = defaultdict(float)
+        self._taken_at: defaultdict[Any, float] = defaultdict(float)
+        self._weights = _weights()
         self.away = False  # the receiver of all items is down: the rest is left to a later run
 
     def take_next(self, over: Callable[[], bool]) -> list[Item]:
@@ -78,13 +81,20 @@ class Turns:
         """Returns the rest of this round, or the next round if none of the rest may start now."""
         ready = self._with_room()
         if not self._allowed(ready):
-            self._round = _in_turn(self._free(self._due()))
+            self._round = _in_turn(self._free(self._due()), self._weights, self._taken_at)
             ready = self._with_room()
         return ready
 
     def _with_room(self) -> list[Turn]:
-        most = self._handler.at_once_each()
-        return [turn for turn in self._free(self._round) if self._lanes_of[turn.organization] < most]
+        return [
+            turn
+            for turn in self._free(self._round)
+            if self._lanes_of[turn.organization] < self._most(turn.organization)
+        ]
+
+    def _most(self, organization: Any) -> int:
+        """Returns the maximum number of lanes for this organization."""
+        return min(self._handler.at_once(), self._handler.at_once_each() * self._weights.get(organization, 1))
 
     def _allowed(self, ready: Sequence[Turn]) -> list[Turn]:
         now = time.monotonic()
@@ -98,7 +108,7 @@ class Turns:
         return max(0.0, max(first, self._next_at) - time.monotonic())
 
     def _take(self, ready: Sequence[Turn]) -> list[Item]:
-        allowed = self._allowed(ready)
+        allowed = list(dict.fromkeys(self._allowed(ready)))
         share = -(-self._handler.batch // max(1, len(allowed)))
         items: list[Item] = []
         for turn in allowed:
@@ -113,7 +123,7 @@ class Turns:
         return items
 
     def _note(self, turn: Turn) -> None:
-        now = time.monotonic()
+        now = self._taken_at[turn.key] = time.monotonic()
         self._busy.add(turn.key)
         self._lanes_of[turn.organization] += 1
         if rate := self._handler.per_second():
@@ -122,11 +132,22 @@ class Turns:
             self._next_at_of[turn.organization] = now + 1 / rate
 
 
-def _in_turn(found: Sequence[Turn]) -> list[Turn]:
-    """Returns the first turn of each organization, then the second of each, and so on."""
-    so_far: Counter[Any] = Counter()
-    placed: list[tuple[int, Turn]] = []
-    for turn in found:
-        placed.append((so_far[turn.organization], turn))
-        so_far[turn.organization] += 1
+def _weights() -> dict[Any, int]:
+    with transaction() as session:
+        return dict(weights(session))
+
+
+def _in_turn(found: Sequence[Turn], weighing: Mapping[Any, int], taken_at: Mapping[Any, float]) -> list[Turn]:
+    """Returns a round: as many turns of each organization as its weight, evenly mixed; all turns if it is alone.
+
+    Of several turns of an organization, those that rested longest come first.
+    """
+    of_each: dict[Any, list[Turn]] = {}
+    for turn in sorted(found, key=lambda one: taken_at.get(one.key, 0.0)):
+        of_each.setdefault(turn.organization, []).append(turn)
+    placed: list[tuple[float, Turn]] = []
+    for organization, theirs in of_each.items():
+        weight = weighing.get(organization, 1)
+        some = [theirs[number % len(theirs)] for number in range(weight)] if len(of_each) > 1 else theirs
+        placed += [((number + 0.5) / weight, turn) for number, turn in enumerate(some)]
     return [turn for _, turn in sorted(placed, key=lambda pair: pair[0])]

@@ -1,4 +1,4 @@
-"""Add an organization with its first admin, rename and list organizations."""
+"""Add an organization with its first admin, rename, weigh and list organizations."""
 
 import re
 from collections.abc import Sequence
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.settings import settings
 from models import audit
 from models.access import Permission
-from models.people import Organization, User
+from models.pauses import Paused, all_pauses, pause_of_organization
+from models.people import GREATEST_WEIGHT, Organization, User
 from models.refusals.organizations import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
+from models.reset_queue import counts_of
 from models.sign_in import Credential, set_password
 from models.sign_on import IdentityProvider
 from tasks.imports.values import WrongError
@@ -38,6 +41,21 @@ class OrganizationLine:
     users: int
     admins: list[Admin]
     signs_in_with: str | None = None  # the only way: the name of its provider
+    weight: int = 1  # its share of workers, mail, webhooks and imports
+    paused: str | None = None  # why all its resets are paused
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An organization's share, and what its resets are doing."""
+
+    slug: str
+    name: str
+    weight: int
+    paused: Paused | None
+    running: int  # resets that take a place, and are not paused
+    most_running: int
+    queued: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,35 @@ def rename_organization(session: Session, actor: str, slug: str, name: str) -> N
     audit.record(session, actor, "organization.renamed", organization.id, organization.id, before=before, after=name)
 
 
+def weigh_organization(session: Session, actor: str, slug: str, weight: int) -> None:
+    """Change an organization's share of workers, mail, webhooks and imports; others have 1, unless they were changed.
+
+    Raises `OrganizationUnknown`, `OrganizationInvalid`.
+    """
+    if not 1 <= weight <= GREATEST_WEIGHT:
+        raise OrganizationInvalid(f"The weight is out of range. Choose 1 to {GREATEST_WEIGHT}.")
+    organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update(key_share=True))
+    if organization is None:
+        raise OrganizationUnknown(slug)
+    before, organization.weight = organization.weight, weight
+    audit.record(session, actor, "organization.weighed", organization.id, organization.id, before=before, after=weight)
+
+
+def standing(session: Session, organization_id: int) -> Standing:
+    """Returns the organization's share, and what its resets are doing."""
+    organization = session.get_one(Organization, organization_id)
+    running, queued = counts_of(session, organization_id)
+    return Standing(
+        organization.slug,
+        organization.name,
+        organization.weight,
+        pause_of_organization(session, organization_id),
+        running,
+        settings().running_resets_per_organization,
+        queued,
+    )
+
+
 def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None = None) -> list[OrganizationLine]:
     """Returns all organizations, or those with these slugs, by slug, each with its active admins."""
     counted = select(func.count()).where(User.organization_id == Organization.id).scalar_subquery()
@@ -122,7 +169,13 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
         .order_by(User.id)
     ):
         admins[user.organization_id].append(Admin(user.email, can_sign_in=credential is not None))
-    return [OrganizationLine(one.slug, one.name, users, admins[one.id], there) for one, users, there in found]
+    paused = {pause.organization_id: pause.reason for pause, _ in all_pauses(session) if pause.reset_id is None}
+    return [
+        OrganizationLine(
+            one.slug, one.name, users, admins[one.id], there, one.weight, paused.get(None, paused.get(one.id))
+        )
+        for one, users, there in found
+    ]
 
 
 def there_is_none(session: Session) -> bool:

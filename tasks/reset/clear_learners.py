@@ -7,17 +7,18 @@ from uuid import UUID
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import ARRAY, BigInteger, any_, func, literal, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.settings import settings
-from models.resets import ResetItem, ResetSlice
+from models.pauses import is_paused
+from models.resets import Reset, ResetItem, ResetSlice
 from models.session import in_words, is_servers_trouble, transaction
 from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
 from tasks.reset.clear_together import clear_together, take_along
-from tasks.reset.window import WHOLE_ATTEMPTS, keep_going
+from tasks.reset.window import LEARNERS_ONE_BY_ONE, WHOLE_ATTEMPTS, fill_window_of, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
 MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
@@ -82,7 +83,7 @@ def _clear_whole(reset_id: UUID, numbers: list[int]) -> None:
 
 def begin_attempt(reset_id: UUID, number: int) -> int:
     """Count that the slice is begun. Returns how often it was since one of its learners was last settled; 0 if all are
-    settled, or another worker is clearing it.
+    settled, it is paused, or another worker is clearing it.
     """
     return _begin(reset_id, number)[0]
 
@@ -90,20 +91,45 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
 def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
     """Count as `begin_attempt` does. Returns what it returns, and how many learners the slice has.
 
-    In a transaction of its own, since it is to be remembered when the worker dies of what comes next.
+    A paused one counts as not sent: `fill_window` sends it again after the pause. The next one is sent to the queue, so
+    that no worker finds it empty. In a transaction of its own, since it is to be remembered when the worker dies of
+    what comes next.
     """
     which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number) & ResetSlice.settled_at.is_(None)
-    with transaction(durable=False) as session:
-        free = select(ResetSlice.number).where(which).with_for_update(skip_locked=True)
-        begun = (
+    free = (
+        select(ResetSlice.number, Reset.organization_id, Reset.learners, is_paused().label("paused"))
+        .join(Reset, Reset.id == ResetSlice.reset_id)
+        .where(which)
+        .with_for_update(of=ResetSlice, skip_locked=True)
+        .cte("free")
+    )
+    paused = free.c.paused
+    more = case((paused, 0), else_=1)
+    with transaction(durable=False) as session:  # a count that a crash may lose
+        begun = session.execute(
             update(ResetSlice)
-            .where(which, ResetSlice.number == free.scalar_subquery())
-            .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
-            .returning(ResetSlice.in_vain, ResetSlice.learners)
+            .where(which, ResetSlice.number == free.c.number)
+            .values(
+                attempts=ResetSlice.attempts + more,
+                in_vain=ResetSlice.in_vain + more,
+                begun_at=case((paused, ResetSlice.begun_at), else_=func.clock_timestamp()),
+                published_at=case((paused, None), else_=ResetSlice.published_at),
+                publications=func.greatest(0, ResetSlice.publications - 1 + more),
+            )
+            .returning(
+                ResetSlice.in_vain,
+                ResetSlice.learners.label("size"),
+                paused,
+                free.c.organization_id,
+                free.c.learners,
+            )
             .execution_options(synchronize_session=False)
-        )
-        row = session.execute(begun).one_or_none()
-    return (row.in_vain, row.learners) if row else (0, 0)
+        ).one_or_none()
+        if begun is None or begun.paused:
+            return 0, 0
+        if begun.learners > LEARNERS_ONE_BY_ONE:
+            fill_window_of(session, begun.organization_id, one_by_one=False)
+        return int(begun.in_vain), int(begun.size)
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.pauses import is_paused
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
 from tasks.reset.clear import lock, new_due_date, write_outcomes
@@ -35,6 +36,7 @@ def take_along(reset_id: UUID, number: int) -> list[int]:
             ResetSlice.settled_at.is_(None),
             ResetSlice.published_at.is_not(None),
             ResetSlice.attempts == 0,
+            ~is_paused(),
         )
         .order_by(ResetSlice.number)
         .limit(pace.learners)

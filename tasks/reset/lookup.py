@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models.access import Actor
 from models.open_learners import open_learners_of
+from models.pauses import Paused, pauses_of
 from models.people import User
 from models.refusals.resets import DetailsDeleted, ResetUnknown
+from models.reset_queue import places_of
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
 from models.training import Course, Enrolment
 from tasks.report import report
@@ -33,6 +35,8 @@ class ResetLine:
     course_code: str
     course_title: str
     requester: str  # name of the user, or the account at the console
+    paused: Paused | None = None
+    place: int | None = None  # in the queue of its organization, from 1
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,10 @@ def _lines(session: Session, conditions: Sequence[ColumnElement[bool]], limit: i
         .order_by(Reset.requested_at.desc(), Reset.id.desc())
         .limit(limit)
     )
-    return [ResetLine(*row) for row in session.execute(query)]
+    rows = session.execute(query).all()
+    resets = [row[0] for row in rows]
+    paused, places = pauses_of(session, resets), places_of(session, resets)
+    return [ResetLine(*row, paused.get(row[0].id), places.get(row[0].id)) for row in rows]
 
 
 def items_of(

@@ -3,6 +3,7 @@ Flower. The API has names of its own, which never change."""
 
 from dataclasses import dataclass
 
+from models.pauses import Paused, PauseScope
 from models.resets import SETTLED, Audience, ItemState, Reset, ResetState
 from tasks.report import Progress
 
@@ -56,13 +57,23 @@ def counted(progress: Progress) -> str:
     return ", ".join(f"{share.learners:,} {share.label}" for share in shares_of(progress) if share.learners)
 
 
-def state_in_words(reset: Reset) -> str:
-    """Returns the state of a reset."""
+def state_in_words(reset: Reset, paused: Paused | None = None, place: int | None = None) -> str:
+    """Returns the state of a reset, with its pause and its place in the queue of its organization, if it has one."""
     if reset.state in SETTLED:
         return reset.state.value.replace("_", " ")
     if reset.cancel_requested_at:
         return "stopping"
+    if paused:
+        return "paused"
+    if place:
+        return "queued"
     return "planned" if is_planned(reset) else reset.state.value
+
+
+def place_in_words(place: int) -> str:
+    """Returns a place in the queue: `2nd in the queue of its organization`."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place:,}{ending} in the queue of its organization"
 
 
 def is_planned(reset: Reset) -> bool:
@@ -71,11 +82,24 @@ def is_planned(reset: Reset) -> bool:
     return reset.state == ResetState.REQUESTED and later and not reset.cancel_requested_at
 
 
-def note_on(reset: Reset) -> str:
+def what_is_paused(paused: Paused) -> str:
+    """Returns what a pause holds."""
+    return {
+        PauseScope.EVERYTHING: "Everything is paused",
+        PauseScope.ORGANIZATION: "All resets of the organization are paused",
+        PauseScope.RESET: "This reset is paused",
+    }[paused.scope]
+
+
+def note_on(reset: Reset, paused: Paused | None = None, place: int | None = None) -> str:
     """Returns what to show beside the state; empty for most resets."""
     if reset.state not in SETTLED:
         if reset.cancel_requested_at:
             return "Stopping. Learners who have been reset stay reset; no others are reset."
+        if paused:
+            return f"{what_is_paused(paused)}: {paused.reason}"
+        if place:
+            return f"{place_in_words(place).capitalize()}. It begins when others have ended."
         return "Retrying the failed learners." if reset.task_id != reset.id else ""
     if reset.cancel_requested_at and reset.state != ResetState.CANCELLED:
         return "It was cancelled when all learners were done already."

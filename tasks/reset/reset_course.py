@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from celery import states
 from celery.exceptions import Ignore
-from sqlalchemy import Text, func, select, update
+from sqlalchemy import Text, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -19,8 +19,10 @@ from models.access import still_acting
 from models.announcements import announce_later
 from models.notifications import Notification, NotificationKind
 from models.participant_asks import participants_of, write_requests
+from models.pauses import Pause, is_paused
 from models.refusals.access import Forbidden
 from models.refusals.people import UserUnknown
+from models.reset_queue import must_queue, next_in_queue
 from models.resets import SETTLED, ItemState, Reset, ResetItem, ResetState
 from models.session import in_words, is_lock_timeout, is_servers_trouble, transaction
 from models.training import Course
@@ -96,7 +98,9 @@ def reset_course(self: Step, *, reset_id: str) -> dict[str, Any]:
 def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
     """Do what is next for the reset. Returns its report once it is settled, `None` before."""
     with transaction() as session:
-        reset = session.get(Reset, reset_id, with_for_update={"key_share": True})
+        which = select(Reset, is_paused()).where(Reset.id == reset_id)
+        found = session.execute(which.with_for_update(key_share=True, of=Reset)).one_or_none()
+        reset, paused = found or (None, False)
         if reset is None:
             log.warning("reset_unknown", reset=str(reset_id))
             return None
@@ -104,14 +108,16 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             send_coordinator(session, reset)
             return None
         reset.sent_in_vain = 0
-        if reset.state == ResetState.REQUESTED:
+        paused = paused and reset.cancel_requested_at is None
+        if reset.state == ResetState.REQUESTED and not paused:
             _begin(session, reset)
         if reset.state == ResetState.RUNNING:
-            _continue(session, reset)
+            _continue(session, reset, paused=paused)
         if reset.state not in SETTLED:
             return None
         figures, progress = report(session, reset), progress_of(session, reset.id)
-        del figures["done"], figures["notified"]  # alerts come later
+        for later in ("done", "notified", "paused", "place"):  # alerts come later, and the rest has passed
+            del figures[later]
         if progress.failed:  # a failure has no result: without this, Flower keeps an older count
             show_progress(reset, progress)
         return {"summary": reset.error or progress.outcome, **figures}
@@ -122,6 +128,8 @@ def _begin(session: Session, reset: Reset) -> None:
         _settle(session, reset, ResetState.CANCELLED)
         return
     if reset.start_at > _now(session):  # `recover` calls again at its start
+        return
+    if must_queue(session, reset):  # the end of another one of the organization calls again
         return
     if why_not := _refusal(session, reset):
         log.warning("reset_not_allowed", reset=str(reset.id), why=why_not)
@@ -155,7 +163,8 @@ def _refusal(session: Session, reset: Reset) -> str | None:
     return None
 
 
-def _continue(session: Session, reset: Reset) -> None:
+def _continue(session: Session, reset: Reset, *, paused: bool) -> None:
+    """Do what is next for a running reset. While it is paused, only learners who are cleared here go on elsewhere."""
     if reset.cancel_requested_at:
         close_open_slices(session, reset)
         withdraw(session, reset)
@@ -164,7 +173,9 @@ def _continue(session: Session, reset: Reset) -> None:
         if is_small(reset):
             write_requests(session, reset)
         send_outbox(session, WORK_OUTBOXES)
-    if progress.is_open:
+    if paused:
+        show_progress(reset, progress, paused=True)
+    elif progress.is_open:
         show_progress(reset, progress)
         fill_window(session, reset)
     else:
@@ -193,6 +204,7 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         reset.move_to(state)
         reset.finished_at = _now(session)
     session.flush()
+    session.execute(delete(Pause).where(Pause.reset_id == reset.id))
     figures = report(session, reset)
     audit.record(
         session,
@@ -212,6 +224,8 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
     send_notify(session, reset)
     send_due_outboxes(session)
     fill_window(session, reset)  # there may now be room for the organization's other resets
+    if waiting := next_in_queue(session, reset.organization_id):
+        send_coordinator(session, waiting)
 
 
 def _tell(session: Session, reset: Reset, event: WebhookEvent) -> int:

@@ -1,11 +1,11 @@
 """The window: which slices are in the queue.
 
 Only so many at a time, so that a large reset neither floods the broker nor stands before everyone else's; and only so
-many of one organization, however many resets it has, which take turns.
+many of one organization, however many resets it has, which take turns. Of what is paused, none.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE
 from config.settings import settings
+from models.pauses import is_paused
 from models.people import Organization
 from models.resets import Reset, ResetSlice, ResetState
 from models.session import transaction
@@ -42,6 +43,7 @@ from tasks.messages import (
 )
 from tasks.report import progress_of
 
+AHEAD = 1000  # learners whose slices wait for a worker, for each unit of an organization's weight
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 250
 MOST_IN_A_SLICE = 1000
@@ -76,14 +78,15 @@ def keep_going(reset_id: UUID, number: int) -> None:
     with transaction(durable=False) as session:  # undone by a crash, slices are sent twice
         # Held until the event is sent: the coordinator settles the reset only after that, so no progress can come
         # after the end and overwrite the result that Flower shows.
-        reset = session.scalar(select(Reset).where(Reset.id == reset_id).with_for_update(read=True))
+        which = select(Reset, is_paused()).where(Reset.id == reset_id)
+        reset, paused = session.execute(which.with_for_update(read=True, of=Reset)).one_or_none() or (None, False)
         if reset is None or reset.state != ResetState.RUNNING:
             return
         progress = progress_of(session, reset.id)
         if reset.cancel_requested_at or not progress.open_slices:
             send_coordinator(session, reset)
         else:
-            show_progress(reset, progress)
+            show_progress(reset, progress, paused=paused)
             large = progress.total > LEARNERS_ONE_BY_ONE
             if large and reset.notify and not reset.participants and number % ALERTED_EVERY == 0:
                 send_notify(session, reset)
@@ -98,39 +101,61 @@ def fill_window(session: Session, reset: Reset) -> None:
 
     What one person waits for has a window of its own. Comes last in a transaction: it holds others of the organization.
     """
-    if reset.learners is None:
-        return
+    if reset.learners is not None:
+        fill_window_of(session, reset.organization_id, one_by_one=reset.learners <= LEARNERS_ONE_BY_ONE)
+
+
+def fill_window_of(session: Session, organization_id: int, *, one_by_one: bool) -> None:
+    """Fill the window of an organization: that of its resets whose learners are subtasks each, or that of the others.
+
+    Of the others, slices of about `AHEAD` learners wait for a worker, and more for an organization of more weight. So
+    organizations share the workers by weight, whoever came first and however many resets they have.
+    """
     peer, piece = aliased(Reset), aliased(ResetSlice)
-    one_by_one = reset.learners <= LEARNERS_ONE_BY_ONE
     running = and_(
-        peer.organization_id == reset.organization_id,
+        peer.organization_id == organization_id,
         peer.state == ResetState.RUNNING,
         peer.cancel_requested_at.is_(None),
         (peer.learners <= LEARNERS_ONE_BY_ONE) == one_by_one,
+        ~is_paused(peer),
     )
     of_peer = (piece.reset_id == peer.id) & piece.settled_at.is_(None)
     anything = select(piece.number).join(peer, of_peer).where(running, piece.published_at.is_(None)).exists()
-    ours = select(Organization.id).where(Organization.id == reset.organization_id, anything)
-    if session.scalar(ours.with_for_update(key_share=True)) is None:
+    ours = select(Organization.weight).where(Organization.id == organization_id, anything)
+    weight = session.scalar(ours.with_for_update(key_share=True))
+    if weight is None:
         return
-    in_flight = select(func.count()).where(of_peer, piece.published_at.is_not(None)).correlate(peer).scalar_subquery()
-    peers = select(peer.id, in_flight.label("in_flight")).where(running).cte("peers")
+    sent_ones = of_peer & piece.published_at.is_not(None)
+    in_flight = select(func.count()).where(sent_ones).correlate(peer).scalar_subquery()
+    # One that was sent long ago is lost, and must not hold the others.
+    lately = piece.published_at > func.now() - timedelta(seconds=settings().recover_after_seconds)
+    ahead = select(func.sum(piece.learners)).where(sent_ones, piece.attempts == 0, lately).correlate(peer)
+    peers = (
+        select(peer.id, in_flight.label("in_flight"), func.coalesce(ahead.scalar_subquery(), 0).label("ahead"))
+        .where(running)
+        .cte("peers")
+    )
     most = settings().slices_in_flight
     unsent = (
-        select(piece.number)
+        select(piece.number, piece.learners)
         .where(piece.reset_id == peers.c.id, piece.settled_at.is_(None), piece.published_at.is_(None))
         .order_by(piece.number)
         .limit(most)
         .lateral("unsent")
     )
     place = func.row_number().over(partition_by=peers.c.id, order_by=unsent.c.number)
-    waiting = select(peers.c.id, unsent.c.number, (peers.c.in_flight + place).label("turn")).join(unsent, true()).cte()
+    turn = (peers.c.in_flight + place).label("turn")
+    waiting = select(peers.c.id, unsent.c.number, unsent.c.learners, turn).join(unsent, true()).cte("waiting")
+    order = (waiting.c.turn, waiting.c.number, waiting.c.id)  # in a tie, the one that is less far
+    before = func.sum(waiting.c.learners).over(order_by=order) - waiting.c.learners
+    lined_up = select(waiting, before.label("before")).where(waiting.c.turn <= most).cte("lined_up")
     all_in_flight = select(func.sum(peers.c.in_flight).cast(BigInteger)).scalar_subquery()
-    room = func.greatest(0, _most_of_an_organization() - all_in_flight)
+    all_ahead = select(func.sum(peers.c.ahead)).scalar_subquery()
+    room = func.greatest(0, weight * _most_of_an_organization() - all_in_flight)
     nexts = (
-        select(waiting.c.id, waiting.c.number)
-        .where(waiting.c.turn <= most)
-        .order_by(waiting.c.turn, waiting.c.number, waiting.c.id)  # in a tie, the one that is less far
+        select(lined_up.c.id, lined_up.c.number)
+        .where(literal(one_by_one) | (all_ahead + lined_up.c.before < weight * AHEAD))
+        .order_by(lined_up.c.turn, lined_up.c.number, lined_up.c.id)
         .limit(room)
         .cte("nexts")
     )
@@ -171,6 +196,7 @@ def send_lost(session: Session, read: Mapping[str, datetime | None]) -> list[UUI
             Reset.state == ResetState.RUNNING,
             Reset.cancel_requested_at.is_(None),
             ResetSlice.published_at.is_not(None),
+            ~is_paused(),
             lost,
         )
         .order_by(ResetSlice.published_at)

@@ -52,7 +52,7 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
         return
     room = room_today(session, rule, now)
     if room is not None and learners > room:
-        _postpone(session, this, DAY_IS_FULL, tomorrow(rule, now))
+        postpone(session, this, DAY_IS_FULL, tomorrow(rule, now))
         return
     _request(session, rule, plan, reason_of(rule, event), this, learners, now)
 
@@ -85,7 +85,7 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
         plan = _plan(session, rule, Options(audience=Audience.USERS, users=sorted({user for _, user in batch})))
         _request(session, rule, plan, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
         room = None if room is None else room - len(batch)
-    _postpone(session, ready(rule, now), DAY_IS_FULL, tomorrow(rule, now))
+    postpone(session, ready(rule, now), DAY_IS_FULL, tomorrow(rule, now))
 
 
 def reason_of(rule: Rule, event: Event | None) -> str:
@@ -121,7 +121,7 @@ def _request(
     try:
         reset = request_reset(session, actor, plan=signed(plan), confirm=plan.course_code, reason=reason)
     except AlreadyResetting:  # resolves itself, so the rule does not wait to be confirmed
-        _postpone(session, which, ELSEWHERE, now + A_MINUTE)
+        postpone(session, which, ELSEWHERE, now + A_MINUTE)
         return
     session.execute(
         update(Occurrence)
@@ -132,7 +132,8 @@ def _request(
     log.info("occurrence_begun", rule=str(rule.id), reset=str(reset.id))
 
 
-def _postpone(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
+def postpone(session: Session, which: ColumnElement[bool], reason: str, until: datetime) -> None:
+    """Have the occurrences wait until then, with the reason."""
     session.execute(
         update(Occurrence)
         .where(which)

@@ -15,17 +15,19 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.notifications import Notification, NotificationKind
+from models.pauses import holds_organization
 from models.refusals.base import Refused
 from models.resets import SETTLED, Reset
 from models.retraining import CatchUp, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows, in_words, savepoint, transaction
 from tasks.alerts.send_pending import send_pending
 from tasks.app import app
-from tasks.rules.begin import begin_learners, begin_one, ready
+from tasks.rules.begin import A_MINUTE, begin_learners, begin_one, postpone, ready
 from tasks.rules.occurrences import next_look, skip, warn, write_occurrences
 
 MOST_AT_ONCE = 100  # rules a tick; the next tick finds the rest
 BACK_OFF = timedelta(minutes=5)  # for a rule that failed, so that it does not hold up the others
+PAUSED = "postponed: resets are paused"
 MISSED = "due while no worker was running; this rule skips missed runs"
 
 log = structlog.get_logger(__name__)
@@ -92,7 +94,13 @@ def _skip_missed(session: Session, rule: Rule, now: datetime) -> None:
 
 
 def _begin(session: Session, rule: Rule, now: datetime) -> None:
-    """Begin the due occurrences. On a refusal or a brake, begin none and have the rule wait."""
+    """Begin the due occurrences. On a refusal or a brake, begin none and have the rule wait.
+
+    While the organization or everything is paused, they are postponed, minute by minute, and not missed.
+    """
+    if session.scalars(select(holds_organization(rule.organization_id))).one():
+        postpone(session, ready(rule, now), PAUSED, now + A_MINUTE)
+        return
     try:
         with savepoint(session):
             if rule.kind == RuleKind.ROLLING:

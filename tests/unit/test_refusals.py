@@ -13,6 +13,7 @@ from models.refusals.rules import RecurrenceInvalid
 from tasks.imports.oulad import MalformedFile
 
 SAMPLES: dict[str, object] = {
+    "whole": "The organization",
     "code": "FIRE-101",
     "who": "kim@acme.example",
     "whom": "you",

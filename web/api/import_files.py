@@ -8,10 +8,12 @@ import anyio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from models.people import weight_of
 from models.session import transaction
 from models.tokens import Scope
 from tasks.imports import Form, Import, Imported
 from web.access import program_of
+from web.api.import_turns import Turns
 from web.bodies.spool import folder
 from web.problems import Problem
 
@@ -24,6 +26,7 @@ ARCHIVES = {"application/zip": Form.CSV, "application/x-zip-compressed": Form.CS
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 _threads = anyio.CapacityLimiter(RUN_AT_ONCE)
+_turns = Turns(RUN_AT_ONCE)
 
 
 async def run_import(request: Request, run: Import, accepted: Mapping[str, Form] = TABLES) -> Imported:
@@ -40,13 +43,23 @@ async def run_import(request: Request, run: Import, accepted: Mapping[str, Form]
             words = "The file did not arrive in full. Nothing was imported. Send it again."
             raise Problem("request-invalid", words) from None
 
+        organization, weight = await anyio.to_thread.run_sync(_whose, request)
+
         def work() -> Imported:
             file.seek(0)
             actor = program_of(request, Scope.PEOPLE_WRITE)  # again: the file may have taken long to arrive
             with transaction() as session:
                 return run(session, actor, cast("BinaryIO", file), form)
 
-        return await anyio.to_thread.run_sync(work, limiter=_threads)
+        async with _turns.taken(organization, weight):
+            return await anyio.to_thread.run_sync(work, limiter=_threads)
+
+
+def _whose(request: Request) -> tuple[int, int]:
+    """Returns the organization, and its weight."""
+    actor = program_of(request, Scope.PEOPLE_WRITE)
+    with transaction() as session:
+        return actor.organization_id, weight_of(session, actor.organization_id)
 
 
 async def _receive(request: Request, file: IO[bytes]) -> None:

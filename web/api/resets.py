@@ -1,4 +1,4 @@
-"""Resets: list them, read one and its learners, cancel it, retry its failed learners."""
+"""Resets: list them, read one and its learners, pause, resume and cancel it, retry its failed learners."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from models.tokens import Scope
 from tasks.report import progress_of_each
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import items_of, reset_seen_by, resets_seen_by
+from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import retry_failed
 from web.access import program_with
 from web.api.json_route import JsonRoute
@@ -21,6 +22,7 @@ from web.api.parameters import ResetId
 from web.api.responses import PAGED, RETRY_AFTER, TEXT, WAIT_SECONDS, Responses, problems
 from web.api.schemas.base import NO_NUL
 from web.api.schemas.resets import (
+    PauseReason,
     ResetDetails,
     ResetLearner,
     ResetLearnerList,
@@ -136,6 +138,35 @@ def cancel_reset(answer: Response, reset_id: ResetId, actor: Writer, session: Da
     """Cancel a reset. Learners already reset stay reset; no others are touched. Repeating it changes nothing."""
     reset = reset_seen_by(session, actor, reset_id)
     cancel(session, actor, reset)
+    return _accepted(session, answer, reset)
+
+
+@router.post(
+    "/resets/{reset_id:uuid}:pause",
+    operation_id="pauseReset",
+    status_code=202,
+    response_model=ResetDetails,
+    responses=ACCEPTED
+    | problems("reset-unknown", "forbidden", "already-settled", "pause-reason-missing", "body-too-large"),
+)
+def pause_one(answer: Response, reset_id: ResetId, body: PauseReason, actor: Writer, session: Database) -> ResetDetails:
+    """Pause a reset, planned or running. What is being cleared ends, and nothing further begins. You can cancel it."""
+    reset = reset_seen_by(session, actor, reset_id)
+    pause_reset(session, actor, reset, body.reason)
+    return _accepted(session, answer, reset)
+
+
+@router.post(
+    "/resets/{reset_id:uuid}:resume",
+    operation_id="resumeReset",
+    status_code=202,
+    response_model=ResetDetails,
+    responses=ACCEPTED | problems("reset-unknown", "forbidden", "paused-more-widely", "body-too-large"),
+)
+def resume_one(answer: Response, reset_id: ResetId, actor: Writer, session: Database) -> ResetDetails:
+    """Resume a paused reset. Repeating it changes nothing."""
+    reset = reset_seen_by(session, actor, reset_id)
+    resume_reset(session, actor, reset)
     return _accepted(session, answer, reset)
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from config.links import flower_row
@@ -18,6 +18,7 @@ from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
+from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import can_retry, retry_failed
 from web.access import AnyAdmin
 from web.database import Database
@@ -69,6 +70,22 @@ def cancel_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response
     return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
+@router.post("/pause")
+def pause_this(
+    reset_id: str, person: AnyAdmin, session: Database, reason: Annotated[str, Form(max_length=2000)] = ""
+) -> Response:
+    """Pause the reset; nothing further begins."""
+    pause_reset(session, person.actor, reset_seen_by(session, person.actor, reset_id), reason)
+    return RedirectResponse(f"/resets/{reset_id}", 303)
+
+
+@router.post("/resume")
+def resume_this(reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Resume the reset."""
+    resume_reset(session, person.actor, reset_seen_by(session, person.actor, reset_id))
+    return RedirectResponse(f"/resets/{reset_id}", 303)
+
+
 @router.post("/retry-failed")
 def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     """Retry the failed learners."""
@@ -81,15 +98,16 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
     settled = reset.state in SETTLED
     progress = progress_of(session, reset.id)
     mark = f"{reset.state} {in_words(progress)}"
+    line = line_of(session, reset)
     return {
         "reset": reset,
-        "line": line_of(session, reset),
+        "line": line,
         "audience": AUDIENCES[reset.audience],
         "progress": progress,
         "shares": shares_of(progress),
         "in_words": in_words(progress),
         "end": end_in_words(reset, progress),
-        "note": note_on(reset),
+        "note": note_on(reset, line.paused, line.place),
         "planned": is_planned(reset),
         "mark": mark,
         "asked": urlencode({"was": mark, "show": show, "after": after}),

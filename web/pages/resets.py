@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
+from models.access import Permission
 from models.resets import SETTLED, ResetState
+from tasks.people.organizations import standing
 from tasks.report import progress_of_each
 from tasks.reset.lookup import resets_seen_by
+from tasks.reset.pause import pause_organization, resume_organization
 from web.access import AnyAdmin
 from web.database import Database
 from web.pager import Pager
@@ -24,6 +27,7 @@ FILTERS: dict[str, tuple[str, tuple[ResetState, ...]]] = {
     "succeeded": ("Succeeded", (ResetState.SUCCEEDED,)),
     "cancelled": ("Cancelled", (ResetState.CANCELLED,)),
 }
+DONE = {"paused": "All resets are paused.", "resumed": "Resets continue."}
 
 
 @router.get("")
@@ -34,6 +38,7 @@ def resets(
     state: Annotated[str, Query(max_length=20)] = "",
     course: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[str, Query(max_length=1000)] = "",
+    done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """List resets, latest first."""
     pager = Pager(request, after, (datetime, UUID))
@@ -56,4 +61,21 @@ def resets(
         state=state,
         course=course,
         pager=pager,
+        standing=standing(session, person.actor.organization_id),
+        manages=all(person.may(permission) for permission in Permission),
+        done=DONE.get(done, ""),
     )
+
+
+@router.post("/pause-all")
+def pause_all(person: AnyAdmin, session: Database, reason: Annotated[str, Form(max_length=2000)] = "") -> Response:
+    """Pause all resets of the organization."""
+    pause_organization(session, person.actor, reason)
+    return RedirectResponse("/resets?done=paused", 303)
+
+
+@router.post("/resume-all")
+def resume_all(person: AnyAdmin, session: Database) -> Response:
+    """Resume all resets of the organization that are not paused one by one."""
+    resume_organization(session, person.actor)
+    return RedirectResponse("/resets?done=resumed", 303)

@@ -21,6 +21,8 @@ router = APIRouter(prefix="/webhooks")
 EVENTS = {
     WebhookEvent.RESET_STARTED: "A reset started",
     WebhookEvent.RESET_COMPLETED: "A reset finished without failures",
+    WebhookEvent.RESET_PAUSED: "A running reset was paused",
+    WebhookEvent.RESET_RESUMED: "A paused reset was resumed",
     WebhookEvent.RESET_FAILED: "A reset finished with failures, or was cancelled",
     WebhookEvent.LEARNER_RESET: "Learners were reset or had nothing to reset (up to 500 per message)",
 }

@@ -90,12 +90,16 @@ def test_a_retry_has_its_own_tree_of_tasks(post: Post) -> None:
 @pytest.mark.parametrize(
     ("learners", "audience", "queues"),
     [
-        (5, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "interactive", NOTIFY: "notify"}),
+        (5, Audience.ASSIGNED, {COORDINATOR: "interactive", SLICE: "interactive", NOTIFY: "notify"}),
         (5, Audience.USERS, {COORDINATOR: "interactive", SLICE: "interactive", NOTIFY: "notify"}),
-        (201, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "bulk", NOTIFY: "notify"}),
+        (201, Audience.ASSIGNED, {COORDINATOR: "interactive", SLICE: "bulk", NOTIFY: "notify"}),
+        (251, Audience.ASSIGNED, {COORDINATOR: "bulk", SLICE: "bulk", NOTIFY: "notify"}),
     ],
 )
-def test_each_message_goes_to_its_queue(post: Post, learners: int, audience: Audience, queues: dict[str, str]) -> None:
+def test_each_message_goes_to_its_queue(
+    post: Post, learners: int, audience: Audience, queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.messages.QUICK_UP_TO", 250)  # in place of 5,000
     scene = make_scene(learners=learners, completed=100)
     users = [user.id for user in scene.users()[:2]] if audience == Audience.USERS else None
     scene.request(audience=audience, users=users)

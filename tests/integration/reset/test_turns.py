@@ -1,10 +1,12 @@
 """Organizations take turns in the queue, and so do the resets of one organization."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
+from config.celery import QUEUES
 from tasks.app import app
 from tests.post import Letter, Post
 from tests.scenes import Scene, ask, make_scene, recover, report_of, rows, run, slow_down, state_of
@@ -111,12 +113,74 @@ def test_one_learner_does_not_wait_for_the_company(post: Post, set_up: Callable[
     assert state_of(reset) == "succeeded"
 
 
+class Workers:
+    """A worker of each queue, which takes its messages in order, one a turn."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._queues: dict[str, deque[Letter]] = {queue: deque() for queue in QUEUES}
+
+    def turn(self) -> None:
+        for letter in self._post.take():
+            self._queues[letter.queue].append(letter)
+        for queue in self._queues.values():
+            if queue:
+                self._post.deliver(queue.popleft())
+
+    def learners_until_settled(self, reset: UUID) -> Counter[int]:
+        """How many learners of each organization are cleared until the reset has ended."""
+        before = settled_by_organization()
+        while state_of(reset) in ("requested", "running"):
+            self.turn()
+        return settled_by_organization() - before
+
+
+def settled_by_organization() -> Counter[int]:
+    return Counter(
+        dict(
+            rows(
+                """SELECT organization_id, sum(s.cleared + s.unchanged)::int FROM reset r JOIN reset_slice s
+                   ON s.reset_id = r.id GROUP BY 1"""
+            )
+        )
+    )
+
+
+@pytest.fixture
+def tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make everything a tenth of its size, except that from 201 learners on a reset is no small one."""
+    for name, value in {"FEWEST_IN_A_SLICE": 25, "MOST_IN_A_SLICE": 100, "SLICES_AIMED_AT": 16, "AHEAD": 100}.items():
+        monkeypatch.setattr(f"tasks.reset.window.{name}", value)
+
+
+@pytest.mark.usefixtures("tenth")
+def test_beside_a_hundredfold_reset_a_small_organization_waits_for_at_most_three_times_its_own_work(
+    post: Post,
+) -> None:
+    # Given a reset of 250 learners alone, of another organization's 10,000 beside it, and of weight 5
+    big, small = make_scene("big", 10_000, completed=0, begun=0), make_scene("small", 250, completed=0, begun=0)
+    workers = Workers(post)
+    big.request()
+    for _ in range(20):
+        workers.turn()
+    assert 0 < settled_by_organization()[big.organization.id] < 3000
+    # Then in the turns that the small one takes, at most twice as many others are cleared
+    beside = workers.learners_until_settled(small.request())
+    assert beside[small.organization.id] == 250
+    assert beside[big.organization.id] <= 2 * 250, beside
+    # … and fewer if it has more weight
+    run("UPDATE organization SET weight = 5 WHERE slug = 'small'")
+    weighty = workers.learners_until_settled(small.request(course="DATA-202"))
+    assert weighty[big.organization.id] < beside[big.organization.id], (weighty, beside)
+
+
 def test_a_small_organizations_reset_is_done_beside_many_of_a_large_one(start_worker: Callable[..., Worker]) -> None:
     # Given an organization with 16 running resets of 2,000 learners each and slow slices
     big, small = make_scene("big", 2000, completed=0, begun=0), make_scene("small", 2000, completed=0, begun=0)
     slow_down(0.1)
     theirs = resets_of(big, 16)
-    start_worker(slices_in_flight=16, slices_in_flight_per_organization=16, recover_after_seconds=30)
+    # Few ticks: this one worker reads them too, from the queue of what a person waits for.
+    start_worker(recover_after_seconds=30, recover_every_seconds=20)
     until(lambda: ask("SELECT count(*) FROM reset_slice WHERE settled_at IS NOT NULL") > 10, 60)
     # When a small organization resets a course of 2,000
     reset = small.request()

@@ -83,6 +83,12 @@ TABLE: dict[tuple[str, str], Route] = {
     ("GET", "/v1/resets/{reset_id}/events"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it has ended
     ("POST", "/v1/resets/{reset_id}:retry-failed"): Route(W, by_role(404, 403, 403, 409, 409)),
+    ("POST", "/v1/resets/{reset_id}:pause"): Route(W, by_role(404, 403, 403, 409, 409), json={"reason": REASON}),
+    ("POST", "/v1/resets/{reset_id}:resume"): Route(W, by_role(404, 403, 403, 202, 202)),
+    ("GET", "/v1/organization"): Route(R, by_role(200, 403, 200, 200, 200)),
+    # It takes both permissions. A stranger pauses their own organization.
+    ("POST", "/v1/organization:pause"): Route(W, by_role(200, 403, 403, 403, 200), json={"reason": REASON}),
+    ("POST", "/v1/organization:resume"): Route(W, by_role(200, 403, 403, 403, 200)),
     ("POST", "/v1/users/{user_id}/erase"): Route(  # with another address
         PEOPLE, by_role(404, 403, 422, 403, 422), json={"confirm": "somebody@else.example"}
     ),

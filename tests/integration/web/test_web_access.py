@@ -124,6 +124,10 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/resets/{reset_id}"): (303, 403, 200, 200, 404),
     ("GET", "/resets/{reset_id}/live"): (303, 403, 200, 200, 404),
     ("POST", "/resets/{reset_id}/cancel"): (303, 403, 409, 409, 404),
+    ("POST", "/resets/{reset_id}/pause"): (303, 403, 409, 409, 404),  # it has ended
+    ("POST", "/resets/{reset_id}/resume"): (303, 403, 303, 303, 404),
+    ("POST", "/resets/pause-all"): (303, 403, 403, 303, 303),
+    ("POST", "/resets/resume-all"): (303, 403, 403, 303, 303),
     ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
     ("GET", "/my/alerts"): (303, 200, 200, 200, 200),
     ("POST", "/my/alerts"): (303, 303, 303, 303, 303),

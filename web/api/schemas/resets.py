@@ -2,16 +2,17 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
+from models.pauses import PauseScope
 from models.resets import Audience, ItemState, Reset, ResetState
 from models.session import Session
 from tasks.report import Progress
 from tasks.reset.lookup import ResetLine, facts_of, line_of
-from web.api.schemas.base import Answer, Body, ConfirmCourse, Course, Token, example
+from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Token, example
 from web.api.schemas.plans import Reason, Removed
 
 RESET: dict[str, Any] = {
@@ -19,6 +20,8 @@ RESET: dict[str, Any] = {
     "course": "SAFETY-101",
     "audience": "completed",
     "state": "running",
+    "paused": None,
+    "place": None,
     "progress": {"total": 90, "cleared": 49, "unchanged": 0, "skipped": 0, "failed": 0, "waiting": 0},
     "reason": "incident 7731",
     "requester": "Alex Admin",
@@ -38,6 +41,14 @@ class ResetConfirmation(Body):
     reason: Reason = ""
 
 
+class PauseReason(Body):
+    """Why something is paused."""
+
+    model_config = example({"reason": "the figures look wrong"})
+
+    reason: Annotated[str, Field(max_length=2000, pattern=NO_NUL, description="Shown to everyone who waits for it")]
+
+
 class ResetProgress(Answer):
     """The number of learners by outcome."""
 
@@ -49,6 +60,15 @@ class ResetProgress(Answer):
     waiting: int = Field(description="Reset here; a participant has still to clear its own records")
 
 
+class Pause(Answer):
+    """A pause: nothing further begins until it is resumed."""
+
+    scope: PauseScope = Field(description="What is paused: this reset, its organization, or everything")
+    reason: str
+    by: str = Field(description="The name of the user or operator who paused it")
+    at: datetime
+
+
 class ResetSummary(Answer):
     """A reset and its progress."""
 
@@ -56,6 +76,8 @@ class ResetSummary(Answer):
     course: Course
     audience: Audience
     state: ResetState
+    paused: Pause | None = Field(description="Null if the reset is not paused, or has ended")
+    place: int | None = Field(description="Its place in the queue of its organization, from 1; null if it is not in it")
     progress: ResetProgress
     reason: str
     requester: str = Field(description="The name of the user or program that requested it")
@@ -153,4 +175,5 @@ def version_of(details: ResetDetails) -> str:
 def _common(line: ResetLine) -> dict[str, object]:
     names = ("id", "audience", "state", "reason", "requested_at", "start_at", "finished_at")
     same = {name: getattr(line.reset, name) for name in names}
+    same |= {"paused": line.paused, "place": line.place}
     return same | {"course": line.course_code, "requester": line.requester}
