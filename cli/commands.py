@@ -49,6 +49,7 @@ COMMANDS = {
     "participants": Entry(
         "cli.participants", "Manage the systems that clear records of their own with each reset, such as an LMS."
     ),
+    "evidence": Entry("cli.evidence", "Keep signed evidence of what resets delete, save it as files, and check it."),
     "import": Entry("cli.imports", "Import users, courses, enrolments, groups and history."),
     "organization": Entry("cli.organizations", "Add, rename and list organizations."),
     "user": Entry("cli.users", "Add, change, remove and erase users, and set their passwords."),

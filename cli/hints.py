@@ -7,6 +7,8 @@ HINTS = {
     "confirm-mismatch": "Use --confirm COURSE, or leave it out in a terminal to be asked.",
     "course-unknown": "`recourse analytics` lists the courses.",
     "event-source-unknown": "`recourse events sources list` lists the event sources.",
+    "evidence-key-unreadable": "`recourse evidence key renew` makes a new one.",
+    "evidence-off": "`recourse evidence store set URL` turns it on.",
     "forbidden": "--as EMAIL acts as another user; without it you act as the operator.",
     "group-unknown": "`recourse groups list` lists the groups.",
     "import-removes-too-much": "--most-removed 25 allows a quarter.",

@@ -11,6 +11,7 @@ from models.mail import NO_MAILS
 from models.resets import SETTLED, Reset, ResetState
 from models.session import Session, transaction
 from models.short_ids import short
+from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
 from tasks.reset.lookup import ResetLine, causes_of, facts_of, line_of
@@ -69,6 +70,9 @@ def report_table(session: Session, line: ResetLine) -> Table:
     if left.pending:
         why = f": {left.error}" if left.error else ""
         table.add_row("Files still to delete", f"{left.pending:,}{why}")
+    if (evidence := standing_of(session, line.reset)).parts:
+        why = f": {evidence.why}" if evidence.why else ""
+        table.add_row("Evidence", f"{evidence.written:,} of {evidence.parts:,} parts stored{why}")
     return table
 
 

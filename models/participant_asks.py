@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Insert,
+    Select,
     Subquery,
     Uuid,
     any_,
@@ -31,10 +32,14 @@ SLICE = bindparam("this_slice", type_=BigInteger())
 
 def participants_of(session: Session, organization_id: int, course_id: int) -> list[int]:
     """Returns the ids of the participants that a reset of the course asks."""
+    return list(session.scalars(participants_query(organization_id, course_id)))
+
+
+def participants_query(organization_id: int, course_id: int) -> Select[int]:
+    """Returns the query of `participants_of`."""
     here = Participant.course_ids.is_(None) | (literal(course_id, BigInteger) == any_(Participant.course_ids))
     mine = (Participant.organization_id == organization_id) & Participant.removed_at.is_(None)
-    query = select(Participant.id).where(mine, here, Participant.disabled_at.is_(None)).order_by(Participant.id)
-    return list(session.scalars(query))
+    return select(Participant.id).where(mine, here, Participant.disabled_at.is_(None)).order_by(Participant.id)
 
 
 def note_asked(reset_id: ColumnElement[UUID], learners: Subquery) -> Insert:

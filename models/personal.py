@@ -107,7 +107,7 @@ OF_NOBODY = {
     "activity": ("reference", "title"),
     "user_group": ("external_id", "code"),
     "audit": ("actor", "action", "subject"),  # ids
-    "reset": ("requester", "error", "figures", "traceparent"),  # an id; our text; totals
+    "reset": ("requester", "error", "figures", "shown", "traceparent"),  # an id; our text; totals
     "pause": ("pauser",),  # an id
     "reset_slice": ("removed",),
     "participant_item": ("removed",),
@@ -119,6 +119,9 @@ OF_NOBODY = {
     "webhook_endpoint": ("url", "disabled_why", "sealed_secret", "former_secret"),
     "event_source": ("sealed_secret", "former_secret"),
     "participant": ("code", "target", "queue", "sealed_options", "disabled_why", "sealed_secret", "former_secret"),
+    "evidence_key": ("id", "public_key", "sealed_secret"),
+    "evidence_store": ("url", "endpoint", "region", "access_key_id", "sealed_secret"),
+    "evidence_part": ("outcome", "object", "sha256"),
     "learner_event": ("outcome",),
     "announcement": ("channel", "error"),
     "file_deletion": ("key", "folder", "error"),

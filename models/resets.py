@@ -138,6 +138,8 @@ class Reset(Base):
     # What the request could see. A registration that is not in it was given by another reset, or by an erasure, since.
     as_of: Mapped[str | None] = mapped_column(PgSnapshot)
     participants: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # asked too, since it began
+    evidence: Mapped[bool] = mapped_column(server_default=text("false"))  # nobody is cleared before theirs is stored
+    shown: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # the figures of its preview
     due_in_days: Mapped[int | None]
     notify: Mapped[bool]
     reason: Mapped[str]
@@ -206,6 +208,8 @@ class ResetSlice(Base):
     learners: Mapped[int]
     position: Mapped[int]  # of its first learner in the run, from 1: what Flower shows
 
+    held: Mapped[bool] = mapped_column(server_default=text("false"))  # not sent: its evidence is not in the store yet
+    evidence_part_id: Mapped[UUID | None]  # of a reset with evidence: the part with its learners
     published_at: Mapped[datetime | None]
     publications: Mapped[int] = mapped_column(server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")

@@ -32,6 +32,7 @@ class Scope(StrEnum):
     RULES_WRITE = "rules:write"
     EVENTS_WRITE = "events:write"
     PARTICIPANTS_WRITE = "participants:write"
+    EVIDENCE_WRITE = "evidence:write"
     WEBHOOKS_WRITE = "webhooks:write"
     TOKENS_WRITE = "tokens:write"
     SCIM_WRITE = "scim:write"

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.settings import settings
+from models.evidence import is_writing
 from models.notifications import IS_PENDING, Notification
 from models.participant_asks import is_asking
 from models.pauses import is_paused
@@ -106,7 +107,7 @@ def _halted(session: Session, read: Mapping[str, datetime | None]) -> list[Reset
     """Returns open resets without a message, resets whose start time has come, and settled ones without a result."""
     since = func.now() - timedelta(seconds=settings().recover_after_seconds)
     open_slice = exists().where(ResetSlice.reset_id == Reset.id, ResetSlice.settled_at.is_(None))
-    waiting = open_slice.where(ResetSlice.published_at.is_(None))
+    waiting = open_slice.where(ResetSlice.published_at.is_(None), ~ResetSlice.held)
     other = aliased(Reset)
     # If the organization's window is full, a reset has to wait for its turn.
     in_flight = exists().where(
@@ -121,7 +122,7 @@ def _halted(session: Session, read: Mapping[str, datetime | None]) -> list[Reset
     halted = or_(
         (Reset.state == ResetState.REQUESTED)
         & or_(
-            (Reset.start_at <= func.now()) & ~is_paused() & Reset.id.not_in(queued()),
+            (Reset.start_at <= func.now()) & ~is_paused() & Reset.id.not_in(queued()) & ~is_writing(Reset.id),
             Reset.cancel_requested_at.is_not(None),
         ),
         (Reset.state == ResetState.RUNNING)

@@ -5,17 +5,15 @@ block nothing. A file is therefore no snapshot: it has each row that exists thro
 in the order exactly once, in the state at the time its batch was read.
 """
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi.responses import StreamingResponse
 
 from models.session import Session, transaction
+from tasks.csv_text import csv_text
 
 LINES_AT_ONCE = 1000
 LONGEST_SECONDS = 3600.0  # then a new request checks the permission again
@@ -56,21 +54,6 @@ def csv_answer(name: str, head: tuple[str, ...], batches: Iterable[Iterable[tupl
 
 
 def _texts(head: tuple[str, ...], batches: Iterable[Iterable[tuple[Any, ...]]]) -> Iterator[str]:
-    yield _text([head])
+    yield csv_text([head])
     for batch in batches:
-        yield _text([_cell(value) for value in row] for row in batch)
-
-
-def _text(rows: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Quote text that a spreadsheet would run as a formula; see OWASP on CSV injection."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+        yield csv_text(batch)

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from models.announcements import ANNOUNCEMENTS
 from models.certificates import DOCUMENTS
+from models.evidence import PARTS
 from models.figures import (
     age_of_last_beat,
     age_of_oldest_open_run,
@@ -44,6 +45,7 @@ OUTBOXES = {
     "announcement": ANNOUNCEMENTS,
     "file_deletion": DELETIONS,
     "participant": REQUESTS,
+    "evidence": PARTS,
 }
 
 

@@ -25,6 +25,7 @@ MENU = (
     Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
     Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
     Place("Participants", "/participants", frozenset({Permission.COURSES})),
+    Place("Evidence", "/evidence", frozenset({Permission.COURSES})),
 )
 
 

@@ -103,6 +103,7 @@ WITH_ANOTHER = {
     "reset_slice": "reset_item",
     "participant_item": "reset_item",
     "participant_request": "reset",
+    "evidence_part": "reset_item",
     "mail_alert": "mail",
     "webhook_delivery": "webhook_message",
 }
@@ -124,6 +125,8 @@ KEPT = {
     "event_source": "a few, created by hand",
     "webhook_endpoint": "a few, created by hand",
     "participant": "a few, created by hand",
+    "evidence_store": "one row per organization",
+    "evidence_key": "evidence must be verifiable at any time",
     "superseded_serial": "a printed certificate may be checked at any time, and its number must stay known",
     "heartbeat": "one row per part of the installation",
     "lease": "one row per kind of work",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.announcements import Announcement
+from models.evidence import EvidencePart
 from models.files.deletions import FileDeletion
 from models.mail import mails_of
 from models.notifications import Notification, NotificationKind, NotificationState
@@ -44,6 +45,7 @@ def delete_ledgers(session: Session, before: Before, most: int) -> int:
         if gone < most:
             of_participants = delete(ParticipantItem).where(ParticipantItem.reset_id == reset.id)
             gone += changed_rows(session, of_participants)
+            gone += changed_rows(session, delete(EvidencePart).where(EvidencePart.reset_id == reset.id))
             gone += _merge_slices(session, reset)
             reset.details_deleted_at = session.scalars(select(func.now())).one()
             session.flush()

@@ -6,12 +6,21 @@ from models.outbox import is_due
 from tasks.alerts.announce import Announcements
 from tasks.alerts.mail import Mails
 from tasks.certificates.documents import Certificates
+from tasks.evidence.write import Evidence
 from tasks.files.deletions import Deletions
 from tasks.outbox.handler import Handler
 from tasks.participants.ask import Participants
 from tasks.webhooks.deliver import Deliveries
 
-OUTBOXES: tuple[type[Handler], ...] = (Mails, Deliveries, Certificates, Announcements, Deletions, Participants)
+OUTBOXES: tuple[type[Handler], ...] = (
+    Mails,
+    Deliveries,
+    Certificates,
+    Announcements,
+    Deletions,
+    Participants,
+    Evidence,
+)
 
 
 def anything_is_due(session: Session) -> bool:

@@ -29,15 +29,19 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from models.base import PgSnapshot
+from models.evidence_holds import changed_since_written, set_aside, why_not_written
 from models.participant_asks import let_wait, write_requests
 from models.records import LearnerRecord, record_kinds
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
 from models.training import NOT_ASSIGNED, Enrolment, EnrolmentState
+from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.reset.audience import RESET_SINCE
 from tasks.reset.end_registrations import end_registrations
 from tasks.reset.pace import pace
 from tasks.reset.window import is_small
+
+NO_EVIDENCE = "not reset, because the evidence could not be stored"
 
 # Not the names of columns: SQLAlchemy would set those in every table that a statement writes.
 _ENROLMENTS = bindparam("these_enrolments", type_=ARRAY(BigInteger()))
@@ -59,12 +63,21 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
         piece, reset = held.ResetSlice, held.Reset
         waiting = open_members(session, piece)
         learners = waiting[: pace.learners] if enrolment_id is None else [one for one in waiting if one == enrolment_id]
-        if not learners:
-            if not waiting:  # settled one by one
-                _count(session, held, {}, {}, settled=True, alerts=False)
+        if learners and reset.evidence and (why := why_not_written(session, piece)) is not None:
+            _write_failed(session, held, waiting, f"{NO_EVIDENCE}: {why}", settled=True)
             return False
-        measured.learners = len(learners)
-        lock(session, learners)
+        if learners:
+            measured.learners = len(learners)
+            lock(session, learners)
+            if reset.evidence and (changed := changed_since_written(session, piece, learners)):
+                set_aside(session, piece, changed)
+                send_outbox(session, WORK_OUTBOXES)
+                waiting = [one for one in waiting if one not in changed]
+                learners = [one for one in learners if one not in changed]
+        if not learners:
+            if not waiting:  # settled one by one, or set aside
+                _count(session, held, {}, {}, settled=True, alerts=False)
+            return bool(waiting) and enrolment_id is None
         outcome, not_touched = write_outcomes(session, reset, learners)
         ended = [one for one in learners if one not in not_touched] if not_touched else learners
         removed = end_registrations(session, ended, reset=reset, number=number, due_at=new_due_date(reset))
@@ -84,13 +97,14 @@ def fail(reset_id: UUID, number: int, reason: str, enrolment_id: int | None = No
             return
         waiting = open_members(session, held.ResetSlice)
         learners = waiting if enrolment_id is None else [one for one in waiting if one == enrolment_id]
-        items = [
-            {"reset_id": reset_id, "enrolment_id": one, "state": ItemState.FAILED, "reason": reason} for one in learners
-        ]
-        if items:
-            session.execute(insert(ResetItem), items)
-        settled = len(learners) == len(waiting)
-        _count(session, held, {ItemState.FAILED: len(learners)}, {}, settled=settled, alerts=False)
+        _write_failed(session, held, learners, reason, settled=len(learners) == len(waiting))
+
+
+def _write_failed(session: Session, held: Any, learners: Sequence[int], reason: str, *, settled: bool) -> None:
+    failed = {"reset_id": held.Reset.id, "state": ItemState.FAILED, "reason": reason}
+    if learners:
+        session.execute(insert(ResetItem), [failed | {"enrolment_id": one} for one in learners])
+    _count(session, held, {ItemState.FAILED: len(learners)}, {}, settled=settled, alerts=False)
 
 
 def hold(session: Session, reset_id: UUID, number: int) -> Any:

@@ -21,7 +21,7 @@ from tasks.reset.pace import pace
 
 def take_along(reset_id: UUID, number: int) -> list[int]:
     """Count that slices of one learner are begun which nobody has begun yet, though they were sent. Returns their
-    numbers; none if participants are asked about each slice.
+    numbers; none if participants are asked about each slice, or if each learner's evidence is compared.
 
     In a transaction of its own, as in `begin_attempt`.
     """
@@ -31,6 +31,7 @@ def take_along(reset_id: UUID, number: int) -> list[int]:
         .where(
             Reset.id == reset_id,
             Reset.participants == [],
+            ~Reset.evidence,
             ResetSlice.number != number,
             ResetSlice.learners == 1,
             ResetSlice.settled_at.is_(None),

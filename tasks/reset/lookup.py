@@ -21,6 +21,7 @@ from models.refusals.resets import DetailsDeleted, ResetUnknown
 from models.reset_queue import places_of
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
 from models.training import Course, Enrolment
+from tasks.evidence.lookup import Standing, standing_of
 from tasks.report import report
 from tasks.reset.plan import permission_for
 
@@ -117,7 +118,13 @@ def facts_of(session: Session, line: ResetLine) -> dict[str, Any]:
         | {"course": line.course_code, "requester": line.requester}
         | report(session, reset)
         | {"cancelled": reset.cancel_requested_at is not None, "error": reset.error}
+        | {"evidence": _evidence(standing_of(session, reset))}
     )
+
+
+def _evidence(standing: Standing) -> dict[str, Any] | None:
+    names = ("written", "waiting", "given_up", "why", "next_try_at")
+    return {name: getattr(standing, name) for name in names} if standing.parts else None
 
 
 def _lines(session: Session, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[ResetLine]:

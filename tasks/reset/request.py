@@ -1,5 +1,6 @@
 """Request: the only way to start a reset, whoever asks."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select
@@ -91,6 +92,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
             planned_at=plan.planned_at,
             snapshot=plan.snapshot,
             expected=plan.shown.learners if plan.shown else None,
+            shown=asdict(plan.shown) if plan.shown else None,
             as_of=func.pg_current_snapshot(),
             due_in_days=plan.due_in_days,
             notify=plan.notify,

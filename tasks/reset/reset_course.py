@@ -17,8 +17,10 @@ from config.settings import settings
 from models import audit
 from models.access import still_acting
 from models.announcements import announce_later
+from models.evidence import PartKind, PartState
+from models.evidence_holds import add_part, asked_at_start, part_about, withdraw_parts
 from models.notifications import Notification, NotificationKind
-from models.participant_asks import participants_of, write_requests
+from models.participant_asks import write_requests
 from models.pauses import Pause, is_paused
 from models.refusals.access import Forbidden
 from models.refusals.people import UserUnknown
@@ -39,6 +41,8 @@ from tasks.reset.cancel import CANCELLED, close_open_slices
 from tasks.reset.plan import permission_for
 from tasks.reset.slices import write_slices
 from tasks.reset.window import fill_window, is_small
+
+MEND_THE_STORE = "Check the organization's store under Evidence, then request the reset again."
 
 log = structlog.get_logger(__name__)
 
@@ -125,6 +129,7 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
 
 def _begin(session: Session, reset: Reset) -> None:
     if reset.cancel_requested_at:
+        withdraw_parts(session, reset)
         _settle(session, reset, ResetState.CANCELLED)
         return
     if reset.start_at > _now(session):  # `recover` calls again at its start
@@ -136,16 +141,34 @@ def _begin(session: Session, reset: Reset) -> None:
         reset.error = f"Not started: {why_not}"
         _settle(session, reset, ResetState.FAILED)
         return
+    participants, reset.evidence = asked_at_start(session, reset)
+    if reset.evidence and not _has_begun_its_evidence(session, reset):
+        return
     if reset.start_at > reset.requested_at:  # of what came between, the request says nothing
         trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id)
         reset.as_of = session.scalars(select(func.pg_current_snapshot().cast(Text))).one()
-    reset.participants = participants_of(session, reset.organization_id, reset.course_id)
+    reset.participants = participants
     write_slices(session, reset)
     reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)
     session.flush()
     if _tell(session, reset, WebhookEvent.RESET_STARTED):
         send_due_outboxes(session)
+
+
+def _has_begun_its_evidence(session: Session, reset: Reset) -> bool:
+    """Returns whether the store has taken the first part, which says who asks for what and why; until then nobody is
+    reset. Fails the reset if the store does not take it."""
+    part = part_about(session, reset, PartKind.REQUEST)
+    if part.state == PartState.WRITTEN:
+        return True
+    if part.state == PartState.WAITING:
+        send_outbox(session, WORK_OUTBOXES)
+    else:
+        log.warning("reset_without_evidence", reset=str(reset.id), why=part.outcome)
+        reset.error = f"Not started, because its evidence could not be stored: {part.outcome}. {MEND_THE_STORE}"
+        _settle(session, reset, ResetState.FAILED)
+    return False
 
 
 def _refusal(session: Session, reset: Reset) -> str | None:
@@ -168,6 +191,8 @@ def _continue(session: Session, reset: Reset, *, paused: bool) -> None:
     if reset.cancel_requested_at:
         close_open_slices(session, reset)
         withdraw(session, reset)
+        if reset.evidence:
+            withdraw_parts(session, reset)
     progress = progress_of(session, reset.id)
     if progress.waiting and not progress.open_slices:
         if is_small(reset):
@@ -216,6 +241,8 @@ def _settle(session: Session, reset: Reset, state: ResetState) -> None:
         removed=figures["removed"],
         **({"error": reset.error} if reset.error else {}),
     )
+    if reset.evidence and reset.learners is not None:
+        add_part(session, reset, PartKind.SUMMARY)
     _write_digest(session, reset)
     announce_later(session, reset.organization_id, reset.id)
     _tell(session, reset, WebhookEvent.RESET_COMPLETED if state == ResetState.SUCCEEDED else WebhookEvent.RESET_FAILED)

@@ -4,10 +4,13 @@ from sqlalchemy import BigInteger, Select, String, Uuid, delete, func, insert, l
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from models.evidence import MOST_IN_A_PART
+from models.evidence_holds import write_parts
 from models.participant_asks import write_requests
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
 from models.training import NOT_ASSIGNED, Enrolment
+from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.participants.settle import reopen_failed_there
 from tasks.reset.audience import in_audience
 from tasks.reset.window import slice_size
@@ -52,7 +55,7 @@ def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
     The slices are numbered on from those that the reset has.
     """
     count = session.scalars(select(func.count()).select_from(learners.subquery())).one()
-    size = slice_size(count)
+    size = min(slice_size(count), MOST_IN_A_PART) if reset.evidence else slice_size(count)
     (enrolment,) = learners.selected_columns
     placed = learners.with_only_columns(
         enrolment.label("id"), func.row_number().over(order_by=enrolment).label("place")
@@ -68,6 +71,7 @@ def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
                 ResetSlice.learners,
                 ResetSlice.position,
                 ResetSlice.members,
+                ResetSlice.held,
             ],
             select(
                 literal(reset.id, Uuid()),
@@ -77,9 +81,13 @@ def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
                 func.count(),
                 func.min(placed.c.place),
                 func.array_agg(aggregate_order_by(placed.c.id, placed.c.place)),
+                literal(reset.evidence),
             ).group_by(number),
         )
     )
+    if reset.evidence:
+        write_parts(session, reset, together=size == 1)
+        send_outbox(session, WORK_OUTBOXES)
     return count
 
 

@@ -120,7 +120,8 @@ def fill_window_of(session: Session, organization_id: int, *, one_by_one: bool) 
         ~is_paused(peer),
     )
     of_peer = (piece.reset_id == peer.id) & piece.settled_at.is_(None)
-    anything = select(piece.number).join(peer, of_peer).where(running, piece.published_at.is_(None)).exists()
+    to_send = piece.published_at.is_(None) & ~piece.held
+    anything = select(piece.number).join(peer, of_peer).where(running, to_send).exists()
     ours = select(Organization.weight).where(Organization.id == organization_id, anything)
     weight = session.scalar(ours.with_for_update(key_share=True))
     if weight is None:
@@ -138,7 +139,7 @@ def fill_window_of(session: Session, organization_id: int, *, one_by_one: bool) 
     most = settings().slices_in_flight
     unsent = (
         select(piece.number, piece.learners)
-        .where(piece.reset_id == peers.c.id, piece.settled_at.is_(None), piece.published_at.is_(None))
+        .where(piece.reset_id == peers.c.id, piece.settled_at.is_(None), to_send)
         .order_by(piece.number)
         .limit(most)
         .lateral("unsent")

@@ -164,7 +164,12 @@ async def _exchange(
 
 @asynccontextmanager
 async def opened(
-    method: str, address: Address, ip: str, headers: dict[str, str], body: str | None, seconds: float
+    method: str,
+    address: Address,
+    ip: str,
+    headers: dict[str, str],
+    body: str | AsyncIterator[bytes] | None,
+    seconds: float,
 ) -> AsyncIterator[httpx.Response]:
     """Yields the answer to a request, with its body unread. Raises `TimeoutError` if the scope takes longer."""
     # Connect to the IP address that was checked: a second look-up of the name may return another.

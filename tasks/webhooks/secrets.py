@@ -1,4 +1,4 @@
-"""Secrets of webhooks, event sources, participants and sign-in providers: renew one, or encrypt all with a new key."""
+"""Secrets of webhooks, event sources, participants, sign-in providers and evidence: renew one, or encrypt all anew."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.events import EventSource
+from models.evidence import EvidenceKey, EvidenceStore
 from models.participants import Participant
 from models.sealing import SecretUnreadableError, is_of_the_newest_key
 from models.sign_on import IdentityProvider
@@ -39,8 +40,12 @@ def under_former_keys(session: Session) -> int:
     return sum(secret is not None and not is_of_the_newest_key(secret) for secret in sealed)
 
 
-def _all(session: Session) -> Iterator[WebhookEndpoint | EventSource | Participant | IdentityProvider]:
+def _all(
+    session: Session,
+) -> Iterator[WebhookEndpoint | EventSource | Participant | IdentityProvider | EvidenceStore | EvidenceKey]:
     yield from session.scalars(select(WebhookEndpoint))
     yield from session.scalars(select(EventSource))
     yield from session.scalars(select(Participant))
     yield from session.scalars(select(IdentityProvider))
+    yield from session.scalars(select(EvidenceStore))
+    yield from session.scalars(select(EvidenceKey))

@@ -67,6 +67,7 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/webhooks": "/webhooks",
         "/webhooks/{endpoint_id}": f"/webhooks/{a_webhook(scene)}",
         "/participants": "/participants",
+        "/evidence": "/evidence",
         "/participants/{name}": f"/participants/{a_participant(scene)}",
         "/unsubscribe/{token}": urlsplit(unsubscribe_link(scene.users()[0].id)).path,
         "/users": "/users",
@@ -110,6 +111,11 @@ NO_PAGES_OF_AN_ADMIN = {
     "/my/files/{file_id}",  # files
     "/my/courses/{code}/certificate",
     "/training/analytics/{code}/users.csv",
+    "/resets/{reset_id}/learners.csv",
+    "/resets/{reset_id}/report.pdf",
+    "/resets/{reset_id}/evidence.zip",
+    "/.well-known/recourse-evidence.pem",
+    "/.well-known/recourse-evidence/{key_id}.pem",
     "/healthz",  # for programs
     "/readyz",
     "/metrics",

@@ -6,6 +6,7 @@ from web.pages import (
     analytics,
     certificates,
     courses,
+    evidence,
     first_start,
     groups,
     home,
@@ -49,6 +50,7 @@ ROUTERS: list[APIRouter] = [
     my_alerts.router,
     webhooks.router,
     participants.router,
+    evidence.router,
     rule_proposals.router,  # before `rules`, whose `/rules/{rule_id}` would match `/rules/new`
     rules.router,
     groups.router,

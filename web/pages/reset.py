@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,17 +12,20 @@ from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.refusals.resets import DetailsDeleted
 from models.resets import SETTLED, ItemState, Reset
-from models.session import Session
+from models.session import Session, transaction
+from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, removed_in_words, report
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
+from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
 from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import can_retry, retry_failed
-from web.access import AnyAdmin
+from web.access import AnyAdmin, SignedIn
 from web.database import Database
+from web.downloads import download
 from web.pager import Pager
 from web.templating import page
 
@@ -63,6 +67,27 @@ def live(
     return page(request, "reset_progress.html", **values)
 
 
+@router.get("/learners.csv")
+def learners_file(reset_id: str, person: AnyAdmin) -> Response:
+    """Download the learners with their outcomes as CSV."""
+    number = _id_for_files(person, reset_id)
+    return download(f"reset {number} learners.csv", learners_as_csv(number))
+
+
+@router.get("/report.pdf")
+def report_file(reset_id: str, person: AnyAdmin) -> Response:
+    """Download the report of one page as PDF."""
+    number = _id_for_files(person, reset_id)
+    return download(f"reset {number} report.pdf", iter([report_as_pdf(number)]))
+
+
+@router.get("/evidence.zip")
+def evidence_file(reset_id: str, person: AnyAdmin) -> Response:
+    """Download both, with their checksums and a signature."""
+    number = _id_for_files(person, reset_id)
+    return download(f"reset {number} evidence.zip", signed_bundle(number))
+
+
 @router.post("/cancel")
 def cancel_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     """Cancel the reset; learners already reset stay reset."""
@@ -93,6 +118,12 @@ def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
+def _id_for_files(person: SignedIn, reset_id: str) -> UUID:
+    """In a transaction of its own: files are made in others."""
+    with transaction() as session:
+        return reset_seen_by(session, person.actor, reset_id).id
+
+
 def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
     seen = report(session, reset)
     settled = reset.state in SETTLED
@@ -114,6 +145,7 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "swapped": False,
         "removed": removed_in_words(seen["removed"]),
         "there": there(session, reset),
+        "evidence": standing_of(session, reset),
         "notified": seen["notified"],
         # Only a reported run can be retried, so the page follows it until then.
         "all_done": seen["done"] and reset.reported_at is not None,

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from cli.local import remove
 from tests.guides import Reader, blocks
+from tests.stores import Bucket, s3_server
 from tests.ups import Up
+from tests.workers import until
 
 USERS = "email,name\nlee@acme.example,Lee Long\n"
 COURSES = "code,title\nFIRE-101,Fire safety\n"
@@ -108,6 +111,44 @@ def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
                 reader.environment["RESET"] = found
                 reader.runs("recourse show --watch $RESET")
                 _learner_of(reader, session)
+
+
+@pytest.mark.timeout(400)
+def test_keep_evidence(reader: Reader) -> None:
+    """As an operator sets the stores, and as an auditor checks what a reset left there."""
+    page = blocks(
+        "docs/how-to/keep-evidence.md",
+        {"https://training.example.org": "$API", "/srv/evidence": f"{reader.folder}/store", "RESET": "$RESET"},
+    )
+    with s3_server() as address:
+        Bucket(address, "acme-evidence")
+        turn_on, off = page["Keep evidence before deletion"].split("recourse evidence store off")
+        reader.environment |= {"SECRET": "its secret", "RECOURSE_ALLOWED_NETWORKS": "127.0.0.0/8"}
+        shown = reader.runs(turn_on.replace("https://s3.example.org", address))
+        assert "s3://acme-evidence/recourse" in shown
+    assert off.strip() == ""
+    who = "--user learner-2@demo.example --reason audit --confirm SAFETY-101"
+    reader.runs(f"recourse reset SAFETY-101 {who} --watch")
+    reader.environment["RESET"] = json.loads(reader.runs("recourse resets --json --limit 1"))[0]["id"]
+    reader.runs(page["Save what a reset did"])
+    text = "".join(PdfReader(reader.folder / "report.pdf").pages[0].extract_text().split())
+    reader.has(signature_txt=re.findall(r"Signature([A-Za-z0-9+/]{86}==)", text)[0])
+    said = reader.runs(page["Check a bundle"])
+    assert "Genuine: 1 bundles" in said
+    assert said.count("Signature Verified Successfully") == 2
+    [summary] = until_there(reader.folder / "store", f"*/{reader.environment['RESET']}/summary-*.zip")
+    shutil.copy(reader.folder / "recourse-evidence.pem", summary.parent)
+    said = reader.runs(f"cd {summary.parent}\n" + page["Check everything about a reset"])
+    assert "Genuine: 3 bundles" in said
+    reader.runs(page["When the store does not answer"])
+    reader.runs(page["Renew the key"])
+    assert (reader.folder / "recourse-evidence.pem").read_text().count("BEGIN PUBLIC KEY") == 2
+    assert "off" in reader.runs("recourse evidence store off")
+
+
+def until_there(folder: Path, pattern: str) -> list[Path]:
+    until(lambda: [*folder.glob(pattern)])
+    return [*folder.glob(pattern)]
 
 
 def test_at_last_integrate_an_existing_platform(reader: Reader) -> None:

@@ -64,6 +64,7 @@ def by_role(
 R, W = Scope.RESETS_READ, Scope.RESETS_WRITE
 LEARN, PEOPLE, ANALYTICS = Scope.LEARNING_WRITE, Scope.PEOPLE_WRITE, Scope.ANALYTICS_READ
 RULES, PARTICIPANTS = Scope.RULES_WRITE, Scope.PARTICIPANTS_WRITE
+EVIDENCE = Scope.EVIDENCE_WRITE
 WEBHOOKS, TOKENS = Scope.WEBHOOKS_WRITE, Scope.TOKENS_WRITE
 MEMBERS = ["learner-1@acme.example"]
 UNDER = "/v1/registrations/{registration}"
@@ -80,6 +81,15 @@ TABLE: dict[tuple[str, str], Route] = {
     ("GET", "/v1/resets"): Route(R, by_role(200, 403, 200, 200, 200)),
     ("GET", "/v1/resets/{reset_id}"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("GET", "/v1/resets/{reset_id}/items"): Route(R, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/resets/{reset_id}/learners.csv"): Route(R, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/resets/{reset_id}/report.pdf"): Route(R, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/resets/{reset_id}/evidence.zip"): Route(R, by_role(404, 403, 403, 200, 200)),
+    ("GET", "/v1/evidence-store"): Route(EVIDENCE, by_role(404, 403, 403, 404, 404)),  # it is off
+    ("PUT", "/v1/evidence-store"): Route(  # no bucket
+        EVIDENCE, by_role(422, 403, 403, 403, 422), json={"url": "https://acme.example"}
+    ),
+    ("POST", "/v1/evidence-store:write-now"): Route(EVIDENCE, by_role(404, 403, 403, 404, 404)),
+    ("DELETE", "/v1/evidence-store"): Route(EVIDENCE, by_role(404, 403, 403, 403, 404)),
     ("GET", "/v1/resets/{reset_id}/events"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it has ended
     ("POST", "/v1/resets/{reset_id}:retry-failed"): Route(W, by_role(404, 403, 403, 409, 409)),

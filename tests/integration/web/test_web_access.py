@@ -147,6 +147,13 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/participants/{participant}/disable"): (303, 403, 303, 303, 404),
     ("POST", "/participants/{participant}/enable"): (303, 403, 303, 303, 404),
     ("POST", "/participants/{participant}/remove"): (303, 403, 303, 404, 404),  # the manager has removed it
+    ("GET", "/resets/{reset_id}/learners.csv"): (303, 403, 200, 200, 404),
+    ("GET", "/resets/{reset_id}/report.pdf"): (303, 403, 200, 200, 404),
+    ("GET", "/resets/{reset_id}/evidence.zip"): (303, 403, 200, 200, 404),
+    ("GET", "/evidence"): (303, 403, 200, 200, 200),
+    ("POST", "/evidence/write-now"): (303, 403, 404, 404, 404),  # there is no store
+    ("GET", "/.well-known/recourse-evidence.pem"): (200, 200, 200, 200, 200),
+    ("GET", "/.well-known/recourse-evidence/{key_id}.pem"): (404, 404, 404, 404, 404),  # no such key
     ("POST", "/reset-plans/elsewhere"): (303, 403, 422, 422, 422),  # no plan
     ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
@@ -228,6 +235,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "message_id": uuid4(),
         "participant": a_participant(visitors.scene),
         "token": "none-of-ours",
+        "key_id": "none-of-ours",
         "slug": "acme",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}

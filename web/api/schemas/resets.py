@@ -86,6 +86,16 @@ class ResetSummary(Answer):
     finished_at: datetime | None = Field(description="Null until the reset has ended")
 
 
+class ResetEvidence(Answer):
+    """Where the evidence of a reset stands."""
+
+    written: int = Field(description="Parts in the organization's store")
+    waiting: int = Field(description="Parts to be written; their learners are not reset yet")
+    given_up: int = Field(description="Parts that were not written; their learners failed")
+    why: str | None = Field(description="What a failed attempt said")
+    next_try_at: datetime | None
+
+
 class ResetDetails(ResetSummary):
     """Everything about a reset except its learners."""
 
@@ -101,6 +111,7 @@ class ResetDetails(ResetSummary):
             "notify": True,
             "cancelled": False,
             "error": None,
+            "evidence": None,
         }
     )
 
@@ -116,6 +127,7 @@ class ResetDetails(ResetSummary):
     notify: bool = Field(description="Whether learners are alerted")
     cancelled: bool = Field(description="Whether someone cancelled it")
     error: str | None = Field(description="Why the whole reset failed")
+    evidence: ResetEvidence | None = Field(description="Evidence before deletion; null if there is none")
 
 
 class ResetList(Answer):

@@ -1,0 +1,127 @@
+"""Faults while evidence is written: no learner is cleared whose evidence is not in the store."""
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tasks.evidence.commands import Terms
+from tests.faults.test_crashed_database import crash
+from tests.scenes import Scene, ask, ledger, make_scene, report_of, state_of
+from tests.stores import keep_evidence, make_due
+from tests.workers import Worker, until
+
+LEARNERS = 1200
+
+
+class Store:
+    """An S3 server that keeps what it is given, and hangs when told to."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.hanging = threading.Event()
+        self.let_go = threading.Event()
+        self.asked = 0
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                owner.asked += 1
+                if owner.hanging.is_set():
+                    owner.let_go.wait(60)
+                    self.close_connection = True
+                    return
+                owner.objects[self.path] = content
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.terms = Terms(
+            "s3://evidence", f"http://127.0.0.1:{self._server.server_address[1]}", "local", "writer", "its secret"
+        )
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self.let_go.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def learners(self) -> set[int]:
+        """Those who are in it, by enrolment."""
+        found = set()
+        for name, content in list(self.objects.items()):
+            if "/learners-" in name:
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    found |= {json.loads(line)["enrolment"] for line in archive.read("learners.ndjson").splitlines()}
+        return found
+
+
+@pytest.fixture
+def store(database: str, set_up: Callable[..., None]) -> Iterator[Store]:
+    set_up(allowed_networks="127.0.0.0/8", storage_timeout_seconds=2)
+    store = Store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def scene(store: Store) -> Scene:
+    scene = make_scene(learners=LEARNERS, completed=LEARNERS + 100, begun=LEARNERS + 100, certificates=False)
+    keep_evidence(scene, store.terms)
+    return scene
+
+
+def cleared() -> set[int]:
+    """Learners with a new registration. Looked at before the store: evidence may arrive in between."""
+    return set(
+        ask("""SELECT coalesce(array_agg(e.id), '{}') FROM enrolment e JOIN course c ON c.id = e.course_id
+               LEFT JOIN completion p ON p.registration = e.registration
+               WHERE c.code = 'FIRE-101' AND p.registration IS NULL""")
+    )
+
+
+def nobody_without_evidence(store: Store) -> bool:
+    without = cleared() - store.learners()
+    assert not without, f"{len(without)} learners were cleared without evidence"
+    return True
+
+
+def test_a_worker_is_killed_the_store_hangs_and_the_database_crashes(
+    scene: Scene, store: Store, database: str, start_worker: Callable[..., Worker]
+) -> None:
+    # Given a reset whose evidence is being written when the store stops answering
+    worker = start_worker()
+    reset = scene.request()
+    until(lambda: nobody_without_evidence(store) and store.learners(), 60)
+    store.hanging.set()
+    asked = store.asked
+    until(lambda: nobody_without_evidence(store) and (store.asked > asked or len(store.learners()) == LEARNERS), 60)
+    # When its worker is killed, and another one starts
+    worker.kill()
+    start_worker()
+    # and the database crashes
+    crash(database)
+    nobody_without_evidence(store)
+    # Then the rest is not reset before the store answers again
+    assert len(cleared()) <= len(store.learners())
+    store.hanging.clear()
+    store.let_go.set()
+
+    def ended() -> bool:
+        make_due()  # what a killed process had in hand would be due in a minute
+        return nobody_without_evidence(store) and bool(report_of(reset)["done"])
+
+    until(ended, 120)
+    assert state_of(reset) == "succeeded"
+    assert {state for state, _ in ledger(reset).values()} == {"cleared"}
+    assert store.learners() == set(ledger(reset))
