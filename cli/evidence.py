@@ -156,7 +156,8 @@ def show_command(organization: Organization = None, as_: As = None, as_json: AsJ
         who = actor(session, one_organization(session, organization), as_)
         found, standing = store_seen_by(session, who), standing_of_all(session, who)
         names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
-        values = {name: getattr(found, name) for name in names} | asdict(standing)
+        figures = ("written", "waiting", "given_up", "why", "next_try_at")
+        values = {name: getattr(found, name) for name in names} | {name: getattr(standing, name) for name in figures}
     if as_json:
         print_json(values)
         return

@@ -12,6 +12,7 @@ from tasks.imports.oulad import ImportReport
 from tasks.people.organizations import OrganizationLine
 from web.api.schemas.analytics import CourseFigures, UserFigures
 from web.api.schemas.events import ReportedEvent
+from web.api.schemas.evidence import EvidenceStoreDetails
 from web.api.schemas.groups import GroupDetails
 from web.api.schemas.imports import ImportResult
 from web.api.schemas.participants import ParticipantDetails
@@ -53,6 +54,17 @@ class Rule(RuleDetails):
     """A retraining rule."""
 
     open_occurrences: int = Field(description="Due times that are not settled or skipped yet")
+
+
+class Verified(BaseModel):
+    """What was found genuine."""
+
+    bundles: int
+    files: int
+    learners: int = Field(description="Learners that the bundles are about")
+    certificates: int
+    resets: list[UUID]
+    keys: list[str] = Field(description="The ids of the keys that signed them")
 
 
 class EventSource(BaseModel):
@@ -127,6 +139,8 @@ ANSWERS: dict[str, Any] = {
     "events report": ReportedEvent,
     "events sources list": list[EventSource],
     "participants list": list[ParticipantDetails],
+    "evidence store show": EvidenceStoreDetails,
+    "evidence verify": Verified,
     **dict.fromkeys(
         (f"import {what}" for what in ("users", "courses", "enrolments", "groups", "oneroster", "xapi")), ImportResult
     ),
