@@ -8,9 +8,10 @@ then find nothing to do.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import any_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.arrays import array_of
 from models.pauses import is_paused
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
@@ -47,7 +48,7 @@ def take_along(reset_id: UUID, number: int) -> list[int]:
     with transaction(durable=False) as session:
         begun = (
             update(ResetSlice)
-            .where(ResetSlice.reset_id == reset_id, ResetSlice.number == free.c.number)
+            .where(ResetSlice.reset_id == reset_id, ResetSlice.number == any_(array_of(select(free.c.number))))
             .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
             .returning(ResetSlice.number)
             .execution_options(synchronize_session=False)
