@@ -50,10 +50,10 @@ def begin_probe(session: Session, queue: str, seconds: float) -> datetime | None
 
 
 def end_probe(session: Session, queue: str, sent_at: datetime) -> None:
-    """Note that the probe was read that was sent at that moment."""
+    """Note that the probe was read that was sent at that moment. Does nothing if none was sent so late."""
     session.execute(
         update(QueueProbe)
-        .where(QueueProbe.queue == queue)
+        .where(QueueProbe.queue == queue, QueueProbe.sent_at >= sent_at)
         .values(read_up_to=func.greatest(QueueProbe.read_up_to, sent_at), sent_in_vain=0)
         .execution_options(synchronize_session=False)
     )
