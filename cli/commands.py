@@ -46,6 +46,7 @@ COMMANDS = {
     "analytics": Entry("cli.analytics", "Show course completion by users, for all courses or for one."),
     "rules": Entry("cli.rules", "Reset courses by rule: every year, some months after completion, after an event."),
     "events": Entry("cli.events", "Report incidents, non-compliance and changed procedures, which make rules due."),
+    "exemptions": Entry("cli.exemptions", "Leave learners out of the resets of a course."),
     "participants": Entry(
         "cli.participants", "Manage the systems that clear records of their own with each reset, such as an LMS."
     ),

@@ -11,7 +11,9 @@ def preview_table(seen: Preview, elsewhere: Elsewheres) -> Table:
     """Returns what a reset would remove, here and at its participants."""
     table = Table("Would be reset", "Now", title=f"Reset of {seen.plan.course_code}", title_justify="left")
     table.columns[1].justify = "right"
-    table.add_row("Learners", f"{seen.learners:,}")
+    table.add_row("Learners", f"{seen.to_reset:,}")
+    for reason, count in seen.excluded.items():
+        table.add_row(f"Skipped: {reason}", f"{count:,}")
     for kind, label in kind_labels().items():
         table.add_row(label, f"{seen.removed[kind]:,}")
     about = "about " if elsewhere.about else ""

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -16,12 +17,15 @@ from cli.servers_and_database import servers_and_database
 from cli.terminal import notes, print_json, print_table
 from cli.watch import follow
 from models.access import Actor
+from models.audience_lists import AudienceList, LineProblem, lines_left_out
 from models.refusals.resets import PlanOutdated
 from models.resets import Audience
-from models.session import transaction
+from models.session import Session, transaction
+from tasks.imports import Form
 from tasks.reset.elsewhere import impact_elsewhere
 from tasks.reset.impact import preview
-from tasks.reset.plan import Options, Plan, make_plan, signed
+from tasks.reset.lists import list_from_file
+from tasks.reset.plan import LONGEST_SKIP_COMPLETED_DAYS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 
 app = typer.Typer()
@@ -30,26 +34,55 @@ Users = Annotated[
     list[str] | None, typer.Option("--user", metavar="EMAIL", help="Only this user. Repeat it for several users.")
 ]
 
+UsersFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--users-from",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="Only the users in this .csv or .ndjson file, up to 100,000: email or external_id, and due_at.",
+    ),
+]
+SkipCompleted = Annotated[
+    int | None,
+    typer.Option(
+        "--skip-completed-within",
+        metavar="DAYS",
+        min=1,
+        max=LONGEST_SKIP_COMPLETED_DAYS,
+        help="Leave out learners who completed the course within so many days.",
+    ),
+]
+LINES_SHOWN = 10
+
 
 @app.command("preview")
 def preview_command(
     course: CourseCode,
     user: Users = None,
+    users_from: UsersFrom = None,
     completed: OnlyCompleted = False,
     group: OnlyGroup = None,
+    skip_completed_within: SkipCompleted = None,
     organization: Organization = None,
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a reset would remove. Changes nothing."""
-    options = _audience(user, group, completed=completed)
+    options = _audience(user, group, completed=completed, listed=users_from is not None)
+    options |= Options(skip_completed_days=skip_completed_within)
     with servers_and_database():
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
+            made = _list_from(session, who, course, users_from)
+            options |= Options(list_id=made.id if made else None)
             seen = preview(session, who, course, **options)
         elsewhere = impact_elsewhere(seen.plan)
     if as_json:
         ours = {"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts}
+        ours |= {"excluded": seen.excluded, "audience_list": _figures(made) if made else None}
         print_json(ours | {"elsewhere": {one.participant: one.records for one in elsewhere.each}})
     else:
         print_table(preview_table(seen, elsewhere))
@@ -63,8 +96,10 @@ def reset_command(
         str | None, typer.Option(metavar="COURSE", help="The course code again, to confirm: a reset cannot be undone.")
     ] = None,
     user: Users = None,
+    users_from: UsersFrom = None,
     completed: OnlyCompleted = False,
     group: OnlyGroup = None,
+    skip_completed_within: SkipCompleted = None,
     due_in_days: Annotated[
         int | None, typer.Option(metavar="DAYS", help="Set a new due date, this many days from now.")
     ] = None,
@@ -95,12 +130,14 @@ def reset_command(
 
     Example: `recourse reset SAFETY-101 --reason "yearly recertification" --confirm SAFETY-101 --watch`
     """
-    options = _audience(user, group, completed=completed) | Options(
-        due_in_days=due_in_days, notify=not no_notify, start_at=at
+    options = _audience(user, group, completed=completed, listed=users_from is not None) | Options(
+        due_in_days=due_in_days, notify=not no_notify, start_at=at, skip_completed_days=skip_completed_within
     )
     with servers_and_database() as workers:
         with transaction() as session:
             who = actor(session, organization_of_course(session, course, organization), as_)
+            made = _list_from(session, who, course, users_from)
+            options |= Options(list_id=made.id if made else None)
         if sys.stdin.isatty() and (reason is None or confirm is None):
             plan, reset_id = _ask_and_request(who, course, options, reason, confirm, idempotency_key)
         else:
@@ -115,14 +152,44 @@ def reset_command(
             follow(reset_id, workers, watch_it=watch_it, as_json=as_json)
 
 
-def _audience(users: list[str] | None, group: str | None, *, completed: bool) -> Options:
-    if sum(bool(way) for way in (users, group, completed)) > 1:
-        raise typer.BadParameter("Use only one of --user, --completed and --group.")
+def _audience(users: list[str] | None, group: str | None, *, completed: bool, listed: bool) -> Options:
+    if sum(bool(way) for way in (users, group, completed, listed)) > 1:
+        raise typer.BadParameter("Use only one of --user, --users-from, --completed and --group.")
+    if listed:
+        return Options(audience=Audience.LIST)
     if users:
         return Options(audience=Audience.USERS, users=users)
     if group:
         return Options(audience=Audience.GROUP, group=group)
     return Options(audience=Audience.COMPLETED if completed else Audience.ASSIGNED)
+
+
+def _list_from(session: Session, who: Actor, course: str, path: Path | None) -> AudienceList | None:
+    """Returns the list in the file, and says which of its lines name no learner."""
+    if path is None:
+        return None
+    form = Form.NDJSON if path.suffix.lower() in (".ndjson", ".jsonl") else Form.CSV
+    with path.open("rb") as file:
+        made = list_from_file(session, who, course, file, form)
+    if made.left_out:
+        counts = f"{made.unknown:,} unknown, {made.unassigned:,} not assigned, {made.doubled:,} doubled"
+        notes.print(f"{made.left_out:,} of {made.lines:,} lines are left out: {counts}.", highlight=False)
+        for line in lines_left_out(session, made.id, limit=LINES_SHOWN):
+            notes.print(f"  line {line.line:,}: {line.name}: {PROBLEMS[line.problem]}", markup=False, highlight=False)
+        if made.left_out > LINES_SHOWN:
+            notes.print(f"  and {made.left_out - LINES_SHOWN:,} more")
+    return made
+
+
+def _figures(made: AudienceList) -> dict[str, object]:
+    return {name: getattr(made, name) for name in ("id", "lines", "learners", "unknown", "unassigned", "doubled")}
+
+
+PROBLEMS = {
+    LineProblem.UNKNOWN: "there is no such user",
+    LineProblem.UNASSIGNED: "the course is not assigned",
+    LineProblem.DOUBLED: "named in an earlier line",
+}
 
 
 def _ask_and_request(

@@ -13,10 +13,11 @@ from tasks.people.organizations import OrganizationLine
 from web.api.schemas.analytics import CourseFigures, UserFigures
 from web.api.schemas.events import ReportedEvent
 from web.api.schemas.evidence import EvidenceStoreDetails
+from web.api.schemas.exemptions import ExemptionDetails
 from web.api.schemas.groups import GroupDetails
 from web.api.schemas.imports import ImportResult
 from web.api.schemas.participants import ParticipantDetails
-from web.api.schemas.plans import Removed
+from web.api.schemas.plans import AudienceListDetails, Removed
 from web.api.schemas.resets import ResetDetails
 from web.api.schemas.rule_occurrences import RuleOccurrences, UpcomingOccurrence
 from web.api.schemas.rules import RuleDetails
@@ -32,6 +33,8 @@ class Preview(BaseModel):
     learners: int
     removed: Removed = Field(description="Rows, by record kind")
     alerts: int = Field(description="Alerts to send")
+    excluded: dict[str, int] = Field(description="Learners who would be skipped, by reason")
+    audience_list: AudienceListDetails | None = Field(description="With --users-from")
     elsewhere: dict[str, dict[str, int] | None] = Field(
         description="What each participant would remove, by its own kinds; null if it did not say"
     )
@@ -138,6 +141,7 @@ ANSWERS: dict[str, Any] = {
     "rules history": list[RuleOccurrences],
     "events report": ReportedEvent,
     "events sources list": list[EventSource],
+    "exemptions list": list[ExemptionDetails],
     "participants list": list[ParticipantDetails],
     "evidence store show": EvidenceStoreDetails,
     "evidence verify": Verified,

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from models.groups import GroupMember
 from models.people import Organization, User
 from models.records import Certificate, Completion
 from models.refusals.people import UserUnknown
@@ -27,6 +29,40 @@ class UserLine:
     removed: bool
     assigned: int  # courses
     completed: int
+
+
+class UserState(StrEnum):
+    """Which users a list shows."""
+
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class UserFilter:
+    """What users a list shows; by default, all."""
+
+    search: str = ""  # a part of the name or the address
+    group_id: int | None = None
+    state: UserState | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Returns the conditions that a user meets."""
+        conditions = _on_page(self.search, None)
+        if self.group_id is not None:
+            members = select(GroupMember.user_id).where(GroupMember.group_id == self.group_id)
+            conditions.append(User.id.in_(members))
+        if self.state is not None:
+            conditions.append(_STATES[self.state])
+        return conditions
+
+
+_STATES = {
+    UserState.ACTIVE: User.active & User.is_kept(),
+    UserState.DEACTIVATED: ~User.active & User.is_kept(),
+    UserState.REMOVED: ~User.is_kept(),
+}
 
 
 @dataclass(frozen=True)
@@ -52,13 +88,15 @@ class TrainingLine:
 
 
 def users_of(
-    session: Session, organization_id: int, *, search: str = "", after: tuple[str, int] | None = None, limit: int
+    session: Session,
+    organization_id: int,
+    matching: UserFilter = UserFilter(),
+    *,
+    after: tuple[str, int] | None = None,
+    limit: int,
 ) -> list[UserLine]:
-    """Returns up to `limit` users of the organization in order of name, after the name and id `after`.
-
-    `search` is part of the name or the address.
-    """
-    conditions = [User.organization_id == organization_id, *_on_page(search, after)]
+    """Returns up to `limit` users of the organization that match, in order of name, after the name and id `after`."""
+    conditions = [User.organization_id == organization_id, *matching.conditions(), *_on_page("", after)]
     page = select(User).where(*conditions).order_by(User.name, User.id).limit(limit).subquery()
     query = (
         select(
@@ -75,6 +113,12 @@ def users_of(
         .order_by(page.c.name, page.c.id)
     )
     return [UserLine(*row) for row in session.execute(query)]
+
+
+def count_users(session: Session, organization_id: int, matching: UserFilter, most: int) -> int:
+    """Returns how many users of the organization match; `most` if there are as many or more."""
+    some = select(User.id).where(User.organization_id == organization_id, *matching.conditions()).limit(most).subquery()
+    return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def people_of(

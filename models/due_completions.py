@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
+from models.exemptions import exempt_at
 from models.groups import members_at
 from models.people import User
 from models.training import Enrolment
@@ -40,10 +41,13 @@ class DueCompletions:
         return session.scalar(select(func.min(Enrolment.completed_at)).where(self.between(first, None)))
 
     def count(self, session: Session, first: datetime, end: datetime) -> int:
-        """Returns the number of completions from `first` until before `end`."""
-        return session.scalars(select(func.count()).select_from(Enrolment).where(self.between(first, end))).one()
+        """Returns the number of completions from `first` until before `end`, without learners who are exempt now."""
+        return session.scalars(select(func.count()).select_from(Enrolment).where(*self._counted(first, end))).one()
 
     def names(self, session: Session, first: datetime, end: datetime, limit: int) -> Sequence[str]:
-        """Returns the first names in the alphabet of those who completed from `first` until before `end`."""
-        query = select(User.name).join(Enrolment, Enrolment.user_id == User.id).where(self.between(first, end))
+        """Returns the first names in the alphabet of those whom `count` counts."""
+        query = select(User.name).join(Enrolment, Enrolment.user_id == User.id).where(*self._counted(first, end))
         return session.scalars(query.order_by(User.name).limit(limit)).all()
+
+    def _counted(self, first: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return self.between(first, end), ~exempt_at(self.joined_by)

@@ -11,7 +11,9 @@ from sqlalchemy import ColumnElement, Text, cast, column, delete, func, or_, sel
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from models.audience_lists import AudienceList, AudienceListLine
 from models.events import Event, EventSource
+from models.exemptions import Exemption
 from models.groups import Group
 from models.idempotency import StoredAnswer
 from models.participants import ParticipantItem, ParticipantRequest
@@ -43,6 +45,9 @@ def _of(kind: Any, user: User) -> ColumnElement[bool]:
         resets = select(Reset.id).where(Reset.course_id.in_(select(enrolled.c.course_id)))
         own: ColumnElement[bool] = kind.enrolment_id.in_(select(enrolled.c.id)) & kind.reset_id.in_(resets)
         return own
+    if kind is AudienceListLine:
+        lists = select(AudienceList.id).where(AudienceList.organization_id == organization_id)
+        return AudienceListLine.list_id.in_(lists)
     if kind is WebhookDelivery:
         mine = select(WebhookMessage.id).where(WebhookMessage.organization_id == organization_id)
         return WebhookDelivery.message_id.in_(mine)
@@ -71,6 +76,8 @@ SEARCHED: tuple[Column, ...] = (
     ParticipantRequest.outcome,
     ParticipantItem.reason,
     ResetItem.reason,
+    AudienceListLine.name,
+    Exemption.reason,
 )
 """Columns with text that others typed, in which an erasure replaces the name and address."""
 
@@ -110,6 +117,7 @@ OF_NOBODY = {
     "reset": ("requester", "error", "figures", "shown", "traceparent"),  # an id; our text; totals
     "pause": ("pauser",),  # an id
     "reset_slice": ("removed",),
+    "exemption": ("maker", "ended_by"),  # ids
     "participant_item": ("removed",),
     "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),
     "occurrence": ("reason",),

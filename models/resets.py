@@ -31,6 +31,7 @@ class Audience(StrEnum):
     COMPLETED = "completed"  # of these, the ones who have completed it
     USERS = "users"  # the named ones
     GROUP = "group"  # the members of a group
+    LIST = "list"  # those on a list, from a file or a selection
 
 
 class ResetState(StrEnum):
@@ -120,8 +121,11 @@ class Reset(Base):
         ),
         Index("ix_reset_without_ledger", "finished_at", postgresql_where=text("details_deleted_at IS NOT NULL")),
         Index("ix_reset_uncounted", "id", postgresql_where=text("NOT counted")),
+        Index("uq_reset_list_id", "list_id", unique=True, postgresql_where=text("list_id IS NOT NULL")),
         CheckConstraint("(audience = 'users') = (user_ids IS NOT NULL)", name="named_users_are_named"),
         CheckConstraint("(audience = 'group') = (group_id IS NOT NULL)", name="group_is_named"),
+        CheckConstraint("(audience = 'list') = (list_id IS NOT NULL)", name="list_is_named"),
+        CheckConstraint("skip_completed_days > 0", name="skip_completed_days_is_positive"),
         CheckConstraint("length(trim(reason)) > 0", name="reason_is_given"),
         CheckConstraint("due_in_days > 0", name="due_in_days_is_positive"),
         CheckConstraint("(state IN ('requested', 'running')) = (finished_at IS NULL)", name="settled_has_its_moment"),
@@ -133,6 +137,8 @@ class Reset(Base):
     audience: Mapped[Audience] = mapped_column(one_of(Audience, "audience"))
     user_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     group_id: Mapped[int | None]
+    list_id: Mapped[UUID | None] = mapped_column(ForeignKey("audience_list.id"))
+    skip_completed_days: Mapped[int | None]  # who completed it within so many days before the plan is left out
     planned_at: Mapped[datetime]  # who was assigned by then, and seen by
     snapshot: Mapped[str | None] = mapped_column(PgSnapshot)  # this, is in the audience
     # What the request could see. A registration that is not in it was given by another reset, or by an erasure, since.

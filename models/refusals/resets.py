@@ -71,6 +71,13 @@ class DueInDaysInvalid(Refused):
         super().__init__("The new due date is out of range. Choose 1 to 3650 days from now.")
 
 
+class SkipCompletedInvalid(Refused):
+    code = "skip-completed-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("Whom to leave out is out of range. Choose learners who completed within 1 to 3650 days.")
+
+
 class StartAtInvalid(Refused):
     code = "start-at-invalid"
 

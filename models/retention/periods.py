@@ -6,6 +6,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from models.audience_lists import LIST_LIFE, AudienceList
 from models.audit import AuditEntry
 from models.events import Event
 from models.idempotency import StoredAnswer
@@ -13,7 +14,7 @@ from models.mail import Mail, MailAlert, MailState
 from models.notifications import Notification, NotificationState
 from models.resets import Reset
 from models.retention.by_age import Before, Retention, by_age
-from models.retention.resets import delete_ledgers, delete_resets
+from models.retention.resets import delete_ledgers, delete_lists, delete_resets
 from models.retention.results import OLDEST_RESULT, delete_results
 from models.retraining import Occurrence, OccurrenceState
 from models.sign_in_failures import FAILURE_WINDOW, SignInFailure
@@ -94,6 +95,12 @@ RETENTIONS: tuple[Retention, ...] = (
         delete_results,
         OLDEST_RESULT,
     ),
+    Retention(
+        "audience_list",
+        LIST_LIFE,
+        delete_lists,
+        select(func.min(AudienceList.created_at)).where(AudienceList.confirmed_at.is_(None)),
+    ),
     by_age(WebSession, SESSION_IDLE, WebSession.seen_at),  # until then, an expired session is refused
     by_age(SignInFailure, FAILURE_WINDOW, SignInFailure.at),
 )
@@ -102,6 +109,8 @@ WITH_ANOTHER = {
     "provider_session": "web_session",
     "reset_slice": "reset_item",
     "participant_item": "reset_item",
+    "audience_list_learner": "audience_list",  # or with the ledger of the reset that came of it
+    "audience_list_line": "audience_list",
     "participant_request": "reset",
     "evidence_part": "reset_item",
     "mail_alert": "mail",
@@ -123,6 +132,7 @@ KEPT = {
     "enrolment": "one row per user and course",
     "retraining_rule": "a few per organization, with who confirmed them",
     "event_source": "a few, created by hand",
+    "exemption": "made by hand; one that has ended says why its learner was left out",
     "webhook_endpoint": "a few, created by hand",
     "participant": "a few, created by hand",
     "evidence_store": "one row per organization",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.announcements import Announcement
+from models.audience_lists import AudienceList, delete_rows_of
 from models.evidence import EvidencePart
 from models.files.deletions import FileDeletion
 from models.mail import mails_of
@@ -46,6 +47,9 @@ def delete_ledgers(session: Session, before: Before, most: int) -> int:
             of_participants = delete(ParticipantItem).where(ParticipantItem.reset_id == reset.id)
             gone += changed_rows(session, of_participants)
             gone += changed_rows(session, delete(EvidencePart).where(EvidencePart.reset_id == reset.id))
+            if reset.list_id is not None and (rows := delete_rows_of(session, reset.list_id, most)):
+                gone += rows
+                continue  # with the rest of the list, if this was not all of it
             gone += _merge_slices(session, reset)
             reset.details_deleted_at = session.scalars(select(func.now())).one()
             session.flush()
@@ -128,4 +132,27 @@ def delete_resets(session: Session, before: Before, most: int) -> int:
     for reset in some:
         session.delete(reset)
     session.flush()
+    if lists := [reset.list_id for reset in some if reset.list_id is not None]:
+        session.execute(delete(AudienceList).where(AudienceList.id.in_(lists)))
     return len(some)
+
+
+def delete_lists(session: Session, before: Before, most: int) -> int:
+    """Delete audience lists that no reset came of. Returns how many rows were deleted, with those of their learners."""
+    gone = 0
+    while gone < most:
+        found = session.scalar(
+            select(AudienceList)
+            .where(AudienceList.created_at < before, AudienceList.confirmed_at.is_(None))
+            .order_by(AudienceList.created_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if found is None:
+            break
+        gone += delete_rows_of(session, found.id, most - gone)
+        if gone < most:
+            session.delete(found)
+            session.flush()
+            gone += 1
+    return gone

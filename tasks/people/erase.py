@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
+from models.exemptions import Exemption
 from models.files.files import StoredFile
 from models.groups import GroupMember
 from models.idempotency import StoredAnswer
@@ -99,7 +100,7 @@ def _empty_enrolments(session: Session, user: User) -> Erased:
 
 def _forget_the_rest(session: Session, user: User) -> None:
     slug = session.get_one(Organization, user.organization_id).slug
-    for kind in (WebSession, UserIdentity, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference):
+    for kind in (WebSession, UserIdentity, ApiToken, Credential, StoredAnswer, GroupMember, AlertPreference, Exemption):
         changed_rows(session, delete(kind).where(kind.user_id == user.id))
     changed_rows(session, delete(SignInFailure).where(SignInFailure.account == account_of(slug, user.email)))
     # Replies of the mail server may name the user. Nothing more is sent.

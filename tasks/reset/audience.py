@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from models.audience_lists import enrolments_in
 from models.base import PgSnapshot, Xid8
 from models.groups import GroupMember, members_at
-from models.open_learners import open_learners_in
 from models.resets import Audience
 from models.session import changed_rows
 from models.training import Enrolment, EnrolmentState
@@ -30,6 +31,10 @@ class Asked(Protocol):
     @property
     def group_id(self) -> int | None: ...
     @property
+    def list_id(self) -> UUID | None: ...
+    @property
+    def skip_completed_days(self) -> int | None: ...
+    @property
     def planned_at(self) -> datetime: ...
     @property
     def snapshot(self) -> str | None: ...
@@ -38,11 +43,12 @@ class Asked(Protocol):
 def in_audience(asked: Asked) -> ColumnElement[bool]:
     """Returns the condition that an enrolment is in the audience, as it was when the plan was made.
 
-    Someone whom the plan could not see is not in it, since nobody has seen them in a preview: neither who was assigned
-    after that, nor who was being assigned then, in a transaction that was not committed.
+    Some of it may be left out; see `tasks.reset.exclusions`. Someone whom the plan could not see is not in it, since
+    nobody has seen them in a preview: neither who was assigned after that, nor who was being assigned then, in a
+    transaction that was not committed.
     """
     conditions: list[ColumnElement[bool]] = [
-        Enrolment.course_id == asked.course_id,
+        listed(asked.list_id) if asked.audience == Audience.LIST else Enrolment.course_id == asked.course_id,
         Enrolment.unassigned_at.is_(None),
         Enrolment.assigned_at <= asked.planned_at,
         seen_by(asked.snapshot, Enrolment.assigned_xid),
@@ -57,6 +63,15 @@ def in_audience(asked: Asked) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
+def listed(list_id: UUID | None) -> ColumnElement[bool]:
+    """Returns the condition that an enrolment is on the list.
+
+    A list has learners of one course alone. To ask for the course too would let PostgreSQL compare each of them with
+    each of the course's, as long as it has no statistics of a course that was just imported.
+    """
+    return Enrolment.id.in_(enrolments_in(list_id))
+
+
 def completion_seen_by(asked: Asked) -> ColumnElement[bool]:
     """Returns the condition that the plan could see the enrolment's completion."""
     return and_(Enrolment.completed_at <= asked.planned_at, seen_by(asked.snapshot, Enrolment.completed_xid))
@@ -69,7 +84,9 @@ def seen_by(snapshot: str | None, xid: InstrumentedAttribute[str]) -> ColumnElem
     return func.pg_visible_in_snapshot(xid, literal(snapshot, PgSnapshot()))
 
 
-def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | None, group_id: int | None) -> None:
+def trust_what_is_seen(
+    session: Session, course_id: int, user_ids: list[int] | None, group_id: int | None, list_id: UUID | None = None
+) -> None:
     """Before a plan is made, make every row that a query sees visible to it, whatever its transaction's number.
 
     A restored backup brings numbers along from the server it came from, which this one has not given out yet. Writes
@@ -88,19 +105,9 @@ def trust_what_is_seen(session: Session, course_id: int, user_ids: list[int] | N
         unseen = or_(*(~now_seen(xid) for xid in xids))
         changed_rows(session, update(table).where(which, unseen).values({xid: or_always(xid) for xid in xids}))
 
-    learners = Enrolment.course_id == course_id
+    learners = Enrolment.course_id == course_id if list_id is None else listed(list_id)
     if user_ids is not None:
         learners &= Enrolment.user_id.in_(user_ids)
     trust(Enrolment, learners, Enrolment.assigned_xid, Enrolment.completed_xid, Enrolment.registered_xid)
     if group_id is not None:
         trust(GroupMember, GroupMember.group_id == group_id, GroupMember.joined_xid)
-
-
-def all_elsewhere(session: Session, asked: Asked) -> bool:
-    """Returns whether another running reset has still to reset each learner of a non-empty audience."""
-    open_elsewhere = open_learners_in(asked.course_id)
-    if not session.scalars(select(open_elsewhere.exists())).one():  # as a rule; then nobody has to be looked at
-        return False
-    anyone = select(Enrolment.id).where(in_audience(asked))
-    others = anyone.where(Enrolment.id.not_in(open_elsewhere))
-    return session.scalars(select(anyone.exists() & ~others.exists())).one()

@@ -16,7 +16,7 @@ from tasks.outbox.total_time import TookTooLongError, within
 from tasks.participants.ask import CALLERS
 from tasks.participants.protocol import Course as CourseAsked
 from tasks.participants.protocol import Learner, NotNowError, Question
-from tasks.reset.audience import in_audience
+from tasks.reset.exclusions import to_be_reset
 from tasks.reset.impact import in_sample_of, one_in
 from tasks.reset.plan import Plan
 
@@ -63,7 +63,7 @@ def impact_elsewhere(plan: Plan, *, about: bool = False) -> Elsewheres:
         )
         if not participants:
             return Elsewheres([], about=False)
-        learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(plan))).one()
+        learners = session.scalars(select(func.count()).select_from(Enrolment).where(to_be_reset(plan))).one()
         session.expunge_all()
     sampled = one_in(learners) if about else 1
     totals: dict[str, dict[str, int]] = {one.code: {} for one in participants}
@@ -114,7 +114,7 @@ def _questions(plan: Plan, sampled: int) -> Iterator[Question]:
             query = (
                 select(User.id, User.external_id, User.email, Enrolment.id, Enrolment.registration)
                 .join(User, User.id == Enrolment.user_id)
-                .where(in_audience(plan), Enrolment.id > after)
+                .where(to_be_reset(plan), Enrolment.id > after)
                 .order_by(Enrolment.id)
                 .limit(MOST_LEARNERS)
             )

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from models.arrays import array_of
+from models.audience_lists import AudienceListLearner
 from models.certificates import supersede
 from models.files.files import deletions_under
 from models.journal import note_ended
@@ -42,6 +43,7 @@ _Registrations = ColumnElement[Sequence[UUID]]
 _ENROLMENTS = bindparam("these_enrolments", type_=ARRAY(BigInteger()))
 _RESET_ID = bindparam("this_reset", type_=Uuid())
 _ORGANIZATION_ID = bindparam("its_organization", type_=BigInteger())
+_LIST_ID = bindparam("its_list", type_=Uuid())
 _DUE_AT = bindparam("new_due_at", type_=DateTime(timezone=True))
 
 
@@ -58,19 +60,26 @@ def end_registrations(
 
     The caller has locked the enrolments, in an earlier statement: this one must see what learners wrote until then. For
     a `reset`, their outcomes are in the ledger by now; they are reported to the webhooks that subscribe, and noted for
-    its participants in slice `number`. A due date that has passed belonged to the past run, and goes with it; `due_at`
-    replaces any. `journalled` is false for registrations that ended once before.
+    its participants in slice `number`. A due date that has passed belonged to the past run, and goes with it; the one
+    of the reset's list, or else `due_at`, replaces any. `journalled` is false for registrations that ended once before.
     """
     if not enrolments:
         return {}
     kinds = tuple(in_order_of_deletion())
     counts = session.execute(
-        _statement(kinds, journalled=journalled, reported=reset is not None, asked=bool(reset and reset.participants)),
+        _statement(
+            kinds,
+            journalled=journalled,
+            reported=reset is not None,
+            asked=bool(reset and reset.participants),
+            listed=reset is not None and reset.list_id is not None,
+        ),
         {
             "these_enrolments": list(enrolments),
             "this_reset": reset.id if reset else None,
             "its_organization": reset.organization_id if reset else None,
             "new_due_at": due_at,
+            **({_LIST_ID.key: reset.list_id} if reset and reset.list_id else {}),
             **({PARTICIPANTS.key: reset.participants, SLICE.key: number} if reset and reset.participants else {}),
         },
     ).one()
@@ -78,7 +87,9 @@ def end_registrations(
 
 
 @lru_cache(maxsize=8)
-def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, reported: bool, asked: bool) -> Select[Any]:
+def _statement(
+    kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, reported: bool, asked: bool, listed: bool
+) -> Select[Any]:
     """One statement: PostgreSQL plans it once a connection, and every part of it reads the rows as they were before.
 
     Registrations and enrolments are given as arrays, so that rows are found by index however many there are.
@@ -86,7 +97,7 @@ def _statement(kinds: tuple[type[LearnerRecord], ...], *, journalled: bool, repo
     ending = select(Enrolment.id, Enrolment.registration).where(Enrolment.id == any_(_ENROLMENTS)).cte("ending")
     under: _Registrations = array_of(select(ending.c.registration))
     deleted = [_deleted(kind, under) for kind in kinds]
-    renewed = _renewed()
+    renewed = _renewed(listed=listed)
     statement = select(*(select(func.count()).select_from(gone).scalar_subquery() for gone in deleted)).add_cte(
         renewed, deletions_under(under, _RESET_ID).cte("queued"), supersede(under).cte("superseded")
     )
@@ -106,7 +117,11 @@ def _deleted(kind: type[LearnerRecord], under: _Registrations) -> CTE:
     return deleted
 
 
-def _renewed() -> CTE:
+def _renewed(*, listed: bool) -> CTE:
+    own = select(AudienceListLearner.due_at).where(
+        AudienceListLearner.list_id == _LIST_ID, AudienceListLearner.enrolment_id == Enrolment.id
+    )
+    due_dates = [own.scalar_subquery(), _DUE_AT] if listed else [_DUE_AT]
     afresh = {
         Enrolment.state: EnrolmentState.ASSIGNED,
         Enrolment.progress: 0,
@@ -114,7 +129,7 @@ def _renewed() -> CTE:
         Enrolment.reset_at: func.clock_timestamp(),
         Enrolment.registration: func.uuidv7(),
         Enrolment.registered_xid: func.pg_current_xact_id(),  # or a trigger would be called for each
-        Enrolment.due_at: func.coalesce(_DUE_AT, case((Enrolment.due_at > func.now(), Enrolment.due_at))),
+        Enrolment.due_at: func.coalesce(*due_dates, case((Enrolment.due_at > func.now(), Enrolment.due_at))),
     }
     return (
         update(Enrolment)

@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor
-from models.open_learners import open_learners_in
 from models.people import User
 from models.preferences import wants_alert
 from models.records import Completion, LearnerRecord, record_kinds
 from models.training import Enrolment, EnrolmentState
-from tasks.reset.audience import ELSEWHERE, in_audience
+from tasks.reset.audience import in_audience
+from tasks.reset.exclusions import excluded, leaves_anyone_out, left_out, to_be_reset
 from tasks.reset.plan import Options, Plan, Shown, make_plan, signed
 
 COUNTED_EXACTLY = 5_000  # learners; above that, estimates are from a sample of about `SAMPLED`
@@ -31,6 +31,11 @@ class Preview:
     excluded: dict[str, int]  # learners of the audience who would be left out, by the reason
     sample: list[str]  # names of a few learners
     about: bool  # whether `removed` and `alerts` are estimates
+
+    @property
+    def to_reset(self) -> int:
+        """How many learners would be reset, including those with nothing to remove."""
+        return self.learners - sum(self.excluded.values())
 
     @property
     def completions(self) -> int:
@@ -63,7 +68,7 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
         learners=shown.learners,
         removed=told(shown),
         alerts=shown.alerts if shown.sampled == 1 else _rounded(shown.alerts),
-        excluded=_excluded(session, plan),
+        excluded=excluded(session, plan),
         sample=_some_names(session, plan),
         about=shown.sampled > 1,
     )
@@ -71,11 +76,12 @@ def impact(session: Session, plan: Plan, *, about: bool = False) -> Preview:
 
 def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int | None = None) -> Shown:
     """Count the plan's impact now; with `sampled`, from one in that many learners."""
-    audience = in_audience(plan)
-    learners = session.scalars(select(func.count()).select_from(Enrolment).where(audience)).one()
+    learners = _count(session, in_audience(plan))
+    skipped = _count(session, left_out(plan)) if leaves_anyone_out(session, plan) else 0
     if sampled is None:
-        sampled = one_in(learners) if about else 1
-    counted = audience & in_sample_of(sampled) if sampled > 1 else audience
+        sampled = one_in(learners - skipped) if about else 1
+    concerned = to_be_reset(plan)
+    counted = concerned & in_sample_of(sampled) if sampled > 1 else concerned
     looked_at = select(Enrolment.id, Enrolment.registration, Enrolment.state, Enrolment.user_id).where(counted)
     # Sampled once. But of all learners, each count reads for itself: so PostgreSQL counts with all of its cores.
     in_sample = looked_at.cte("in_sample") if sampled > 1 else looked_at.subquery("in_sample")
@@ -99,11 +105,15 @@ def figures(session: Session, plan: Plan, *, about: bool = False, sampled: int |
     alerted = alerts.where(has_begun).scalar_subquery() + alerts.where(~has_begun, has_records).scalar_subquery()
     size = select(func.count()).select_from(in_sample).scalar_subquery()
     sample_size, alerts_counted, *rows = session.execute(select(size, alerted, *records.values())).one()
-    scale = learners / sample_size if sampled > 1 and sample_size else 1
+    scale = (learners - skipped) / sample_size if sampled > 1 and sample_size else 1
     removed = {kind: round(count * scale) for kind, count in zip(records, rows, strict=True)}
     if sampled > 1:  # a sample that holds none of a kind does not tell that there are none
         removed |= _few(session, plan, [kind for kind in kinds if not removed[kind.kind()]])
-    return Shown(learners, removed, round(alerts_counted * scale) if plan.notify else 0, sampled)
+    return Shown(learners, removed, round(alerts_counted * scale) if plan.notify else 0, sampled, skipped)
+
+
+def _count(session: Session, which: ColumnElement[bool]) -> int:
+    return session.scalars(select(func.count()).select_from(Enrolment).where(which)).one()
 
 
 def one_in(learners: int) -> int:
@@ -125,7 +135,7 @@ def _few(session: Session, plan: Plan, kinds: list[type[LearnerRecord]]) -> dict
         kind.kind(): select(func.count())
         .select_from(kind)
         .join(Enrolment, Enrolment.registration == kind.registration)
-        .where(in_audience(plan))
+        .where(to_be_reset(plan))
         .scalar_subquery()
         for kind in kinds
     }
@@ -142,17 +152,7 @@ def _rounded(estimate: int) -> int:
     return round(estimate, 2 - len(str(estimate)))
 
 
-def _excluded(session: Session, plan: Plan) -> dict[str, int]:
-    """Count the learners of the audience whom another running reset has still to reset."""
-    elsewhere = session.scalars(
-        select(func.count())
-        .select_from(Enrolment)
-        .where(in_audience(plan), Enrolment.id.in_(open_learners_in(plan.course_id)))
-    ).one()
-    return {ELSEWHERE: elsewhere} if elsewhere else {}
-
-
 def _some_names(session: Session, plan: Plan) -> list[str]:
     """Returns a few names, by which people recognize the right course."""
-    first = select(Enrolment.user_id).where(in_audience(plan)).limit(NAMES_SHOWN).subquery()
+    first = select(Enrolment.user_id).where(to_be_reset(plan)).limit(NAMES_SHOWN).subquery()
     return list(session.scalars(select(User.name).join(first, first.c.user_id == User.id).order_by(User.name)))

@@ -12,6 +12,7 @@ AUDIENCES = {
     Audience.COMPLETED: "everyone who had completed it",
     Audience.USERS: "named users",
     Audience.GROUP: "members of a group",
+    Audience.LIST: "a list of users",
 }
 LEARNERS = {
     ItemState.CLEARED: "reset",

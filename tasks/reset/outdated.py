@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from models.records import Certificate, Completion, kind_labels
 from models.refusals.resets import PlanOutdated
 from models.training import Enrolment, EnrolmentState
-from tasks.reset.audience import completion_seen_by, in_audience, seen_by
+from tasks.reset.audience import completion_seen_by, seen_by
+from tasks.reset.exclusions import to_be_reset
 from tasks.reset.impact import figures, told
 from tasks.reset.plan import Plan, Shown
 
@@ -31,8 +32,8 @@ def check_as_shown(session: Session, plan: Plan) -> None:
 def _changes(session: Session, plan: Plan, before: Shown, now: Shown) -> Iterator[str]:
     if _reset_since(session, plan):
         yield "another reset of these learners ran"
-    if now.learners > before.learners * GROWTH:
-        yield f"learners: {now.learners:,} instead of {before.learners:,}"
+    if now.to_reset > before.to_reset * GROWTH:
+        yield f"learners: {now.to_reset:,} instead of {before.to_reset:,}"
     shown, labels = told(before), kind_labels()
     for kind, count in told(now).items():
         most = 0 if kind in FINAL else before.removed[kind] * GROWTH
@@ -47,11 +48,11 @@ def _changes(session: Session, plan: Plan, before: Shown, now: Shown) -> Iterato
 
 def _completed_since(session: Session, plan: Plan) -> int:
     """Count the learners who completed the course after the plan, even if the course is too large to count all."""
-    since = in_audience(plan) & (Enrolment.state == EnrolmentState.COMPLETED) & ~completion_seen_by(plan)
+    since = to_be_reset(plan) & (Enrolment.state == EnrolmentState.COMPLETED) & ~completion_seen_by(plan)
     return session.scalars(select(func.count()).select_from(Enrolment).where(since)).one()
 
 
 def _reset_since(session: Session, plan: Plan) -> bool:
     """Returns whether a learner of the audience got a new registration after the plan."""
-    renewed = select(Enrolment).where(in_audience(plan), ~seen_by(plan.snapshot, Enrolment.registered_xid))
+    renewed = select(Enrolment).where(to_be_reset(plan), ~seen_by(plan.snapshot, Enrolment.registered_xid))
     return session.scalars(select(renewed.exists())).one()

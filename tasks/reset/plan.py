@@ -16,12 +16,21 @@ from models.directory import course_of
 from models.groups import group_by_code
 from models.people import User
 from models.refusals.people import UserUnknown
-from models.refusals.resets import AudienceInvalid, DueInDaysInvalid, NotAssigned, PlanInvalid, StartAtInvalid
+from models.refusals.resets import (
+    AudienceInvalid,
+    DueInDaysInvalid,
+    NotAssigned,
+    PlanInvalid,
+    SkipCompletedInvalid,
+    StartAtInvalid,
+)
 from models.resets import Audience
 from models.training import Course, Enrolment
 from tasks.reset.audience import trust_what_is_seen
+from tasks.reset.lists import list_of
 
-MOST_NAMED_USERS = 1000  # with more, the signed plan no longer fits a form field or a header
+MOST_NAMED_USERS = 1000  # with more, the signed plan no longer fits a form field or a header: use a list
+LONGEST_SKIP_COMPLETED_DAYS = 3650
 LONGEST_DUE_IN_DAYS = 3650
 LATEST_START = timedelta(days=365)
 
@@ -34,6 +43,12 @@ class Shown:
     removed: dict[str, int]  # rows by record kind, as counted
     alerts: int
     sampled: int  # one in this many learners was counted; 1: every learner
+    left_out: int = 0  # of the learners: who would be skipped, since they are exempt or completed it lately
+
+    @property
+    def to_reset(self) -> int:
+        """How many learners would not be left out."""
+        return self.learners - self.left_out
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,8 @@ class Plan:
     group_id: int | None = None
     snapshot: str | None = None  # what its preview could see
     shown: Shown | None = None  # `None`: without a preview
+    list_id: UUID | None = None
+    skip_completed_days: int | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -71,6 +88,8 @@ class Options(TypedDict, total=False):
     start_at: datetime | None
     reason: str
     group: str | None
+    list_id: UUID | None
+    skip_completed_days: int | None
 
 
 def make_plan(
@@ -85,20 +104,27 @@ def make_plan(
     start_at: datetime | None = None,
     reason: str = "",
     group: str | None = None,
+    list_id: UUID | None = None,
+    skip_completed_days: int | None = None,
 ) -> Plan:
     """Plan a reset of the course for the learners who are in its audience now. Changes nothing.
 
     `users` are e-mail addresses, `external:` with external ids, or ids, for the audience `users` alone; `due_in_days`
     counts from the reset and is 1 to 3650; `notify` false sends no alerts; before `start_at`, which has a time zone,
-    nothing is done; `group` is the code of the audience `group`. `reason` can also be said with the request. Raises
-    the refusals of these, `CourseUnknown` and `Forbidden`.
+    nothing is done; `group` is the code of the audience `group`, `list_id` the list of the audience `list`, which the
+    actor made; who completed the course within `skip_completed_days` before the plan is left out. `reason` can also be
+    said with the request. Raises the refusals of these, `CourseUnknown` and `Forbidden`.
     """
-    audience = _audience(audience, users, group)
+    audience = _audience(audience, users, group, list_id)
+    if skip_completed_days is not None and not 1 <= skip_completed_days <= LONGEST_SKIP_COMPLETED_DAYS:
+        raise SkipCompletedInvalid
     actor.must_have(permission_for(audience))
     course = course_of(session, actor.organization_id, course_code)
     user_ids = _named(session, course, users) if audience == Audience.USERS else None
     group_id = group_by_code(session, actor.organization_id, group).id if group is not None else None
-    trust_what_is_seen(session, course.id, user_ids, group_id)
+    if list_id is not None:
+        list_of(session, actor, list_id, course.id)
+    trust_what_is_seen(session, course.id, user_ids, group_id, list_id)
     plan_id, now, snapshot = session.execute(
         select(func.uuidv7(), func.clock_timestamp(), func.pg_current_snapshot().cast(Text))
     ).one()
@@ -115,6 +141,8 @@ def make_plan(
         reason=reason,
         group_id=group_id,
         snapshot=snapshot,
+        list_id=list_id,
+        skip_completed_days=skip_completed_days,
     )
     return with_options(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
 
@@ -138,13 +166,14 @@ def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at:
 
 def permission_for(audience: Audience) -> Permission:
     """Returns the permission for resets from a user's profile, or for those of a course."""
-    return Permission.USERS if audience == Audience.USERS else Permission.COURSES
+    return Permission.USERS if audience in (Audience.USERS, Audience.LIST) else Permission.COURSES
 
 
 def signed(plan: Plan) -> str:
     """Returns the plan as a signed token, for `opened`."""
     start_at = plan.start_at.isoformat() if plan.start_at else None
-    as_text = {"id": str(plan.id), "planned_at": plan.planned_at.isoformat(), "start_at": start_at}
+    list_id = str(plan.list_id) if plan.list_id else None
+    as_text = {"id": str(plan.id), "planned_at": plan.planned_at.isoformat(), "start_at": start_at, "list_id": list_id}
     return _signer().dumps(asdict(plan) | as_text)
 
 
@@ -162,6 +191,7 @@ def opened(token: str) -> Plan:
             "planned_at": datetime.fromisoformat(plan["planned_at"]),
             "start_at": datetime.fromisoformat(plan["start_at"]) if plan["start_at"] else None,
             "shown": Shown(**plan["shown"]) if plan.get("shown") else None,
+            "list_id": UUID(plan["list_id"]) if plan.get("list_id") else None,
         }
     )
 
@@ -192,8 +222,9 @@ def expired(plan: Plan) -> bool:
     return datetime.now(UTC) > plan.expires_at
 
 
-def _audience(audience: str, users: Sequence[str | int] | None, group: str | None) -> Audience:
-    """Returns the audience with this name. Raises `AudienceInvalid`, also for users or a group that it would ignore."""
+def _audience(audience: str, users: Sequence[str | int] | None, group: str | None, list_id: UUID | None) -> Audience:
+    """Returns the audience with this name. Raises `AudienceInvalid`, also for users, a group or a list that it would
+    ignore."""
     if audience not in list(Audience):
         raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
     if users is not None and audience != Audience.USERS:  # an empty list may be a filter without matches
@@ -202,6 +233,8 @@ def _audience(audience: str, users: Sequence[str | int] | None, group: str | Non
         )
     if (group is not None) != (audience == Audience.GROUP):
         raise AudienceInvalid("The audience `group` needs the code of a group, and no other audience takes one.")
+    if (list_id is not None) != (audience == Audience.LIST):
+        raise AudienceInvalid("The audience `list` needs the id of a list, and no other audience takes one.")
     return Audience(audience)
 
 

@@ -17,7 +17,8 @@ from models.session import transaction
 from models.tokens import Scope
 from tasks.app import app
 from tasks.messages import send_coordinator
-from tasks.reset.audience import all_elsewhere
+from tasks.reset.exclusions import all_elsewhere
+from tasks.reset.lists import use_list
 from tasks.reset.outdated import check_as_shown
 from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed, together
 from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
@@ -38,7 +39,7 @@ def request_reset(
     `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
     The same plan, or the same key with the same request, gives the reset that was already made. Raises
     `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
-    `AlreadyResetting`, `PlanOutdated`.
+    `AlreadyResetting`, `PlanOutdated`, `ListUnknown`, `ListUsed`.
     """
     asked = opened_by(actor, plan)
     if confirm != asked.course_code:
@@ -50,10 +51,11 @@ def request_reset(
         return earlier
     if expired(asked):
         raise PlanExpired(settings().plan_minutes)
+    lines = use_list(session, actor, asked.list_id) if asked.list_id is not None else {}
     if asked.start_at is None and all_elsewhere(session, asked):
         raise AlreadyResetting(asked.course_code)
     check_as_shown(session, asked)
-    return _write(session, actor, asked, reason, idempotency_key)
+    return _write(session, actor, asked, reason, idempotency_key, lines)
 
 
 def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | None) -> Reset | None:
@@ -66,7 +68,7 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
     if reset is None:
         return None
     later = reset.start_at if reset.start_at > reset.requested_at else None
-    terms = ("course_id", "audience", "user_ids", "group_id", "due_in_days", "notify")
+    terms = ("course_id", "audience", "user_ids", "group_id", "list_id", "skip_completed_days", "due_in_days", "notify")
     before = (*(getattr(reset, term) for term in terms), later, reset.reason)
     now = (*(getattr(plan, term) for term in terms), plan.start_at, reason)
     if before != now or idempotency_key not in (None, reset.idempotency_key):
@@ -74,12 +76,16 @@ def _earlier(session: Session, plan: Plan, reason: str, idempotency_key: str | N
     return reset
 
 
-def _write(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+def _write(
+    session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None, lines: dict[str, int]
+) -> Reset:
     with span("request_reset", reset=str(plan.id)):
-        return _write_in_its_trace(session, actor, plan, reason, idempotency_key)
+        return _write_in_its_trace(session, actor, plan, reason, idempotency_key, lines)
 
 
-def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None) -> Reset:
+def _write_in_its_trace(
+    session: Session, actor: Actor, plan: Plan, reason: str, idempotency_key: str | None, lines: dict[str, int]
+) -> Reset:
     written = session.scalar(
         insert(Reset)
         .values(
@@ -89,6 +95,8 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
             audience=plan.audience,
             user_ids=plan.user_ids,
             group_id=plan.group_id,
+            list_id=plan.list_id,
+            skip_completed_days=plan.skip_completed_days,
             planned_at=plan.planned_at,
             snapshot=plan.snapshot,
             expected=plan.shown.learners if plan.shown else None,
@@ -120,6 +128,7 @@ def _write_in_its_trace(session: Session, actor: Actor, plan: Plan, reason: str,
         reset.organization_id,
         course=plan.course_code,
         reason=reason,
+        **lines,
     )
     if plan.start_at is None:  # otherwise `recover` calls it at its start
         send_coordinator(session, reset)

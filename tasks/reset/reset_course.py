@@ -145,7 +145,7 @@ def _begin(session: Session, reset: Reset) -> None:
     if reset.evidence and not _has_begun_its_evidence(session, reset):
         return
     if reset.start_at > reset.requested_at:  # of what came between, the request says nothing
-        trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id)
+        trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id, reset.list_id)
         reset.as_of = session.scalars(select(func.pg_current_snapshot().cast(Text))).one()
     reset.participants = participants
     write_slices(session, reset)

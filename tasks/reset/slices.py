@@ -1,6 +1,6 @@
 """Cutting a reset's learners into slices: all of its audience when it begins, and the failed ones for a retry."""
 
-from sqlalchemy import BigInteger, Select, String, Uuid, delete, func, insert, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, String, Uuid, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
@@ -12,28 +12,29 @@ from models.session import changed_rows
 from models.training import NOT_ASSIGNED, Enrolment
 from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.participants.settle import reopen_failed_there
-from tasks.reset.audience import in_audience
+from tasks.reset.audience import in_audience, listed
+from tasks.reset.exclusions import leaves_anyone_out, left_out, to_be_reset, why_left_out
 from tasks.reset.window import slice_size
 
 
 def write_slices(session: Session, reset: Reset) -> None:
     """Write the slices of the reset's audience. Locks nobody.
 
-    A named user who was unassigned since the preview is skipped, and said to be.
+    Named learners who were unassigned since the preview are skipped, and so is who is left out; the ledger says why.
     """
-    if reset.audience == Audience.USERS:
-        named = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
-        _skip(session, reset, select(Enrolment.id).where(named, ~in_audience(reset)))
-    cut_slices(session, reset, select(Enrolment.id).where(in_audience(reset)))
+    if reset.audience in (Audience.USERS, Audience.LIST):
+        by_id = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
+        named = by_id if reset.list_id is None else listed(reset.list_id)
+        _skip(session, reset, named & ~in_audience(reset), literal(NOT_ASSIGNED, String))
+    if leaves_anyone_out(session, reset):
+        _skip(session, reset, left_out(reset), why_left_out(reset))
+    cut_slices(session, reset, select(Enrolment.id).where(to_be_reset(reset)))
 
 
-def _skip(session: Session, reset: Reset, unassigned: Select[int]) -> None:
+def _skip(session: Session, reset: Reset, who: ColumnElement[bool], why: ColumnElement[str]) -> None:
     columns = [ResetItem.reset_id, ResetItem.enrolment_id, ResetItem.state, ResetItem.reason]
-    outcome = (literal(ItemState.SKIPPED.value, String), literal(NOT_ASSIGNED, String))
-    skipped = changed_rows(
-        session,
-        insert(ResetItem).from_select(columns, unassigned.with_only_columns(literal(reset.id), Enrolment.id, *outcome)),
-    )
+    outcome = select(literal(reset.id, Uuid()), Enrolment.id, literal(ItemState.SKIPPED.value, String), why).where(who)
+    skipped = changed_rows(session, insert(ResetItem).from_select(columns, outcome))
     if skipped:  # counted in a slice that is never sent
         session.execute(
             insert(ResetSlice).values(

@@ -7,21 +7,23 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.events import Event, EventKind
+from models.exemptions import exempt_at
 from models.groups import Group
 from models.refusals.resets import AlreadyResetting
 from models.resets import Audience
 from models.retraining import Occurrence, OccurrenceState, Rule
 from models.training import Course, Enrolment
-from tasks.reset.audience import in_audience
+from tasks.reset.exclusions import EXEMPT, to_be_reset
 from tasks.reset.plan import MOST_NAMED_USERS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 from tasks.rules.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
 from tasks.rules.occurrences import aim_of, event_of, skip, still_due
 
-NOBODY = "the audience was empty"
+NOBODY = "the audience was empty, or all of it exempt"
 NO_LONGER_DUE = "the course was reset, completed again or unassigned in the meantime"
 ELSEWHERE = "postponed for a minute: another reset is running for all of these learners"
 A_MINUTE = timedelta(minutes=1)
+EXEMPT_FOR_NOW = f"postponed to the next day: {EXEMPT} until a date"
 DAY_IS_FULL = "postponed to the next day: the rule's daily limit was reached"
 
 log = structlog.get_logger(__name__)
@@ -44,7 +46,7 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
     check_growth(session, rule)
     group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
     plan = _plan(session, rule, Options(audience=aim.audience, group=group))
-    learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(plan))).one()
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(to_be_reset(plan))).one()
     check_caps(learners, rule.most_learners, rule.most_a_day)
     this = Occurrence.id == occurrence.id
     if not learners:
@@ -67,6 +69,7 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
         these = and_(ready(rule, now), Occurrence.due_at == due_at)
         gone = ~select(Enrolment).where(Enrolment.id == Occurrence.enrolment_id, still_due(rule, due_at, now)).exists()
         skip(session, rule, NO_LONGER_DUE, these, gone)
+        _leave_out_exempt(session, rule, these, now)
         check_caps(session.scalars(select(func.count()).where(these)).one(), rule.most_learners, None)
     if not due_times:
         return
@@ -86,6 +89,16 @@ def begin_learners(session: Session, rule: Rule, now: datetime) -> None:
         _request(session, rule, plan, rule.reason, Occurrence.id.in_([one for one, _ in batch]), 1, now)
         room = None if room is None else room - len(batch)
     postpone(session, ready(rule, now), DAY_IS_FULL, tomorrow(rule, now))
+
+
+def _leave_out_exempt(session: Session, rule: Rule, which: ColumnElement[bool], now: datetime) -> None:
+    """Skip due learners who are exempt for good. Ask again every day for those who are exempt until a date."""
+
+    def theirs(*, dated: bool) -> ColumnElement[bool]:
+        return select(Enrolment).where(Enrolment.id == Occurrence.enrolment_id, exempt_at(now, dated=dated)).exists()
+
+    skip(session, rule, EXEMPT, which, theirs(dated=False))
+    postpone(session, which & theirs(dated=True), EXEMPT_FOR_NOW, tomorrow(rule, now))
 
 
 def reason_of(rule: Rule, event: Event | None) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,8 @@ class Aim:
     group_id: int | None
     planned_at: datetime
     user_ids: list[int] | None = None
+    list_id: UUID | None = None
+    skip_completed_days: int | None = None
     snapshot: str | None = None  # not needed: the query runs at `planned_at`
 
 

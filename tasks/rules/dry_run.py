@@ -12,7 +12,7 @@ from models.groups import group_by_code
 from models.people import User
 from models.retraining import RuleKind
 from models.training import Enrolment
-from tasks.reset.audience import in_audience
+from tasks.reset.exclusions import to_be_reset
 from tasks.rules.brakes import Aim
 from tasks.rules.next_due import UPCOMING, due_at, first_day, next_due, next_due_day
 from tasks.rules.recurrence import completions_due
@@ -58,7 +58,7 @@ def _by_completion(session: Session, completions: DueCompletions, terms: Terms, 
 
 
 def _learners(session: Session, aim: Aim) -> tuple[int, list[str]]:
-    learners = session.scalars(select(func.count()).select_from(Enrolment).where(in_audience(aim))).one()
-    first = select(Enrolment.user_id).where(in_audience(aim)).limit(NAMES_SHOWN).subquery()
+    learners = session.scalars(select(func.count()).select_from(Enrolment).where(to_be_reset(aim))).one()
+    first = select(Enrolment.user_id).where(to_be_reset(aim)).limit(NAMES_SHOWN).subquery()
     names = session.scalars(select(User.name).join(first, first.c.user_id == User.id).order_by(User.name))
     return learners, list(names)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.due_completions import DueCompletions
 from models.events import Event
+from models.exemptions import exempt_at
 from models.notifications import Notification, NotificationKind
 from models.people import User
 from models.preferences import wants_alert
@@ -62,7 +63,10 @@ def still_due(rule: Rule, due_at: datetime, now: datetime) -> ColumnElement[bool
 
 
 def warn(session: Session, rule: Rule, now: datetime) -> None:
-    """Write the warnings for planned occurrences that are not due yet, one for each occurrence and learner."""
+    """Write the warnings for planned occurrences that are not due yet, one for each occurrence and learner.
+
+    Who will be exempt when it is due is not warned.
+    """
     if not rule.warn_days:
         return
     unwarned = and_(
@@ -86,7 +90,7 @@ def _write_warnings(session: Session, which: ColumnElement[bool], learners: Colu
         .select_from(Occurrence)
         .join(Enrolment, learners)
         .join(User, User.id == Enrolment.user_id)
-        .where(which, wants_alert(Enrolment.course_id))
+        .where(which, wants_alert(Enrolment.course_id), ~exempt_at(Occurrence.due_at))
     )
     columns = [Notification.occurrence_id, Notification.user_id, Notification.course_id, Notification.kind]
     session.execute(postgresql.insert(Notification).from_select(columns, rows).on_conflict_do_nothing())

@@ -69,7 +69,7 @@ def checked_terms(terms: Terms) -> Terms:
         raise ReasonMissing
     if terms.due_in_days is not None and not 1 <= terms.due_in_days <= LONGEST_DUE_IN_DAYS:
         raise DueInDaysInvalid
-    if terms.audience == Audience.USERS:
+    if terms.audience in (Audience.USERS, Audience.LIST):
         raise RuleInvalid("A rule cannot name users. Add them to a group, and choose that group as the audience.")
     if terms.at_time and terms.at_time.tzinfo:
         raise RuleInvalid("The time of day has an offset. Enter it without one: it is in the rule's time zone.")

@@ -14,6 +14,7 @@ from models.session import transaction
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms, add_participant
+from tests.lists import make_list
 from tests.post import Post
 from tests.rules import CALENDAR, group, make
 from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, rows, run
@@ -23,6 +24,7 @@ SignIn = Callable[..., Page]
 Axe = Callable[[Page], list[str]]
 
 WIDE, NARROW = 1280, 390
+LINES = "email\nlearner-2@acme.example\nlearner-2@acme.example\nnobody@acme.example\n"
 
 
 def a_webhook(scene: Scene) -> int:
@@ -77,6 +79,8 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/training/content/courses": "/training/content/courses",
         "/training/content/courses/{code}": course,
         "/training/content/courses/{code}/reset": f"{course}/reset",
+        "/training/content/courses/{code}/exemptions": f"{course}/exemptions?user=lee@acme.example",
+        "/audience-lists/{list_id}": f"/audience-lists/{make_list(scene, LINES).id}",
         "/training/analytics": "/training/analytics",
         "/training/analytics/{code}": f"/training/analytics/{COURSE}",
         "/resets": "/resets",
@@ -116,6 +120,7 @@ NO_PAGES_OF_AN_ADMIN = {
     "/resets/{reset_id}/evidence.zip",
     "/.well-known/recourse-evidence.pem",
     "/.well-known/recourse-evidence/{key_id}.pem",
+    "/audience-lists/{list_id}/lines.csv",
     "/healthz",  # for programs
     "/readyz",
     "/metrics",

@@ -141,7 +141,7 @@ def test_a_group_is_chosen_in_the_dialog(sign_in: SignIn) -> None:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Reset progress for 12 learners")).to_be_visible()
     chosen(page, "Group only").select_option("bern-2")
-    dialog.get_by_role("button", name="Show group").click()
+    dialog.get_by_role("button", name="Update figures").click()
     expect(dialog.get_by_role("button", name="Reset progress for 3 learners")).to_be_visible()
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     expect(chosen(page, "Group only")).to_have_value("bern-2")

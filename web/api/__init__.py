@@ -15,9 +15,11 @@ from fastapi import APIRouter
 
 from web.api import (
     analytics,
+    audience_lists,
     enrolments,
     events,
     evidence,
+    exemptions,
     groups,
     imports,
     learning,
@@ -41,10 +43,12 @@ __all__ = ["ROUTERS", "describe", "refuse_unknown_parameters"]
 
 ROUTERS: list[APIRouter] = [
     plans.router,
+    audience_lists.router,
     reset_requests.router,
     resets.router,
     organization.router,
     reset_stream.router,
+    exemptions.router,
     enrolments.router,
     learning.router,
     imports.router,

@@ -1,17 +1,18 @@
 """Receive an import's file and run the import."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TypeVar, cast
 
 import anyio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from models.access import Actor
 from models.people import weight_of
-from models.session import transaction
+from models.session import Session, transaction
 from models.tokens import Scope
-from tasks.imports import Form, Import, Imported
+from tasks.imports import Form
 from web.access import program_of
 from web.api.import_turns import Turns
 from web.bodies.spool import folder
@@ -25,11 +26,18 @@ STATEMENTS = {"application/json": Form.NDJSON, **dict.fromkeys(NDJSON_TYPES, For
 ARCHIVES = {"application/zip": Form.CSV, "application/x-zip-compressed": Form.CSV}
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 
+T = TypeVar("T")
+
 _threads = anyio.CapacityLimiter(RUN_AT_ONCE)
 _turns = Turns(RUN_AT_ONCE)
 
 
-async def run_import(request: Request, run: Import, accepted: Mapping[str, Form] = TABLES) -> Imported:
+async def run_import(
+    request: Request,
+    run: Callable[[Session, Actor, BinaryIO, Form], T],
+    accepted: Mapping[str, Form] = TABLES,
+    scope: Scope = Scope.PEOPLE_WRITE,
+) -> T:
     """Receive the whole file, then run the import: a slow client holds no connection.
 
     `accepted` has the form of the file for each media type. Raises `Problem`, `TokenInvalid`,
@@ -40,14 +48,14 @@ async def run_import(request: Request, run: Import, accepted: Mapping[str, Form]
         try:
             await _receive(request, file)
         except ClientDisconnect:
-            words = "The file did not arrive in full. Nothing was imported. Send it again."
+            words = "The file did not arrive in full. Nothing was changed. Send it again."
             raise Problem("request-invalid", words) from None
 
-        organization, weight = await anyio.to_thread.run_sync(_whose, request)
+        organization, weight = await anyio.to_thread.run_sync(_whose, request, scope)
 
-        def work() -> Imported:
+        def work() -> T:
             file.seek(0)
-            actor = program_of(request, Scope.PEOPLE_WRITE)  # again: the file may have taken long to arrive
+            actor = program_of(request, scope)  # again: the file may have taken long to arrive
             with transaction() as session:
                 return run(session, actor, cast("BinaryIO", file), form)
 
@@ -55,9 +63,9 @@ async def run_import(request: Request, run: Import, accepted: Mapping[str, Form]
             return await anyio.to_thread.run_sync(work, limiter=_threads)
 
 
-def _whose(request: Request) -> tuple[int, int]:
+def _whose(request: Request, scope: Scope) -> tuple[int, int]:
     """Returns the organization, and its weight."""
-    actor = program_of(request, Scope.PEOPLE_WRITE)
+    actor = program_of(request, scope)
     with transaction() as session:
         return actor.organization_id, weight_of(session, actor.organization_id)
 

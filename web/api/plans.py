@@ -1,6 +1,5 @@
 """Plan a reset: see what it would do, and get the token that its request needs."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -11,6 +10,7 @@ from models.resets import Audience
 from models.session import Session
 from models.tokens import Scope
 from tasks.reset.impact import preview
+from tasks.reset.lists import list_of
 from tasks.reset.plan import Options
 from web.access import program_with
 from web.api.json_route import JsonRoute
@@ -25,6 +25,7 @@ Planner = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.C
 UsersPlanner = Annotated[Actor, Depends(program_with(Scope.RESETS_WRITE, Permission.USERS))]
 
 PROBLEMS = ("course-unknown", "user-unknown", "forbidden", "not-assigned", "start-at-invalid", "body-too-large")
+LISTS = ("audience-invalid", "audience-list-unknown", "audience-list-used")
 
 
 @router.post(
@@ -32,14 +33,16 @@ PROBLEMS = ("course-unknown", "user-unknown", "forbidden", "not-assigned", "star
     operation_id="planReset",
     status_code=201,
     response_model=ResetPlan,
-    responses=problems(*PROBLEMS, "group-unknown", "audience-invalid"),
+    responses=problems(*PROBLEMS, *LISTS, "group-unknown"),
 )
 def plan_reset(code: CourseCode, body: CourseResetPlanRequest, actor: Planner, session: Database) -> ResetPlan:
     """Plan a reset of a course: see what it would do. Changes nothing.
 
-    Requires the permission *Training: Manage courses*; for the audience `users`, *Platform management: Users*.
+    Requires the permission *Training: Manage courses*; for the audiences `users` and `list`, *Platform management:
+    Users*.
     """
-    return _plan(session, actor, code, body, audience=body.audience, users=body.named_users, group=body.group)
+    options = Options(audience=body.audience, users=body.named_users, group=body.group, list_id=body.list_id)
+    return _plan(session, actor, code, body, options | Options(skip_completed_days=body.skip_completed_days))
 
 
 @router.post(
@@ -57,20 +60,13 @@ def plan_reset_of_user(
     Requires the permission *Platform management: Users*.
     """
     user = user_of(session, actor.organization_id, user_id)
-    return _plan(session, actor, code, body, audience=Audience.USERS, users=[user.id])
+    return _plan(session, actor, code, body, Options(audience=Audience.USERS, users=[user.id]))
 
 
-def _plan(
-    session: Session,
-    actor: Actor,
-    code: str,
-    body: UserResetPlanRequest,
-    *,
-    audience: Audience,
-    users: Sequence[str | int] | None,
-    group: str | None = None,
-) -> ResetPlan:
+def _plan(session: Session, actor: Actor, code: str, body: UserResetPlanRequest, options: Options) -> ResetPlan:
     course_of(session, actor.organization_id, code)
-    options = Options(audience=audience, users=users, due_in_days=body.due_in_days, notify=body.notify)
-    options |= Options(start_at=body.start_at, reason=body.reason.strip(), group=group)
-    return plan_of(preview(session, actor, code, about=True, **options), group)
+    options |= Options(due_in_days=body.due_in_days, notify=body.notify)
+    options |= Options(start_at=body.start_at, reason=body.reason.strip())
+    seen = preview(session, actor, code, about=True, **options)
+    made = list_of(session, actor, seen.plan.list_id) if seen.plan.list_id is not None else None
+    return plan_of(seen, options.get("group"), made)

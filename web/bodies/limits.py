@@ -12,6 +12,7 @@ KILOBYTE, MEGABYTE = 1_000, 1_000_000
 OPEN_LIMIT = 32 * KILOBYTE  # from unknown senders: a sign-in, a mail program's click, a signed event
 FORM_LIMIT = 1 * MEGABYTE  # also for JSON, which can take twenty times its length in memory
 IMPORT_LIMIT = 2_000 * MEGABYTE
+LIST_LIMIT = 20 * MEGABYTE  # 100,000 lines of 200 bytes
 
 # Slow senders occupy their own places and leave those of others free.
 FORMS = Places("requests", total=64, organization=32, person=8)
@@ -38,7 +39,11 @@ def limits_for(path: str, headers: Headers, actor: Actor | None) -> Limits:
         return Limits(OPEN_LIMIT)
     if path.startswith("/v1/imports/"):
         return Limits(IMPORT_LIMIT, IMPORTS, spooled=True)
+    if path.startswith("/v1/courses/") and path.endswith("/reset-plans:from-list"):
+        return Limits(LIST_LIMIT, IMPORTS, spooled=True)
     with_file = headers.get("content-type", "").lower().startswith("multipart/form-data")
+    if path.startswith("/training/content/courses/") and path.endswith("/reset/list") and with_file:
+        return Limits(LIST_LIMIT, UPLOADS, UPLOAD_PATIENCE, spooled=True, cut_off=True)
     if path.startswith("/my/courses/") and "/attempts/" in path and with_file:
         size = (settings().file_limit_mb + 1) * MEGABYTE  # a file, and the other fields
         return Limits(size, UPLOADS, UPLOAD_PATIENCE, spooled=True, cut_off=True)

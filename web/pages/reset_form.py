@@ -1,13 +1,16 @@
 """The form in the reset dialog: the values as typed, and what they mean."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Form
 
-from models.refusals.resets import DueInDaysInvalid, StartAtInvalid
+from models.refusals.base import Refused
+from models.refusals.resets import DueInDaysInvalid, PlanInvalid, StartAtInvalid
 from tasks.reset.plan import Plan, opened_for, with_options
 
 
@@ -37,29 +40,36 @@ def _typed(
 ResetForm = Annotated[Typed, Depends(_typed)]
 
 
-def plan_in(typed: Typed, code: str, user_id: int | None) -> Plan:
-    """Return the form's plan, which must be for this course and user. Raises `PlanInvalid`."""
-    return opened_for(typed.plan, code, user_id, named_users=False)
+def plan_in(typed: Typed, code: str, user_id: int | None, list_id: UUID | None = None) -> Plan:
+    """Return the form's plan, which must be for this course, user and list. Raises `PlanInvalid`."""
+    plan = opened_for(typed.plan, code, user_id, named_users=False)
+    if plan.list_id != list_id:
+        raise PlanInvalid
+    return plan
 
 
-def plan_with_options(typed: Typed, code: str, user_id: int | None, zone: ZoneInfo) -> Plan:
+def plan_with_options(
+    typed: Typed, code: str, user_id: int | None, zone: ZoneInfo, list_id: UUID | None = None
+) -> Plan:
     """Return the form's plan with the options typed; times are in `zone`.
 
     Raises `PlanInvalid`, `DueInDaysInvalid`, `StartAtInvalid`.
     """
     return with_options(
-        plan_in(typed, code, user_id),
-        due_in_days=_days(typed.due_in_days),
+        plan_in(typed, code, user_id, list_id),
+        due_in_days=days_in(typed.due_in_days, DueInDaysInvalid),
         notify=typed.notify,
         start_at=_moment(typed.start_at, zone),
     )
 
 
-def _days(text: str) -> int | None:
+def days_in(text: str, invalid: Callable[[], Refused]) -> int | None:
+    """Return the number of days typed, `None` if there is none. Raises what `invalid` makes if it is not a number."""
+    text = text.strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise DueInDaysInvalid
+        raise invalid()
     return int(text)
 
 

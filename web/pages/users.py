@@ -1,22 +1,36 @@
 """Users, and a user's profile and qualifications."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.directory import training_of, user_of, users_of
+from models.directory import UserFilter, UserState, count_users, courses_of, training_of, user_of, users_of
+from models.groups import group_by_code, groups_with_size
 from models.people import User
 from models.refusals.base import Refused
-from models.refusals.people import EraseMismatch, NotOneself
+from models.refusals.people import EraseMismatch, GroupUnknown, NotOneself
+from models.session import Session
 from tasks.people.erase import erase
-from web.access import FOR_USERS_ADMINS, UsersAdmin
+from web.access import FOR_USERS_ADMINS, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
 from web.templating import page
 
 router = APIRouter(prefix="/users")
+
+MOST_COUNTED = 10_000  # users; a list with more says “more than 10,000”
+
+
+@dataclass(frozen=True)
+class AsTyped:
+    """What users the list shows, as in its address."""
+
+    q: str = ""
+    group: str = ""
+    state: str = ""
 
 
 @router.get("")
@@ -25,13 +39,45 @@ def users(
     person: UsersAdmin,
     session: Database,
     q: Annotated[str, Query(max_length=200)] = "",
+    group: Annotated[str, Query(max_length=200)] = "",
+    state: Annotated[str, Query(max_length=20)] = "",
     after: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:
-    """List the organization's users by name."""
-    pager = Pager(request, after, (str, int))
-    found = users_of(session, person.actor.organization_id, search=q.strip(), after=pager.after, limit=pager.limit)
-    lines = pager.cut(found, lambda line: (line.name, line.id))
-    return page(request, "users.html", users=lines, q=q, pager=pager)
+    """List the organization's users by name: those that match."""
+    return page(request, "users.html", **list_page(request, session, person, AsTyped(q, group, state), after))
+
+
+def matching(session: Session, person: SignedIn, typed: AsTyped) -> UserFilter:
+    """Return what users the list shows. Raises `GroupUnknown`."""
+    group = group_by_code(session, person.actor.organization_id, typed.group).id if typed.group else None
+    return UserFilter(typed.q.strip(), group, UserState(typed.state) if typed.state in list(UserState) else None)
+
+
+def list_page(
+    request: Request, session: Session, person: SignedIn, typed: AsTyped, after: str = "", path: str | None = None
+) -> dict[str, Any]:
+    """Return what the list of users shows."""
+    organization = person.actor.organization_id
+    pager = Pager(request, after, (str, int), path=path)
+    try:
+        which = matching(session, person, typed)
+    except GroupUnknown:  # an old address
+        typed = AsTyped(typed.q, "", typed.state)
+        which = matching(session, person, typed)
+    found = users_of(session, organization, which, after=pager.after, limit=pager.limit)
+    return {
+        "users": pager.cut(found, lambda line: (line.name, line.id)),
+        "count": count_users(session, organization, which, MOST_COUNTED + 1),
+        "most_counted": MOST_COUNTED,
+        "typed": typed,
+        "states": list(UserState),
+        "groups": groups_with_size(session, organization),
+        "courses": courses_of(session, organization),
+        "pager": pager,
+        "error": None,
+        "chosen": [],
+        "course": "",
+    }
 
 
 @router.get("/{user_id}")

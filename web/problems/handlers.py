@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from models.disks import full_disk
+from models.refusals.audience_lists import AudienceFileInvalid
 from models.refusals.base import Refused
 from models.refusals.imports import ImportInvalid, LineError
 from models.refusals.resets import PlanOutdated
@@ -47,7 +48,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if error.code == "token-invalid":
         headers["WWW-Authenticate"] = 'Bearer realm="recourse"'
     more: dict[str, Any] = {}
-    if isinstance(error, ImportInvalid):
+    if isinstance(error, ImportInvalid | AudienceFileInvalid):
         more = {"errors": [_line_error(one) for one in error.errors], "more": error.more}
     if isinstance(error, PlanOutdated):
         more = {"changes": error.changes, "now": {name: getattr(error, name) for name in FIGURES}}

@@ -18,7 +18,8 @@ document.addEventListener("click", (event) => {
 // Focus in a dialog that has just loaded: never the button that resets.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "dialog") return;
-  event.detail.target.querySelector("[autofocus]")?.focus({ preventScroll: true });
+  const field = event.detail.target.querySelector("[autofocus]");
+  field?.focus({ preventScroll: !field.hasAttribute("aria-invalid") }); // what is wrong is brought into view
   event.detail.target.scrollTop = 0; // on a small screen, the focused button is below the text to read first
 });
 
@@ -79,6 +80,7 @@ document.getElementById("dialog")?.addEventListener("close", (event) => {
 // Enter never triggers an irreversible action, not even on its button.
 document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("form[data-irreversible]");
+  if (event.target.form && event.target.form !== form) return; // whom it is for, which belongs to another form
   if (event.key !== "Enter" || !form || event.target.matches("textarea, summary, select, a[href], [data-close]")) return;
   event.preventDefault();
   if (event.target.matches("button")) announce(`Enter has no effect here. Press Space to ${form.dataset.irreversible || "reset"}.`);
@@ -147,6 +149,11 @@ document.addEventListener("submit", (event) => {
   if (form.matches("form[data-draft]")) sessionStorage.setItem(draftOf(form), form.elements.body.value);
 });
 
+// A reset was asked for: the next selection of users begins with nobody.
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[data-irreversible]")) sessionStorage.removeItem("selected users");
+});
+
 function draftOf(form) {
   return `draft ${form.dataset.draft} ${new URL(form.action).pathname}`;
 }
@@ -189,6 +196,46 @@ document.addEventListener("focusin", (event) => {
     if (!menu.contains(event.target)) menu.removeAttribute("open");
   });
 });
+
+// Users selected in the list stay selected on its other pages, in this tab, until a reset is planned for them.
+const selection = document.querySelector("form[data-selection]");
+if (selection) {
+  const chosen = new Set(JSON.parse(sessionStorage.getItem("selected users") ?? "[]"));
+  for (const id of selection.elements.elsewhere.value.split(",")) if (id) chosen.add(id);
+  const boxes = [...document.querySelectorAll("input[name=user][form=selection]")];
+  const whole = document.querySelector("[data-select-page]");
+  const none = selection.querySelector("[data-select-none]");
+  const everyone = selection.elements.everyone;
+  whole.hidden = false;
+  for (const box of boxes) box.checked = chosen.has(box.value);
+  const show = () => {
+    const here = boxes.filter((box) => box.checked).length;
+    whole.checked = here === boxes.length;
+    whole.indeterminate = here > 0 && here < boxes.length;
+    none.hidden = chosen.size === 0;
+    const others = chosen.size > here ? `, ${(chosen.size - here).toLocaleString("en")} of them on other pages` : "";
+    selection.querySelector("[data-selected]").textContent = everyone.checked
+      ? "All users that match are selected."
+      : chosen.size ? `${chosen.size.toLocaleString("en")} selected${others}.` : "Select users in the list, or all that match.";
+    selection.elements.elsewhere.value = [...chosen].join(",");
+    sessionStorage.setItem("selected users", JSON.stringify([...chosen]));
+  };
+  const set = (box, on) => {
+    box.checked = on;
+    if (on) chosen.add(box.value);
+    else chosen.delete(box.value);
+  };
+  for (const box of boxes) box.addEventListener("change", () => { set(box, box.checked); show(); });
+  whole.addEventListener("change", () => { for (const box of boxes) set(box, whole.checked); show(); });
+  everyone.addEventListener("change", show);
+  none.addEventListener("click", () => {
+    chosen.clear();
+    for (const box of boxes) box.checked = false;
+    show();
+    whole.focus();
+  });
+  show();
+}
 
 function announce(words) {
   const announcer = document.querySelector("dialog[open] [role=status]") ?? document.getElementById("announcer");

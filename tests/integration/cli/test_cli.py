@@ -348,6 +348,7 @@ ANSWERED = [
     ("rules", "dry-run", "RULE"),
     ("events", "report", COURSE, "--kind", "incident", "--reason", "press 4"),
     ("events", "sources", "list"),
+    ("exemptions", "list", COURSE),
     ("participants", "list"),
     ("organization", "list"),
     ("user", "show", "student-101@oulad.example"),

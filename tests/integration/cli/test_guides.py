@@ -71,6 +71,23 @@ def test_retrain_by_rule(reader: Reader, subtests: pytest.Subtests) -> None:
                 reader.runs(command.partition("#")[0])
 
 
+def test_reset_many(reader: Reader, subtests: pytest.Subtests) -> None:
+    reader.environment["TOKEN"] = reader.runs(
+        "recourse token create admin@demo.example --name many --scope resets:write"
+    ).strip()
+    expected = {
+        "From a file": ("2 of 4 lines are left out", '"learners": 2', "doubled"),
+        "Leave out who completed the course lately": ("completed within 365 days",),
+        "Exempt learners": ("on leave until spring", "the learner is exempt", "no longer exempt"),
+    }
+    page = blocks("docs/how-to/reset-many.md")
+    assert page.keys() == expected.keys()
+    for heading, script in page.items():
+        with subtests.test(heading):
+            said = reader.runs("exec 2>&1\n" + script)
+            assert [words for words in expected[heading] if words not in said] == [], said
+
+
 def test_ask_by_message(reader: Reader) -> None:
     create, look, secret = blocks("docs/how-to/share-a-broker.md")["Ask by message"].strip().splitlines()
     reader.runs(create.replace("kim@acme.example", "admin@demo.example"))

@@ -25,6 +25,7 @@ from tasks.rules.event_sources import open_source
 from tasks.rules.lifecycle import make_rule
 from tasks.rules.proposals import propose_again, propose_rule
 from tasks.rules.terms import Terms
+from tests.lists import make_list
 from tests.post import Post
 from tests.scenes import COURSE, REASON, Scene, ask, do_everything, make_scene, run
 from tests.web import client_of, make_user, token_for
@@ -71,6 +72,15 @@ UNDER = "/v1/registrations/{registration}"
 
 TABLE: dict[tuple[str, str], Route] = {
     ("POST", "/v1/courses/{code}/reset-plans"): Route(W, by_role(404, 403, 403, 201, 201), json={"reason": REASON}),
+    ("POST", "/v1/courses/{code}/reset-plans:from-list"): Route(
+        W, by_role(404, 403, 201, 403, 201), content="email\nlearner-1@acme.example\n"
+    ),
+    ("GET", "/v1/audience-lists/{list_id}/lines"): Route(W, by_role(404, 403, 404, 403, 200)),  # the admin's own
+    ("GET", "/v1/courses/{code}/exemptions"): Route(R, by_role(404, 403, 200, 200, 200)),
+    ("POST", "/v1/courses/{code}/exemptions"): Route(
+        W, by_role(404, 403, 201, 201, 201), json={"user": "{exempt_user}", "reason": "on leave"}
+    ),
+    ("DELETE", "/v1/courses/{code}/exemptions/{exempt}"): Route(W, by_role(404, 403, 204, 404, 404)),
     ("POST", "/v1/users/{user_id}/courses/{code}/reset-plans"): Route(W, by_role(404, 403, 201, 403, 201), json={}),
     ("POST", "/v1/courses/{code}/resets"): Route(
         W, by_role(404, 403, 403, 202, 202), json={"plan": "{plan}", "confirm": COURSE, "reason": REASON}
@@ -262,6 +272,9 @@ def setting(served: str, post: Post) -> Setting:
             "user_id": learner.user_id,
             "reset_id": over,
             "registration": ask("SELECT registration FROM enrolment WHERE id = :id", id=learner.id),
+            "list_id": make_list(scene, "email\nnobody@acme.example\n").id,
+            "exempt": scene.users()[0].id,
+            "exempt_user": scene.users()[0].email,
             "plan": scene.preview().token,
             "user_plan": scene.preview(audience="users", users=[learner.user_id]).token,
             "rule_id": rule,
@@ -286,6 +299,9 @@ def setting(served: str, post: Post) -> Setting:
             "user_id": 10**9,
             "reset_id": uuid4(),
             "registration": uuid4(),
+            "list_id": uuid4(),
+            "exempt": 10**9,
+            "exempt_user": "nobody@nowhere.example",
             "plan": "x",
             "user_plan": "x",
             "rule_id": uuid4(),
@@ -321,7 +337,13 @@ def routes() -> set[tuple[str, str]]:
 
 def test_every_route_is_in_the_table(database: str) -> None:
     names = dict.fromkeys(("{lesson}", "{assignment}", "{discussion}"), "{activity_id}")
-    names |= {"{group}": "{code}", "{gone}": "{code}", "{participant}": "{name}", "{leaver}": "{user_id}"}
+    names |= {
+        "{group}": "{code}",
+        "{gone}": "{code}",
+        "{participant}": "{name}",
+        "{leaver}": "{user_id}",
+        "{exempt}": "{user_id}",
+    }
     names |= {"{endpoint}": "{endpoint_id}", "{message}": "{message_id}", "{token}": "{token_id}"}
     table = {(method, path) for method, path in TABLE}
     for ours, name in names.items():

@@ -85,7 +85,10 @@ def test_every_address_checks_the_sender_before_it_reads_the_body(
     open_to_all |= {"/v1/participant-requests/{key}/report"}
     values = {"code": COURSE, "activity_id": 1, "user_id": 1, "file_id": 1, "endpoint_id": 1, "serial": "x"}
     values |= {"slug": "acme", "name": "lms", "key": str(uuid4()), "token_id": 1}
-    values |= {name: str(uuid4()) for name in ("reset_id", "rule_id", "message_id", "registration", "token", "source")}
+    values |= {
+        name: str(uuid4())
+        for name in ("reset_id", "rule_id", "message_id", "registration", "token", "source", "list_id")
+    }
     pages = {(method, path) for method, path in page_routes() if method != "GET"}
     document = httpx.get(f"{served}/v1/openapi.json").json()["paths"]
     api = {(method.upper(), path) for path, methods in document.items() for method in methods if method != "get"}

@@ -17,6 +17,7 @@ from models.session import transaction
 from models.sign_in import set_password
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms, add_participant
+from tests.lists import make_list
 from tests.post import Post
 from tests.rules import group, make
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
@@ -104,6 +105,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/my/courses/{code}/completion"): (303, 303, 303, 303, 303),
     ("GET", "/my/courses/{code}/certificate"): (303, 404, 404, 404, 404),
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
+    ("POST", "/users/selection"): (303, 403, 403, 404, 404),  # without a course
     ("GET", "/users"): (303, 403, 403, 200, 200),
     ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
     ("POST", "/users/{user_id}/erase"): (303, 403, 403, 422, 404),
@@ -117,6 +119,13 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/training/content/courses/{code}"): (303, 403, 200, 200, 404),
     ("GET", "/training/content/courses/{code}/reset"): (303, 403, 200, 200, 404),
     ("POST", "/training/content/courses/{code}/reset"): (303, 403, 422, 422, 404),
+    ("POST", "/training/content/courses/{code}/reset/list"): (303, 403, 403, 422, 404),  # without a file
+    ("GET", "/audience-lists/{list_id}"): (303, 403, 403, 200, 404),
+    ("POST", "/audience-lists/{list_id}"): (303, 403, 403, 422, 404),  # without a plan
+    ("GET", "/audience-lists/{list_id}/lines.csv"): (303, 403, 403, 200, 404),
+    ("GET", "/training/content/courses/{code}/exemptions"): (303, 403, 200, 200, 404),
+    ("POST", "/training/content/courses/{code}/exemptions"): (303, 403, 404, 404, 404),  # of nobody
+    ("POST", "/training/content/courses/{code}/exemptions/{user_id}/end"): (303, 403, 404, 404, 404),  # of nobody
     ("GET", "/training/analytics"): (303, 403, 200, 200, 200),
     ("GET", "/training/analytics/{code}"): (303, 403, 200, 200, 404),
     ("GET", "/training/analytics/{code}/users.csv"): (303, 403, 200, 200, 404),
@@ -224,6 +233,7 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
     group(visitors.scene, "bern-2", [])
     values = {
         "user_id": visitors.user,
+        "list_id": make_list(visitors.scene, "email\nlearner-1@acme.example\n", ONLY_OURS).id,
         "code": ONLY_OURS,
         "reset_id": visitors.reset,
         "activity_id": ask("SELECT min(id) FROM activity"),

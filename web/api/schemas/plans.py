@@ -2,16 +2,27 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
+from models.audience_lists import AudienceList
 from models.resets import Audience
 from tasks.reset.impact import Preview
-from tasks.reset.plan import LONGEST_DUE_IN_DAYS, MOST_NAMED_USERS, together
+from tasks.reset.plan import LONGEST_DUE_IN_DAYS, LONGEST_SKIP_COMPLETED_DAYS, MOST_NAMED_USERS, together
 from web.api.schemas.base import NO_NUL, Answer, Body, Code, Course, Flag, Id, Moment, UserName, example
 
 Reason = Annotated[
     str, Field(max_length=2000, pattern=NO_NUL, description="Kept in the audit; required in the plan or in the request")
+]
+SkipCompletedDays = Annotated[
+    int | None,
+    Field(
+        strict=True,
+        ge=1,
+        le=LONGEST_SKIP_COMPLETED_DAYS,
+        description="Leave out who completed the course within so many days before the plan",
+    ),
 ]
 Removed = Annotated[dict[str, int], Field(examples=[{"lesson_progress": 1180, "completion": 118}])]
 
@@ -36,7 +47,7 @@ class CourseResetPlanRequest(UserResetPlanRequest):
 
     audience: Audience = Field(
         Audience.ASSIGNED,
-        description="Everyone assigned, those who completed the course, named users, or a group",
+        description="Everyone assigned, those who completed the course, named users, a group, or a list",
     )
     user_ids: list[Id] | None = Field(
         None, min_length=1, max_length=MOST_NAMED_USERS, description="With the audience `users`"
@@ -48,6 +59,8 @@ class CourseResetPlanRequest(UserResetPlanRequest):
         description="In place of or beside `user_ids`: addresses, or `external:` and external ids",
     )
     group: Code | None = Field(None, description="The group's code; required with the audience `group`")
+    list_id: UUID | None = Field(None, description="`audience_list.id` of an earlier plan; with the audience `list`")
+    skip_completed_days: SkipCompletedDays = None
 
     @property
     def named_users(self) -> list[str | int] | None:
@@ -62,6 +75,17 @@ class Exclusion(Answer):
     learners: int = Field(description="How many")
 
 
+class AudienceListDetails(Answer):
+    """What a file with a list of learners held."""
+
+    id: UUID = Field(description="To plan with it again, and to get the lines that name no learner")
+    lines: int
+    learners: int = Field(description="Lines that name a learner of the course, each once")
+    unknown: int = Field(description="Lines that name no user")
+    unassigned: int = Field(description="Lines that name a user to whom the course is not assigned")
+    doubled: int = Field(description="Lines that name the same user as an earlier line")
+
+
 class ResetPlan(Answer):
     """What a reset would do now, and the plan to confirm."""
 
@@ -73,6 +97,8 @@ class ResetPlan(Answer):
             "course": "SAFETY-101",
             "audience": "completed",
             "group": None,
+            "audience_list": None,
+            "skip_completed_days": 30,
             "reason": "incident 7731",
             "due_in_days": 30,
             "notify": True,
@@ -81,7 +107,7 @@ class ResetPlan(Answer):
             "removed": {"lesson_progress": 360, "completion": 90, "certificate": 90},
             "alerts": 81,
             "about": False,
-            "excluded": [{"reason": "another reset of this learner is still open", "learners": 3}],
+            "excluded": [{"reason": "completed within 30 days before the preview", "learners": 3}],
             "sample": ["Ada Abebe", "Ben Castro"],
         }
     )
@@ -92,11 +118,13 @@ class ResetPlan(Answer):
     course: Course
     audience: Audience
     group: str | None = Field(description="The group's code")
+    audience_list: AudienceListDetails | None = Field(description="With the audience `list`")
+    skip_completed_days: int | None = Field(description="Who completed it within so many days is left out")
     reason: str
     due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
     notify: bool = Field(description="Whether learners will be alerted")
     start_at: datetime | None = Field(description="The earliest start; at once if null")
-    learners: int = Field(description="Learners in the reset, including those with nothing to remove")
+    learners: int = Field(description="Learners in the audience, including those with nothing to remove")
     removed: Removed = Field(description="Rows to delete, by record kind")
     alerts: int = Field(description="Alerts to send")
     about: bool = Field(description="Whether `removed` and `alerts` are estimates, as for large courses")
@@ -104,7 +132,7 @@ class ResetPlan(Answer):
     sample: list[str] = Field(description="The names of a few of the learners", examples=[["Ada Abebe", "Ben Castro"]])
 
 
-def plan_of(preview: Preview, group: str | None) -> ResetPlan:
+def plan_of(preview: Preview, group: str | None, made: AudienceList | None = None) -> ResetPlan:
     """Returns the preview as an answer."""
     plan = preview.plan
     return ResetPlan(
@@ -114,6 +142,8 @@ def plan_of(preview: Preview, group: str | None) -> ResetPlan:
         course=plan.course_code,
         audience=plan.audience,
         group=group,
+        audience_list=AudienceListDetails.model_validate(made) if made is not None else None,
+        skip_completed_days=plan.skip_completed_days,
         reason=plan.reason,
         due_in_days=plan.due_in_days,
         notify=plan.notify,

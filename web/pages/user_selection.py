@@ -1,0 +1,56 @@
+"""Select users on the users' page, on one page or all that match, and reset a course for them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from models.refusals.base import Refused
+from models.session import transaction
+from tasks.reset.lists import list_of_users
+from web.access import UsersAdmin
+from web.numbers import BIGGEST
+from web.pages.reset_dialog import LIST
+from web.pages.users import AsTyped, list_page, matching
+from web.templating import page
+
+router = APIRouter(prefix="/users")
+
+MOST_TYPED = 900_000  # characters: the ids of 100,000 users
+
+
+@router.post("/selection", form_limits={"max_fields": 200, "max_part_size": MOST_TYPED})
+def reset_selection(
+    request: Request,
+    person: UsersAdmin,
+    user: Annotated[list[str] | None, Form()] = None,
+    elsewhere: Annotated[str, Form(max_length=MOST_TYPED)] = "",
+    everyone: Annotated[bool, Form()] = False,
+    course: Annotated[str, Form(max_length=200)] = "",
+    q: Annotated[str, Form(max_length=200)] = "",
+    group: Annotated[str, Form(max_length=200)] = "",
+    state: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
+    """Make a list of the users selected here and on other pages, or of all that match, and go to its dialog."""
+    typed = AsTyped(q, group, state)
+    chosen = _ids([*(user or []), *elsewhere.split(",")])
+    try:
+        with transaction() as session:
+            which = matching(session, person, typed) if everyone else None
+            made = list_of_users(session, person.actor, course, users=chosen, matching=which)
+    except Refused as refusal:
+        with transaction() as session:
+            values = list_page(request, session, person, typed, path="/users")
+            return page(
+                request,
+                "users.html",
+                status=refusal.status,
+                **values | {"error": refusal, "chosen": chosen, "course": course},
+            )
+    return RedirectResponse(LIST.format(list_id=made.id), 303)
+
+
+def _ids(texts: list[str]) -> list[int]:
+    """Return the ids among the texts."""
+    found = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 20)
+    return sorted({one for one in found if one <= BIGGEST})
