@@ -51,7 +51,7 @@ def plan_with_options(typed: Typed, code: str, user_id: int | None, zone: ZoneIn
         plan_in(typed, code, user_id),
         due_in_days=_days(typed.due_in_days),
         notify=typed.notify,
-        start_at=_moment(typed.start_at, zone),
+        start_at=moment_in(typed.start_at, zone),
     )
 
 
@@ -63,7 +63,8 @@ def _days(text: str) -> int | None:
     return int(text)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def moment_in(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return the local date and time typed, `None` if there is none. Raises `StartAtInvalid`."""
     if not text:
         return None
     try:

@@ -9,14 +9,24 @@ from models.directory import training_of, user_of, users_of
 from models.people import User
 from models.refusals.base import Refused
 from models.refusals.people import EraseMismatch, NotOneself
+from models.session import Session
 from tasks.people.erase import erase
-from web.access import FOR_USERS_ADMINS, UsersAdmin
+from tasks.people.permissions import managed
+from web.access import FOR_USERS_ADMINS, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
 from web.templating import page
 
 router = APIRouter(prefix="/users")
+
+DONE = {
+    "added": "User added. Create a password link so that they can sign in, unless they sign in elsewhere.",
+    "saved": "User saved.",
+    "deactivated": "User deactivated, and signed out everywhere.",
+    "activated": "User activated.",
+    "removed": "User removed. Their records are kept.",
+}
 
 
 @router.get("")
@@ -35,9 +45,15 @@ def users(
 
 
 @router.get("/{user_id}")
-def profile(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
+def profile(
+    request: Request,
+    user_id: Number,
+    person: UsersAdmin,
+    session: Database,
+    done: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
     """Show a user's profile."""
-    return _profile(request, user_of(session, person.actor.organization_id, user_id))
+    return _profile(request, session, user_of(session, person.actor.organization_id, user_id), done=done)
 
 
 @router.post("/{user_id}/erase")
@@ -53,7 +69,7 @@ def erase_user(
     try:
         erase(session, person.actor, user, confirm=confirm)
     except (EraseMismatch, NotOneself) as refusal:
-        return _profile(request, user, refusal, confirm)
+        return _profile(request, session, user, refusal, confirm)
     return RedirectResponse(f"/users/{user.id}", 303)
 
 
@@ -70,6 +86,19 @@ def training(request: Request, user_id: Number, person: UsersAdmin, session: Dat
     return page(request, "user_training.html", user=user, section="qualifications", courses=training_of(session, user))
 
 
-def _profile(request: Request, user: User, error: Refused | None = None, confirm: str = "") -> Response:
-    status = error.status if error else 200
-    return page(request, "user.html", status=status, user=user, section="profile", error=error, confirm=confirm)
+def _profile(
+    request: Request, session: Session, user: User, error: Refused | None = None, confirm: str = "", done: str = ""
+) -> Response:
+    person: SignedIn = request.state.signed_in
+    return page(
+        request,
+        "user.html",
+        status=error.status if error else 200,
+        user=user,
+        section="profile",
+        managed=managed(session, user),
+        may_manage=person.actor.permissions.issuperset(user.permissions),
+        error=error,
+        confirm=confirm,
+        done=DONE.get(done, ""),
+    )
