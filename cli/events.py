@@ -10,7 +10,7 @@ from cli.acting_as import actor, organization_of_course
 from cli.event_sources import sources
 from cli.options import As, AsJson, CourseCode, OnlyGroup, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json
+from cli.terminal import console, notes, print_json, print_table
 from models.events import EventKind
 from models.session import transaction
 from tasks.rules.event_preview import EventPreview, preview_event
@@ -77,5 +77,5 @@ def _show(seen: EventPreview) -> None:
     for one in seen.rules:
         due = f"{one.due_at:%Y-%m-%d %H:%M %Z}" if one.due_at else "skipped: it is paused"
         table.add_row(str(one.rule.id), one.rule.reason, due, f"{one.learners:,}", one.held)
-    console.print(table)
+    print_table(table)
     console.print(f"Learners: {seen.learners:,}. Nothing was reported.")
