@@ -91,7 +91,7 @@ def test_a_user_is_added_chooses_a_password_and_is_managed(sign_in: SignIn, open
     theirs = open_page("/set-password/" + link.rpartition("/")[2])
     theirs.get_by_label("New password").fill("correct horse battery staple")
     theirs.get_by_role("button", name="Set password").click()
-    expect(theirs.get_by_role("heading", name="My training")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="Users")).to_be_visible()
     again = open_page("/set-password/" + link.rpartition("/")[2])
     expect(again.get_by_text("This link has been used")).to_be_visible()
     page.get_by_role("link", name="Done").click()
@@ -160,7 +160,7 @@ def test_a_planned_reset_is_moved_and_a_rule_is_changed(sign_in: SignIn, axe: Ax
     expect(page.get_by_role("alert")).to_contain_text("Choose a start in the future")
     later = datetime.now(UTC) + timedelta(days=9)
     page.get_by_label("Start").fill(f"{later:%Y-%m-%dT06:00}")
-    page.get_by_label("Reason").fill("audit moved")
+    page.get_by_role("textbox", name="Reason", exact=True).fill("audit moved")
     page.get_by_role("button", name="Save reset").click()
     expect(page.get_by_role("definition").filter(has_text="audit moved")).to_be_visible()
     assert rows("SELECT start_at, reason FROM reset") == [

@@ -104,7 +104,7 @@ def test_an_event_rule_for_a_group_starts_a_reset_and_links_to_it(sign_in: SignI
     page = sign_in(ADMIN)
     page.goto("/groups")
     page.get_by_label("Code").fill("bern-2")
-    page.get_by_label("Name").fill("Bern")
+    page.get_by_label("Name", exact=True).fill("Bern")
     page.get_by_role("button", name="Create group").click()
     page.get_by_role("link", name="Add members").click()
     page.get_by_label("List of users").fill('who@acme.example\n"One, Learner" <learner-1@acme.example>; nobody, hr-2')
