@@ -1,5 +1,7 @@
 """The commands about groups: sites, departments, crews."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +12,11 @@ from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
 from cli.terminal import console, print_json, print_table, whole
 from models.groups import group_by_code, groups_with_size
+from models.refusals.people import UserUnknown
 from models.session import transaction
+from tasks.people.group_lists import FillMode, fill_group
 from tasks.people.groups import add_members, change_group, create_group, delete_group, remove_members
+from tasks.people.pasted import read_list
 
 app = typer.Typer()
 groups = typer.Typer(help="Manage groups of users. Resets and rules can be for a group.", no_args_is_help=True)
@@ -108,3 +113,28 @@ def leave_command(code: GroupCode, email: Emails, organization: Organization = N
         group = group_by_code(session, owner.id, code)
         removed = remove_members(session, actor(session, owner, as_), group, email)
     console.print(f"{removed:,} removed, {len(set(email)) - removed:,} not members.")
+
+
+@groups.command("fill")
+def fill_command(
+    code: GroupCode,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A text file with addresses or external ids; - for standard input.")
+    ],
+    mode: Annotated[FillMode, typer.Option(help="Add the users, remove them, or replace all members.")] = FillMode.ADD,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Fill a group from a list: addresses, names with addresses as mail programs write them, or external ids.
+
+    Commas, semicolons, tabs and line breaks separate. With an unknown entry, nothing is changed.
+    """
+    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    with servers_and_database(), transaction() as session:
+        owner = one_organization(session, organization)
+        who, group = actor(session, owner, as_), group_by_code(session, owner.id, code)
+        pasted = read_list(session, who, text)
+        if pasted.unknown:
+            raise UserUnknown(pasted.unknown[0])
+        joined, left = fill_group(session, who, group, mode, [user.id for user in pasted.users])
+    console.print(f"{joined:,} added, {left:,} removed.")

@@ -28,6 +28,7 @@ HINTS = {
     "storage-full": "`recourse doctor --part files` checks the storage.",
     "storage-unavailable": "`recourse doctor --part files` checks the storage.",
     "token-unknown": "`recourse token list` lists the tokens.",
+    "webhook-disabled": "`recourse webhook enable ID` continues it.",
     "webhook-unknown": "`recourse webhook list` lists the webhooks.",
 }
 """By the refusal's code."""

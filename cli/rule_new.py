@@ -56,6 +56,7 @@ OPTIONS = {"recurrence": "--every", "at_time": "--at", "event_kind": "--event", 
 def add_command(
     course: CourseCode,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why. It is kept in the audit with every reset.")],
+    name: Annotated[str | None, typer.Option(help="A name for people to read.")] = None,
     every: Annotated[
         str | None,
         typer.Option(
@@ -147,6 +148,7 @@ def add_command(
     terms = _terms(
         course=course,
         kind=kind,
+        name=name,
         reason=reason,
         audience=Audience.GROUP if group else Audience.COMPLETED if completed else Audience.ASSIGNED,
         group=group,

@@ -1,11 +1,12 @@
 """The commands about retraining rules."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from cli.acting_as import organizations, rule_and_actor
-from cli.options import As, AsJson, OnlyOrganization
+from cli.options import As, AsJson, OnlyOrganization, local_moment
 from cli.rule_new import Confirm, MostADay, MostLearners, add_command, confirmation_of, show_proposal
 from cli.rule_tables import ahead_table, history_table, print_rule, rule_as_json, rules_table
 from cli.servers_and_database import servers_and_database
@@ -14,7 +15,7 @@ from models.session import transaction
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_of
 from tasks.rules.lifecycle import confirm_again, pause, remove, resume
-from tasks.rules.proposals import propose_again
+from tasks.rules.proposals import propose_again, propose_with
 from tasks.rules.terms import terms_of
 
 app = typer.Typer()
@@ -119,6 +120,58 @@ def remove_command(rule: RuleId, as_: As = None) -> None:
         found, who = rule_and_actor(session, rule, as_)
         remove(session, who, found)
     console.print("The rule is removed.")
+
+
+@rules.command("edit")
+def edit_command(
+    rule: RuleId,
+    name: Annotated[str | None, typer.Option(help="A name for people to read; empty for none.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="The new reason.")] = None,
+    every: Annotated[str | None, typer.Option(metavar="RRULE", help="The new recurrence, such as FREQ=YEARLY.")] = None,
+    starts: Annotated[
+        datetime | None, typer.Option(metavar="WHEN", parser=local_moment, help="The new first, or only, time.")
+    ] = None,
+    months: Annotated[int | None, typer.Option(min=1, metavar="MONTHS", help="Months after completion.")] = None,
+    time_zone: Annotated[str | None, typer.Option(metavar="ZONE", help="The time zone of these times.")] = None,
+    warn_days: Annotated[int | None, typer.Option(min=0, metavar="DAYS", help="Warn this many days before.")] = None,
+    due_in_days: Annotated[
+        int | None, typer.Option(min=0, metavar="DAYS", help="New due date, days after the reset; 0 for none.")
+    ] = None,
+    most_learners: Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="At once; 0: no limit.")] = None,
+    most_a_day: Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="In a day; 0: no limit.")] = None,
+    confirm: Confirm = None,
+    as_: As = None,
+) -> None:
+    """Change a rule. It shows what the rule would then do, and asks for the course code; you become its owner.
+
+    Example: `recourse rules edit RULE --every "FREQ=MONTHLY;INTERVAL=6" --warn-days 14`
+    """
+    given: dict[str, Any] = {
+        "name": name,
+        "reason": reason,
+        "recurrence": every,
+        "starts": starts,
+        "months": months,
+        "time_zone": time_zone,
+        "warn_days": warn_days,
+        "due_in_days": due_in_days,
+        "most_learners": most_learners,
+        "most_a_day": most_a_day,
+    }
+    changes = {term: value for term, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("Say what to change, for example with --every or --warn-days.")
+    for term in ("name", "due_in_days", "most_learners", "most_a_day"):
+        if term in changes:
+            changes[term] = changes[term] or None
+    with servers_and_database():
+        with transaction() as session:
+            found, who = rule_and_actor(session, rule, as_)
+            proposal = propose_with(session, who, found, changes)
+            show_proposal(session, who, proposal)
+        code = confirmation_of(proposal, confirm)
+        with transaction() as session:
+            print_rule(session, confirm_again(session, who, proposal=proposal.token, confirm=code), as_json=False)
 
 
 @rules.command("confirm")

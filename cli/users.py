@@ -19,7 +19,9 @@ from models.people import User
 from models.session import Session, transaction
 from tasks.people.enrolments import unassign
 from tasks.people.erase import erase
+from tasks.people.password_links import make_password_link
 from tasks.people.passwords import set_password
+from tasks.people.permissions import set_permissions
 from tasks.people.users import add_user, change_user, remove_user
 
 app = typer.Typer()
@@ -185,6 +187,40 @@ def password_command(email: Email, organization: Organization = None, password_s
         user = user_by_address(session, owner.id, email)
         set_password(session, console_operator(owner), user, password)
     console.print("The password is set, and the user's sessions are ended.")
+
+
+@users.command("password-link")
+def password_link_command(email: Email, organization: Organization = None, as_: As = None) -> None:
+    """Print a link with which the user chooses a password. It is valid for a day and works once.
+
+    Whoever has the link can sign in as the user: send it to them alone.
+    """
+    with servers_and_database(), transaction() as session:
+        owner = organization_of_user(session, email, organization)
+        user = user_by_address(session, owner.id, email)
+        link = make_password_link(session, actor(session, owner, as_), user)
+    print(link)  # noqa: T201 - the answer, to be copied
+
+
+@users.command("permissions")
+def permissions_command(
+    email: Email,
+    permission: Annotated[
+        list[PermissionName] | None,
+        typer.Option(help=f"“{Permission.USERS}” or “{Permission.COURSES}”. Repeat it for both; without it, none."),
+    ] = None,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Let a user do this, and nothing else.
+
+    Example: `recourse user permissions kim@acme.example --permission courses`
+    """
+    with servers_and_database(), transaction() as session:
+        owner = organization_of_user(session, email, organization)
+        user = user_by_address(session, owner.id, email)
+        set_permissions(session, actor(session, owner, as_), user, [Permission[one.name] for one in permission or []])
+        console.print(f"User {user.id} may now do: {', '.join(user.permissions) or 'nothing but learn'}.")
 
 
 @users.command("erase")

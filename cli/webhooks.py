@@ -1,5 +1,7 @@
 """The commands about webhooks: addresses that are notified of resets."""
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cli.acting_as import actor, one_organization
-from cli.options import As, AsJson, Organization
+from cli.options import As, AsJson, Organization, moment
 from cli.servers_and_database import servers_and_database
 from cli.terminal import console, print_json, print_table
 from models.session import transaction
@@ -70,6 +72,42 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
         print_table(table)
     else:
         console.print("There are no webhooks yet. `recourse webhook add URL` adds one.")
+
+
+@webhooks.command("edit")
+def edit_command(
+    webhook: Id,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The new address, a public https one.")] = None,
+    event: Annotated[
+        list[WebhookEvent] | None, typer.Option(help="What it is notified of from now on. Repeat it for more.")
+    ] = None,
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Change a webhook's address or events. Messages that wait go to the new address."""
+    if url is None and not event:
+        raise typer.BadParameter("Say what to change with --url or --event.")
+    with servers_and_database():
+        address = None if url is None else commands.checked_address(url)
+        with transaction() as session:
+            who = actor(session, one_organization(session, organization), as_)
+            commands.change_endpoint(session, who, webhook, address=address, events=event or None)
+    console.print(f"Webhook {webhook} is changed.")
+
+
+@webhooks.command("test")
+def ping_command(webhook: Id, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
+    """Send a signed ping to a webhook, and print what it answers."""
+    with servers_and_database():
+        with transaction() as session:
+            who = actor(session, one_organization(session, organization), as_)
+        pinged = commands.ping_endpoint(who, webhook)
+    if as_json:
+        print_json(asdict(pinged))
+    else:
+        console.print(f"{'It arrived' if pinged.taken else 'It did not arrive'}: {pinged.words}.", soft_wrap=True)
+    if not pinged.taken:
+        raise typer.Exit(1)
 
 
 @webhooks.command("disable")
@@ -155,6 +193,26 @@ def send_again_command(
         who = actor(session, one_organization(session, organization), as_)
         commands.send_again(session, who, webhook, message)
     console.print("The message is sent again.")
+
+
+@webhooks.command("send-failed-again")
+def send_failed_again_command(
+    webhook: Id,
+    since: Annotated[
+        datetime,
+        typer.Option(parser=moment, metavar="TIME", help="Messages created since then; UTC without an offset."),
+    ],
+    organization: Organization = None,
+    as_: As = None,
+) -> None:
+    """Send every failed message to a webhook again that was created since a time.
+
+    Example: `recourse webhook send-failed-again 7 --since 2027-01-31T12:00`
+    """
+    with servers_and_database(), transaction() as session:
+        who = actor(session, one_organization(session, organization), as_)
+        sent = commands.send_failed_again(session, who, webhook, since)
+    console.print(f"{sent:,} {'message is' if sent == 1 else 'messages are'} sent again.")
 
 
 @webhooks.command("remove")

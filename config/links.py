@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 from config.settings import settings, signing_keys
 
@@ -61,6 +61,20 @@ def unsubscribing(token: str) -> int | None:
         return None
 
 
+def password_link(user_id: int, before: str) -> str:
+    """Returns the page where the user chooses a password. `before` says which password it replaces."""
+    return f"{settings().public_url}/set-password/{_password_signer().dumps([user_id, before])}"
+
+
+def choosing_password(token: str, seconds: int) -> tuple[int, str] | None:
+    """Returns what the link ending in this token was made with, `None` if it is older or we did not sign it."""
+    try:
+        user_id, before = _password_signer().loads(token, max_age=seconds)
+    except BadData:
+        return None
+    return int(user_id), str(before)
+
+
 def flower_row(task_id: object) -> str | None:
     """Returns Flower's page of the run with this task id (`Reset.task_id`), `None` if Flower's address is not set."""
     return _in_flower(f"/task/{task_id}")
@@ -75,6 +89,10 @@ def flower_tasks(reset_id: object) -> str | None:
 def _in_flower(path: str) -> str | None:
     address = settings().flower_url
     return None if address is None else address + path
+
+
+def _password_signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(signing_keys(), salt="recourse.password")
 
 
 def _unsubscribe_signer() -> URLSafeSerializer:

@@ -23,7 +23,7 @@ from web.api.schemas.rule_occurrences import RuleOccurrences, UpcomingOccurrence
 from web.api.schemas.rules import RuleDetails
 from web.api.schemas.tokens import TokenDetails
 from web.api.schemas.users import UserDetails
-from web.api.schemas.webhooks import Delivery, WebhookDetails
+from web.api.schemas.webhooks import Delivery, WebhookDetails, WebhookTest
 
 
 class Preview(BaseModel):
@@ -132,7 +132,7 @@ class Sweep(BaseModel):
 ANSWERS: dict[str, Any] = {
     "doctor": list[Finding],
     "preview": Preview,
-    **dict.fromkeys(("reset", "show", "cancel", "retry-failed"), ResetDetails),
+    **dict.fromkeys(("reset", "show", "cancel", "move", "retry-failed"), ResetDetails),
     "resets": list[ResetDetails],
     "analytics": Completion,
     **dict.fromkeys(("rules add", "rules show", "rules confirm"), Rule),
@@ -155,6 +155,7 @@ ANSWERS: dict[str, Any] = {
     "groups list": list[GroupDetails],
     "token list": list[TokenDetails],
     "webhook list": list[WebhookDetails],
+    "webhook test": WebhookTest,
     "webhook deliveries": list[Delivery],
     "files sweep": Sweep,
 }

@@ -1,7 +1,7 @@
 """Audience lists: learners of a course by name, from a file or a selection, and the lines that named none.
 
 A plan for a few named users carries them itself. A list of up to 100,000 is rows: the plan, and the reset that comes
-of it, have its id. See `docs/decisions/0110-lists-are-rows.md`.
+of it, have its id. See `docs/decisions/0112-lists-are-rows.md`.
 """
 
 from datetime import datetime, timedelta

@@ -4,7 +4,18 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, one_of
@@ -27,6 +38,7 @@ class Event(Base):
         ForeignKeyConstraint(["course_id", "organization_id"], ["course.id", "course.organization_id"]),
         ForeignKeyConstraint(["group_id", "organization_id"], ["user_group.id", "user_group.organization_id"]),
         UniqueConstraint("organization_id", "reporter", "key"),
+        CheckConstraint("group_id IS NULL OR user_ids IS NULL", name="group_or_persons"),
         Index(None, "course_id", "organization_id"),
         Index(None, "group_id", "organization_id"),
         Index(None, "reported_at"),
@@ -36,7 +48,8 @@ class Event(Base):
     organization_id: Mapped[int]
     kind: Mapped[EventKind] = mapped_column(one_of(EventKind, "kind"))
     course_id: Mapped[int]
-    group_id: Mapped[int | None]  # None: the whole course
+    group_id: Mapped[int | None]  # None: the whole course, or the persons below
+    user_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))  # of the persons concerned
     reason: Mapped[str]
     reporter: Mapped[str]  # user:<id>, console:<account> or source:<id>
     key: Mapped[str]  # for a webhook, the message id

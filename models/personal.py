@@ -62,6 +62,7 @@ SEARCHED: tuple[Column, ...] = (
     Reset.reason,
     Reset.idempotency_key,
     Pause.reason,
+    Rule.name,
     Rule.reason,
     Rule.waits_for,
     Event.reason,

@@ -119,6 +119,7 @@ class Rule(Base):
     kind: Mapped[RuleKind] = mapped_column(one_of(RuleKind, "kind"))
     audience: Mapped[Audience] = mapped_column(one_of(Audience, "audience"))
     group_id: Mapped[int | None]
+    name: Mapped[str | None]  # for people; without one, pages say what the rule does
     reason: Mapped[str]
 
     time_zone: Mapped[str]  # an IANA name; the clock of the terms below

@@ -22,6 +22,8 @@ MENU = (
     Place("Training", "/training/content/courses", frozenset({Permission.COURSES})),
     Place("Analytics", "/training/analytics", frozenset({Permission.COURSES})),
     Place("Rules", "/rules", frozenset({Permission.COURSES})),
+    Place("Groups", "/groups", frozenset({Permission.COURSES, Permission.USERS})),
+    Place("Incidents", "/incidents", frozenset({Permission.COURSES})),
     Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
     Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
     Place("Participants", "/participants", frozenset({Permission.COURSES})),

@@ -20,6 +20,21 @@ class TokenUnknown(Refused):
         super().__init__(f"There is no token {token}. Check its number.")
 
 
+class TokenRequestInvalid(Refused):
+    code = "token-request-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("Say what the token is for, and choose at least one scope. Nothing was created.")
+
+
+class SessionUnknown(Refused):
+    code = "session-unknown"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("This session has ended already. Open the list of sessions again.")
+
+
 class TokenInvalid(Refused):
     code = "token-invalid"
     status = 401

@@ -10,6 +10,14 @@ class EventMismatch(Refused):
         super().__init__("This key was used for a different event. Use a new key for a new event.")
 
 
+class EventUnknown(Refused):
+    code = "event-unknown"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("This event does not exist. Check the link; old events are deleted after a time.")
+
+
 class EventSourceUnknown(Refused):
     code = "event-source-unknown"
     status = 404
@@ -25,8 +33,23 @@ class EventInvalid(Refused):
         details = f" Details: {wrong}." if wrong else ""
         super().__init__(
             "This is not a valid event. Send one JSON object with the event's kind, the course's code, the reason and, "
-            f"optionally, the group's code. Nothing was changed.{details}"
+            f"optionally, the group's code or the persons' addresses. Nothing was changed.{details}"
         )
+
+
+class EventKindUnknown(Refused):
+    code = "event-kind-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("Choose what happened: an incident, a non-compliance or a changed procedure.")
+
+
+class PersonsUnknown(Refused):
+    code = "persons-unknown"
+
+    def __init__(self, unknown: list[str]) -> None:
+        names = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20:,} more" if len(unknown) > 20 else "")
+        super().__init__(f"These are no users of this organization: {names}. Correct or remove them. Nothing was sent.")
 
 
 class SignatureInvalid(Refused):

@@ -54,6 +54,17 @@ class NotOneself(Refused):
         )
 
 
+class PermissionsElsewhere(Refused):
+    code = "permissions-elsewhere"
+    status = 409
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"{provider} decides this user's permissions at each sign-in. Ask its administrator to change their groups "
+            "there."
+        )
+
+
 class GroupUnknown(Refused):
     code = "group-unknown"
     status = 404
@@ -72,6 +83,13 @@ class GroupInvalid(Refused):
         )
 
 
+class GroupMismatch(Refused):
+    code = "group-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("This is not the group's code. Nothing was deleted. Type it exactly to confirm.")
+
+
 class GroupInUse(Refused):
     code = "group-in-use"
     status = 409
@@ -80,3 +98,10 @@ class GroupInUse(Refused):
         super().__init__(
             f"The group {group!r} stays: resets, rules or events are about it. Use it without members, or another name."
         )
+
+
+class ListTooLong(Refused):
+    code = "list-too-long"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The list has more than {most:,} lines. Send it in parts. Nothing was changed.")

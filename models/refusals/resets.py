@@ -112,6 +112,14 @@ class ResetAmbiguous(Refused):
         super().__init__(f"Several resets have ids like {reset!r}: {alike}. Type more of the id.")
 
 
+class AlreadyBegun(Refused):
+    code = "already-begun"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("This reset has begun, has ended, or was cancelled, so it cannot be moved. Open its page.")
+
+
 class AlreadySettled(Refused):
     code = "already-settled"
     status = 409

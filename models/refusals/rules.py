@@ -30,6 +30,16 @@ class RuleAmbiguous(Refused):
         super().__init__(f"Several rules have ids like {rule}: {alike}. Type more of the id.")
 
 
+class RuleChanged(Refused):
+    code = "rule-changed"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Someone else has confirmed or changed this rule in the meantime. Open it again. Nothing was changed."
+        )
+
+
 class RuleStateConflict(Refused):
     code = "rule-state-conflict"
     status = 409

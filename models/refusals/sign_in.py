@@ -29,6 +29,17 @@ class SignInBusy(Refused):
         super().__init__("Too many people are signing in at once. Nothing was changed. Try again in a moment.")
 
 
+class PasswordLinkOver(Refused):
+    code = "password-link-over"
+    status = 404
+
+    def __init__(self, hours: int) -> None:
+        super().__init__(
+            f"This link has been used, is older than {hours} hours, or is incomplete. Ask an administrator for a new "
+            "one."
+        )
+
+
 class PasswordTooShort(Refused):
     code = "password-too-short"
 

@@ -21,6 +21,30 @@ class WebhookUnknown(Refused):
         super().__init__(f"There is no webhook {webhook}. Check the link; it may have been deleted.")
 
 
+class WebhookDisabled(Refused):
+    code = "webhook-disabled"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("This webhook is paused. Use it again first, then send its messages. Nothing was sent.")
+
+
+class WebhookBusy(Refused):
+    code = "webhook-busy"
+    status = 503
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__("Other tests are waiting for their answers. Nothing was sent. Try again in a moment.")
+
+
+class SinceInvalid(Refused):
+    code = "since-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("This is not a date with a time. Choose one. Nothing was sent.")
+
+
 class WebhookEventsMissing(Refused):
     code = "webhook-events-missing"
 

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, all_, any_, delete, exists, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, all_, any_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from models.directory import users_by_address
 from models.events import Event
 from models.groups import Group, GroupMember, group_by_code
 from models.people import User
-from models.refusals.people import ExternalIdTaken, GroupInUse, GroupInvalid, GroupUnknown, UserUnknown
+from models.refusals.people import ExternalIdTaken, GroupInUse, GroupInvalid, GroupMismatch, GroupUnknown, UserUnknown
 from models.resets import Reset
 from models.retraining import Rule
 from models.session import savepoint
@@ -25,7 +26,20 @@ from tasks.imports.values import Column, WrongError, external_id, text
 LONGEST_CODE = 100
 FIELDS: Mapping[str, Column] = {"name": Column(text(200), required=True), "external_id": Column(external_id)}
 """What can be set of a group; `None` clears its external id."""
-REFER = (Rule, Reset, Event)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What is about a group. While anything is, the group stays."""
+
+    rules: list[Rule]  # removed ones too: their history names the group
+    resets: int
+    events: int
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is."""
+        return bool(self.rules or self.resets or self.events)
 
 
 def create_group(session: Session, actor: Actor, code: str, name: str, external_id: str | None = None) -> Group:
@@ -93,22 +107,34 @@ def change_group(session: Session, actor: Actor, group: Group, given: Mapping[st
     return group
 
 
-def delete_group(session: Session, actor: Actor, group: Group) -> None:
+def delete_group(session: Session, actor: Actor, group: Group, *, confirm: str | None = None) -> None:
     """Delete the group, if no rule, reset or event is about it. Its members stay users.
 
-    Raises `Forbidden`, `GroupUnknown`, `GroupInUse`.
+    `confirm` is its code as a person typed it, `None` from a program. Raises `Forbidden`, `GroupUnknown`,
+    `GroupMismatch`, `GroupInUse`.
     """
     actor.must_have(Permission.USERS)
+    if confirm is not None and confirm.strip() != group.code:
+        raise GroupMismatch
     found = session.scalar(select(Group).where(Group.id == group.id).with_for_update())
     if found is None or found.organization_id != actor.organization_id:
         raise GroupUnknown(group.code)
-    for kind in REFER:
-        if session.scalar(select(exists().where(kind.group_id == group.id))):
-            raise GroupInUse(group.code)
+    if uses_of(session, group).any:
+        raise GroupInUse(group.code)
     session.execute(delete(GroupMember).where(GroupMember.group_id == group.id))
     session.delete(found)
     session.flush()
     audit.record(session, actor, "group.deleted", group.code, group.organization_id, name=group.name)
+
+
+def uses_of(session: Session, group: Group) -> Uses:
+    """Returns the rules, resets and events about the group."""
+
+    def count(kind: type[Reset | Event]) -> int:
+        return session.scalars(select(func.count()).select_from(kind).where(kind.group_id == group.id)).one()
+
+    rules = session.scalars(select(Rule).where(Rule.group_id == group.id).order_by(Rule.id)).all()
+    return Uses(list(rules), count(Reset), count(Event))
 
 
 def add_members(session: Session, actor: Actor, group: Group, emails: list[str]) -> int:

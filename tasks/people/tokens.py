@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals.access import ScopeMissing, TokenUnknown
+from models.refusals.access import ScopeMissing, TokenRequestInvalid, TokenUnknown
 from models.refusals.people import UserUnknown
 from models.token_hash import hash_of
 from models.tokens import PREFIX, ApiToken, Scope, message_secrets, tokens_of
@@ -22,10 +22,12 @@ def create_token(
 ) -> str:
     """Create a token that acts as the user. Returns its text, of which only a hash is stored.
 
-    Raises `Forbidden`, `UserUnknown`, also if the user is deactivated; `ScopeMissing` if the actor's own token does not
-    have the scope.
+    Raises `Forbidden`, `UserUnknown`, also if the user is deactivated; `TokenRequestInvalid` without a name or a scope;
+    `ScopeMissing` if the actor's own token does not have the scope.
     """
     must_manage(actor, user)
+    if not name.strip() or not scopes:
+        raise TokenRequestInvalid
     if not user.active:
         raise UserUnknown(user.email)
     for scope in scopes:

@@ -159,9 +159,15 @@ def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at:
     """
     if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
         raise DueInDaysInvalid
-    if start_at is not None and not timedelta() < start_at - datetime.now(UTC) <= LATEST_START:
-        raise StartAtInvalid
+    if start_at is not None:
+        check_start(start_at)
     return replace(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
+
+
+def check_start(start_at: datetime) -> None:
+    """Raise `StartAtInvalid` unless a reset may be planned for this time."""
+    if not timedelta() < start_at - datetime.now(UTC) <= LATEST_START:
+        raise StartAtInvalid
 
 
 def permission_for(audience: Audience) -> Permission:

@@ -44,11 +44,14 @@ def begin_one(session: Session, rule: Rule, occurrence: Occurrence, now: datetim
     event = event_of(session, occurrence)
     aim = aim_of(session, rule, event)
     check_growth(session, rule)
+    this = Occurrence.id == occurrence.id
+    if aim.user_ids == []:
+        skip(session, rule, NOBODY, this)
+        return
     group = session.get_one(Group, aim.group_id).code if aim.group_id is not None else None
-    plan = _plan(session, rule, Options(audience=aim.audience, group=group))
+    plan = _plan(session, rule, Options(audience=aim.audience, group=group, users=aim.user_ids))
     learners = session.scalars(select(func.count()).select_from(Enrolment).where(to_be_reset(plan))).one()
     check_caps(learners, rule.most_learners, rule.most_a_day)
-    this = Occurrence.id == occurrence.id
     if not learners:
         skip(session, rule, NOBODY, this)
         return

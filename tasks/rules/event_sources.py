@@ -33,6 +33,7 @@ class EventBody(BaseModel):
     course: Words  # its code
     reason: Words
     group: Annotated[Words | None, Field()] = None  # its code
+    users: list[Words] | None = None  # their addresses, or `external:` and external ids
 
 
 def open_source(session: Session, actor: Actor, user: User, name: str) -> EventSource:
@@ -107,6 +108,7 @@ def report_by_webhook(session: Session, source_id: UUID, headers: Mapping[str, s
         course=event.course,
         reason=event.reason,
         group=event.group,
+        users=event.users,
         key=number,
         reporter=f"source:{source.id}",
     )

@@ -18,12 +18,20 @@ from models.access import Actor, Permission
 from models.directory import course_of
 from models.groups import group_by_code
 from models.refusals.resets import ConfirmMismatch, PlanExpired, PlanInvalid
-from models.refusals.rules import RuleStateConflict, RuleUnknown
+from models.refusals.rules import RuleChanged, RuleStateConflict, RuleUnknown
 from models.retraining import RULE_TRANSITIONS, Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.session import changed_rows
 from tasks.rules.brakes import check_caps, needed
+from tasks.rules.change import change_terms
 from tasks.rules.occurrences import skip, write_occurrences
-from tasks.rules.proposals import CONFIRMABLE, Proposal, check_room, opened_proposal
+from tasks.rules.proposals import (
+    CHANGEABLE,
+    CONFIRMABLE,
+    Proposal,
+    changes_of,
+    check_room,
+    opened_proposal,
+)
 from tasks.rules.terms import Figures, Terms, checked_terms
 
 PAUSED = "the rule was paused"
@@ -67,20 +75,26 @@ def make_rule(session: Session, actor: Actor, *, proposal: str, confirm: str) ->
 
 
 def confirm_again(session: Session, actor: Actor, *, proposal: str, confirm: str) -> Rule:
-    """Confirm a rule again for its current audience. The actor becomes its owner, and waiting occurrences go on.
+    """Confirm a rule again, with changed terms if the proposal has any. The actor becomes its owner, and waiting
+    occurrences go on; a paused rule stays paused.
 
-    Raises `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `RuleStateConflict`, `BrakeHolds`.
+    Raises `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `RuleStateConflict`, `BrakeHolds`;
+    `RuleChanged` if someone changed the rule since it was proposed.
     """
     proposed = _confirmed(actor, proposal, confirm, again=True)
     _check_not_expired(proposed)
     rule = _locked(session, actor, proposed.id)
-    if rule.state not in CONFIRMABLE:
-        raise RuleStateConflict(rule.state, "confirmed")
     now, terms = datetime.now(UTC), proposed.terms
+    changed = sorted(changes_of(session, rule, terms))
+    if changed and proposed.since is not None and proposed.since != rule.confirmed_at:  # it would undo their change
+        raise RuleChanged
+    if rule.state not in (CHANGEABLE if changed else CONFIRMABLE):
+        raise RuleStateConflict(rule.state, "changed" if changed else "confirmed")
     check_caps(_largest_waiting(session, rule, proposed.figures), terms.most_learners, None)
     for name, value in _confirmation(actor, proposed.figures, now).items():
         setattr(rule, name, value)
-    rule.most_learners, rule.most_a_day = terms.most_learners, terms.most_a_day
+    if changed:
+        change_terms(session, rule, terms, now)
     released = changed_rows(
         session,
         update(Occurrence)
@@ -91,7 +105,9 @@ def confirm_again(session: Session, actor: Actor, *, proposal: str, confirm: str
         rule.waits_for = None
         rule.move_to(RuleState.ACTIVE)
     rule.look_at = now
-    _record(session, actor, rule, "rule.confirmed", confirmed=rule.confirmed_preview, released=released)
+    _record(
+        session, actor, rule, "rule.confirmed", confirmed=rule.confirmed_preview, released=released, changed=changed
+    )
     return rule
 
 

@@ -97,11 +97,20 @@ def _write_warnings(session: Session, which: ColumnElement[bool], learners: Colu
 
 
 def aim_of(session: Session, rule: Rule, event: Event | None = None) -> Aim:
-    """Returns the rule's audience at this moment; for an event that names a group, that group."""
+    """Returns the rule's audience at this moment; for an event that names a group or persons, those of them in it."""
     now = session.scalars(select(func.clock_timestamp())).one()
+    if event is not None and event.user_ids is not None:
+        return Aim(rule.course_id, Audience.USERS, None, now, _of_the_rule(session, rule, event.user_ids, now))
     if event is not None and event.group_id is not None:
         return Aim(rule.course_id, Audience.GROUP, event.group_id, now)
     return Aim(rule.course_id, rule.audience, rule.group_id, now)
+
+
+def _of_the_rule(session: Session, rule: Rule, user_ids: list[int], now: datetime) -> list[int]:
+    """Returns those of the users who are assigned the course and in the rule's group, if it has one."""
+    aim = in_audience(Aim(rule.course_id, rule.audience, rule.group_id, now))
+    theirs = select(Enrolment.user_id).where(aim, Enrolment.user_id.in_(user_ids)).order_by(Enrolment.user_id)
+    return list(session.scalars(theirs))
 
 
 def event_of(session: Session, occurrence: Occurrence) -> Event | None:

@@ -1,10 +1,13 @@
 """Propose a retraining rule: say what it would do, in a signed proposal that its confirmation needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -20,6 +23,8 @@ from tasks.rules.next_due import next_due
 from tasks.rules.terms import Figures, Terms, checked_terms, in_sentences, terms_of
 
 CONFIRMABLE = (RuleState.ACTIVE, RuleState.WAITING)
+CHANGEABLE = (*CONFIRMABLE, RuleState.PAUSED)
+FIXED = ("course", "kind")  # of another course or kind is another rule
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Proposal:
     terms: Terms
     figures: Figures
     again: bool  # the rule exists already
+    since: datetime | None = None  # when it was last confirmed before this proposal
 
     @property
     def token(self) -> str:
@@ -42,6 +48,7 @@ class Proposal:
                 "terms": self.terms.model_dump(mode="json"),
                 "figures": self.figures.model_dump(mode="json"),
                 "again": self.again,
+                "since": self.since and self.since.isoformat(),
             }
         )
 
@@ -71,7 +78,60 @@ def propose_again(session: Session, actor: Actor, rule: Rule, **caps: int | None
     terms = Terms.model_validate(
         terms_of(session, rule).model_dump() | {k: v for k, v in caps.items() if v is not None}
     )
-    return Proposal(rule.id, rule.organization_id, terms, _figures(session, actor, terms), again=True)
+    return Proposal(
+        rule.id, rule.organization_id, terms, _figures(session, actor, terms), again=True, since=rule.confirmed_at
+    )
+
+
+def propose_change(session: Session, actor: Actor, rule: Rule, terms: Terms) -> Proposal:
+    """Propose to change the rule's terms. Its confirmation is a new one of the whole rule.
+
+    Raises `Forbidden`, `RuleStateConflict`, `RuleInvalid` for another course or kind, and the refusals of
+    `checked_terms` and `preview`.
+    """
+    if rule.state not in CHANGEABLE:
+        raise RuleStateConflict(rule.state, "changed")
+    before = terms_of(session, rule)
+    if any(getattr(terms, term) != getattr(before, term) for term in FIXED):
+        raise RuleInvalid("A rule keeps its course and its kind. Create another rule for the other course or kind.")
+    terms = checked_terms(terms)
+    return Proposal(
+        rule.id, rule.organization_id, terms, _figures(session, actor, terms), again=True, since=rule.confirmed_at
+    )
+
+
+def propose_with(session: Session, actor: Actor, rule: Rule, changes: Mapping[str, Any]) -> Proposal:
+    """Propose the rule with these of its terms changed; as it is if none of them differs.
+
+    Raises `RuleInvalid` for a value that a term cannot have, and as `propose_again` and `propose_change`.
+    """
+    before = terms_of(session, rule)
+    try:
+        terms = Terms.model_validate(before.model_dump() | dict(changes))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise RuleInvalid(
+            f"Correct the rule's {str(wrong['loc'][0]).replace('_', ' ')}: {wrong['msg'].lower()}."
+        ) from None
+    return propose_again(session, actor, rule) if terms == before else propose_change(session, actor, rule, terms)
+
+
+def changes_of(session: Session, rule: Rule, terms: Terms) -> dict[str, tuple[str, str]]:
+    """Returns the terms that differ from the rule's own, each with its value before and after."""
+    before = terms_of(session, rule)
+    return {
+        term: (_in_words(getattr(before, term)), _in_words(getattr(terms, term)))
+        for term in Terms.model_fields
+        if getattr(before, term) != getattr(terms, term)
+    }
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "none" if value is None else str(value).replace("_", " ")
 
 
 def opened_proposal(token: str) -> Proposal:
@@ -81,7 +141,8 @@ def opened_proposal(token: str) -> Proposal:
     except BadData:
         raise PlanInvalid from None
     terms, figures = Terms.model_validate(found["terms"]), Figures.model_validate(found["figures"])
-    return Proposal(UUID(found["id"]), found["organization_id"], terms, figures, found["again"])
+    since = datetime.fromisoformat(found["since"]) if found.get("since") else None
+    return Proposal(UUID(found["id"]), found["organization_id"], terms, figures, found["again"], since)
 
 
 def opened_proposal_of(rule: Rule, token: str) -> Proposal:

@@ -31,6 +31,7 @@ class Terms(BaseModel):
 
     course: Words  # its code
     kind: RuleKind
+    name: Annotated[str | None, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] = None  # for people
     reason: Words  # recorded with every reset of the rule
     audience: Audience = Audience.ASSIGNED
     group: Words | None = None  # its code

@@ -1,6 +1,8 @@
-"""Webhooks: `commands` (open, enable, disable, delete, send again), `lookup`, and `deliver`, the outbox."""
+"""Webhooks: `commands` (open, change, enable, disable, delete, send again), `ping`, `lookup`, and `deliver`, the
+outbox."""
 
 from tasks.webhooks.commands import (
+    change_endpoint,
     checked_address,
     delete_endpoint,
     disable,
@@ -8,21 +10,28 @@ from tasks.webhooks.commands import (
     open_endpoint,
     renew_endpoint_secret,
     send_again,
+    send_failed_again,
     show_endpoint_secret,
 )
-from tasks.webhooks.lookup import deliveries, endpoints, find_endpoint, waiting_for
+from tasks.webhooks.lookup import deliveries, endpoints, failed_since, find_endpoint, waiting_for
+from tasks.webhooks.ping import Pinged, ping_endpoint
 
 __all__ = [
+    "Pinged",
+    "change_endpoint",
     "checked_address",
     "delete_endpoint",
     "deliveries",
     "disable",
     "enable",
     "endpoints",
+    "failed_since",
     "find_endpoint",
     "open_endpoint",
+    "ping_endpoint",
     "renew_endpoint_secret",
     "send_again",
+    "send_failed_again",
     "show_endpoint_secret",
     "waiting_for",
 ]

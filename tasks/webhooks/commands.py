@@ -4,6 +4,8 @@ An endpoint is named by its id and found only in the actor's organization.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -12,15 +14,22 @@ from sqlalchemy.orm import Session
 from models import audit
 from models import webhooks as tables
 from models.access import Actor, Permission
-from models.refusals.webhooks import WebhookEventsMissing, WebhookUnknown
+from models.refusals.webhooks import WebhookDisabled, WebhookEventsMissing, WebhookUnknown
 from models.session import changed_rows
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from tasks.messages import WORK_OUTBOXES, send_outbox
-from tasks.webhooks.lookup import find_endpoint
+from tasks.webhooks.lookup import find_endpoint, has_failed
 from tasks.webhooks.post import Address, address_of, look_up
 from tasks.webhooks.secrets import renew_secret
 
 DISABLED = "the endpoint is disabled"
+PENDING: dict[str, Any] = {
+    "state": DeliveryState.PENDING,
+    "attempts": 0,
+    "next_try_at": func.now(),
+    "delivered_at": None,
+    "outcome": None,
+}
 
 
 def checked_address(text: str) -> Address:
@@ -41,6 +50,33 @@ def open_endpoint(session: Session, actor: Actor, address: Address, events: Sequ
     url = str(address.url)
     endpoint = tables.open_endpoint(session, actor.organization_id, url, events)
     audit.record(session, actor, "webhook.opened", endpoint.id, endpoint.organization_id, url=url)
+    return endpoint
+
+
+def change_endpoint(
+    session: Session,
+    actor: Actor,
+    endpoint_id: int,
+    *,
+    address: Address | None = None,
+    events: Sequence[WebhookEvent] | None = None,
+) -> WebhookEndpoint:
+    """Returns the endpoint with this address and these events, where given. Messages that wait go to the new address.
+
+    Raises `Forbidden`, `WebhookUnknown`, `WebhookEventsMissing`.
+    """
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    given: dict[str, Any] = {} if address is None else {"url": str(address.url)}
+    if events is not None:
+        if not events:
+            raise WebhookEventsMissing
+        given["events"] = [event.value for event in events]
+    changed = {name: value for name, value in given.items() if getattr(endpoint, name) != value}
+    for name, value in changed.items():
+        setattr(endpoint, name, value)
+    if changed:
+        session.flush()
+        audit.record(session, actor, "webhook.changed", endpoint.id, endpoint.organization_id, **changed)
     return endpoint
 
 
@@ -89,19 +125,42 @@ def send_again(session: Session, actor: Actor, endpoint_id: int, message_id: UUI
     """
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
     delivery = (WebhookDelivery.endpoint_id == endpoint.id) & (WebhookDelivery.message_id == message_id)
-    pending = {
-        "state": DeliveryState.PENDING,
-        "attempts": 0,
-        "next_try_at": func.now(),
-        "delivered_at": None,
-        "outcome": None,
-    }
     if endpoint.disabled_at is not None or not changed_rows(
-        session, update(WebhookDelivery).where(delivery).values(**pending)
+        session, update(WebhookDelivery).where(delivery).values(**PENDING)
     ):
         raise WebhookUnknown(f"message {message_id}")
     audit.record(session, actor, "webhook.replayed", message_id, endpoint.organization_id, endpoint=endpoint.id)
     send_outbox(session, WORK_OUTBOXES)
+
+
+def send_failed_again(session: Session, actor: Actor, endpoint_id: int, since: datetime) -> int:
+    """Send every message again that failed at the endpoint and was created since then, each with its original id.
+
+    Returns how many. Raises `Forbidden`, `WebhookUnknown`, `WebhookDisabled`.
+    """
+    endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
+    if endpoint.disabled_at is not None:
+        raise WebhookDisabled
+    sent = changed_rows(
+        session,
+        update(WebhookDelivery)
+        .where(has_failed(endpoint, since))
+        .values(**PENDING)
+        .execution_options(synchronize_session=False),
+    )
+    if sent:
+        since_then = since.isoformat()
+        audit.record(
+            session,
+            actor,
+            "webhook.failed_replayed",
+            endpoint.id,
+            endpoint.organization_id,
+            since=since_then,
+            sent=sent,
+        )
+        send_outbox(session, WORK_OUTBOXES)
+    return sent
 
 
 def close(session: Session, actor: Actor | str, endpoint: WebhookEndpoint, why: str) -> None:

@@ -1,10 +1,11 @@
 """Queries for the webhooks of an organization."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
@@ -60,3 +61,27 @@ def _waiting(endpoint_id: Any) -> Select[int]:
     return select(func.count()).where(
         WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.state == DeliveryState.PENDING
     )
+
+
+def has_failed(endpoint: WebhookEndpoint, since: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a delivery to the endpoint failed, of a message that was created since then."""
+    created = select(WebhookMessage.id).where(
+        WebhookMessage.organization_id == endpoint.organization_id, WebhookMessage.created_at >= since
+    )
+    return (
+        (WebhookDelivery.endpoint_id == endpoint.id)
+        & (WebhookDelivery.state == DeliveryState.FAILED)
+        & WebhookDelivery.message_id.in_(created)
+    )
+
+
+def failed_since(session: Session, endpoint: WebhookEndpoint) -> tuple[int, datetime | None]:
+    """Returns how many deliveries to the endpoint have failed, and when the first of their messages was created."""
+    query = (
+        select(func.count(), func.min(WebhookMessage.created_at))
+        .select_from(WebhookDelivery)
+        .join(WebhookMessage, WebhookMessage.id == WebhookDelivery.message_id)
+        .where(WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.state == DeliveryState.FAILED)
+    )
+    count, first = session.execute(query).one()
+    return count, first

@@ -9,11 +9,14 @@ from playwright.sync_api import Page
 
 from config.links import unsubscribe_link
 from models.access import Permission
+from models.events import EventKind
 from models.participants import ParticipantKind, ParticipantRequest
 from models.session import transaction
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms, add_participant
+from tasks.people.password_links import make_password_link
+from tasks.rules.events import report_event
 from tests.lists import make_list
 from tests.post import Post
 from tests.rules import CALENDAR, group, make
@@ -57,6 +60,17 @@ def a_participant(scene: Scene) -> str:
     return "lms"
 
 
+def a_password_link(scene: Scene) -> str:
+    with transaction() as session:
+        return urlsplit(make_password_link(session, scene.admin, scene.users()[-1])).path
+
+
+def an_incident(scene: Scene) -> int:
+    with transaction() as session:
+        told = {"kind": EventKind.INCIDENT, "course": COURSE, "reason": "press 4, hand injury"}
+        return report_event(session, scene.admin, **told, key="7731").id
+
+
 def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
     """Return the path of every page of an admin, by route. A test below fails for missing routes."""
     user = scene.users()[0].id
@@ -66,6 +80,8 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/my/inbox": "/my/inbox",
         "/my/settings": "/my/settings",
         "/my/alerts": "/my/alerts",
+        "/my/sessions": "/my/sessions",
+        "/tokens": "/tokens",
         "/webhooks": "/webhooks",
         "/webhooks/{endpoint_id}": f"/webhooks/{a_webhook(scene)}",
         "/participants": "/participants",
@@ -73,7 +89,10 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/participants/{name}": f"/participants/{a_participant(scene)}",
         "/unsubscribe/{token}": urlsplit(unsubscribe_link(scene.users()[0].id)).path,
         "/users": "/users",
+        "/users/new": "/users/new",
         "/users/{user_id}": f"/users/{user}",
+        "/users/{user_id}/edit": f"/users/{user}/edit",
+        "/set-password/{token}": a_password_link(scene),
         "/users/{user_id}/qualifications/training": f"/users/{user}/qualifications/training",
         "/users/{user_id}/courses/{code}/reset": f"/users/{user}/courses/{COURSE}/reset",
         "/training/content/courses": "/training/content/courses",
@@ -88,9 +107,14 @@ def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
         "/rules": "/rules",
         "/rules/new": "/rules/new",
         "/rules/{rule_id}": f"/rules/{rule}",
+        "/rules/{rule_id}/edit": f"/rules/{rule}/edit",
         "/rules/{rule_id}/confirm": f"/rules/{rule}/confirm",
         "/groups": "/groups",
         "/groups/{code}": "/groups/bern-2",
+        "/groups/{code}/members": "/groups/bern-2/members",
+        "/incidents": "/incidents",
+        "/incidents/new": "/incidents/new",
+        "/incidents/{event_id}": f"/incidents/{an_incident(scene)}",
         "/problems/{code}": "/problems/plan-expired",
         "/verify": "/verify",
         "/verify/{serial}": "/verify/AAAAA-BBBBB-CCCCC-DDDDD",

@@ -60,6 +60,8 @@ SAMPLES: dict[str, object] = {
     "provider": "Keycloak",
     "error": "access_denied",
     "column": "score",
+    "hours": 24,
+    "unknown": ["who@acme.example", "hr-2"],
 }
 KINDS = every_refusal()
 assert MalformedFile in KINDS  # the only one outside of models/refusals

@@ -26,7 +26,16 @@ Reporter = Annotated[Actor, Depends(program_with(Scope.EVENTS_WRITE, Permission.
 
 Source = Annotated[UUID, Path(description="The id of the event source")]
 
-PROBLEMS = ("course-unknown", "group-unknown", "forbidden", "reason-missing", "event-mismatch", "body-too-large")
+PROBLEMS = (
+    "course-unknown",
+    "group-unknown",
+    "user-unknown",
+    "audience-invalid",
+    "forbidden",
+    "reason-missing",
+    "event-mismatch",
+    "body-too-large",
+)
 SIGNED_HEADERS = {
     "webhook-id": "The message's id; the same id again is the same event",
     "webhook-timestamp": "Seconds since 1970, at most five minutes off",
@@ -55,7 +64,7 @@ def report(body: EventReport, actor: Reporter, session: Database, key: Idempoten
     operation_id="reportEventSigned",
     status_code=202,
     response_model=ReportedEvent,
-    responses=problems(*PROBLEMS, "signature-invalid", "event-invalid", "user-unknown"),
+    responses=problems(*PROBLEMS, "signature-invalid", "event-invalid"),
     openapi_extra={
         "security": [],
         "requestBody": {

@@ -13,6 +13,7 @@ from models.tokens import Scope
 from tasks.report import progress_of_each
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import items_of, reset_seen_by, resets_seen_by
+from tasks.reset.move import move
 from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import retry_failed
 from web.access import program_with
@@ -27,6 +28,7 @@ from web.api.schemas.resets import (
     ResetLearner,
     ResetLearnerList,
     ResetList,
+    ResetMove,
     details_of,
     summary_of,
     version_of,
@@ -168,6 +170,21 @@ def resume_one(answer: Response, reset_id: ResetId, actor: Writer, session: Data
     reset = reset_seen_by(session, actor, reset_id)
     resume_reset(session, actor, reset)
     return _accepted(session, answer, reset)
+
+
+@router.post(
+    "/resets/{reset_id:uuid}:move",
+    operation_id="moveReset",
+    response_model=ResetDetails,
+    responses=problems(
+        "reset-unknown", "forbidden", "already-begun", "start-at-invalid", "reason-missing", "body-too-large"
+    ),
+)
+def move_reset(reset_id: ResetId, body: ResetMove, actor: Writer, session: Database) -> ResetDetails:
+    """Give a planned reset another start or another reason, before it begins. To call it off, cancel it."""
+    reset = reset_seen_by(session, actor, reset_id)
+    move(session, actor, reset, start_at=body.start_at, reason=body.reason)
+    return details_of(session, reset)
 
 
 @router.post(

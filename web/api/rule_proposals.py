@@ -12,15 +12,15 @@ from models.directory import course_of
 from models.retraining import rule_of
 from models.tokens import Scope
 from tasks.rules.lifecycle import confirm_again, make_rule
-from tasks.rules.proposals import opened_proposal_of, propose_again, propose_rule
+from tasks.rules.proposals import opened_proposal_of, propose_rule, propose_with
 from tasks.rules.terms import Terms
 from web.access import program_with
 from web.api.idempotency import IdempotencyKey, once
 from web.api.json_route import JsonRoute
 from web.api.parameters import RuleId
 from web.api.responses import ONCE, Responses, problems
-from web.api.schemas.rule_proposals import RuleCaps, RuleConfirmation, RuleProposal, proposal_of
-from web.api.schemas.rule_terms import RuleTerms
+from web.api.schemas.rule_proposals import RuleConfirmation, RuleProposal, proposal_of
+from web.api.schemas.rule_terms import RuleChanges, RuleTerms
 from web.api.schemas.rules import RuleDetails, details_of
 from web.database import Database
 
@@ -88,22 +88,23 @@ def create(
     operation_id="proposeRuleAgain",
     status_code=201,
     response_model=RuleProposal,
-    responses=problems("rule-unknown", "forbidden", "rule-state-conflict", "body-too-large"),
+    responses=problems("rule-unknown", "forbidden", "rule-state-conflict", *TERMS_PROBLEMS, "body-too-large"),
 )
-def propose_rule_again(rule_id: RuleId, body: RuleCaps, actor: Writer, session: Database) -> RuleProposal:
-    """Propose an existing rule again, with new caps if you like: see what it would do now. Changes nothing."""
+def propose_rule_again(rule_id: RuleId, body: RuleChanges, actor: Writer, session: Database) -> RuleProposal:
+    """Propose an existing rule again, with other terms if you like: see what it would do then. Changes nothing."""
     rule = rule_of(session, actor.organization_id, rule_id)
-    return proposal_of(session, actor, propose_again(session, actor, rule, **body.model_dump()))
+    changes = body.model_dump(exclude_unset=True)
+    return proposal_of(session, actor, propose_with(session, actor, rule, changes))
 
 
 @router.post(
     "/rules/{rule_id:uuid}:confirm",
     operation_id="confirmRule",
     response_model=RuleDetails,
-    responses=problems("rule-unknown", *CONFIRM_PROBLEMS, "rule-state-conflict", "brake-holds"),
+    responses=problems("rule-unknown", *CONFIRM_PROBLEMS, "rule-state-conflict", "rule-changed", "brake-holds"),
 )
 def confirm_rule(rule_id: RuleId, body: RuleConfirmation, actor: Writer, session: Database) -> RuleDetails:
-    """Confirm a rule for its present audience. You become its owner, and its waiting occurrences continue."""
+    """Confirm a rule as proposed. You become its owner, and its waiting occurrences continue."""
     rule = rule_of(session, actor.organization_id, rule_id)
     opened_proposal_of(rule, body.proposal)  # the address is part of the confirmation
     return details_of(session, confirm_again(session, actor, proposal=body.proposal, confirm=body.confirm))

@@ -37,7 +37,7 @@ def list_tokens(actor: Manager, session: Database, page: Annotated[Page, page_of
     operation_id="createToken",
     status_code=201,
     response_model=NewToken,
-    responses=problems("forbidden", "user-unknown", "body-too-large"),
+    responses=problems("forbidden", "user-unknown", "token-request-invalid", "body-too-large"),
 )
 def create(body: TokenRequest, actor: Manager, session: Database) -> NewToken:
     """Create a token with scopes of your own token. It acts as you, or as a user who has no more permissions."""

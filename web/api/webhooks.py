@@ -1,5 +1,6 @@
 """Webhook endpoints, their deliveries, and sending again."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -15,17 +16,22 @@ from web.api.paging import Page, page_of
 from web.api.responses import PAGED, Responses, problems
 from web.api.schemas.webhooks import (
     DeliveryList,
+    FailedSince,
     NewWebhook,
+    SentAgain,
     WebhookDetails,
     WebhookList,
     WebhookRequest,
     WebhookSecret,
+    WebhookTest,
+    WebhookUpdate,
     delivery_of,
     new_webhook_of,
     webhook_of,
 )
 from web.database import Database
 from web.numbers import BIGGEST
+from web.pinging import pinging
 
 router = APIRouter(tags=["webhooks"], route_class=JsonRoute)
 
@@ -62,6 +68,44 @@ def add(body: WebhookRequest, actor: Manager) -> NewWebhook:
     address = webhooks.checked_address(body.url)  # may take seconds, so outside of any transaction
     with transaction() as session:
         return new_webhook_of(webhooks.open_endpoint(session, actor, address, list(dict.fromkeys(body.events))))
+
+
+@router.patch(
+    "/webhook-endpoints/{endpoint_id}",
+    operation_id="changeWebhookEndpoint",
+    response_model=WebhookDetails,
+    responses=FOUND | problems("webhook-address-refused", "webhook-events-missing", "body-too-large"),
+)
+def change(endpoint_id: EndpointId, body: WebhookUpdate, actor: Manager) -> WebhookDetails:
+    """Change an endpoint's address or events. Messages that wait go to the new address."""
+    address = None if body.url is None else webhooks.checked_address(body.url)  # as in `add`
+    events = None if body.events is None else list(dict.fromkeys(body.events))
+    with transaction() as session:
+        webhooks.change_endpoint(session, actor, endpoint_id, address=address, events=events)
+        return _details(session, actor, endpoint_id)
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}:test",
+    operation_id="testWebhookEndpoint",
+    response_model=WebhookTest,
+    responses=FOUND | problems("webhook-busy"),
+)
+async def test(endpoint_id: EndpointId, actor: Manager) -> WebhookTest:
+    """Send a signed ping now, of the type `webhook.ping`, and say what the endpoint answers within 15 seconds."""
+    pinged = await pinging(partial(webhooks.ping_endpoint, actor, endpoint_id))
+    return WebhookTest.model_validate(pinged)
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}:send-failed-again",
+    operation_id="sendFailedAgain",
+    response_model=SentAgain,
+    responses=FOUND | problems("webhook-disabled", "body-too-large"),
+)
+def send_failed_again(endpoint_id: EndpointId, body: FailedSince, actor: Manager, session: Database) -> SentAgain:
+    """Send every failed message again that was created since a time, each with its original id."""
+    return SentAgain(messages=webhooks.send_failed_again(session, actor, endpoint_id, body.since))
 
 
 @router.delete(

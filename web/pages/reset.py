@@ -10,7 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from config.links import flower_row
 from models.files.deletions import files_left
 from models.mail import NO_MAILS
-from models.refusals.resets import DetailsDeleted
+from models.people import zone_of
+from models.refusals.base import Refused
+from models.refusals.resets import AlreadyBegun, DetailsDeleted, ReasonMissing, StartAtInvalid
 from models.resets import SETTLED, ItemState, Reset
 from models.session import Session, transaction
 from tasks.evidence.lookup import standing_of
@@ -18,6 +20,7 @@ from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, removed_in_words, report
 from tasks.reset.cancel import cancel
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
+from tasks.reset.move import move
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
 from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
@@ -27,6 +30,7 @@ from web.access import AnyAdmin, SignedIn
 from web.database import Database
 from web.downloads import download
 from web.pager import Pager
+from web.pages.reset_form import moment_in
 from web.templating import page
 
 router = APIRouter(prefix="/resets/{reset_id}")
@@ -40,13 +44,7 @@ def reset_page(
     request: Request, reset_id: str, person: AnyAdmin, session: Database, show: Show = "", after: Cursor = ""
 ) -> Response:
     """Show a reset; `show` is the outcome whose learners are listed."""
-    reset = reset_seen_by(session, person.actor, reset_id)
-    return page(
-        request,
-        "reset.html",
-        **_progress(session, reset, show, after),
-        **_learners(request, session, reset, show, after),
-    )
+    return _show(request, person, session, reset_seen_by(session, person.actor, reset_id), show, after)
 
 
 @router.get("/live")
@@ -111,6 +109,27 @@ def resume_this(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
+@router.post("/move")
+def move_reset(
+    request: Request,
+    reset_id: str,
+    person: AnyAdmin,
+    session: Database,
+    start_at: Annotated[str, Form(max_length=40)] = "",
+    reason: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Move a planned reset, or change its reason; the time is in the person's own zone."""
+    reset = reset_seen_by(session, person.actor, reset_id)
+    try:
+        with session.begin_nested():
+            moment = moment_in(start_at, zone_of(person.user))
+            same = moment is not None and moment == reset.start_at.replace(second=0, microsecond=0)
+            move(session, person.actor, reset, start_at=None if same else moment, reason=reason)
+    except (StartAtInvalid, ReasonMissing, AlreadyBegun) as refusal:
+        return _show(request, person, session, reset, error=refusal, typed={"start_at": start_at, "reason": reason})
+    return RedirectResponse(f"/resets/{reset_id}", 303)
+
+
 @router.post("/retry-failed")
 def retry_reset(reset_id: str, person: AnyAdmin, session: Database) -> Response:
     """Retry the failed learners."""
@@ -122,6 +141,28 @@ def _id_for_files(person: SignedIn, reset_id: str) -> UUID:
     """In a transaction of its own: files are made in others."""
     with transaction() as session:
         return reset_seen_by(session, person.actor, reset_id).id
+
+
+def _show(
+    request: Request,
+    person: SignedIn,
+    session: Session,
+    reset: Reset,
+    show: str = "",
+    after: str = "",
+    error: Refused | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response:
+    start_at = reset.start_at.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M")
+    return page(
+        request,
+        "reset.html",
+        status=error.status if error else 200,
+        error=error,
+        typed={"start_at": start_at, "reason": reset.reason} | (typed or {}),
+        **_progress(session, reset, show, after),
+        **_learners(request, session, reset, show, after),
+    )
 
 
 def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:

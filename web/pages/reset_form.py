@@ -59,7 +59,7 @@ def plan_with_options(
         plan_in(typed, code, user_id, list_id),
         due_in_days=days_in(typed.due_in_days, DueInDaysInvalid),
         notify=typed.notify,
-        start_at=_moment(typed.start_at, zone),
+        start_at=moment_in(typed.start_at, zone),
     )
 
 
@@ -73,7 +73,8 @@ def days_in(text: str, invalid: Callable[[], Refused]) -> int | None:
     return int(text)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def moment_in(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return the local date and time typed, `None` if there is none. Raises `StartAtInvalid`."""
     if not text:
         return None
     try:

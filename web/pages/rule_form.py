@@ -26,6 +26,7 @@ class Typed(BaseModel):
 
     kind: Text = RuleKind.CALENDAR.value
     course: Text = ""
+    name: Text = ""
     reason: Text = ""
     audience: Text = Audience.ASSIGNED.value  # or `group:<code>`
     every: Text = "FREQ=YEARLY"
@@ -59,6 +60,7 @@ def terms_in(typed: Typed) -> Terms:
         "most_a_day": typed.most_a_day,
         "warn_days": typed.warn_days or "0",
         "group": group,
+        "name": typed.name,
     }
     try:
         return Terms(
@@ -83,6 +85,7 @@ def typed_for(terms: Terms) -> dict[str, str]:
     values = {
         "kind": terms.kind.value,
         "course": terms.course,
+        "name": terms.name,
         "reason": terms.reason,
         "audience": f"{terms.audience}:{terms.group}" if terms.group is not None else terms.audience.value,
         "every": (terms.recurrence if listed else None),
@@ -104,6 +107,7 @@ def typed_for(terms: Terms) -> dict[str, str]:
 
 FIELDS = {
     "course": "course",
+    "name": "name",
     "reason": "reason",
     "starts": "date and time",
     "months": "months",

@@ -12,16 +12,25 @@ from models.groups import groups_with_size
 from models.refusals.base import Refused
 from models.refusals.resets import ConfirmMismatch, PlanExpired
 from models.refusals.rules import BrakeHolds
-from models.retraining import RuleKind, rule_of
+from models.retraining import Rule, RuleKind, RuleState, rule_of
 from models.session import Session
 from tasks.rules.dry_run import dry_run
 from tasks.rules.lifecycle import confirm_again, make_rule
-from tasks.rules.proposals import Proposal, opened_proposal, opened_proposal_of, propose_again, propose_rule
-from tasks.rules.terms import EVENTS
+from tasks.rules.proposals import (
+    Proposal,
+    changes_of,
+    opened_proposal,
+    opened_proposal_of,
+    propose_again,
+    propose_change,
+    propose_rule,
+    propose_with,
+)
+from tasks.rules.terms import EVENTS, terms_of
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pages.my_settings import ZONES
-from web.pages.rule_form import EVERY, Typed, terms_in, typed_for
+from web.pages.rule_form import EVERY, FIELDS, Typed, terms_in, typed_for
 from web.templating import page
 
 router = APIRouter(prefix="/rules")
@@ -69,6 +78,26 @@ def make(
     return RedirectResponse(f"/rules/{rule.id}?done=made", 303)
 
 
+@router.get("/{rule_id}/edit")
+def edit_form(request: Request, rule_id: str, person: CoursesAdmin, session: Database) -> Response:
+    """Step 1 of a change: show the form, filled in with the rule's terms."""
+    rule = rule_of(session, person.actor.organization_id, rule_id)
+    return _form(request, person, session, Typed(**typed_for(terms_of(session, rule))), rule=rule)
+
+
+@router.post("/{rule_id}/edit")
+def propose_edit(
+    request: Request, rule_id: str, person: CoursesAdmin, session: Database, typed: Annotated[Typed, Form()]
+) -> Response:
+    """Step 2 of a change: show what the rule would then do, to be confirmed."""
+    rule = rule_of(session, person.actor.organization_id, rule_id)
+    try:
+        proposal = propose_change(session, person.actor, rule, terms_in(typed))
+    except Refused as refusal:
+        return _form(request, person, session, typed, refusal, rule=rule)
+    return _confirm_page(request, session, proposal, rule=rule)
+
+
 @router.get("/{rule_id}/confirm")
 def confirm_form(
     request: Request,
@@ -81,7 +110,7 @@ def confirm_form(
     """Show what the rule would do now, with other limits if given, to be confirmed again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     caps = {"most_learners": _cap(most_learners), "most_a_day": _cap(most_a_day)}
-    return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps))
+    return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps), rule=rule)
 
 
 @router.post("/{rule_id}/confirm")
@@ -91,17 +120,26 @@ def confirm_rule(
     """Confirm a rule again."""
     rule = rule_of(session, person.actor.organization_id, rule_id)
     proposed = opened_proposal_of(rule, proposal)
+    edited = rule.state != RuleState.WAITING and changes_of(session, rule, proposed.terms)
     try:
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
-        return _confirm_page(request, session, proposed, refusal)
+        return _confirm_page(request, session, proposed, refusal, rule=rule)
     except PlanExpired as refusal:
-        caps = {"most_learners": proposed.terms.most_learners, "most_a_day": proposed.terms.most_a_day}
-        return _confirm_page(request, session, propose_again(session, person.actor, rule, **caps), refusal)
-    return RedirectResponse(f"/rules/{rule.id}?done=confirmed", 303)
+        now = propose_with(session, person.actor, rule, proposed.terms.model_dump())
+        return _confirm_page(request, session, now, refusal, rule=rule)
+    return RedirectResponse(f"/rules/{rule.id}?done={'changed' if edited else 'confirmed'}", 303)
 
 
-def _form(request: Request, person: SignedIn, session: Session, typed: Typed, error: Refused | None = None) -> Response:
+def _form(
+    request: Request,
+    person: SignedIn,
+    session: Session,
+    typed: Typed,
+    error: Refused | None = None,
+    *,
+    rule: Rule | None = None,
+) -> Response:
     organization = person.actor.organization_id
     defaults = {
         "kind": typed.kind if typed.kind in list(RuleKind) else RuleKind.CALENDAR.value,
@@ -112,6 +150,7 @@ def _form(request: Request, person: SignedIn, session: Session, typed: Typed, er
         "rule_form.html",
         status=error.status if error else 200,
         typed=typed.model_copy(update=defaults),
+        rule=rule,
         error=error,
         kinds=KINDS,
         every=EVERY,
@@ -123,7 +162,14 @@ def _form(request: Request, person: SignedIn, session: Session, typed: Typed, er
     )
 
 
-def _confirm_page(request: Request, session: Session, proposal: Proposal, error: Refused | None = None) -> Response:
+def _confirm_page(
+    request: Request,
+    session: Session,
+    proposal: Proposal,
+    error: Refused | None = None,
+    *,
+    rule: Rule | None = None,
+) -> Response:
     here = f"/rules/{proposal.id}"
     return page(
         request,
@@ -134,6 +180,8 @@ def _confirm_page(request: Request, session: Session, proposal: Proposal, error:
         here=f"{here}/confirm" if proposal.again else "/rules",
         back=here if proposal.again else "/rules",
         change=None if proposal.again else f"/rules/new?{urlencode(typed_for(proposal.terms))}",
+        changes={} if rule is None else changes_of(session, rule, proposal.terms),
+        labels=FIELDS,
         error=error,
     )
 

@@ -25,6 +25,7 @@ DONE = {
     "confirmed": "Rule confirmed for its current audience. Waiting resets continue.",
     "paused": "Rule paused. Due times are skipped until you resume it.",
     "resumed": "Rule resumed.",
+    "changed": "Rule changed.",
     "removed": "Rule removed. Its history is kept.",
 }
 

@@ -13,6 +13,7 @@ from models.refusals.base import Refused
 from models.refusals.people import EraseMismatch, GroupUnknown, NotOneself
 from models.session import Session
 from tasks.people.erase import erase
+from tasks.people.permissions import managed
 from web.access import FOR_USERS_ADMINS, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
@@ -31,6 +32,15 @@ class AsTyped:
     q: str = ""
     group: str = ""
     state: str = ""
+
+
+DONE = {
+    "added": "User added. Create a password link so that they can sign in, unless they sign in elsewhere.",
+    "saved": "User saved.",
+    "deactivated": "User deactivated, and signed out everywhere.",
+    "activated": "User activated.",
+    "removed": "User removed. Their records are kept.",
+}
 
 
 @router.get("")
@@ -81,9 +91,15 @@ def list_page(
 
 
 @router.get("/{user_id}")
-def profile(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
+def profile(
+    request: Request,
+    user_id: Number,
+    person: UsersAdmin,
+    session: Database,
+    done: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
     """Show a user's profile."""
-    return _profile(request, user_of(session, person.actor.organization_id, user_id))
+    return _profile(request, session, user_of(session, person.actor.organization_id, user_id), done=done)
 
 
 @router.post("/{user_id}/erase")
@@ -99,7 +115,7 @@ def erase_user(
     try:
         erase(session, person.actor, user, confirm=confirm)
     except (EraseMismatch, NotOneself) as refusal:
-        return _profile(request, user, refusal, confirm)
+        return _profile(request, session, user, refusal, confirm)
     return RedirectResponse(f"/users/{user.id}", 303)
 
 
@@ -116,6 +132,19 @@ def training(request: Request, user_id: Number, person: UsersAdmin, session: Dat
     return page(request, "user_training.html", user=user, section="qualifications", courses=training_of(session, user))
 
 
-def _profile(request: Request, user: User, error: Refused | None = None, confirm: str = "") -> Response:
-    status = error.status if error else 200
-    return page(request, "user.html", status=status, user=user, section="profile", error=error, confirm=confirm)
+def _profile(
+    request: Request, session: Session, user: User, error: Refused | None = None, confirm: str = "", done: str = ""
+) -> Response:
+    person: SignedIn = request.state.signed_in
+    return page(
+        request,
+        "user.html",
+        status=error.status if error else 200,
+        user=user,
+        section="profile",
+        managed=managed(session, user),
+        may_manage=person.actor.permissions.issuperset(user.permissions),
+        error=error,
+        confirm=confirm,
+        done=DONE.get(done, ""),
+    )

@@ -1,12 +1,18 @@
 """Webhooks: the organization's endpoints, their deliveries, and sending again by hand."""
 
+from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from models.people import zone_of
 from models.refusals.base import Refused
+from models.refusals.webhooks import SinceInvalid, WebhookAddressRefused, WebhookDisabled, WebhookEventsMissing
 from models.session import Session, transaction
 from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
@@ -14,7 +20,8 @@ from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.numbers import Number
 from web.pager import Pager
-from web.templating import page
+from web.pinging import pinging
+from web.templating import counted, page
 
 router = APIRouter(prefix="/webhooks")
 
@@ -30,8 +37,9 @@ DONE = {
     "opened": "Webhook added. Share its signing secret with the receiver.",
     "replayed": "Sending the message again, with the same ID.",
     "renewed": "New secret created. Give it to the receiver; for a day, messages are signed with both secrets.",
-    "enabled": "Webhook enabled. It gets events from now on.",
-    "disabled": "Webhook disabled. It gets no more messages.",
+    "enabled": "Webhook continued. It gets events from now on.",
+    "disabled": "Webhook paused. It gets no more messages.",
+    "changed": "Webhook saved.",
 }
 
 
@@ -68,21 +76,54 @@ def endpoint_page(
     session: Database,
     after: Annotated[str, Query(max_length=1000)] = "",
     done: Annotated[str, Query(max_length=20)] = "",
+    sent: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
-    """Show an endpoint and its deliveries, newest first."""
-    endpoint = webhooks.find_endpoint(session, person.actor, endpoint_id)
-    pager = Pager(request, after, (UUID,))
-    lines = webhooks.deliveries(session, endpoint, pager.after[0] if pager.after else None, pager.limit)
-    found = pager.cut(lines, lambda row: (row.WebhookMessage.id,))
-    return page(
-        request,
-        "webhook.html",
-        endpoint=endpoint,
-        deliveries=found,
-        pager=pager,
-        done=DONE.get(done, ""),
-        DeliveryState=DeliveryState,
-    )
+    """Show an endpoint and its deliveries, newest first; `sent` is how many are being sent again."""
+    words = f"Sending {counted(int(sent), 'failed message')} again, with the same IDs." if sent.isdigit() else ""
+    return _show(request, person, session, endpoint_id, after, done=DONE.get(done, words))
+
+
+@router.post("/{endpoint_id}/edit")
+def edit(
+    request: Request,
+    endpoint_id: Number,
+    person: CoursesAdmin,
+    url: Annotated[str, Form(max_length=2000)] = "",
+    events: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    """Change an endpoint's address and events."""
+    wanted = [event for event in WebhookEvent if event.value in (events or [])]
+    try:
+        address = webhooks.checked_address(url)  # may take seconds, so outside of any transaction
+        with transaction() as session:
+            webhooks.change_endpoint(session, person.actor, endpoint_id, address=address, events=wanted)
+    except (WebhookAddressRefused, WebhookEventsMissing) as refusal:
+        with transaction() as session:
+            return _show(request, person, session, endpoint_id, error=refusal, url=url.strip(), chosen=wanted)
+    return RedirectResponse(f"/webhooks/{endpoint_id}?done=changed", 303)
+
+
+@router.post("/{endpoint_id}/test")
+async def test(request: Request, endpoint_id: Number, person: CoursesAdmin) -> Response:
+    """Send a ping, and show what the endpoint answers. No connection and no thread of other pages is held meanwhile."""
+    pinged = await pinging(partial(webhooks.ping_endpoint, person.actor, endpoint_id))
+    return await run_in_threadpool(_pinged, request, person, endpoint_id, pinged)
+
+
+@router.post("/{endpoint_id}/failed")
+def send_failed_again(
+    request: Request,
+    endpoint_id: Number,
+    person: CoursesAdmin,
+    session: Database,
+    since: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Send all messages again that failed since a time in the person's own zone."""
+    try:
+        sent = webhooks.send_failed_again(session, person.actor, endpoint_id, _moment(since, zone_of(person.user)))
+    except (SinceInvalid, WebhookDisabled) as refusal:
+        return _show(request, person, session, endpoint_id, error=refusal, about="failed")
+    return RedirectResponse(f"/webhooks/{endpoint_id}?sent={sent}", 303)
 
 
 @router.post("/{endpoint_id}/messages/{message_id}")
@@ -118,6 +159,56 @@ def delete_endpoint(endpoint_id: Number, person: CoursesAdmin, session: Database
     """Delete an endpoint and its deliveries."""
     webhooks.delete_endpoint(session, person.actor, endpoint_id)
     return RedirectResponse("/webhooks", 303)
+
+
+def _pinged(request: Request, person: SignedIn, endpoint_id: int, pinged: webhooks.Pinged) -> Response:
+    with transaction() as session:
+        return _show(request, person, session, endpoint_id, pinged=pinged)
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    except ValueError:
+        raise SinceInvalid from None
+
+
+def _show(
+    request: Request,
+    person: SignedIn,
+    session: Session,
+    endpoint_id: int,
+    after: str = "",
+    *,
+    done: str = "",
+    pinged: webhooks.Pinged | None = None,
+    error: Refused | None = None,
+    about: str = "edit",
+    url: str | None = None,
+    chosen: list[WebhookEvent] | None = None,
+) -> Response:
+    endpoint = webhooks.find_endpoint(session, person.actor, endpoint_id)
+    pager = Pager(request, after, (UUID,), path=f"/webhooks/{endpoint_id}", without=("sent", "done"))
+    lines = webhooks.deliveries(session, endpoint, pager.after[0] if pager.after else None, pager.limit)
+    failed, first = webhooks.failed_since(session, endpoint)
+    return page(
+        request,
+        "webhook.html",
+        status=error.status if error else 200,
+        endpoint=endpoint,
+        deliveries=pager.cut(lines, lambda row: (row.WebhookMessage.id,)),
+        pager=pager,
+        failed=failed,
+        since=first.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M") if first else "",
+        done=done,
+        pinged=pinged,
+        error=error,
+        about=about,
+        labels=EVENTS,
+        url=endpoint.url if url is None else url,
+        chosen=endpoint.events if chosen is None else chosen,
+        DeliveryState=DeliveryState,
+    )
 
 
 def _list(

@@ -9,10 +9,11 @@ import pytest
 
 from models.access import console_operator
 from models.refusals.requests import IdempotencyMismatch
-from models.refusals.resets import NothingToRetry, StartAtInvalid
+from models.refusals.resets import AlreadyBegun, NothingToRetry, StartAtInvalid
 from models.resets import Reset
 from models.session import transaction
 from tasks.app import app
+from tasks.reset.move import move
 from tasks.reset.retry_failed import retry_failed
 from tests.post import Post
 from tests.scenes import Scene, ask, make_scene, records_of, recover, report_of, run, state_of
@@ -154,3 +155,19 @@ def test_two_ticks_at_the_same_moment_start_a_later_reset_once(post: Post, set_u
     recover()
     recover()
     assert len(post.take()) == 1
+
+
+def test_a_planned_reset_is_moved_until_it_begins(post: Post) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(1))
+    with transaction() as session:
+        move(session, scene.admin, session.get_one(Reset, reset), start_at=in_hours(48), reason="the audit moved")
+    run("UPDATE reset SET start_at = start_at - interval '2 hours', requested_at = now() - interval '3 hours'")
+    recover()
+    assert post.take() == [], "its former time has passed, and its new one has not"
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert (state_of(reset), ask("SELECT reason FROM reset")) == ("succeeded", "the audit moved")
+    with pytest.raises(AlreadyBegun), transaction() as session:
+        move(session, scene.admin, session.get_one(Reset, reset), start_at=in_hours(48))

@@ -13,11 +13,14 @@ from models.refusals.access import Forbidden
 from models.refusals.base import Refused
 from models.refusals.events import EventMismatch
 from models.refusals.people import GroupUnknown
-from models.refusals.resets import ReasonMissing
+from models.refusals.resets import AudienceInvalid, ReasonMissing
 from models.refusals.training import CourseUnknown
+from models.session import transaction
 from tasks.app import app
+from tasks.rules.event_preview import preview_event
+from tasks.rules.events import report_event
 from tests.post import Post
-from tests.rules import EVENT, group, happen, make, occurrences, tick
+from tests.rules import EVENT, change, group, happen, make, occurrences, tick
 from tests.scenes import COURSE, Scene, ask, make_scene, rows, run
 
 REPORT = "recourse.report_event"
@@ -136,3 +139,36 @@ def test_a_learner_cannot_report_events(scene: Scene) -> None:
     learner = replace(scene, admin=replace(scene.admin, permissions=frozenset()))
     with pytest.raises(Forbidden):
         happen(learner, NOW, "1")
+
+
+def test_an_event_about_persons_resets_only_those_of_them_in_the_rules_audience(scene: Scene, post: Post) -> None:
+    first, second, third = scene.users()[:3]
+    group(scene, "bern-2", [second.email, third.email])
+    group(scene, "zug-1", [])
+    everyone = make(scene, NOW, **EVENT)
+    bern, zug = (make(scene, NOW, **EVENT, audience="group", group=code) for code in ("bern-2", "zug-1"))
+    paused = make(scene, NOW, **EVENT)
+    change(scene, "pause", paused, NOW)
+    told = {"kind": EventKind.INCIDENT, "course": COURSE, "reason": "press 4", "users": [first.email, second.email]}
+    with transaction() as session:
+        seen = preview_event(session, scene.admin, **told)
+        found = {one.rule.id: (one.learners, one.due_at is None) for one in seen.rules}
+    assert (found, seen.learners) == ({everyone: (2, False), bern: (1, False), paused: (2, True)}, 2)
+    happen(scene, NOW, "7731", users=[first.email, second.email])
+    tick(NOW)
+    post.drain()
+    assert ask("SELECT count(DISTINCT enrolment_id) FROM reset_item") == 2
+    assert rows("SELECT rule_id, learners FROM occurrence WHERE reset_id IS NOT NULL ORDER BY learners") == [
+        (bern, 1), (everyone, 2),
+    ]  # fmt: skip
+    assert occurrences(zug) == []
+
+
+def test_naming_persons_takes_the_permission_for_users_too(scene: Scene) -> None:
+    manager = replace(scene.admin, permissions=frozenset({Permission.COURSES}))
+    told = {"kind": EventKind.INCIDENT, "course": COURSE, "reason": "x", "users": ["learner-1@acme.example"]}
+    with pytest.raises(Forbidden, match="Users"), transaction() as session:
+        report_event(session, manager, key="1", **told)
+    group(scene, "bern-2", [])
+    with pytest.raises(AudienceInvalid, match="not both"):
+        happen(scene, NOW, "2", users=["learner-1@acme.example"], group="bern-2")

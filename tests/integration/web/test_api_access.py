@@ -102,6 +102,7 @@ TABLE: dict[tuple[str, str], Route] = {
     ("DELETE", "/v1/evidence-store"): Route(EVIDENCE, by_role(404, 403, 403, 403, 404)),
     ("GET", "/v1/resets/{reset_id}/events"): Route(R, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/resets/{reset_id}:cancel"): Route(W, by_role(404, 403, 403, 409, 409)),  # it has ended
+    ("POST", "/v1/resets/{reset_id}:move"): Route(W, by_role(404, 403, 403, 409, 409), json={"reason": "later"}),
     ("POST", "/v1/resets/{reset_id}:retry-failed"): Route(W, by_role(404, 403, 403, 409, 409)),
     ("POST", "/v1/resets/{reset_id}:pause"): Route(W, by_role(404, 403, 403, 409, 409), json={"reason": REASON}),
     ("POST", "/v1/resets/{reset_id}:resume"): Route(W, by_role(404, 403, 403, 202, 202)),
@@ -200,7 +201,16 @@ TABLE: dict[tuple[str, str], Route] = {
     ("POST", "/v1/webhook-endpoints/{endpoint}:renew-secret"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/webhook-endpoints/{endpoint}:disable"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/webhook-endpoints/{endpoint}:enable"): Route(WEBHOOKS, by_role(404, 403, 403, 200, 200)),
+    ("PATCH", "/v1/webhook-endpoints/{endpoint}"): Route(
+        WEBHOOKS, by_role(404, 403, 403, 200, 200), json={"events": ["reset.failed"]}
+    ),
+    ("POST", "/v1/webhook-endpoints/{endpoint}:send-failed-again"): Route(
+        WEBHOOKS, by_role(404, 403, 403, 200, 200), json={"since": "2026-01-01T00:00:00Z"}
+    ),
     ("DELETE", "/v1/webhook-endpoints/{endpoint}"): Route(WEBHOOKS, by_role(404, 403, 403, 204, 404)),
+    ("POST", "/v1/webhook-endpoints/{endpoint}:test"): Route(  # after its end, so nothing is sent
+        WEBHOOKS, by_role(404, 403, 403, 404, 404)
+    ),
     ("GET", "/v1/tokens"): Route(TOKENS, by_role(200, 403, 200, 403, 200)),
     ("POST", "/v1/tokens"): Route(
         TOKENS, by_role(201, 403, 201, 403, 201), json={"name": "made", "scopes": ["resets:read"]}

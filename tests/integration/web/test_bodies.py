@@ -81,10 +81,10 @@ def test_every_address_checks_the_sender_before_it_reads_the_body(
 ) -> None:
     """Except those open to everyone."""
     open_to_all = {"/sign-in", "/first-start", "/unsubscribe/{token}", "/v1/hooks/{source}"}
-    open_to_all |= {"/sign-on/{slug}/logout"}
+    open_to_all |= {"/sign-on/{slug}/logout", "/set-password/{token}"}
     open_to_all |= {"/v1/participant-requests/{key}/report"}
     values = {"code": COURSE, "activity_id": 1, "user_id": 1, "file_id": 1, "endpoint_id": 1, "serial": "x"}
-    values |= {"slug": "acme", "name": "lms", "key": str(uuid4()), "token_id": 1}
+    values |= {"slug": "acme", "name": "lms", "key": str(uuid4()), "token_id": 1, "event_id": 1}
     values |= {
         name: str(uuid4())
         for name in ("reset_id", "rule_id", "message_id", "registration", "token", "source", "list_id")

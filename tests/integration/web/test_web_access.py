@@ -83,6 +83,8 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/"): (303, 303, 303, 303, 303),
     ("GET", "/first-start"): (404, 404, 404, 404, 404),  # there is an organization
     ("POST", "/first-start"): (404, 404, 404, 404, 404),
+    ("GET", "/set-password/{token}"): (404, 404, 404, 404, 404),
+    ("POST", "/set-password/{token}"): (404, 404, 404, 404, 404),
     ("GET", "/sign-in"): (200, 200, 200, 200, 200),
     ("GET", "/sign-on/{slug}"): (404, 404, 404, 404, 404),  # this organization has none
     ("GET", "/sign-on/{slug}/callback"): (403, 403, 403, 403, 403),  # none of them has begun a sign-in
@@ -107,6 +109,20 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
     ("POST", "/users/selection"): (303, 403, 403, 404, 404),  # without a course
     ("GET", "/users"): (303, 403, 403, 200, 200),
+    ("GET", "/users/new"): (303, 403, 403, 200, 200),
+    ("POST", "/users/new"): (303, 403, 403, 422, 422),  # an empty form
+    ("GET", "/users/{colleague}/edit"): (303, 403, 403, 200, 404),
+    ("POST", "/users/{colleague}/edit"): (303, 403, 403, 422, 404),
+    ("POST", "/users/{colleague}/password-link"): (303, 403, 403, 200, 404),
+    ("POST", "/users/{colleague}/deactivate"): (303, 403, 403, 303, 404),
+    ("POST", "/users/{colleague}/activate"): (303, 403, 403, 303, 404),
+    ("POST", "/users/{colleague}/remove"): (303, 403, 403, 303, 404),
+    ("GET", "/my/sessions"): (303, 200, 200, 200, 200),
+    ("POST", "/my/sessions/others"): (303, 303, 303, 303, 303),
+    ("POST", "/my/sessions/{key}/end"): (303, 303, 303, 303, 303),
+    ("GET", "/tokens"): (303, 403, 403, 200, 200),
+    ("POST", "/tokens"): (303, 403, 403, 404, 404),  # for nobody
+    ("POST", "/tokens/{token_id}/revoke"): (303, 403, 403, 404, 404),
     ("GET", "/users/{user_id}"): (303, 403, 403, 200, 404),
     ("POST", "/users/{user_id}/erase"): (303, 403, 403, 422, 404),
     ("GET", "/users/{user_id}/qualifications"): (303, 403, 403, 303, 303),  # whose target does not exist
@@ -137,6 +153,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/resets/{reset_id}/resume"): (303, 403, 303, 303, 404),
     ("POST", "/resets/pause-all"): (303, 403, 403, 303, 303),
     ("POST", "/resets/resume-all"): (303, 403, 403, 303, 303),
+    ("POST", "/resets/{reset_id}/move"): (303, 403, 409, 409, 404),
     ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
     ("GET", "/my/alerts"): (303, 200, 200, 200, 200),
     ("POST", "/my/alerts"): (303, 303, 303, 303, 303),
@@ -147,7 +164,10 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/{endpoint_id}/enable"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/secret"): (303, 403, 303, 303, 404),
     ("POST", "/webhooks/{endpoint_id}/disable"): (303, 403, 303, 303, 404),
+    ("POST", "/webhooks/{endpoint_id}/edit"): (303, 403, 422, 422, 404),
+    ("POST", "/webhooks/{endpoint_id}/failed"): (303, 403, 422, 422, 404),
     ("POST", "/webhooks/{endpoint_id}/delete"): (303, 403, 303, 404, 404),  # the manager has deleted it
+    ("POST", "/webhooks/{endpoint_id}/test"): (303, 403, 404, 404, 404),  # so nothing is sent
     ("GET", "/participants"): (303, 403, 200, 200, 200),
     ("POST", "/participants"): (303, 403, 422, 422, 422),  # an empty form
     ("GET", "/participants/{participant}"): (303, 403, 200, 200, 404),
@@ -173,14 +193,24 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/rules/{rule_id}"): (303, 403, 200, 200, 404),
     ("GET", "/rules/{rule_id}/confirm"): (303, 403, 200, 200, 404),
     ("POST", "/rules/{rule_id}/confirm"): (303, 403, 422, 422, 404),
+    ("GET", "/rules/{rule_id}/edit"): (303, 403, 200, 200, 404),
+    ("POST", "/rules/{rule_id}/edit"): (303, 403, 422, 422, 404),
     ("POST", "/rules/{rule_id}/pause"): (303, 403, 303, 303, 404),
     ("POST", "/rules/{rule_id}/resume"): (303, 403, 303, 303, 404),
     ("POST", "/rules/{rule_id}/remove"): (303, 403, 303, 303, 404),
     ("GET", "/groups"): (303, 403, 200, 200, 200),
     ("POST", "/groups"): (303, 403, 403, 422, 422),
     ("GET", "/groups/{group}"): (303, 403, 200, 200, 404),
-    ("POST", "/groups/{group}/join"): (303, 403, 403, 303, 404),
+    ("GET", "/groups/{group}/members"): (303, 403, 403, 200, 404),
+    ("POST", "/groups/{group}/members"): (303, 403, 403, 200, 404),
+    ("POST", "/groups/{group}/edit"): (303, 403, 403, 422, 404),
+    ("POST", "/groups/{group}/delete"): (303, 403, 403, 422, 404),  # without the code
     ("POST", "/groups/{group}/leave"): (303, 403, 403, 404, 404),
+    ("GET", "/incidents"): (303, 403, 200, 200, 200),
+    ("GET", "/incidents/new"): (303, 403, 200, 200, 200),
+    ("POST", "/incidents/new"): (303, 403, 404, 404, 404),  # no course
+    ("POST", "/incidents"): (303, 403, 404, 404, 404),
+    ("GET", "/incidents/{event_id}"): (303, 403, 404, 404, 404),
     ("GET", "/problems/{code}"): (200, 200, 200, 200, 200),
     ("GET", "/verify"): (200, 200, 200, 200, 200),
     ("GET", "/verify/{serial}"): (404, 404, 404, 404, 404),
@@ -204,7 +234,7 @@ def a_participant(scene: Scene) -> str:
 
 
 def test_every_page_is_in_the_table() -> None:
-    ours = {(method, path.replace("{group}", "{code}")) for method, path in ROUTES}
+    ours = {(method, path.replace("{group}", "{code}").replace("{colleague}", "{user_id}")) for method, path in ROUTES}
     table = {(method, path.replace("{participant}", "{name}")) for method, path in ours}
     assert page_routes() == table | ELSEWHERE
 
@@ -246,6 +276,10 @@ def test_every_page_answers_every_kind_of_visitor_as_the_table_says(
         "participant": a_participant(visitors.scene),
         "token": "none-of-ours",
         "key_id": "none-of-ours",
+        "token_id": 10**9,
+        "event_id": 10**9,
+        "key": "none-of-ours",
+        "colleague": visitors.scene.users()[1].id,
         "slug": "acme",
     }
     tokens = {name: csrf_of(visitors.clients[name].get("/my/settings").text) for name in VISITORS[1:]}

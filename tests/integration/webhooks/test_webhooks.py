@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from models.access import Actor
 from models.people import User
 from models.refusals.access import Forbidden
-from models.refusals.webhooks import WebhookAddressRefused, WebhookUnknown
+from models.refusals.webhooks import WebhookAddressRefused, WebhookDisabled, WebhookUnknown
 from models.session import transaction
 from models.webhooks import WebhookEndpoint, WebhookEvent, open_endpoint
 from tasks import webhooks
@@ -231,6 +231,26 @@ def test_a_receiver_that_fails_is_tried_for_three_days_with_one_id_and_then_give
     assert len({request.headers["webhook-id"] for request in receiver.received}) == 1
     assert len({request.body for request in receiver.received}) == 1
     assert report_of(reset)["state"] == "succeeded"
+
+
+def test_failed_messages_are_sent_again_in_bulk_with_their_old_ids(
+    scene: Scene, post: Post, receiver: Receiver
+) -> None:
+    endpoint = endpoint_for(scene, hook(receiver), WebhookEvent.RESET_STARTED, WebhookEvent.RESET_COMPLETED)
+    scene.request()
+    post.drain()
+    run("UPDATE webhook_delivery SET state = 'failed', delivered_at = NULL, outcome = 'answered 503'")
+    ids = [request.headers["webhook-id"] for request in receiver.received]
+    run("UPDATE webhook_message SET created_at = now() - interval '2 days' WHERE event = 'reset.started'")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with transaction() as session:
+        assert webhooks.send_failed_again(session, scene.admin, endpoint.id, yesterday) == 1
+    post.drain()
+    assert [request.headers["webhook-id"] for request in receiver.received] == [*ids, ids[1]]
+    with transaction() as session:
+        webhooks.disable(session, scene.admin, endpoint.id)
+        with pytest.raises(WebhookDisabled):
+            webhooks.send_failed_again(session, scene.admin, endpoint.id, yesterday)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 503])
@@ -527,7 +547,7 @@ def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(
     scene.request()
     post.drain()
     [request] = receiver.received
-    secret = page.text.split("<code>whsec_")[1].split("<")[0]
+    secret = page.text.split(">whsec_")[1].split("<")[0]
     assert Webhook(f"whsec_{secret}").verify(request.body, request.headers)
     where = made.headers["location"].partition("?")[0]
     log = browser.get(where)
@@ -539,9 +559,9 @@ def test_an_admin_adds_a_webhook_sees_what_was_delivered_and_sends_it_again(
     post.drain()
     assert len(receiver.received) == 2
     browser.post(f"{where}/disable", data={"csrf": token})
-    assert "Disabled since" in browser.get(where).text
+    assert "Paused since" in browser.get(where).text
     browser.post(f"{where}/enable", data={"csrf": token})
-    assert "Disabled since" not in browser.get(where).text
+    assert "Paused since" not in browser.get(where).text
     browser.post(f"{where}/delete", data={"csrf": token})
     assert browser.get(where).status_code == 404
     assert rows("SELECT action FROM audit WHERE action LIKE 'webhook.%' ORDER BY id") == [

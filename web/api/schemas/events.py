@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from models.events import EventKind
-from web.api.schemas.base import Answer, Body, Code, Course, EventReason, example
+from tasks.reset.plan import MOST_NAMED_USERS
+from web.api.schemas.base import Answer, Body, Code, Course, Email, EventReason, example
 
 
 class EventReport(Body):
@@ -17,6 +18,13 @@ class EventReport(Body):
     course: Code = Field(description="The code of the course to repeat")
     reason: EventReason = Field(description="What happened; recorded with each reset that follows")
     group: Code | None = Field(None, description="The code of the group concerned; everyone if null")
+    users: list[Email] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_NAMED_USERS,
+        description="The persons concerned, by address or `external:` and external id, instead of a group; takes the "
+        "permission *Platform management: Users* too",
+    )
 
 
 class ReportedEvent(Answer):

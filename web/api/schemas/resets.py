@@ -12,7 +12,7 @@ from models.resets import Audience, ItemState, Reset, ResetState
 from models.session import Session
 from tasks.report import Progress
 from tasks.reset.lookup import ResetLine, facts_of, line_of
-from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Token, example
+from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Moment, Token, example
 from web.api.schemas.plans import Reason, Removed
 
 RESET: dict[str, Any] = {
@@ -47,6 +47,15 @@ class PauseReason(Body):
     model_config = example({"reason": "the figures look wrong"})
 
     reason: Annotated[str, Field(max_length=2000, pattern=NO_NUL, description="Shown to everyone who waits for it")]
+
+
+class ResetMove(Body):
+    """What to change of a planned reset. Fields that are left out stay as they are."""
+
+    model_config = example({"start_at": "2027-03-02T06:00:00+01:00"})
+
+    start_at: Moment | None = Field(None, description="The new earliest start, within the next 365 days")
+    reason: Reason | None = Field(None, description="The new reason")
 
 
 class ResetProgress(Answer):

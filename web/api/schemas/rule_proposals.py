@@ -1,7 +1,5 @@
 """Proposals of retraining rules, and their confirmation."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from models.access import Actor
@@ -9,18 +7,7 @@ from models.session import Session
 from tasks.rules.proposals import Proposal
 from web.api.schemas.base import Answer, Body, ConfirmCourse, Token, example
 from web.api.schemas.rule_occurrences import UPCOMING, UpcomingOccurrence, upcoming_of
-from web.api.schemas.rule_terms import FIGURES, MEANINGS, SENTENCES, RuleFigures
-
-Cap = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
-
-
-class RuleCaps(Body):
-    """New caps for a rule that is confirmed again."""
-
-    model_config = example({"most_learners": 500, "most_a_day": 100})
-
-    most_learners: Cap | None = Field(None, description=MEANINGS["most_learners"])
-    most_a_day: Cap | None = Field(None, description=MEANINGS["most_a_day"])
+from web.api.schemas.rule_terms import FIGURES, SENTENCES, RuleFigures
 
 
 class RuleConfirmation(Body):

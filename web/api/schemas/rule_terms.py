@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from models.retraining import RuleKind
+from tasks.rules.proposals import FIXED
 from tasks.rules.terms import Figures, Terms
 
 TERMS = {
@@ -31,6 +33,8 @@ FIGURES = {
 }
 MEANINGS = {
     "course": "The course code",
+    "kind": "What makes the rule due",
+    "name": "A name for people to read",
     "reason": "Recorded with every reset of the rule",
     "group": "The group's code; required with the audience `group`",
     "time_zone": "The IANA time zone of `starts` and `at_time`",
@@ -62,6 +66,23 @@ class RuleTerms(Terms):
     """What a rule does."""
 
     model_config = ConfigDict(json_schema_extra=_described_with_example)
+
+
+def _described_changes(schema: dict[str, Any]) -> None:
+    _described(schema)
+    schema["examples"] = [{"most_learners": 500, "most_a_day": 100}]
+    for name in FIXED:
+        schema["properties"][name]["description"] += "; cannot be changed"
+
+
+class RuleChanges(Terms):
+    """What to change of a rule. Terms that are left out stay as they are; null removes one."""
+
+    model_config = ConfigDict(json_schema_extra=_described_changes)
+
+    course: str = Field("", max_length=2000)
+    kind: RuleKind = RuleKind.CALENDAR
+    reason: str = Field("", max_length=2000)
 
 
 class RuleTermsInForce(Terms):

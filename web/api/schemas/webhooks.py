@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage
-from web.api.schemas.base import NO_NUL, Answer, Body, example
+from web.api.schemas.base import NO_NUL, Answer, Body, Moment, example
 
 ENDPOINT: dict[str, Any] = {
     "id": 7,
@@ -38,6 +38,49 @@ class WebhookRequest(Body):
 
     url: str = Field(min_length=1, max_length=2000, pattern=NO_NUL, description="A public https address")
     events: list[WebhookEvent] = Field(min_length=1, max_length=20, description="What it is notified of")
+
+
+class WebhookUpdate(Body):
+    """What to change of an endpoint. Fields that are left out stay as they are."""
+
+    model_config = example({"events": ["reset.failed"]})
+
+    url: str | None = Field(None, min_length=1, max_length=2000, pattern=NO_NUL, description="A public https address")
+    events: list[WebhookEvent] | None = Field(None, min_length=1, max_length=20, description="What it is notified of")
+
+
+class WebhookTest(Answer):
+    """The result of a test."""
+
+    model_config = example(
+        {
+            "taken": True,
+            "words": "answered 204",
+            "milliseconds": 35,
+            "number": "msg_01a2100e-a57d-7dcc-9332-0345a2f57364",
+        }
+    )
+
+    taken: bool = Field(description="Whether it answered 2xx")
+    words: str = Field(description="What it answered, or why not")
+    milliseconds: int
+    number: str = Field(description="The message's id, as the receiver saw it")
+
+
+class FailedSince(Body):
+    """Which failed messages to send again."""
+
+    model_config = example({"since": "2027-01-31T12:00:00Z"})
+
+    since: Moment = Field(description="Messages created since then")
+
+
+class SentAgain(Answer):
+    """How many messages are sent again."""
+
+    model_config = example({"messages": 37})
+
+    messages: int
 
 
 class WebhookDetails(Answer):

@@ -1,0 +1,98 @@
+"""Groups filled from lists, password links, and permissions that are given."""
+
+from dataclasses import replace
+
+import pytest
+
+from models.access import Permission
+from models.groups import group_by_code
+from models.people import User
+from models.refusals.access import Forbidden
+from models.refusals.people import ListTooLong, NotOneself
+from models.refusals.sign_in import PasswordLinkOver
+from models.session import transaction
+from models.sign_in import set_password
+from tasks.people.devices import device_in
+from tasks.people.group_lists import FillMode, fill_group, filling_of
+from tasks.people.password_links import make_password_link, user_of_link
+from tasks.people.pasted import MOST_IN_A_LIST, parts_of, read_list
+from tasks.people.permissions import set_permissions
+from tests.rules import group
+from tests.scenes import Scene, make_scene, rows
+from tests.web import make_user
+
+
+@pytest.fixture
+def scene(database: str) -> Scene:
+    return make_scene(learners=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a@x.y, b@x.y;c@x.y\td@x.y\r\ne@x.y f@x.y", ["a@x.y", "b@x.y", "c@x.y", "d@x.y", "e@x.y", "f@x.y"]),
+        ('"Khan, Kim" <kim@x.y>; Sam Lee <sam@x.y>', ["kim@x.y", "sam@x.y"]),
+        ("hr-17, Khan, Kim <kim@x.y>", ["hr-17", "(Khan)", "kim@x.y"]),
+        ('"hr-1","hr-2"\nexternal:hr 3', ["hr-1", "hr-2", "external:hr 3"]),
+        ("Kim Khan\tkim@x.y\tnight shift 2", ["(Kim Khan)", "kim@x.y", "night shift 2"]),
+        (" ;, \n", []),
+    ],
+)
+def test_lists_are_read_as_people_paste_them(text: str, parts: list[str]) -> None:
+    found = [f"({part})" if perhaps_a_name else part for part, perhaps_a_name in parts_of(text)]
+    assert found == parts
+
+
+def test_a_list_adds_replaces_and_removes_and_tells_what_it_does_not_know(scene: Scene) -> None:
+    scene.name_externally(course="c-1", first_learner="hr-1")
+    one, two, three, four = scene.users()
+    group(scene, "bern-2", [three.email, four.email])
+    text = f"hr-1, {two.email.upper()}; {three.email}\n{three.email}, who@acme.example, hr-2"
+    with transaction() as session:
+        found = group_by_code(session, scene.organization.id, "bern-2")
+        pasted = read_list(session, scene.admin, text)
+        ids = [user.id for user in pasted.users]
+        assert (sorted(ids), pasted.unknown, pasted.repeated) == (
+            [one.id, two.id, three.id], ["who@acme.example", "hr-2"], 1,
+        )  # fmt: skip
+        seen = filling_of(session, found, FillMode.REPLACE, ids)
+        assert (seen.joining, seen.staying, seen.leaving, seen.leavers) == (2, 1, 1, [four.name])
+        assert fill_group(session, scene.admin, found, FillMode.REPLACE, ids) == (2, 1)
+        assert fill_group(session, scene.admin, found, FillMode.REMOVE, [one.id, four.id]) == (0, 1)
+        with pytest.raises(ListTooLong):
+            read_list(session, scene.admin, "x\n" * (MOST_IN_A_LIST + 1))
+    assert rows("SELECT user_id FROM group_member ORDER BY 1") == [(two.id,), (three.id,)]
+
+
+def test_a_password_link_ends_with_any_new_password_and_is_made_only_by_ones_equals(scene: Scene) -> None:
+    learner = scene.users()[0]
+    helper = replace(scene.admin, permissions=frozenset({Permission.USERS}))
+    with transaction() as session:
+        token = make_password_link(session, helper, session.get_one(User, learner.id)).rpartition("/")[2]
+        assert user_of_link(session, token).id == learner.id
+        set_password(session, session.get_one(User, learner.id), "correct horse battery staple")
+    for over in (token, "made-up"):
+        with pytest.raises(PasswordLinkOver), transaction() as session:
+            user_of_link(session, over)
+    with pytest.raises(Forbidden), transaction() as session:
+        make_password_link(session, helper, session.get_one(User, scene.admin.user_id))
+
+
+def test_permissions_are_given_and_taken_only_up_to_ones_own(scene: Scene) -> None:
+    other = make_user(scene.organization.id, "kim@acme.example")
+    helper = replace(scene.admin, permissions=frozenset({Permission.USERS}))
+    with transaction() as session:
+        user = session.get_one(User, other.id)
+        with pytest.raises(Forbidden):
+            set_permissions(session, helper, user, [Permission.COURSES])
+        set_permissions(session, scene.admin, user, [*Permission])
+        with pytest.raises(Forbidden):
+            set_permissions(session, helper, user, [])
+        with pytest.raises(NotOneself):
+            set_permissions(session, scene.admin, session.get_one(User, scene.admin.user_id), [])
+    assert rows('SELECT permissions FROM "user" WHERE id = :id', id=other.id) == [([*Permission],)]
+
+
+def test_browsers_have_names_that_people_know() -> None:
+    edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
+    assert [device_in(one) for one in (edge, "curl/8.5", "")] == ["Edge on Windows", "curl", "Unknown browser"]
