@@ -18,7 +18,7 @@ from tasks.app import app
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
 from tasks.reset.clear_together import clear_together, take_along
-from tasks.reset.window import LEARNERS_ONE_BY_ONE, WHOLE_ATTEMPTS, fill_window_of, keep_going
+from tasks.reset.window import WHOLE_ATTEMPTS, keep_going
 
 ABANDONED = "given up: the worker was lost each time this was tried"
 MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
@@ -91,13 +91,12 @@ def begin_attempt(reset_id: UUID, number: int) -> int:
 def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
     """Count as `begin_attempt` does. Returns what it returns, and how many learners the slice has.
 
-    A paused one counts as not sent: `fill_window` sends it again after the pause. The next one is sent to the queue, so
-    that no worker finds it empty. In a transaction of its own, since it is to be remembered when the worker dies of
-    what comes next.
+    A paused one counts as not sent: `fill_window` sends it again after the pause. In a transaction of its own, since it
+    is to be remembered when the worker dies of what comes next.
     """
     which = (ResetSlice.reset_id == reset_id) & (ResetSlice.number == number) & ResetSlice.settled_at.is_(None)
     free = (
-        select(ResetSlice.number, Reset.organization_id, Reset.learners, is_paused().label("paused"))
+        select(ResetSlice.number, is_paused().label("paused"))
         .join(Reset, Reset.id == ResetSlice.reset_id)
         .where(which)
         .with_for_update(of=ResetSlice, skip_locked=True)
@@ -116,20 +115,12 @@ def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
                 published_at=case((paused, None), else_=ResetSlice.published_at),
                 publications=func.greatest(0, ResetSlice.publications - 1 + more),
             )
-            .returning(
-                ResetSlice.in_vain,
-                ResetSlice.learners.label("size"),
-                paused,
-                free.c.organization_id,
-                free.c.learners,
-            )
+            .returning(ResetSlice.in_vain, ResetSlice.learners, paused)
             .execution_options(synchronize_session=False)
         ).one_or_none()
         if begun is None or begun.paused:
             return 0, 0
-        if begun.learners > LEARNERS_ONE_BY_ONE:
-            fill_window_of(session, begun.organization_id, one_by_one=False)
-        return int(begun.in_vain), int(begun.size)
+        return begun.in_vain, begun.learners
 
 
 def _clear_patiently(reset_id: UUID, number: int, enrolment_id: int | None = None) -> None:

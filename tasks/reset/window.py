@@ -43,7 +43,7 @@ from tasks.messages import (
 )
 from tasks.report import progress_of
 
-AHEAD = 1000  # learners whose slices wait for a worker, for each unit of an organization's weight
+AHEAD = 3000  # learners whose slices wait for a worker, for each unit of an organization's weight
 LEARNERS_ONE_BY_ONE = 200  # up to this many, each learner is a subtask
 FEWEST_IN_A_SLICE = 250
 MOST_IN_A_SLICE = 1000
