@@ -24,7 +24,8 @@ class Commands(LazyGroup):
         """Run a command."""
         import structlog  # not needed for `--help`
 
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the answer
+        if not structlog.is_configured():
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the answer
         return super().invoke(ctx)
 
 

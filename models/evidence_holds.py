@@ -83,7 +83,7 @@ def why_not_written(session: Session, piece: ResetSlice) -> str | None:
 
 
 def changed_since_written(session: Session, piece: ResetSlice, learners: Sequence[int]) -> set[int]:
-    """Returns who of these learners has no evidence, or changed since it was written.
+    """Returns who of these learners has no evidence, or changed since it was written; of no enrolment, there is none.
 
     The caller has locked the learners in an earlier statement, so that what is found true stays true.
     """
@@ -100,7 +100,7 @@ def changed_since_written(session: Session, piece: ResetSlice, learners: Sequenc
         .join(now, (now.c.id == member.c.enrolment_id) & (now.c.fingerprint == member.c.fingerprint))
         .where(EvidencePart.id == piece.evidence_part_id, EvidencePart.state == PartState.WRITTEN)
     )
-    return set(learners) - set(session.scalars(same))
+    return set(session.scalars(select(now.c.id))) - set(session.scalars(same))
 
 
 def set_aside(session: Session, piece: ResetSlice, learners: Collection[int]) -> None:

@@ -114,7 +114,7 @@ def _learners_to_reset() -> Select[str, int, int]:
     return (
         select(queue, Reset.organization_id, func.sum(ResetSlice.learners - ResetSlice.counted))
         .join(Reset, Reset.id == ResetSlice.reset_id)
-        .where(ResetSlice.settled_at.is_(None), ~is_paused())
+        .where(ResetSlice.settled_at.is_(None), ~ResetSlice.held, ~is_paused())
         .group_by(queue, Reset.organization_id)
     )
 

@@ -204,11 +204,12 @@ class ResetSlice(Base):
         ),
         Index("ix_reset_slice_alerts_due", "reset_id", "number", postgresql_where=text("alerts_due")),
         Index("ix_reset_slice_waiting", "reset_id", postgresql_where=text("waiting > 0")),
+        CheckConstraint("NOT held OR published_at IS NULL", name="held_is_not_sent"),
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    first: Mapped[int]  # of its members; no other slice of the same run has one up to `last`
+    first: Mapped[int]  # of its members
     last: Mapped[int]
     members: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")  # enrolments, in order
     learners: Mapped[int]

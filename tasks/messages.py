@@ -10,6 +10,7 @@ from datetime import datetime
 
 import structlog
 from celery import current_task
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
@@ -79,6 +80,12 @@ def send_coordinator(session: Session, reset: Reset) -> None:
             queue=queue,
         ),
     )
+
+
+def is_quick() -> ColumnElement[bool]:
+    """Returns the condition that `queue_of_coordinator` is `interactive`."""
+    learners = func.coalesce(Reset.learners, Reset.expected)
+    return or_(Reset.audience == Audience.USERS, func.coalesce(learners <= QUICK_UP_TO, False))
 
 
 def queue_of_coordinator(reset: Reset) -> str:

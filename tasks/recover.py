@@ -17,11 +17,11 @@ from models.notifications import IS_PENDING, Notification
 from models.participant_asks import is_asking
 from models.pauses import is_paused
 from models.reset_queue import queued
-from models.resets import SETTLED, Audience, Reset, ResetSlice, ResetState
+from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
 from tasks.broker import messages_waiting
-from tasks.messages import queue_of_coordinator, send_coordinator, send_notify
+from tasks.messages import is_quick, queue_of_coordinator, send_coordinator, send_notify
 from tasks.outbox.due import send_due_outboxes
 from tasks.probe import read_up_to
 from tasks.reset.window import LEARNERS_ONE_BY_ONE, send_lost
@@ -132,7 +132,7 @@ def _halted(session: Session, read: Mapping[str, datetime | None]) -> list[Reset
         ),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
     )
-    patience = case((Reset.audience == Audience.USERS, _patience(read[INTERACTIVE])), else_=_patience(read[BULK]))
+    patience = case((is_quick(), _patience(read[INTERACTIVE])), else_=_patience(read[BULK]))
     return list(
         session.scalars(
             select(Reset)

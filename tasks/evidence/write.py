@@ -98,8 +98,8 @@ class Evidence(Handler):
         # Not only the last attempt counts: what is in the store is evidence, however long it took.
         mine = (EvidencePart.id == item.key[0]) & (EvidencePart.state == PartState.WAITING)
         part = session.scalar(select(EvidencePart).where(mine).with_for_update())
-        if part is None:
-            return
+        if part is None or (not isinstance(answer, Written) and part.attempts != item.attempt):
+            return  # or it was taken again since, or is due at once: this answer may be of an earlier store
         match answer:
             case Written(name, sha256, fingerprints):
                 part.state, part.object, part.sha256 = PartState.WRITTEN, name, sha256
@@ -179,6 +179,8 @@ def _request(session: Session, part: EvidencePart) -> _Read:
         "audience": reset.audience.value,
         "user_ids": reset.user_ids,
         "group_id": reset.group_id,
+        "list_id": str(reset.list_id) if reset.list_id else None,
+        "skip_completed_days": reset.skip_completed_days,
         "planned_at": reset.planned_at.isoformat(),
         "preview": reset.shown,
         "due_in_days": reset.due_in_days,

@@ -2,12 +2,16 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor
+from models.evidence import EvidencePart, PartKind, part_of
+from models.evidence_holds import add_part
 from models.refusals.resets import AlreadyBegun, ReasonMissing
 from models.resets import Reset
+from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.reset.outcomes import is_planned
 from tasks.reset.plan import check_start, permission_for
 
@@ -36,4 +40,7 @@ def move(
         reset.start_at = start_at
     if changed:
         session.flush()
+        if session.scalar(select(EvidencePart.id).where(part_of(reset.id, PartKind.REQUEST)).limit(1)) is not None:
+            add_part(session, reset, PartKind.REQUEST)  # what is stored says the old reason or time
+            send_outbox(session, WORK_OUTBOXES)
         audit.record(session, actor, "reset.moved", reset.id, reset.organization_id, **changed)

@@ -189,12 +189,12 @@ def _refusal(session: Session, reset: Reset) -> str | None:
 def _continue(session: Session, reset: Reset, *, paused: bool) -> None:
     """Do what is next for a running reset. While it is paused, only learners who are cleared here go on elsewhere."""
     if reset.cancel_requested_at:
+        if reset.evidence:  # parts before slices, as when a part is settled
+            withdraw_parts(session, reset)
         close_open_slices(session, reset)
         withdraw(session, reset)
-        if reset.evidence:
-            withdraw_parts(session, reset)
     progress = progress_of(session, reset.id)
-    if progress.waiting and not progress.open_slices:
+    if progress.waiting and (paused or not progress.slices_in_flight):
         if is_small(reset):
             write_requests(session, reset)
         send_outbox(session, WORK_OUTBOXES)

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from models.evidence import MOST_IN_A_PART
 from models.evidence_holds import write_parts
+from models.exemptions import exempt_at
 from models.participant_asks import write_requests
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows
@@ -13,7 +14,7 @@ from models.training import NOT_ASSIGNED, Enrolment
 from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.participants.settle import reopen_failed_there
 from tasks.reset.audience import in_audience, listed
-from tasks.reset.exclusions import leaves_anyone_out, left_out, to_be_reset, why_left_out
+from tasks.reset.exclusions import EXEMPT, leaves_anyone_out, left_out, to_be_reset, why_left_out
 from tasks.reset.window import slice_size
 
 
@@ -93,7 +94,8 @@ def cut_slices(session: Session, reset: Reset, learners: Select[int]) -> int:
 
 
 def reopen_failed(session: Session, reset: Reset) -> int:
-    """Open the failed learners of the reset again: in slices of their own, or at the participants that failed them.
+    """Open the failed learners of the reset again: in slices of their own, or at the participants that failed them. Who
+    is exempt by now is skipped.
 
     Returns how many there are.
     """
@@ -101,8 +103,13 @@ def reopen_failed(session: Session, reset: Reset) -> int:
     if there:
         write_requests(session, reset)
     failed = (ResetItem.reset_id == reset.id) & (ResetItem.state == ItemState.FAILED)
-    reopened = cut_slices(session, reset, select(ResetItem.enrolment_id).where(failed))
+    is_spared = select(Enrolment.id).join(ResetItem, ResetItem.enrolment_id == Enrolment.id).where(failed)
+    spared = list(session.scalars(is_spared.where(exempt_at(func.now()))))
+    others = select(ResetItem.enrolment_id).where(failed, ResetItem.enrolment_id.not_in(spared))
+    reopened = cut_slices(session, reset, others)
     changed_rows(session, delete(ResetItem).where(failed))
+    if spared:
+        _skip(session, reset, Enrolment.id.in_(spared), literal(EXEMPT, String))
     # Every learner is counted in one slice: the failed ones move from the slices they failed in to the new ones.
     changed_rows(
         session,
@@ -110,7 +117,7 @@ def reopen_failed(session: Session, reset: Reset) -> int:
         .where(ResetSlice.reset_id == reset.id, ResetSlice.failed > 0)
         .values(learners=ResetSlice.learners - ResetSlice.failed, failed=0),
     )
-    return there + reopened
+    return there + reopened + len(spared)
 
 
 def _next_number(session: Session, reset: Reset) -> int:

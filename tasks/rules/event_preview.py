@@ -13,7 +13,7 @@ from models.people import User
 from models.refusals.base import Refused
 from models.retraining import Rule, RuleState
 from models.training import Enrolment
-from tasks.reset.audience import in_audience
+from tasks.reset.exclusions import to_be_reset
 from tasks.rules.brakes import acting_owner
 from tasks.rules.events import rules_for, told_of
 from tasks.rules.occurrences import aim_of
@@ -60,7 +60,7 @@ def preview_event(
     found: list[DueRule] = []
     conditions: list[ColumnElement[bool]] = [false()]
     for rule in session.scalars(rules_for(event)).all():
-        learners = in_audience(aim_of(session, rule, event))
+        learners = to_be_reset(aim_of(session, rule, event))
         if rule.state != RuleState.PAUSED:
             conditions.append(learners)
         count = session.scalars(select(func.count()).select_from(Enrolment).where(learners)).one()

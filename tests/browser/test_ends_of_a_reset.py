@@ -160,6 +160,7 @@ def test_cancelled_before_it_began(sign_in: SignIn, scene: Scene, post: Post) ->
     assert inbox_title(page) == "Reset cancelled:"
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_cancelled_halfway(sign_in: SignIn, scene: Scene, post: Post) -> None:
     reset = scene.request()
     deliver_some(post, 5)
@@ -191,6 +192,7 @@ def test_a_late_cancellation_is_explained(sign_in: SignIn, scene: Scene, post: P
     expect(admin_at(sign_in, reset).get_by_text("cancelled when all learners were done")).to_be_visible()
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_the_list_of_learners_and_the_bar_agree_while_it_runs(sign_in: SignIn, scene: Scene, post: Post) -> None:
     reset = scene.request()
     [coordinator] = post.take()
@@ -206,6 +208,7 @@ def test_the_list_of_learners_and_the_bar_agree_while_it_runs(sign_in: SignIn, s
     expect(tab).to_be_focused()
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_the_list_keeps_its_filter_while_the_reset_runs(sign_in: SignIn, scene: Scene, post: Post) -> None:
     reset = scene.request()
     rest = deliver_some(post, 3)
@@ -239,6 +242,7 @@ def test_a_rules_times_are_in_its_time_zone_and_name_it(sign_in: SignIn, scene: 
         expect(page.locator("time", has_text="1 Mar 2031").first).to_have_text("1 Mar 2031, 06:00 (Europe/Zurich)")
 
 
+@pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_bar_and_its_figures_fit(sign_in: SignIn, scene: Scene, post: Post, axe: Callable[[Page], list[str]],
                                      width: int) -> None:  # fmt: skip

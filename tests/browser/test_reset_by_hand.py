@@ -250,7 +250,7 @@ def test_failures_are_grouped_by_cause_and_retried(sign_in: SignIn, start_worker
 
 
 def test_a_running_reset_is_cancelled_from_its_page(sign_in: SignIn, start_worker: Callable[..., Worker]) -> None:
-    scene = make_scene(completed=100)
+    scene = make_scene(learners=2000, completed=100)
     slow_down(1.5)
     start_worker()
     page = sign_in(ADMIN)
@@ -339,6 +339,7 @@ def test_a_whole_reset_by_keyboard_alone(sign_in: SignIn, start_worker: Callable
     scene = make_scene(completed=100)
     start_worker()
     page = sign_in(ADMIN)
+    page.goto("/my/settings")
     keys = page.keyboard
 
     def go_to(words: str) -> None:

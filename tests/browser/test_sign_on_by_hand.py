@@ -69,7 +69,7 @@ def test_a_session_ended_there_ends_here_and_signing_in_again_asks_nothing_while
 ) -> None:
     page = open_page("/sign-in")
     sign_in_there(page, "kim")
-    page.wait_for_url("**/my/training")
+    page.wait_for_url("**/training/content/courses")
     # The provider still knows the browser, so the second time is one click
     page.context.clear_cookies(name="recourse")
     page.goto("/my/inbox")
@@ -91,7 +91,7 @@ def test_whoever_is_unknown_is_told_so_and_passwords_off_leaves_one_way(
     assert axe(page) == []
     page = open_page("/sign-in")
     sign_in_there(page, "kim")
-    page.wait_for_url("**/my/training")
+    page.wait_for_url("**/training/content/courses")
     with transaction() as session:
         turn_passwords_off(session, scene.admin)
     page.goto("/my/settings")
@@ -118,7 +118,7 @@ def test_someone_of_several_organizations_names_theirs_first(
 def test_the_provider_is_down(scene: Scene, provider: Provider, open_page: Open, axe: Axe) -> None:
     page = open_page("/sign-in")
     sign_in_there(page, "kim")
-    page.wait_for_url("**/my/training")
+    page.wait_for_url("**/training/content/courses")
     from flask import Response
 
     from tests.scenes import run

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from models.migrations.gentle import add_check
+
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
@@ -15,6 +17,8 @@ def upgrade() -> None:
     op.execute("ALTER TABLE reset ADD COLUMN IF NOT EXISTS evidence boolean DEFAULT false NOT NULL")
     op.execute("ALTER TABLE reset_slice ADD COLUMN IF NOT EXISTS held boolean DEFAULT false NOT NULL")
     op.execute("ALTER TABLE reset_slice ADD COLUMN IF NOT EXISTS evidence_part_id uuid")
+    # An older release, which does not know of evidence, cannot send these.
+    add_check("ck_reset_slice_held_is_not_sent", "reset_slice", "NOT held OR published_at IS NULL")
     op.create_table(
         "evidence_key",
         sa.Column("id", sa.Text(), nullable=False),
@@ -104,6 +108,7 @@ def downgrade() -> None:
     op.drop_table("evidence_part")
     op.drop_table("evidence_store")
     op.drop_table("evidence_key")
+    op.drop_constraint(op.f("ck_reset_slice_held_is_not_sent"), "reset_slice")
     for column in ("evidence_part_id", "held"):
         op.drop_column("reset_slice", column)
     for column in ("evidence", "shown"):

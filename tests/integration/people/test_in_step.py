@@ -412,7 +412,7 @@ def test_the_command_line_does_the_same(scene: Scene, post: Post, set_up: Callab
     reset = scene.request()
     post.drain()
     recourse("webhook", "disable", number[1])
-    assert "disabled: an admin disabled it" in recourse("webhook", "list")
+    assert json.loads(recourse("webhook", "list", "--json"))[0]["disabled_why"] == "an admin disabled it"
     [delivery] = json.loads(recourse("webhook", "deliveries", number[1], "--json"))
     assert (delivery["reset_id"], delivery["state"]) == (str(reset), "failed")
     recourse("webhook", "enable", number[1])

@@ -33,8 +33,8 @@ from tasks.broker import messages_waiting
 print(messages_waiting())
 times = 0
 with app.connection_for_read() as connection, connection.channel() as channel:
-    while messages_waiting()["bulk"]:
-        if message := channel.basic_get(name_on_the_broker("bulk")):
+    while messages_waiting()["interactive"]:
+        if message := channel.basic_get(name_on_the_broker("interactive")):
             channel.basic_reject(message.delivery_tag, requeue=True)
             times += 1
 print(times)
@@ -76,7 +76,7 @@ def test_a_message_that_comes_back_again_and_again_is_dropped_and_the_reset_goes
     said(REQUEST.replace(', "DATA-202"', ","))
     # When that is taken and returned again and again, as by a worker that it kills
     waiting, times = said(RETURN_IT)
-    assert waiting == str({"interactive": 0, "bulk": 1, "notify": 0})
+    assert waiting == str({"interactive": 1, "bulk": 0, "notify": 0})
     # Then RabbitMQ drops it
     assert times == "21"
     # … which the ledger notices
