@@ -12,7 +12,7 @@ from models.directory import courses_of
 from models.events import EventKind
 from models.groups import groups_with_size
 from models.refusals.base import Refused
-from models.refusals.events import EventKindUnknown, PersonsUnknown
+from models.refusals.events import EventKindUnknown, EventMismatch, PersonsUnknown
 from models.session import Session
 from tasks.people.pasted import read_list
 from tasks.rules.event_log import consequences_of, event_line, events_seen_by
@@ -98,6 +98,8 @@ def report(request: Request, person: CoursesAdmin, session: Database, typed: Ann
     try:
         told = _told(session, person, typed)
         event = report_event(session, person.actor, key=typed.key or str(uuid4()), **told)
+    except EventMismatch as refusal:  # they went back after the report, and changed the form
+        return _form(request, person, session, typed.model_copy(update={"key": ""}), refusal)
     except Refused as refusal:
         return _form(request, person, session, typed, refusal)
     return RedirectResponse(f"/incidents/{event.id}?done=reported", 303)

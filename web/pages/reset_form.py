@@ -12,6 +12,7 @@ from fastapi import Depends, Form
 from models.refusals.base import Refused
 from models.refusals.resets import DueInDaysInvalid, PlanInvalid, StartAtInvalid
 from tasks.reset.plan import Plan, opened_for, with_options
+from web.numbers import number_in
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def days_in(text: str, invalid: Callable[[], Refused]) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if (number := number_in(text)) is None:
         raise invalid()
-    return int(text)
+    return number
 
 
 def moment_in(text: str, zone: ZoneInfo) -> datetime | None:

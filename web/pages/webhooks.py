@@ -18,7 +18,7 @@ from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
-from web.numbers import Number
+from web.numbers import Number, number_in
 from web.pager import Pager
 from web.pinging import pinging
 from web.templating import counted, page
@@ -79,7 +79,8 @@ def endpoint_page(
     sent: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
     """Show an endpoint and its deliveries, newest first; `sent` is how many are being sent again."""
-    words = f"Sending {counted(int(sent), 'failed message')} again, with the same IDs." if sent.isdigit() else ""
+    number = number_in(sent)
+    words = "" if number is None else f"Sending {counted(number, 'failed message')} again, with the same IDs."
     return _show(request, person, session, endpoint_id, after, done=DONE.get(done, words))
 
 
