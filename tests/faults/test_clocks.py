@@ -17,7 +17,7 @@ MINUTES = 10
 
 
 @pytest.mark.parametrize("minutes", [MINUTES, -MINUTES])
-@sized(learners=(600, 10_000))
+@sized(learners=(300, 10_000))
 def test_a_worker_whose_clock_is_wrong_does_and_recovers_everything_and_begins_no_rule_early(
     furnished: Callable[..., House],
     start_worker: Callable[..., Worker],

@@ -17,11 +17,12 @@ def test_a_database_that_crashes_again_and_again(
 ) -> None:
     house = furnished(learners=size.learners)
     slow_down(0.1)
+    moments = random.Random(8)
     start_worker()
     house.reset()
     for number in range(1, size.crashes + 1):
         house.wait_for(number / (size.crashes + 2))
-        time.sleep(random.uniform(0, 0.3))
+        time.sleep(moments.uniform(0, 0.3))
         crash(database)
     house.assert_nothing_is_lost()
 

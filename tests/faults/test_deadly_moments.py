@@ -19,7 +19,7 @@ def deaths(log: Path) -> Counter[str]:
     return Counter(" ".join(line.split()[:2]) for line in log.read_text().splitlines())
 
 
-@sized(learners=(5, 20_000))
+@sized(learners=(3, 20_000), limit=(120, 600))
 def test_killed_between_the_commit_and_each_publish(
     furnished: Furnished, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
@@ -27,13 +27,13 @@ def test_killed_between_the_commit_and_each_publish(
     house = furnished(learners=size.learners)
     start_worker(record_kinds=DEADLY)
     house.reset()
-    house.assert_nothing_is_lost(limit=600)
+    house.assert_nothing_is_lost(limit=size.limit)
     seen = deaths(log)
     assert seen["publishing recourse.clear_learners"] == ask("SELECT count(*) FROM reset_slice WHERE position > 0")
     assert {"publishing recourse.reset_course", "publishing recourse.notify"} <= set(seen), seen
 
 
-@sized(learners=(5, 20_000))
+@sized(learners=(3, 20_000), limit=(120, 600))
 def test_killed_between_the_commit_and_each_acknowledgement(
     furnished: Furnished, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
@@ -41,7 +41,7 @@ def test_killed_between_the_commit_and_each_acknowledgement(
     house = furnished(learners=size.learners)
     start_worker(record_kinds=DEADLY)
     house.reset()
-    house.assert_nothing_is_lost(limit=600)
+    house.assert_nothing_is_lost(limit=size.limit)
     seen = deaths(log)
     assert seen["ending recourse.clear_learners"] == ask("SELECT count(*) FROM reset_slice WHERE position > 0")
     assert {"ending recourse.reset_course", "ending recourse.notify"} <= set(seen), seen

@@ -88,12 +88,12 @@ def test_rolling_restarts_with_a_cancel_and_an_overlapping_reset(
     for restart in range(size.restarts):
         time.sleep(size.seconds)
         house.wait_for((restart + 1) / (size.restarts + 4))
+        if restart == 0:
+            house.scene.cancel(cancelled)
         old = workers.pop(0)
         old.ask_to_stop()
         workers.append(start_worker(soft_shutdown_seconds=5))
         assert old.process.wait(30) == 0, old.last_lines()
-        if restart == 0:
-            house.scene.cancel(cancelled)
     house.assert_nothing_is_lost()
     assert (state_of(first), state_of(overlapping)) == ("succeeded", "succeeded")
     assert rows("SELECT count(*) FROM reset WHERE state = 'cancelled'") == [(1,)]

@@ -20,7 +20,7 @@ def test_a_worker_whose_connections_to_both_servers_die_silently(
     furnished: Callable[..., House], start_worker: Callable[..., Worker], servers: LocalUrls, size: Size
 ) -> None:
     house = furnished(learners=size.learners)
-    slow_down(0.1)
+    slow_down(0.3)
     url = make_url(servers.database)
     [port] = [ask("SHOW port")]
     folder = url.query.get("host") or ask("SHOW unix_socket_directories")

@@ -29,6 +29,9 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     # Given a storage, a mail server and a receiver that accept connections and never answer, and work for each
     set_up(
         webhook_allow_private=True,
+        recover_every_seconds=2,  # so long is a message about an outbox valid
+        smtp_timeout_seconds=30,
+        storage_timeout_seconds=30,
         smtp_host="127.0.0.1",
         smtp_port=hung.port,
         smtp_security="none",
@@ -57,7 +60,7 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     stuck = busy.request(busy.preview(course="DATA-202"))
     until(lambda: report_of(stuck)["state"] == "succeeded")
     until(lambda: hung.connections > 6)
-    time.sleep(12)  # longer than a message about an outbox is valid
+    time.sleep(3)  # until no message of before is valid
 
     # When another organization with a healthy receiver resets a course
     with Receiver() as receiver:
@@ -74,8 +77,8 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     print(f"alerts after {alerted:.1f} s, the webhook after {delivered:.1f} s")  # noqa: T201 - pytest -s shows it
 
     # Then neither waits for the others
-    assert alerted < 3
-    assert delivered < 6
+    assert alerted < 12
+    assert delivered < 12
     assert ask("SELECT count(*) FROM certificate WHERE pdf_key IS NOT NULL") == 0
 
 

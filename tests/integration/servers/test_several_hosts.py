@@ -73,7 +73,7 @@ def test_a_host_that_is_cut_off_in_mid_job_only_costs_time_and_works_again_when_
         set_up(**bucket_at(address))
         scene = make_scene(learners=LEARNERS, completed=100, begun=100, files=True)
         handed_in = files()
-        slow_down(0.1)
+        slow_down(0.3)
         count_new_registrations()
         ahead = (sys.executable, str(PROJECT / "tests" / "clock_ahead.py"), str(60 * MINUTES_AHEAD), "celery")
         first = start_worker(**hosts[0].addresses(servers))
