@@ -172,7 +172,7 @@ def _list_from(session: Session, who: Actor, course: str, path: Path | None) -> 
     with path.open("rb") as file:
         made = list_from_file(session, who, course, file, form)
     if made.left_out:
-        counts = f"{made.unknown:,} unknown, {made.unassigned:,} not assigned, {made.doubled:,} doubled"
+        counts = f"{made.unknown:,} unknown, {made.unassigned:,} not assigned, {made.doubled:,} duplicate"
         notes.print(f"{made.left_out:,} of {made.lines:,} lines are left out: {counts}.", highlight=False)
         for line in lines_left_out(session, made.id, limit=LINES_SHOWN):
             notes.print(f"  line {line.line:,}: {line.name}: {PROBLEMS[line.problem]}", markup=False, highlight=False)

@@ -128,7 +128,7 @@ def test_a_file_of_learners_tells_its_lines_and_who_is_left_out_before_it_resets
     dialog.get_by_role("button", name="Show figures").click()
     # Then its lines are told, and who is left out
     expect(dialog.get_by_text("31 lines left out")).to_be_visible()
-    expect(dialog.get_by_text("30 unknown · 1 doubled")).to_be_visible()
+    expect(dialog.get_by_text("30 unknown · 1 duplicate")).to_be_visible()
     expect(dialog.get_by_role("row", name="Learners skipped: the learner is exempt")).to_contain_text("1")
     page.screenshot(path=tmp_path / f"list-{width}.png")
     dialog.get_by_text("31 lines left out").click()

@@ -8,8 +8,8 @@ import pytest
 from models.learning import complete
 from models.session import transaction
 from models.webhooks import WebhookEvent, open_endpoint
-from tests.houses import House
 from tests.hung import Babbling, Hung
+from tests.installations import Installation
 from tests.receiver import Receiver
 from tests.scenes import ask, make_scene, report_of, run
 from tests.workers import Worker, until
@@ -83,9 +83,9 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
 
 
 def test_a_reset_does_not_wait_for_a_mail_server_a_storage_and_a_receiver_that_babble(
-    furnished: Callable[..., House], start_worker: Callable[..., Worker], set_up: SetUp
+    installed: Callable[..., Installation], start_worker: Callable[..., Worker], set_up: SetUp
 ) -> None:
-    house = furnished(learners=300)
+    installation = installed(learners=300)
     with Babbling() as babbling:
         set_up(
             smtp_port=babbling.port,
@@ -98,8 +98,8 @@ def test_a_reset_does_not_wait_for_a_mail_server_a_storage_and_a_receiver_that_b
         run("UPDATE webhook_endpoint SET url = :url", url=f"http://127.0.0.1:{babbling.port}/")
         run("INSERT INTO file_deletion (key) SELECT organization_id || '/' || id FROM enrolment LIMIT 5")
         start_worker()
-        house.reset()
-        house.assert_nothing_is_lost(outside=False, limit=60)
+        installation.reset()
+        installation.assert_nothing_is_lost(outside=False, limit=60)
         until(lambda: babbling.answers > 3)
         # Nothing counts as sent, and what was tried is tried again later
         until(lambda: ask("SELECT count(*) FROM webhook_delivery WHERE attempts > 0"))

@@ -76,7 +76,7 @@ def test_reset_many(reader: Reader, subtests: pytest.Subtests) -> None:
         "recourse token create admin@demo.example --name many --scope resets:write"
     ).strip()
     expected = {
-        "From a file": ("2 of 4 lines are left out", '"learners": 2', "doubled"),
+        "From a file": ("2 of 4 lines are left out", '"learners": 2', "duplicate"),
         "Leave out who completed the course lately": ("completed within 365 days",),
         "Exempt learners": ("on leave until spring", "the learner is exempt", "no longer exempt"),
     }
@@ -151,7 +151,7 @@ def test_keep_evidence(reader: Reader) -> None:
     text = "".join(PdfReader(reader.folder / "report.pdf").pages[0].extract_text().split())
     reader.has(signature_txt=re.findall(r"Signature([A-Za-z0-9+/]{86}==)", text)[0])
     said = reader.runs(page["Check a bundle"])
-    assert "Genuine: 1 bundles" in said
+    assert "Genuine: 1 bundle with" in said
     assert said.count("Signature Verified Successfully") == 2
     [summary] = until_there(reader.folder / "store", f"*/{reader.environment['RESET']}/summary-*.zip")
     shutil.copy(reader.folder / "recourse-evidence.pem", summary.parent)
