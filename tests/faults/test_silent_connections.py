@@ -7,7 +7,7 @@ from sqlalchemy import make_url
 
 from cli.local import LocalUrls
 from tests.installations import Installation
-from tests.proxies import Proxy
+from tests.relays import Relay
 from tests.scenes import ask, slow_down
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
@@ -26,7 +26,7 @@ def test_a_worker_whose_connections_to_both_servers_die_silently(
     folder = url.query.get("host") or ask("SHOW unix_socket_directories")
     database_socket = Path(str(folder)) / f".s.PGSQL.{port}"
     redis_socket = servers.broker.removeprefix("redis+socket://").partition("?")[0]
-    with Proxy(str(database_socket)) as to_database, Proxy(redis_socket) as to_broker:
+    with Relay(str(database_socket)) as to_database, Relay(redis_socket) as to_broker:
         # Given a worker that reaches both servers through a gateway
         through = url.set(host="127.0.0.1", port=to_database.port, query={}).render_as_string(hide_password=False)
         worker = start_worker(

@@ -16,7 +16,7 @@ class _Waiting:
 
 
 class Turns:
-    """The places for imports of one process. How many one organization can have is `IMPORTS` of `web/bodies/limits.py`."""
+    """The places for imports of one process. `web/bodies/limits.py` says how many an organization can have."""
 
     def __init__(self, places: int) -> None:
         self._places = places

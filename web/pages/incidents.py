@@ -15,6 +15,7 @@ from models.refusals.base import Refused
 from models.refusals.events import EventKindUnknown, EventMismatch, PersonsUnknown
 from models.session import Session
 from tasks.people.pasted import read_list
+from tasks.rules.event_kinds import WORDS
 from tasks.rules.event_log import consequences_of, event_line, events_seen_by
 from tasks.rules.event_preview import preview_event
 from tasks.rules.events import report_event
@@ -26,11 +27,7 @@ from web.templating import page
 
 router = APIRouter(prefix="/incidents")
 
-KINDS = {
-    EventKind.INCIDENT: ("Incident", "Somebody was hurt, something broke, or it nearly happened."),
-    EventKind.NON_COMPLIANCE: ("Non-compliance", "A rule or a standard was not kept."),
-    EventKind.PROCEDURE_CHANGED: ("Changed procedure", "What the course teaches is done differently from now on."),
-}
+KINDS = {kind: (words.name.capitalize(), words.hint) for kind, words in WORDS.items()}
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 

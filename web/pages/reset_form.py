@@ -76,9 +76,12 @@ def days_in(text: str, invalid: Callable[[], Refused]) -> int | None:
 
 def moment_in(text: str, zone: ZoneInfo) -> datetime | None:
     """Return the local date and time typed, `None` if there is none. Raises `StartAtInvalid`."""
-    if not text:
-        return None
+    return moment_of(text, zone, StartAtInvalid) if text else None
+
+
+def moment_of(text: str, zone: ZoneInfo, invalid: Callable[[], Refused]) -> datetime:
+    """Return the local date and time typed. Raises what `invalid` makes if it is neither."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError:
-        raise StartAtInvalid from None
+        raise invalid() from None

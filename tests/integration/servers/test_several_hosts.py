@@ -15,9 +15,17 @@ from cli.local import LocalUrls
 from models.files import storage
 from tests.buckets import bucket_at, s3_server
 from tests.conftest import PROJECT
-from tests.faults.test_certain_moments import assert_done_once, settled
 from tests.relays import Relay
-from tests.scenes import OTHER_COURSE, count_new_registrations, make_scene, report_of, run, slow_down
+from tests.scenes import (
+    OTHER_COURSE,
+    assert_done_once,
+    count_new_registrations,
+    make_scene,
+    report_of,
+    run,
+    settled,
+    slow_down,
+)
 from tests.workers import Worker, until
 
 LEARNERS = 2000
