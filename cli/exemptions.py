@@ -32,8 +32,8 @@ def add_command(
         typer.Option(
             metavar="WHEN",
             parser=end,
-            help="The last day, such as 2027-03-01, or a moment, such as 2027-03-01T06:00+01:00; else UTC. Without it, for "
-            "good.",
+            help="The last day, such as 2027-03-01, or a moment, such as 2027-03-01T06:00+01:00; else UTC. Without "
+            "it, for good.",
         ),
     ] = None,
     organization: Organization = None,

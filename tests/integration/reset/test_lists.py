@@ -231,11 +231,11 @@ def test_a_body_that_is_too_large_for_a_list_is_refused(served: str) -> None:
 def test_who_was_removed_is_unknown() -> None:
     scene = make_scene(learners=3)
     scene.name_externally(course="c-1", first_learner="p-1")
-    one, other, _ = scene.users()
+    one, other, third = scene.users()
     with transaction() as session:
         for user in (one, other):
             remove_user(session, scene.admin, session.get_one(User, user.id))
-    made = make_list(scene, f"external_id,email\np-1,\n,{other.email}\n,learner-3@acme.example\n")
+    made = make_list(scene, f"external_id,email\np-1,\n,{other.email}\n,{third.email}\n")
     assert (made.learners, made.unknown) == (1, 2)
     assert lines_of(made) == [(2, "external:p-1", "unknown", None), (3, other.email, "unknown", None)]
 
