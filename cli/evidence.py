@@ -54,7 +54,7 @@ def save_command(
     ],
     as_: As = None,
 ) -> None:
-    """Save what became of a reset as a file.
+    """Save a reset's outcome as a file.
 
     Example: `recourse evidence save RESET reset.zip`
     """
@@ -101,11 +101,16 @@ def verify_command(
         print_json({name: sorted(value) if isinstance(value, set) else value for name, value in asdict(found).items()})
         return
     console.print(
-        f"Genuine: {found.bundles:,} bundles with {found.files:,} files, {found.learners:,} learners and "
-        f"{found.certificates:,} certificates, of {len(found.resets):,} resets; signed with {', '.join(found.keys)}.",
+        f"Genuine: {_counted(found.bundles, 'bundle')} with {_counted(found.files, 'file')}, "
+        f"{_counted(found.learners, 'learner')} and {_counted(found.certificates, 'certificate')}, of "
+        f"{_counted(len(found.resets), 'reset')}; signed with {', '.join(found.keys)}.",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 @store.command("set")

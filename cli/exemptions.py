@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from cli.acting_as import actor, organization_of_course
-from cli.options import As, AsJson, CourseCode, Organization, moment
+from cli.options import As, AsJson, CourseCode, Organization, end
 from cli.servers_and_database import servers_and_database
 from cli.terminal import console, print_json, print_table
 from models.directory import course_of, users_by_address
@@ -30,7 +30,10 @@ def add_command(
     until: Annotated[
         datetime | None,
         typer.Option(
-            metavar="WHEN", parser=moment, help="Until then, for example 2027-03-01T06:00+01:00. Without it, for good."
+            metavar="WHEN",
+            parser=end,
+            help="The last day, such as 2027-03-01, or a moment, such as 2027-03-01T06:00+01:00; else UTC. Without "
+            "it, for good.",
         ),
     ] = None,
     organization: Organization = None,

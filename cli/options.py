@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from cli.completion import course_codes, reset_ids
+from tasks.days import end_of_day
 
 T = TypeVar("T")
 
@@ -15,6 +16,17 @@ def moment(text: str) -> datetime:
     """Returns the moment that an option gives, in UTC unless it has an offset. Raises `typer.BadParameter`."""
     found = _parsed(text, datetime.fromisoformat, "2027-03-01T06:00+01:00")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def end(text: str) -> datetime:
+    """Returns the moment that an option gives, for a date alone the end of that day; in UTC unless it has an offset.
+
+    Raises `typer.BadParameter`.
+    """
+    try:
+        return end_of_day(text, UTC)
+    except ValueError:
+        return moment(text)
 
 
 def local_moment(text: str) -> datetime:

@@ -41,7 +41,7 @@ def move_command(
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move a planned reset to another time, or change its reason, before it begins. `recourse cancel` calls it off."""
+    """Move a planned reset to another time, or change its reason, before it begins. `recourse cancel` cancels it."""
     if at is None and reason is None:
         raise typer.BadParameter("Say what to change with --at or --reason.")
     with servers_and_database():

@@ -17,14 +17,14 @@ from cli.servers_and_database import servers_and_database
 from cli.terminal import notes, print_json, print_table
 from cli.watch import follow
 from models.access import Actor
-from models.audience_lists import AudienceList, LineProblem, lines_left_out
+from models.audience_lists import AudienceList, lines_left_out
 from models.refusals.resets import PlanOutdated
 from models.resets import Audience
 from models.session import Session, transaction
 from tasks.imports import Form
 from tasks.reset.elsewhere import impact_elsewhere
 from tasks.reset.impact import preview
-from tasks.reset.lists import list_from_file
+from tasks.reset.lists import list_from_file, why_left_out
 from tasks.reset.plan import LONGEST_SKIP_COMPLETED_DAYS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 
@@ -172,10 +172,10 @@ def _list_from(session: Session, who: Actor, course: str, path: Path | None) -> 
     with path.open("rb") as file:
         made = list_from_file(session, who, course, file, form)
     if made.left_out:
-        counts = f"{made.unknown:,} unknown, {made.unassigned:,} not assigned, {made.doubled:,} doubled"
+        counts = f"{made.unknown:,} unknown, {made.unassigned:,} not assigned, {made.doubled:,} duplicate"
         notes.print(f"{made.left_out:,} of {made.lines:,} lines are left out: {counts}.", highlight=False)
         for line in lines_left_out(session, made.id, limit=LINES_SHOWN):
-            notes.print(f"  line {line.line:,}: {line.name}: {PROBLEMS[line.problem]}", markup=False, highlight=False)
+            notes.print(f"  line {line.line:,}: {line.name}: {why_left_out(line)}", markup=False, highlight=False)
         if made.left_out > LINES_SHOWN:
             notes.print(f"  and {made.left_out - LINES_SHOWN:,} more")
     return made
@@ -183,13 +183,6 @@ def _list_from(session: Session, who: Actor, course: str, path: Path | None) -> 
 
 def _figures(made: AudienceList) -> dict[str, object]:
     return {name: getattr(made, name) for name in ("id", "lines", "learners", "unknown", "unassigned", "doubled")}
-
-
-PROBLEMS = {
-    LineProblem.UNKNOWN: "there is no such user",
-    LineProblem.UNASSIGNED: "the course is not assigned",
-    LineProblem.DOUBLED: "named in an earlier line",
-}
 
 
 def _ask_and_request(

@@ -62,7 +62,7 @@ def unsubscribing(token: str) -> int | None:
 
 
 def password_link(user_id: int, before: str) -> str:
-    """Returns the page where the user chooses a password. `before` says which password it replaces."""
+    """Returns the page where the user chooses a password. `before` tells how the account was before it."""
     return f"{settings().public_url}/set-password/{_password_signer().dumps([user_id, before])}"
 
 

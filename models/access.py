@@ -36,6 +36,15 @@ class Actor:
         if permission not in self.permissions:
             raise PermissionUnchecked(permission) if permission in self.unchecked else Forbidden(permission)
 
+    def has_all(self) -> bool:
+        """Returns whether the actor has every permission."""
+        return self.permissions.issuperset(Permission)
+
+    def must_have_all(self) -> None:
+        """Raise as in `must_have` unless the actor has every permission: it takes them to manage an organization."""
+        for permission in Permission:
+            self.must_have(permission)
+
     def must_have_one_of(self, *permissions: Permission) -> None:
         """Raise `Forbidden` unless the actor has at least one of the permissions, or as in `must_have`."""
         if not self.permissions.intersection(permissions):

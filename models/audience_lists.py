@@ -75,7 +75,7 @@ class AudienceListLine(Base):
     line: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]  # as typed: an address, or `external:` and an external id
     problem: Mapped[LineProblem] = mapped_column(one_of(LineProblem, "problem"))
-    first: Mapped[int | None]  # of a doubled one: the earlier line
+    first: Mapped[int | None]  # of a duplicate: the earlier line
 
 
 def enrolments_in(list_id: UUID | None) -> Select[int]:

@@ -13,9 +13,11 @@ def s3_server() -> Iterator[str]:
     """Run the server in the scope. Provides its address."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
 def bucket_at(address: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The checker of all fault tests: nothing lost, nothing doubled, nothing unexpected.
+"""The checker of all fault tests: nothing lost, nothing duplicated, nothing unexpected.
 
 It works as Jepsen's total-queue checker does: what had to happen is compared with what happened, item by item. What had
 to happen is noted by the test, outside the product, or follows from the ledger once that is proven right.

@@ -1,4 +1,5 @@
-"""The line between a host and a server: a relay on loopback that can be cut, as a network is."""
+"""The line between a host and a server: a relay on loopback that can be cut, as a network is, and
+whose connections can die without anyone being told."""
 
 import socket
 import threading
@@ -14,7 +15,7 @@ class Relay:
         self._lock = threading.Lock()
         self._cut = False
         self._joined: list[tuple[socket.socket, socket.socket]] = []
-        self._silent: list[socket.socket] = []
+        self._silent: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=1000)
@@ -33,16 +34,26 @@ class Relay:
         with self._lock:
             self._cut = True
             for client, server in self._joined:
-                self._silent.append(client)
+                self._silent.add(client)
                 _end(server)
             self._joined.clear()
+
+    def go_silent(self) -> int:
+        """Pass nothing more on over the open connections, and keep them open, as a gateway that forgets them does. New
+        ones work. Returns how many they are."""
+        with self._lock:
+            forgotten = len(self._joined)
+            for pair in self._joined:
+                self._silent.update(pair)
+            self._joined.clear()
+        return forgotten
 
     def mend(self) -> None:
         """Pass everything on again. Clients of before learn that their connections are gone."""
         with self._lock:
             self._cut = False
-            for client in self._silent:
-                _end(client)
+            for end in self._silent:
+                _end(end)
             self._silent.clear()
 
     def _take(self) -> None:
@@ -54,7 +65,7 @@ class Relay:
     def _join(self, client: socket.socket) -> None:
         with self._lock:
             if self._cut:
-                self._silent.append(client)
+                self._silent.add(client)
                 return
             server = socket.socket(socket.AF_UNIX)
             try:
@@ -69,7 +80,8 @@ class Relay:
     def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             while block := one.recv(1 << 16):
-                other.sendall(block)
+                if one not in self._silent:
+                    other.sendall(block)
         with self._lock:
             for end in (one, other):
                 if end not in self._silent:

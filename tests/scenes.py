@@ -23,6 +23,7 @@ from tasks.reset.impact import Preview, preview
 from tasks.reset.request import request_reset
 from tasks.reset.retry_failed import retry_failed
 from tasks.sample import enrol_everyone, hand_in_files, make_courses, make_learners, make_organization
+from tests.workers import until
 
 COURSE = "FIRE-101"
 OTHER_COURSE = "DATA-202"
@@ -196,6 +197,29 @@ def report_of(reset_id: UUID) -> dict[str, Any]:
 
 def state_of(reset_id: UUID) -> str:
     return str(ask("SELECT state FROM reset WHERE id = :id", id=reset_id))
+
+
+def settled(reset_id: UUID) -> int:
+    """How many learners were cleared or failed."""
+    progress = report_of(reset_id)["progress"]
+    return int(progress["cleared"] + progress["failed"])
+
+
+def assert_done_once(scene: Scene, reset_id: UUID) -> None:
+    """Each learner was cleared once and alerted once, and the job has its result. Needs `count_new_registrations`."""
+    learners = len(scene.enrolments())
+    result = app.AsyncResult(str(reset_id)).get(timeout=60)
+    until(lambda: report_of(reset_id)["done"])
+    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(learners, learners)]
+    assert report_of(reset_id)["progress"] == {
+        "total": learners, "cleared": learners, "unchanged": 0, "skipped": 0, "failed": 0, "waiting": 0,
+    }  # fmt: skip
+    assert result["progress"] == report_of(reset_id)["progress"]
+    assert set(records_of(scene.course).values()) == {0}
+    wanted = {user.id for user in scene.users() if user.notifications_on}
+    assert alerts(reset_id) == dict.fromkeys(wanted, ("sent", None))
+    assert report_of(reset_id)["removed"]["completion"] == learners
+    assert ask("SELECT count(*) FROM audit WHERE action = 'reset.succeeded'") == 1
 
 
 def records_of(course: Course) -> dict[str, int]:

@@ -4,14 +4,11 @@ import io
 import json
 import subprocess
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from models.evidence import EvidenceStore
 from models.session import transaction
@@ -43,18 +40,6 @@ class Bucket:
         listed = self.s3.list_objects_v2(Bucket=self.name).get("Contents", [])
         names = [one["Key"] for one in listed if "/check-" not in one["Key"]]
         return {name: self.s3.get_object(Bucket=self.name, Key=name)["Body"].read() for name in names}
-
-
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """Run an S3 server. Yields its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
 
 
 def keep_evidence(scene: Scene, terms: Terms) -> None:

@@ -18,6 +18,7 @@ from config.links import course_on_the_platform
 from models.access import Permission
 from models.people import zone_of
 from tasks.formats import number, short_day, short_moment
+from tasks.reset.lists import why_left_out
 from tasks.reset.outcomes import LEARNERS, ended_as, place_in_words, state_in_words, what_is_paused
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
@@ -59,7 +60,11 @@ def _environment() -> Environment:
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
     environment.globals |= {"course_page": course_page}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
-    environment.globals |= {"place_in_words": place_in_words, "what_is_paused": what_is_paused}
+    environment.globals |= {
+        "place_in_words": place_in_words,
+        "why_left_out": why_left_out,
+        "what_is_paused": what_is_paused,
+    }
     return environment
 
 

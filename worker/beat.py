@@ -1,4 +1,4 @@
-"""The schedule of periodic tasks. Due times are in the database, so a lost or doubled tick is harmless."""
+"""The schedule of periodic tasks. Due times are in the database, so a lost or duplicate tick is harmless."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ def notify(*, reset_id: str | None = None) -> None:
     After some batches, more of them for an organization of more weight, it sends itself again, behind those of others.
     It may come any number of times, and run several times at once: each finds what no other has in hand. The statement
     that settles alerts also writes the e-mails that are wanted; `tasks/alerts/mail.py` sends those, and what becomes of
-    them changes nothing here. Nothing here waits for anybody outside the house.
+    them changes nothing here. Nothing here waits for another server.
     """
     reset = UUID(reset_id) if reset_id else None
     learners, left = _alert(reset) if reset else (0, False)

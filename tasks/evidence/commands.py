@@ -119,8 +119,7 @@ def _try_waiting(session: Session, organization_id: int) -> int:
 
 
 def _must_decide(actor: Actor, terms: Terms | None = None) -> None:
-    for permission in (Permission.USERS, Permission.COURSES):
-        actor.must_have(permission)
+    actor.must_have_all()
     if terms is not None and terms.url.startswith("file:") and actor.user_id is not None:
         raise EvidenceFolderOperatorOnly
 

@@ -31,6 +31,7 @@ from models.training import Enrolment
 from models.web_sessions import WebSession
 from models.webhook_messages import forget_external_id
 from tasks.outbox.due import send_due_outboxes
+from tasks.people.authority import must_manage
 from tasks.people.enrolments import end_enrolments
 from tasks.people.in_their_name import stop_what_is_in_their_name
 from tasks.reset.end_registrations import end_registrations
@@ -53,12 +54,13 @@ class Erased:
 def erase(session: Session, actor: Actor, user: User, *, confirm: str) -> Erased:
     """Erase the user for good. `confirm` is their e-mail address as typed. Does nothing if the user is erased.
 
-    Raises `Forbidden`, `NotOneself`, `EraseMismatch`.
+    Needs every permission that the user has. Raises `Forbidden`, `UserUnknown`, `NotOneself`, `EraseMismatch`.
     """
     actor.must_have(Permission.USERS)
     session.refresh(user, with_for_update=True)
     if user.erased_at is not None:
         return Erased(0, 0, 0)
+    must_manage(actor, user)
     if user.id == actor.user_id:
         raise NotOneself
     if confirm.strip().lower() != user.email.lower():

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals.people import NotOneself, PermissionsElsewhere
+from models.refusals.people import NotOneself, PermissionsElsewhere, UserUnknown
 from models.sign_on import IdentityProvider, UserIdentity
 from models.tokens import ApiToken, Scope
 from tasks.people.authority import must_manage
@@ -52,13 +52,16 @@ def managed(session: Session, user: User) -> Managed:
 def set_permissions(session: Session, actor: Actor, user: User, permissions: Sequence[Permission]) -> None:
     """Let the user do this and nothing else. The actor needs every permission that the user had or gets.
 
-    Raises `Forbidden`, `UserUnknown`, `NotOneself`, `PermissionsElsewhere` if their provider decides them.
+    Raises `Forbidden`; `UserUnknown`, also if they were removed; `NotOneself`; `PermissionsElsewhere` if their provider
+    decides them.
     """
     actor.must_have(Permission.USERS)
     lock_user(session, actor, user)
     before, after = user.permissions, [one.value for one in Permission if one in permissions]
     if set(before) == set(after):
         return
+    if user.removed_at is not None:
+        raise UserUnknown(str(user.id))
     must_manage(actor, user)
     for permission in permissions:
         actor.must_have(permission)

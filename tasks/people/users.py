@@ -42,6 +42,9 @@ FIELDS: Mapping[str, Column] = {
 IDENTITY = {"email", "external_id", "user_name"}
 """The fields by which a user is known: who changes them could become that user."""
 
+MANAGED = IDENTITY | {"active"}
+"""The fields that only someone with every permission of the user changes."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -89,8 +92,8 @@ def add_user(
 def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, object]) -> User:
     """Returns the user with these of the `FIELDS` changed. With another address they are the same person.
 
-    Changing what a user is known by needs every permission that the user has. Raises `Forbidden`, `UserUnknown`,
-    `UserInvalid`, `UserExists`, `ExternalIdTaken`, `NotOneself`.
+    Changing what a user is known by, or whether they are active, needs every permission that the user has. Raises
+    `Forbidden`, `UserUnknown`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `NotOneself`.
     """
     actor.must_have(Permission.USERS)
     lock_user(session, actor, user)
@@ -98,7 +101,7 @@ def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, 
     changed = sorted(name for name, value in values.items() if getattr(user, name) != value)
     if not changed:
         return user
-    if IDENTITY.intersection(changed):
+    if MANAGED.intersection(changed):
         must_manage(actor, user)
     if values.get("active") is False and user.id == actor.user_id:
         raise NotOneself("deactivate")
@@ -117,10 +120,12 @@ def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, 
 def remove_user(session: Session, actor: Actor, user: User) -> None:
     """Remove the user: no access, no courses, no groups. Their records stay, until they are erased or too old.
 
-    Does nothing if they are removed. Raises `Forbidden`, `UserUnknown`, `NotOneself`.
+    Does nothing if they are removed. Needs every permission that the user has. Raises `Forbidden`, `UserUnknown`,
+    `NotOneself`.
     """
     actor.must_have(Permission.USERS)
     lock_user(session, actor, user)
+    must_manage(actor, user)
     if user.id == actor.user_id:
         raise NotOneself("remove")
     if user.removed_at is None:

@@ -54,7 +54,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
 
     Their own writes wait meanwhile, so it takes as many as the pace allows.
     """
-    # Undone by a crash, it leaves the slice open, to be cleared again. Whatever leaves the house is written by a later
+    # Undone by a crash, it leaves the slice open, to be cleared again. Whatever is sent is written by a later
     # commit, which is durable.
     with pace.measured() as measured, transaction(durable=False) as session:
         held = hold(session, reset_id, number)

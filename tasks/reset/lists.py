@@ -5,7 +5,7 @@ made it, and one reset at most comes of it. Memory use does not depend on the fi
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from models.people import User, zone_of
 from models.refusals.audience_lists import AudienceFileInvalid, AudienceTooLarge, ListUnknown, ListUsed, NobodySelected
 from models.session import changed_rows
 from models.training import Enrolment
+from tasks.days import end_of_day
 from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import copy_rows, make_table
 from tasks.imports.values import Column, WrongError, email, external_id, moment
@@ -35,8 +36,10 @@ CREATE TEMPORARY TABLE list_found ON COMMIT DROP AS
 SELECT l.line, coalesce(l.email, 'external:' || l.external_id) AS name, l.due_at, e.id AS enrolment_id,
        coalesce(u.id, x.id) AS user_id, min(l.line) OVER (PARTITION BY coalesce(u.id, x.id)) AS first
 FROM list_line l
-LEFT JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email) AND u.erased_at IS NULL
+LEFT JOIN "user" u ON u.organization_id = :organization AND lower(u.email) = lower(l.email)
+                  AND u.removed_at IS NULL AND u.erased_at IS NULL
 LEFT JOIN "user" x ON x.organization_id = :organization AND x.external_id = l.external_id
+                  AND x.removed_at IS NULL AND x.erased_at IS NULL
 LEFT JOIN enrolment e ON e.user_id = coalesce(u.id, x.id) AND e.organization_id = :organization
                      AND e.course_id = :course AND e.unassigned_at IS NULL
 """)
@@ -52,6 +55,17 @@ SELECT CAST(:list AS uuid), line, name,
        CASE WHEN user_id IS NOT NULL AND line > first THEN first END
 FROM list_found WHERE user_id IS NULL OR line > first OR enrolment_id IS NULL
 """)
+
+
+def why_left_out(line: AudienceListLine) -> str:
+    """Returns in a few words why the line names no learner of the list."""
+    match line.problem:
+        case LineProblem.UNKNOWN:
+            return "there is no such user"
+        case LineProblem.UNASSIGNED:
+            return "the course is not assigned to them"
+        case LineProblem.DOUBLED:
+            return f"named in line {line.first:,} too"
 
 
 def list_from_file(session: Session, actor: Actor, course_code: str, file: BinaryIO, form: Form) -> AudienceList:
@@ -161,8 +175,7 @@ def _columns(session: Session, actor: Actor) -> dict[str, Column]:
 
     def due(value: str) -> datetime:
         try:
-            day = datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - the zone comes next
-            found = datetime.combine(day, time(23, 59, 59), zone)
+            found = end_of_day(value, zone)
         except ValueError:
             found = moment(value)
         if not now < found <= now + LONGEST_DUE:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import audit
-from models.access import Actor, Permission
+from models.access import Actor
 from models.pauses import Pause, PauseScope, is_paused, pause_of_organization, pauses_of
 from models.people import Organization
 from models.refusals.pauses import PausedMoreWidely, PauseReasonMissing
@@ -58,7 +58,7 @@ def resume_reset(session: Session, actor: Actor, reset: Reset) -> None:
 
 def pause_organization(session: Session, actor: Actor, reason: str) -> None:
     """Pause all resets of the actor's organization, and its rules. Raises `Forbidden`, `PauseReasonMissing`."""
-    must_manage(actor)
+    actor.must_have_all()
     if _pause(session, actor, Pause(organization_id=actor.organization_id, reset_id=None, reason=reason)):
         audit.record(
             session,
@@ -75,7 +75,7 @@ def resume_organization(session: Session, actor: Actor) -> None:
 
     Raises `Forbidden`, `PausedMoreWidely`.
     """
-    must_manage(actor)
+    actor.must_have_all()
     whole = (Pause.organization_id == actor.organization_id) & Pause.reset_id.is_(None)
     if _resume(session, whole, Reset.organization_id == actor.organization_id):
         audit.record(session, actor, "organization.resumed", actor.organization_id, actor.organization_id)
@@ -96,12 +96,6 @@ def resume_everything(session: Session, operator: str) -> bool:
     if resumed:
         _record_everywhere(session, operator, "installation.resumed")
     return resumed
-
-
-def must_manage(actor: Actor) -> None:
-    """Raise `Forbidden` unless the actor may manage the organization: it takes every permission."""
-    for permission in Permission:
-        actor.must_have(permission)
 
 
 def _hold(session: Session, reset: Reset) -> None:

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from models.events import Event, EventKind
+from models.events import Event
 from models.exemptions import exempt_at
 from models.groups import Group
 from models.refusals.resets import AlreadyResetting
@@ -17,6 +17,7 @@ from tasks.reset.exclusions import EXEMPT, to_be_reset
 from tasks.reset.plan import MOST_NAMED_USERS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 from tasks.rules.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
+from tasks.rules.event_kinds import WORDS
 from tasks.rules.occurrences import aim_of, event_of, skip, still_due
 
 NOBODY = "the audience was empty, or all of it exempt"
@@ -106,14 +107,7 @@ def _leave_out_exempt(session: Session, rule: Rule, which: ColumnElement[bool], 
 
 def reason_of(rule: Rule, event: Event | None) -> str:
     """Returns the reason of the reset, for the audit. For an event, it says what happened."""
-    return rule.reason if event is None else f"{EVENT_LABELS[event.kind]}: {event.reason}"
-
-
-EVENT_LABELS = {
-    EventKind.INCIDENT: "incident",
-    EventKind.NON_COMPLIANCE: "non-compliance",
-    EventKind.PROCEDURE_CHANGED: "changed procedure",
-}
+    return rule.reason if event is None else f"{WORDS[event.kind].name}: {event.reason}"
 
 
 def _plan(session: Session, rule: Rule, options: Options) -> Plan:

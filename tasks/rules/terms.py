@@ -14,6 +14,7 @@ from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.training import Course
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS
+from tasks.rules.event_kinds import WORDS
 from tasks.rules.recurrence import check_first, checked, in_words, moment, zone
 
 MOST_MONTHS = 120
@@ -143,12 +144,7 @@ AUDIENCES = {
     Audience.ASSIGNED: "everyone assigned",
     Audience.COMPLETED: "everyone who has completed it",
 }
-EVENTS = {
-    None: "an event of any kind",
-    EventKind.INCIDENT: "an incident",
-    EventKind.NON_COMPLIANCE: "a non-compliance event",
-    EventKind.PROCEDURE_CHANGED: "a changed procedure",
-}
+EVENTS = {None: "an event of any kind"} | {kind: words.one for kind, words in WORDS.items()}
 
 
 def when_in_words(terms: Terms) -> str:

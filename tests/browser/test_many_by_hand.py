@@ -128,11 +128,11 @@ def test_a_file_of_learners_tells_its_lines_and_who_is_left_out_before_it_resets
     dialog.get_by_role("button", name="Show figures").click()
     # Then its lines are told, and who is left out
     expect(dialog.get_by_text("31 lines left out")).to_be_visible()
-    expect(dialog.get_by_text("30 unknown · 1 doubled")).to_be_visible()
+    expect(dialog.get_by_text("30 unknown · 1 duplicate")).to_be_visible()
     expect(dialog.get_by_role("row", name="Learners skipped: the learner is exempt")).to_contain_text("1")
     page.screenshot(path=tmp_path / f"list-{width}.png")
     dialog.get_by_text("31 lines left out").click()
-    expect(dialog.get_by_text(f"Line 7: {named[0]} is named in line 2 too")).to_be_visible()
+    expect(dialog.get_by_text(f"Line 7: {named[0]}: named in line 2 too")).to_be_visible()
     with page.expect_download() as download:
         dialog.get_by_role("link", name="Download all 31 lines as CSV").click()
     assert len(download.value.path().read_text().splitlines()) == 32

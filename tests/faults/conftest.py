@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT
-from tests.houses import House, furnish
+from tests.installations import Installation, install
 from tests.mail_server import LoopbackMailServer
 from tests.receiver import Receiver
 
@@ -18,10 +18,10 @@ IN_THE_WORKER = Path(__file__).parent / "in_the_worker"
 
 
 @pytest.fixture
-def furnished(database: str, set_up: Callable[..., None]) -> Iterator[Callable[..., House]]:
-    """Returns a function that sets up an installation: `furnished(learners=500)`."""
+def installed(database: str, set_up: Callable[..., None]) -> Iterator[Callable[..., Installation]]:
+    """Returns a function that sets up an installation: `installed(learners=500)`."""
     with LoopbackMailServer() as mails, Receiver() as webhooks:
-        yield lambda **scene: furnish(set_up, mails, webhooks, **scene)
+        yield lambda **scene: install(set_up, mails, webhooks, **scene)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_broker_outage_over_three_due_times_loses_none_of_them(
     for number, emails in enumerate(people):
         group(scene, f"group-{number}", emails)
     start_worker(**OFTEN)
-    rules = [once_in(scene, 1 + number, audience="group", group=f"group-{number}") for number in range(3)]
+    rules = [once_in(scene, 5 + number, audience="group", group=f"group-{number}") for number in range(3)]
     last = rules[-1][1]
     # When Redis loses its data and accepts nothing until all three are past due
     try:

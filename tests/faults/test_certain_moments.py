@@ -2,50 +2,27 @@
 
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import redis
 
 from tasks.app import app
 from tests.post import Post
 from tests.scenes import (
-    Scene,
-    alerts,
     ask,
+    assert_done_once,
     count_new_registrations,
     make_scene,
-    records_of,
     recover,
     report_of,
     rows,
     run,
+    settled,
     slow_down,
     state_of,
 )
 from tests.workers import Worker, until
 
 LEARNERS = 2000
-
-
-def settled(reset: UUID) -> int:
-    progress = report_of(reset)["progress"]
-    return int(progress["cleared"] + progress["failed"])
-
-
-def assert_done_once(scene: Scene, reset: UUID) -> None:
-    """Each learner was cleared once and alerted once, and the job has its result."""
-    result = app.AsyncResult(str(reset)).get(timeout=60)
-    until(lambda: report_of(reset)["done"])
-    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(LEARNERS, LEARNERS)]
-    assert report_of(reset)["progress"] == {
-        "total": LEARNERS, "cleared": LEARNERS, "unchanged": 0, "skipped": 0, "failed": 0, "waiting": 0,
-    }  # fmt: skip
-    assert result["progress"] == report_of(reset)["progress"]
-    assert set(records_of(scene.course).values()) == {0}
-    wanted = {user.id for user in scene.users() if user.notifications_on}
-    assert alerts(reset) == dict.fromkeys(wanted, ("sent", None))
-    assert report_of(reset)["removed"]["completion"] == LEARNERS
-    assert ask("SELECT count(*) FROM audit WHERE action = 'reset.succeeded'") == 1
 
 
 def test_a_stopping_worker_finishes_its_running_tasks_and_leaves_the_rest_to_the_next(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from tests.crashes import crash
-from tests.houses import House
+from tests.installations import Installation
 from tests.scenes import ask, report_of, run, slow_down
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
@@ -13,34 +13,35 @@ from tests.workers import Worker, until
 
 @sized(learners=(1500, 10_000), crashes=(2, 5))
 def test_a_database_that_crashes_again_and_again(
-    furnished: Callable[..., House], database: str, start_worker: Callable[..., Worker], size: Size
+    installed: Callable[..., Installation], database: str, start_worker: Callable[..., Worker], size: Size
 ) -> None:
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.1)
+    moments = random.Random(8)
     start_worker()
-    house.reset()
+    installation.reset()
     for number in range(1, size.crashes + 1):
-        house.wait_for(number / (size.crashes + 2))
-        time.sleep(random.uniform(0, 0.3))
+        installation.wait_for(number / (size.crashes + 2))
+        time.sleep(moments.uniform(0, 0.3))
         crash(database)
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
 
 
 def test_a_disk_that_fills_up_in_the_middle_fails_nobody(
-    furnished: Callable[..., House], start_worker: Callable[..., Worker]
+    installed: Callable[..., Installation], start_worker: Callable[..., Worker]
 ) -> None:
     # Given a database that has no room for new row versions, as it says so itself
-    house = furnished(learners=1000)
+    installation = installed(learners=1000)
     start_worker()
     run(
         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$"
     )
     run("CREATE TRIGGER full_disk BEFORE UPDATE ON enrolment FOR EACH STATEMENT EXECUTE FUNCTION full_disk()")
-    reset = house.reset()
+    reset = installation.reset()
     # When every slice was tried more than once
     until(lambda: ask("SELECT min(attempts) FROM reset_slice WHERE position > 0") > 1, 60)
     assert report_of(reset)["progress"]["failed"] == 0
     # Then all goes on once there is room
     run("DROP FUNCTION full_disk CASCADE")
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()

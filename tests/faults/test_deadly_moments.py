@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.houses import DEADLY, House
+from tests.installations import DEADLY, Installation
 from tests.scenes import ask
 from tests.sizes import Size, sized
 from tests.workers import Worker
 
-Furnished = Callable[..., House]
+Installed = Callable[..., Installation]
 StartWorker = Callable[..., Worker]
 Deadly = Callable[..., Path]
 
@@ -19,29 +19,29 @@ def deaths(log: Path) -> Counter[str]:
     return Counter(" ".join(line.split()[:2]) for line in log.read_text().splitlines())
 
 
-@sized(learners=(5, 20_000))
+@sized(learners=(3, 20_000), limit=(120, 600))
 def test_killed_between_the_commit_and_each_publish(
-    furnished: Furnished, start_worker: StartWorker, deadly: Deadly, size: Size
+    installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
     log = deadly(publishing=True)
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     start_worker(record_kinds=DEADLY)
-    house.reset()
-    house.assert_nothing_is_lost(limit=600)
+    installation.reset()
+    installation.assert_nothing_is_lost(limit=size.limit)
     seen = deaths(log)
     assert seen["publishing recourse.clear_learners"] == ask("SELECT count(*) FROM reset_slice WHERE position > 0")
     assert {"publishing recourse.reset_course", "publishing recourse.notify"} <= set(seen), seen
 
 
-@sized(learners=(5, 20_000))
+@sized(learners=(3, 20_000), limit=(120, 600))
 def test_killed_between_the_commit_and_each_acknowledgement(
-    furnished: Furnished, start_worker: StartWorker, deadly: Deadly, size: Size
+    installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
     log = deadly(ending=True)
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     start_worker(record_kinds=DEADLY)
-    house.reset()
-    house.assert_nothing_is_lost(limit=600)
+    installation.reset()
+    installation.assert_nothing_is_lost(limit=size.limit)
     seen = deaths(log)
     assert seen["ending recourse.clear_learners"] == ask("SELECT count(*) FROM reset_slice WHERE position > 0")
     assert {"ending recourse.reset_course", "ending recourse.notify"} <= set(seen), seen
@@ -52,13 +52,13 @@ MOMENTS = ("INSERT INTO reset_slice", "INSERT INTO audit", "INSERT INTO celery_t
 
 @sized(learners=(250, 20_000))
 def test_killed_before_and_after_settlement_result_and_alerts(
-    furnished: Furnished, start_worker: StartWorker, deadly: Deadly, size: Size
+    installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
     log = deadly(statements=MOMENTS)
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     start_worker(record_kinds=DEADLY)
-    house.reset()
-    house.assert_nothing_is_lost()
+    installation.reset()
+    installation.assert_nothing_is_lost()
     assert sorted(log.read_text().splitlines()) == sorted(
         f"{when} {moment}" for when in ("before", "after") for moment in MOMENTS
     )

@@ -9,65 +9,65 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.houses import DEADLY, House
+from tests.installations import DEADLY, Installation
 from tests.scenes import fail_for, ledger, rows, slow_down, state_of
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
 
-Furnished = Callable[..., House]
+Installed = Callable[..., Installation]
 StartWorker = Callable[..., Worker]
 
 
 @sized(learners=(1500, 10_000), kills=(2, 20))
-def test_a_worker_that_is_killed_again_and_again(furnished: Furnished, start_worker: StartWorker, size: Size) -> None:
-    house = furnished(learners=size.learners)
+def test_a_worker_that_is_killed_again_and_again(installed: Installed, start_worker: StartWorker, size: Size) -> None:
+    installation = installed(learners=size.learners)
     slow_down(0.1)
     worker = start_worker()
-    house.reset()
+    installation.reset()
     for kill in range(1, size.kills + 1):
-        house.wait_for(kill / (size.kills + 2))
+        installation.wait_for(kill / (size.kills + 2))
         worker.kill()
         worker = start_worker()
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
 
 
 @sized(learners=(1500, 10_000), kills=(6, 50))
 def test_the_processes_of_a_worker_that_are_killed_again_and_again(
-    furnished: Furnished,
+    installed: Installed,
     start_worker: StartWorker,
     start_beat: Callable[[], "subprocess.Popen[bytes]"],
     size: Size,
 ) -> None:
     chance = random.Random(20261129)
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.1)
     start_beat()
     worker = start_worker(beat=False)
-    house.reset()
+    installation.reset()
     for kill in range(1, size.kills + 1):
-        house.wait_for(kill / (size.kills + 2))
+        installation.wait_for(kill / (size.kills + 2))
         until(worker.children)
         chance.choice(worker.children()).kill()
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
 
 
 @sized(learners=(300, 10_000), killers=(1, 3))
 def test_learners_who_kill_their_process_or_raise_fail_alone(
-    furnished: Furnished,
+    installed: Installed,
     start_worker: StartWorker,
     set_up: Callable[..., None],
     deadly: Callable[..., object],
     size: Size,
 ) -> None:
     set_up(slice_attempts=3)
-    house = furnished(learners=size.learners)
-    everyone = house.scene.enrolments()
+    installation = installed(learners=size.learners)
+    everyone = installation.scene.enrolments()
     killers = [one.id for one in everyone[120 :: size.learners // size.killers][: size.killers]]
     fail_for(everyone[7])
     deadly(enrolments=killers)
     start_worker(record_kinds=DEADLY)
-    reset = house.reset()
-    house.assert_nothing_is_lost(failing=[everyone[7].id, *killers])
+    reset = installation.reset()
+    installation.assert_nothing_is_lost(failing=[everyone[7].id, *killers])
     assert state_of(reset) == "partly_failed"
     why = ledger(reset)
     assert why[everyone[7].id] == ("failed", "RaiseException: this learner cannot be reset")
@@ -76,44 +76,47 @@ def test_learners_who_kill_their_process_or_raise_fail_alone(
 
 @sized(learners=(1500, 20_000), restarts=(2, 6), seconds=(0, 30))
 def test_rolling_restarts_with_a_cancel_and_an_overlapping_reset(
-    furnished: Furnished, start_worker: StartWorker, size: Size
+    installed: Installed, start_worker: StartWorker, size: Size
 ) -> None:
-    house = furnished(learners=size.learners)
-    users = [user.id for user in house.scene.users()]
+    installation = installed(learners=size.learners)
+    users = [user.id for user in installation.scene.users()]
     slow_down(0.1)
     workers = [start_worker(soft_shutdown_seconds=5) for _ in range(2)]
-    first = house.reset()
+    first = installation.reset()
     until(lambda: state_of(first) == "running")
-    overlapping, cancelled = house.reset(users[: size.learners // 3]), house.reset(users[-size.learners // 3 :])
+    overlapping, cancelled = (
+        installation.reset(users[: size.learners // 3]),
+        installation.reset(users[-size.learners // 3 :]),
+    )
     for restart in range(size.restarts):
         time.sleep(size.seconds)
-        house.wait_for((restart + 1) / (size.restarts + 4))
+        installation.wait_for((restart + 1) / (size.restarts + 4))
+        if restart == 0:
+            installation.scene.cancel(cancelled)
         old = workers.pop(0)
         old.ask_to_stop()
         workers.append(start_worker(soft_shutdown_seconds=5))
         assert old.process.wait(30) == 0, old.last_lines()
-        if restart == 0:
-            house.scene.cancel(cancelled)
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
     assert (state_of(first), state_of(overlapping)) == ("succeeded", "succeeded")
     assert rows("SELECT count(*) FROM reset WHERE state = 'cancelled'") == [(1,)]
 
 
 @sized(learners=(1500, 10_000), times=(1, 5))
 def test_a_worker_frozen_past_every_time_out_and_let_go(
-    furnished: Furnished, start_worker: StartWorker, size: Size
+    installed: Installed, start_worker: StartWorker, size: Size
 ) -> None:
     limits = {"statement_timeout_seconds": 2, "task_time_limit_seconds": 10}
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.2)
     frozen, other = start_worker(**limits), None
-    reset = house.reset()
+    reset = installation.reset()
     for time_ in range(1, size.times + 1):
         # Given a worker that freezes in the middle of slices, and another one that does the work of both
-        house.wait_for(time_ / (size.times + 3))
+        installation.wait_for(time_ / (size.times + 3))
         os.killpg(frozen.process.pid, signal.SIGSTOP)
         other = other or start_worker(**limits)
-        house.wait_for((time_ + 1) / (size.times + 2))
+        installation.wait_for((time_ + 1) / (size.times + 2))
         if time_ == size.times:
             until(lambda: state_of(reset) == "succeeded", 60)
         # When it is let go with everything it was about to do
@@ -121,20 +124,20 @@ def test_a_worker_frozen_past_every_time_out_and_let_go(
     # Then it does no harm, and works again
     assert other is not None
     other.stop()
-    house.reset([house.scene.users()[0].id])
-    house.assert_nothing_is_lost()
+    installation.reset([installation.scene.users()[0].id])
+    installation.assert_nothing_is_lost()
 
 
 @pytest.mark.timeout(120)
 def test_one_learner_after_the_other_who_kills_the_process_ends_in_giving_up_the_slice(
-    furnished: Furnished, start_worker: StartWorker, set_up: Callable[..., None], deadly: Callable[..., object]
+    installed: Installed, start_worker: StartWorker, set_up: Callable[..., None], deadly: Callable[..., object]
 ) -> None:
     # Given a course of which every learner kills the process: it is hardly the learners
     set_up(slice_attempts=2)
-    house = furnished(learners=201)
-    everyone = [one.id for one in house.scene.enrolments()]
+    installation = installed(learners=201)
+    everyone = [one.id for one in installation.scene.enrolments()]
     deadly(enrolments=everyone)
     start_worker(record_kinds=DEADLY)
-    reset = house.reset()
-    house.assert_nothing_is_lost(failing=everyone)
+    reset = installation.reset()
+    installation.assert_nothing_is_lost(failing=everyone)
     assert state_of(reset) == "failed"

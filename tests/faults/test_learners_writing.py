@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from models.session import engine, transaction
-from tests.houses import House, Writing
+from tests.installations import Installation, Writing
 from tests.post import Post
 from tests.scenes import ask, make_scene, rows, run, slow_down
 from tests.sizes import Size, sized
@@ -19,20 +19,20 @@ BACKWARDS = "backwards"  # the name of threads that find learners in another ord
 
 @sized(learners=(1500, 20_000), writers=(50, 50))
 def test_fifty_learners_who_write_throughout(
-    furnished: Callable[..., House], start_worker: Callable[..., Worker], size: Size
+    installed: Callable[..., Installation], start_worker: Callable[..., Worker], size: Size
 ) -> None:
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.1)
-    house.reset()
-    house.reset([user.id for user in house.scene.users()[: size.learners // 2]])
-    with Writing(house, size.writers):
-        until(lambda: len(house.books.written) > size.writers)
+    installation.reset()
+    installation.reset([user.id for user in installation.scene.users()[: size.learners // 2]])
+    with Writing(installation, size.writers):
+        until(lambda: len(installation.books.written) > size.writers)
         start_worker()
-        house.wait_for(1)
-        so_far = len(house.books.written)
-        until(lambda: len(house.books.written) > so_far + size.writers)
-    house.assert_nothing_is_lost()
-    written = len(house.books.written)
+        installation.wait_for(1)
+        so_far = len(installation.books.written)
+        until(lambda: len(installation.books.written) > so_far + size.writers)
+    installation.assert_nothing_is_lost()
+    written = len(installation.books.written)
     kept = ask("SELECT count(*) FROM discussion_post WHERE body LIKE 'written: %'")
     assert 0 < kept < written, "some were written before the reset, and some after it"
 

@@ -10,47 +10,47 @@ import redis
 
 from cli.local import LocalServers
 from tests.conftest import PROJECT
-from tests.houses import House
+from tests.installations import Installation
 from tests.post import Post
 from tests.scenes import make_scene, recover, report_of, rows, slow_down, state_of
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
 
-Furnished = Callable[..., House]
+Installed = Callable[..., Installation]
 StartWorker = Callable[..., Worker]
 
 
 @sized(learners=(1500, 10_000))
 def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
-    furnished: Furnished, start_worker: StartWorker, redis_server: redis.Redis, size: Size
+    installed: Installed, start_worker: StartWorker, redis_server: redis.Redis, size: Size
 ) -> None:
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.1)
     start_worker()
-    house.reset()
+    installation.reset()
     for share in (0.1, 0.5, 0.9):
-        house.wait_for(share)
+        installation.wait_for(share)
         redis_server.flushall()
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
 
 
 @sized(learners=(1500, 10_000), restarts=(1, 5))
 def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
-    furnished: Furnished, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis, size: Size
+    installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis, size: Size
 ) -> None:
-    house = furnished(learners=size.learners)
+    installation = installed(learners=size.learners)
     slow_down(0.1)
     worker = start_worker()
-    house.reset()
+    installation.reset()
     for restart in range(1, size.restarts + 1):
-        house.wait_for(restart / (size.restarts + 3))
+        installation.wait_for(restart / (size.restarts + 3))
         redis_server.shutdown(nosave=True, now=True, force=True)
         own_servers.start()
-        back_at, before = time.monotonic(), house.settled()
-        until(lambda: house.settled() > before, 60)  # noqa: B023 - called at once
+        back_at, before = time.monotonic(), installation.settled()
+        until(lambda: installation.settled() > before, 60)  # noqa: B023 - called at once
         print(f"working again after {time.monotonic() - back_at:.1f} s")  # noqa: T201 - pytest -s shows it
     assert worker.process.poll() is None, "no worker was restarted"
-    house.assert_nothing_is_lost()
+    installation.assert_nothing_is_lost()
 
 
 REQUEST = """

@@ -1,4 +1,4 @@
-"""Every message may be lost, doubled, late or out of order: the outcome is the same."""
+"""Every message may be lost, duplicated, late or out of order: the outcome is the same."""
 
 import random
 import time
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
 from tasks.reset.clear_learners import begin_attempt
-from tests.houses import House
+from tests.installations import Installation
 from tests.post import Letter, Post
 from tests.scenes import (
     Scene,
@@ -226,7 +226,7 @@ def test_losing_every_single_message_once_only_costs_time(post: Post, set_up: Ca
     assert len(seen) == LEARNERS + 2
 
 
-@pytest.mark.parametrize("fate", ["lost", "doubled", "all that waits is lost with it"])
+@pytest.mark.parametrize("fate", ["lost", "duplicated", "all that waits is lost with it"])
 def test_at_no_moment_of_a_reset_does_the_fate_of_a_message_matter(
     post: Post, set_up: Callable[..., None], fate: str
 ) -> None:
@@ -238,9 +238,9 @@ def test_at_no_moment_of_a_reset_does_the_fate_of_a_message_matter(
         delivered, waiting = 0, post.take()
         while waiting:
             letter = waiting.pop(0)
-            if delivered != moment or fate == "doubled":
+            if delivered != moment or fate == "duplicated":
                 post.deliver(letter)
-            if delivered == moment and fate == "doubled":
+            if delivered == moment and fate == "duplicated":
                 post.deliver(letter)
             waiting += post.take()
             if delivered == moment and fate.startswith("all"):
@@ -254,15 +254,17 @@ def test_at_no_moment_of_a_reset_does_the_fate_of_a_message_matter(
 
 
 @sized(learners=(30, 2000))
-def test_each_message_comes_three_times_in_any_order(post: Post, furnished: Callable[..., House], size: Size) -> None:
+def test_each_message_comes_three_times_in_any_order(
+    post: Post, installed: Callable[..., Installation], size: Size
+) -> None:
     chance = random.Random(20261129)
-    house = furnished(learners=size.learners)
-    house.reset()
+    installation = installed(learners=size.learners)
+    installation.reset()
     while letters := 3 * post.take():
         chance.shuffle(letters)
         for letter in letters:
             post.deliver(letter)
-    house.assert_nothing_is_lost(outside=False)
+    installation.assert_nothing_is_lost(outside=False)
 
 
 def test_work_queued_a_moment_ago_is_not_sent_again(post: Post, set_up: Callable[..., None]) -> None:
@@ -274,7 +276,7 @@ def test_work_queued_a_moment_ago_is_not_sent_again(post: Post, set_up: Callable
     [coordinator] = post.take()
     post.deliver(coordinator)
     slices = post.take()
-    # When beat ticks, and its ticks are doubled
+    # When beat ticks, and its ticks are duplicated
     for _ in range(3):
         recover()
     # Then there is nothing to send

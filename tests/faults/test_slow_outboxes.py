@@ -8,8 +8,8 @@ import pytest
 from models.learning import complete
 from models.session import transaction
 from models.webhooks import WebhookEvent, open_endpoint
-from tests.houses import House
 from tests.hung import Babbling, Hung
+from tests.installations import Installation
 from tests.receiver import Receiver
 from tests.scenes import ask, make_scene, report_of, run
 from tests.workers import Worker, until
@@ -29,6 +29,9 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     # Given a storage, a mail server and a receiver that accept connections and never answer, and work for each
     set_up(
         webhook_allow_private=True,
+        recover_every_seconds=2,  # so long is a message about an outbox valid
+        smtp_timeout_seconds=30,
+        storage_timeout_seconds=30,
         smtp_host="127.0.0.1",
         smtp_port=hung.port,
         smtp_security="none",
@@ -57,7 +60,7 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     stuck = busy.request(busy.preview(course="DATA-202"))
     until(lambda: report_of(stuck)["state"] == "succeeded")
     until(lambda: hung.connections > 6)
-    time.sleep(12)  # longer than a message about an outbox is valid
+    time.sleep(3)  # until no message of before is valid
 
     # When another organization with a healthy receiver resets a course
     with Receiver() as receiver:
@@ -74,15 +77,15 @@ def test_alerts_and_a_healthy_receiver_do_not_wait_for_hanging_servers(
     print(f"alerts after {alerted:.1f} s, the webhook after {delivered:.1f} s")  # noqa: T201 - pytest -s shows it
 
     # Then neither waits for the others
-    assert alerted < 3
-    assert delivered < 6
+    assert alerted < 12
+    assert delivered < 12
     assert ask("SELECT count(*) FROM certificate WHERE pdf_key IS NOT NULL") == 0
 
 
 def test_a_reset_does_not_wait_for_a_mail_server_a_storage_and_a_receiver_that_babble(
-    furnished: Callable[..., House], start_worker: Callable[..., Worker], set_up: SetUp
+    installed: Callable[..., Installation], start_worker: Callable[..., Worker], set_up: SetUp
 ) -> None:
-    house = furnished(learners=300)
+    installation = installed(learners=300)
     with Babbling() as babbling:
         set_up(
             smtp_port=babbling.port,
@@ -95,8 +98,8 @@ def test_a_reset_does_not_wait_for_a_mail_server_a_storage_and_a_receiver_that_b
         run("UPDATE webhook_endpoint SET url = :url", url=f"http://127.0.0.1:{babbling.port}/")
         run("INSERT INTO file_deletion (key) SELECT organization_id || '/' || id FROM enrolment LIMIT 5")
         start_worker()
-        house.reset()
-        house.assert_nothing_is_lost(outside=False, limit=60)
+        installation.reset()
+        installation.assert_nothing_is_lost(outside=False, limit=60)
         until(lambda: babbling.answers > 3)
         # Nothing counts as sent, and what was tried is tried again later
         until(lambda: ask("SELECT count(*) FROM webhook_delivery WHERE attempts > 0"))

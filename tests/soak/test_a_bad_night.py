@@ -13,7 +13,7 @@ import redis
 from cli.local import LocalServers
 from models.session import DBAPIError
 from tests.crashes import crash
-from tests.houses import Writing, furnish
+from tests.installations import Writing, install
 from tests.mail_server import LoopbackMailServer
 from tests.receiver import Receiver
 from tests.scenes import ask, slow_down
@@ -39,14 +39,14 @@ def test_six_resets_survive_two_minutes_of_everything(
 ) -> None:
     chance = random.Random(int(os.environ.get("NIGHT", "20261123")))
     with LoopbackMailServer() as mails, Receiver() as webhooks:
-        house = furnish(set_up, mails, webhooks, learners=LEARNERS)
-        users = [user.id for user in house.scene.users()]
+        installation = install(set_up, mails, webhooks, learners=LEARNERS)
+        users = [user.id for user in installation.scene.users()]
         slow_down(0.3)
-        house.reset()
+        installation.reset()
         for number in range(OVERLAPPING):
-            house.reset(users[number * LEARNERS // 8 : number * LEARNERS // 8 + LEARNERS // 4])
+            installation.reset(users[number * LEARNERS // 8 : number * LEARNERS // 8 + LEARNERS // 4])
         blows: list[str] = []
-        with Writing(house, 50):
+        with Writing(installation, 50):
             beat = start_worker(queues="interactive", **AS_INSTALLED)
             workers = [start_worker(beat=False, **AS_INSTALLED) for _ in range(2)]
             began = time.monotonic()
@@ -86,10 +86,10 @@ def test_six_resets_survive_two_minutes_of_everything(
         with capsys.disabled():
             print(  # noqa: T201
                 f"\n{len(blows)} blows in {last - began:.0f} s, the last: {blows[-1]}; {left} slices were left; the "
-                f"last one done {recovered:.1f} s later; {len(house.books.written):,} writes"
+                f"last one done {recovered:.1f} s later; {len(installation.books.written):,} writes"
             )
         assert beat.process.poll() is None
-        house.assert_nothing_is_lost(limit=300)
+        installation.assert_nothing_is_lost(limit=300)
     assert recovered <= RECOVERED_AFTER
 
 

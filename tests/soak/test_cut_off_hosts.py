@@ -16,7 +16,6 @@ from cli.local.place import place_of
 from cli.local.programs import redis_program
 from tests.conftest import libpq
 from tests.databases import recourse_on, values
-from tests.faults.test_certain_moments import settled
 from tests.namespaces import Network
 from tests.scenes import (
     OTHER_COURSE,
@@ -27,6 +26,7 @@ from tests.scenes import (
     report_of,
     rows,
     run,
+    settled,
     slow_down,
 )
 from tests.workers import CELERY, Worker, until

@@ -25,8 +25,8 @@ from web.api.responses import problems
 from web.api.schemas.audience_lists import LeftOutLine, LeftOutLineList
 from web.api.schemas.base import NO_NUL
 from web.api.schemas.plans import ResetPlan, plan_of
-from web.csv_lines import csv_answer, in_batches
 from web.database import Database
+from web.left_out_csv import left_out_csv
 
 router = APIRouter(tags=["resets"])
 
@@ -126,13 +126,7 @@ def left_out(
     """List the lines of your list that name no learner, and why."""
     made = seen_list(session, actor, list_id)
     if wants_csv:
-        names = tuple(LeftOutLine.model_fields)
-        batches = in_batches(
-            lambda own, after, limit: lines_left_out(own, made.id, after=after[0] if after else 0, limit=limit),
-            lambda line: (line.line,),
-        )
-        rows = ([tuple(getattr(line, name) for name in names) for line in batch] for batch in batches)
-        return csv_answer("lines left out.csv", names, rows)
+        return left_out_csv(made.id)
     found = lines_left_out(session, made.id, after=page.after[0] if page.after else 0, limit=page.limit)
     lines = page.cut(found, lambda line: (line.line,))
     return LeftOutLineList(items=[LeftOutLine.model_validate(line) for line in lines])

@@ -52,7 +52,7 @@ def list_exemptions(
 def add(code: CourseCode, body: ExemptionRequest, actor: Writer, session: Database) -> ExemptionDetails:
     """Leave a learner out of resets of the course, until a moment or for good. Replaces an earlier exemption.
 
-    Scheduled resets and rules respect it too. A reset that has begun is not concerned.
+    Scheduled resets and rules respect it too. It does not affect a reset that has begun.
     """
     course = course_of(session, actor.organization_id, code)
     [user] = users_by_address(session, actor.organization_id, [body.user])

@@ -16,7 +16,7 @@ class _Waiting:
 
 
 class Turns:
-    """The places for imports of one process. One of several is kept for organizations that have none."""
+    """The places for imports of one process. `web/bodies/limits.py` says how many an organization can have."""
 
     def __init__(self, places: int) -> None:
         self._places = places
@@ -41,12 +41,8 @@ class Turns:
 
     def _call(self) -> None:
         """Call those who may run, first that organization which runs least for its weight."""
-        while self._running.total() < self._places:
-            most = max(1, self._places - 1)
-            allowed = [one for one in self._line if self._running[one.organization] < most]
-            if not allowed:
-                return
-            called = min(allowed, key=lambda one: self._running[one.organization] / one.weight)
+        while self._line and self._running.total() < self._places:
+            called = min(self._line, key=lambda one: self._running[one.organization] / one.weight)
             self._line.remove(called)
             self._running[called.organization] += 1
             called.turn.set()

@@ -1,6 +1,6 @@
 """Learners who are exempt from resets of a course."""
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from models.people import zone_of
 from models.refusals.audience_lists import ExemptionInvalid
 from models.refusals.base import Refused
 from models.session import Session, savepoint
+from tasks.days import end_of_day
 from tasks.reset.exemptions import end_exemption, exempt
 from web.access import AnyAdmin, SignedIn
 from web.database import Database
@@ -72,7 +73,7 @@ def _end_of(day: str, person: SignedIn) -> datetime | None:
     if not day:
         return None
     try:
-        return datetime.combine(datetime.strptime(day, "%Y-%m-%d").date(), time(23, 59, 59), zone_of(person.user))  # noqa: DTZ007
+        return end_of_day(day, zone_of(person.user))
     except ValueError:
         raise ExemptionInvalid from None
 

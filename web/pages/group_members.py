@@ -12,7 +12,7 @@ from tasks.people.group_lists import Filling, FillMode, fill_group, filling_of
 from tasks.people.pasted import MOST_IN_A_LIST, Pasted, read_list
 from web.access import SignedIn, UsersAdmin
 from web.database import Database
-from web.numbers import BIGGEST
+from web.numbers import number_in
 from web.pages.groups import address_of
 from web.templating import page
 
@@ -54,8 +54,7 @@ def fill(
 
 def _numbers(ids: str) -> set[int]:
     """Returns the ids of a list; what is none of ours is refused as unknown."""
-    found = {int(one) for one in ids.split(",") if one.isascii() and one.isdigit()}
-    return {one for one in found if one <= BIGGEST}
+    return {number for one in ids.split(",") if (number := number_in(one)) is not None}
 
 
 def _show(

@@ -12,6 +12,7 @@ from models.session import Session
 from tasks.people.groups import add_group, change_group, create_group, delete_group, remove_members, uses_of
 from web.access import AnyAdmin, SignedIn, UsersAdmin
 from web.database import Database
+from web.numbers import number_in
 from web.pager import Pager
 from web.templating import page
 
@@ -49,8 +50,8 @@ def group_page(
     left: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
     """Show a group and its members; `joined` and `left` say what a list has just changed."""
-    changed = (int(joined), int(left)) if joined.isdigit() and left.isdigit() else None
-    return _show(request, person, session, code, after, changed=changed)
+    numbers = number_in(joined), number_in(left)
+    return _show(request, person, session, code, after, changed=None if None in numbers else numbers)
 
 
 @router.post("/{code}/edit")
@@ -111,7 +112,7 @@ def _show(
     after: str,
     error: Refused | None = None,
     about: str = "",
-    changed: tuple[int, int] | None = None,
+    changed: tuple[int | None, int | None] | None = None,
     **typed: str,
 ) -> Response:
     group = group_by_code(session, person.actor.organization_id, code)

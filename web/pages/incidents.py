@@ -12,9 +12,10 @@ from models.directory import courses_of
 from models.events import EventKind
 from models.groups import groups_with_size
 from models.refusals.base import Refused
-from models.refusals.events import EventKindUnknown, PersonsUnknown
+from models.refusals.events import EventKindUnknown, EventMismatch, PersonsUnknown
 from models.session import Session
 from tasks.people.pasted import read_list
+from tasks.rules.event_kinds import WORDS
 from tasks.rules.event_log import consequences_of, event_line, events_seen_by
 from tasks.rules.event_preview import preview_event
 from tasks.rules.events import report_event
@@ -26,11 +27,7 @@ from web.templating import page
 
 router = APIRouter(prefix="/incidents")
 
-KINDS = {
-    EventKind.INCIDENT: ("Incident", "Somebody was hurt, something broke, or it nearly happened."),
-    EventKind.NON_COMPLIANCE: ("Non-compliance", "A rule or a standard was not kept."),
-    EventKind.PROCEDURE_CHANGED: ("Changed procedure", "What the course teaches is done differently from now on."),
-}
+KINDS = {kind: (words.name.capitalize(), words.hint) for kind, words in WORDS.items()}
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
@@ -98,6 +95,8 @@ def report(request: Request, person: CoursesAdmin, session: Database, typed: Ann
     try:
         told = _told(session, person, typed)
         event = report_event(session, person.actor, key=typed.key or str(uuid4()), **told)
+    except EventMismatch as refusal:  # they went back after the report, and changed the form
+        return _form(request, person, session, typed.model_copy(update={"key": ""}), refusal)
     except Refused as refusal:
         return _form(request, person, session, typed, refusal)
     return RedirectResponse(f"/incidents/{event.id}?done=reported", 303)

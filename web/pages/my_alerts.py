@@ -11,6 +11,7 @@ from tasks.alerts.words import LANGUAGES, language_of
 from tasks.people.preferences import choose_alerts
 from web.access import Person
 from web.database import Database
+from web.numbers import number_in
 from web.templating import page
 
 router = APIRouter(prefix="/my/alerts")
@@ -54,9 +55,9 @@ def save(
     """Save the choices."""
     chosen = {name.removeprefix("course-"): level for name, level in form.items() if name.startswith("course-")}
     levels = {
-        int(course): AlertLevel(str(level))
+        number: AlertLevel(str(level))
         for course, level in chosen.items()
-        if course.isdecimal() and level in list(AlertLevel)
+        if (number := number_in(course)) is not None and level in list(AlertLevel)
     }
     choose_alerts(session, person.actor, mail=mail, language=language, levels=levels)
     return RedirectResponse("/my/alerts?done=saved", 303)

@@ -12,6 +12,7 @@ from fastapi import Depends, Form
 from models.refusals.base import Refused
 from models.refusals.resets import DueInDaysInvalid, PlanInvalid, StartAtInvalid
 from tasks.reset.plan import Plan, opened_for, with_options
+from web.numbers import number_in
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,19 @@ def days_in(text: str, invalid: Callable[[], Refused]) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if (number := number_in(text)) is None:
         raise invalid()
-    return int(text)
+    return number
 
 
 def moment_in(text: str, zone: ZoneInfo) -> datetime | None:
     """Return the local date and time typed, `None` if there is none. Raises `StartAtInvalid`."""
-    if not text:
-        return None
+    return moment_of(text, zone, StartAtInvalid) if text else None
+
+
+def moment_of(text: str, zone: ZoneInfo, invalid: Callable[[], Refused]) -> datetime:
+    """Return the local date and time typed. Raises what `invalid` makes if it is neither."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError:
-        raise StartAtInvalid from None
+        raise invalid() from None

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
-from models.audience_lists import AudienceList, lines_left_out
+from models.audience_lists import AudienceList
 from models.refusals.audience_lists import AudienceTooLarge, NobodySelected
 from models.refusals.base import Refused
 from models.resets import Audience
@@ -17,8 +17,8 @@ from tasks.reset.lists import MOST_LINES, list_from_file, list_of, seen_list
 from tasks.reset.plan import Options
 from web.access import UsersAdmin
 from web.bodies.cut_off import is_cut_off
-from web.csv_lines import csv_answer, in_batches
 from web.database import Database
+from web.left_out_csv import left_out_csv
 from web.pages.reset_dialog import COURSE, LIST, SkipDays, ask_for_file, confirm, plan_and_show
 from web.pages.reset_form import ResetForm
 
@@ -68,13 +68,7 @@ def reset_list(request: Request, list_id: UUID, person: UsersAdmin, typed: Reset
 def lines(list_id: UUID, person: UsersAdmin, session: Database) -> Response:
     """Download the lines of a list that name no learner."""
     made = seen_list(session, person.actor, list_id)
-    names = ("line", "name", "problem", "first")
-    batches = in_batches(
-        lambda own, after, limit: lines_left_out(own, made.id, after=after[0] if after else 0, limit=limit),
-        lambda line: (line.line,),
-    )
-    rows = ([tuple(getattr(line, name) for name in names) for line in batch] for batch in batches)
-    return csv_answer("lines left out.csv", names, rows)
+    return left_out_csv(made.id)
 
 
 def _code_of(session: Session, made: AudienceList) -> str:

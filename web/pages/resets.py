@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.access import Permission
 from models.resets import SETTLED, ResetState
 from tasks.people.organizations import standing
 from tasks.report import progress_of_each
@@ -62,7 +61,7 @@ def resets(
         course=course,
         pager=pager,
         standing=standing(session, person.actor.organization_id),
-        manages=all(person.may(permission) for permission in Permission),
+        manages=person.actor.has_all(),
         done=DONE.get(done, ""),
     )
 

@@ -29,6 +29,7 @@ from tasks.rules.proposals import (
 from tasks.rules.terms import EVENTS, terms_of
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
+from web.numbers import number_in
 from web.pages.my_settings import ZONES
 from web.pages.rule_form import EVERY, FIELDS, Typed, terms_in, typed_for
 from web.templating import page
@@ -188,4 +189,5 @@ def _confirm_page(
 
 def _cap(text: str) -> int | None:
     """Return the limit typed, or `None` if it is not a valid number; the page shows the limits in effect."""
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000_000 else None
+    number = number_in(text)
+    return number if number is not None and 1 <= number <= 10_000_000 else None

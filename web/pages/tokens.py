@@ -14,7 +14,7 @@ from models.tokens import Scope, state_of
 from tasks.people.tokens import create_token, revoke_token, tokens_seen_by
 from web.access import SignedIn, UsersAdmin
 from web.database import Database
-from web.numbers import Number
+from web.numbers import Number, number_in
 from web.pager import Pager
 from web.templating import page
 
@@ -30,6 +30,7 @@ SCOPES = {
     Scope.RULES_WRITE: "Create, pause and remove retraining rules",
     Scope.EVENTS_WRITE: "Report incidents",
     Scope.PARTICIPANTS_WRITE: "Manage participants",
+    Scope.EVIDENCE_WRITE: "Manage and read evidence of resets",
     Scope.WEBHOOKS_WRITE: "Manage webhooks",
     Scope.TOKENS_WRITE: "Create and revoke tokens",
     Scope.SCIM_WRITE: "Write users and groups by SCIM",
@@ -62,7 +63,7 @@ def create(
     """Create a token, and show it this once."""
     wanted = [scope for scope in Scope if scope.value in (scopes or [])]
     typed = {"email": email, "name": name, "days": days, "scopes": wanted}
-    until = datetime.now(UTC) + timedelta(days=int(days) if days.isdigit() and int(days) in DAYS else 365)
+    until = datetime.now(UTC) + timedelta(days=chosen if (chosen := number_in(days)) in DAYS else 365)
     try:
         user = user_by_address(session, person.actor.organization_id, email.strip())
         token = create_token(session, person.actor, user, name.strip(), wanted, until)

@@ -9,7 +9,7 @@ from models.refusals.base import Refused
 from models.session import transaction
 from tasks.reset.lists import list_of_users
 from web.access import UsersAdmin
-from web.numbers import BIGGEST
+from web.numbers import number_in
 from web.pages.reset_dialog import LIST
 from web.pages.users import AsTyped, list_page, matching
 from web.templating import page
@@ -52,5 +52,4 @@ def reset_selection(
 
 def _ids(texts: list[str]) -> list[int]:
     """Return the ids among the texts."""
-    found = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 20)
-    return sorted({one for one in found if one <= BIGGEST})
+    return sorted({number for text in texts if (number := number_in(text)) is not None})

@@ -1,10 +1,8 @@
 """Webhooks: the organization's endpoints, their deliveries, and sending again by hand."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -18,8 +16,9 @@ from models.webhooks import DeliveryState, WebhookEvent
 from tasks import webhooks
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
-from web.numbers import Number
+from web.numbers import Number, number_in
 from web.pager import Pager
+from web.pages.reset_form import moment_of
 from web.pinging import pinging
 from web.templating import counted, page
 
@@ -79,7 +78,8 @@ def endpoint_page(
     sent: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
     """Show an endpoint and its deliveries, newest first; `sent` is how many are being sent again."""
-    words = f"Sending {counted(int(sent), 'failed message')} again, with the same IDs." if sent.isdigit() else ""
+    number = number_in(sent)
+    words = "" if number is None else f"Sending {counted(number, 'failed message')} again, with the same IDs."
     return _show(request, person, session, endpoint_id, after, done=DONE.get(done, words))
 
 
@@ -120,7 +120,8 @@ def send_failed_again(
 ) -> Response:
     """Send all messages again that failed since a time in the person's own zone."""
     try:
-        sent = webhooks.send_failed_again(session, person.actor, endpoint_id, _moment(since, zone_of(person.user)))
+        moment = moment_of(since, zone_of(person.user), SinceInvalid)
+        sent = webhooks.send_failed_again(session, person.actor, endpoint_id, moment)
     except (SinceInvalid, WebhookDisabled) as refusal:
         return _show(request, person, session, endpoint_id, error=refusal, about="failed")
     return RedirectResponse(f"/webhooks/{endpoint_id}?sent={sent}", 303)
@@ -164,13 +165,6 @@ def delete_endpoint(endpoint_id: Number, person: CoursesAdmin, session: Database
 def _pinged(request: Request, person: SignedIn, endpoint_id: int, pinged: webhooks.Pinged) -> Response:
     with transaction() as session:
         return _show(request, person, session, endpoint_id, pinged=pinged)
-
-
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=zone)
-    except ValueError:
-        raise SinceInvalid from None
 
 
 def _show(

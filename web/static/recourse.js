@@ -149,9 +149,12 @@ document.addEventListener("submit", (event) => {
   if (form.matches("form[data-draft]")) sessionStorage.setItem(draftOf(form), form.elements.body.value);
 });
 
+const SELECTED = "selected users of "; // and the id of the person who selected them
+
 // A reset was asked for: the next selection of users begins with nobody.
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("form[data-irreversible]")) sessionStorage.removeItem("selected users");
+  if (!event.target.matches("form[data-irreversible]")) return;
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(SELECTED)) sessionStorage.removeItem(key);
 });
 
 function draftOf(form) {
@@ -200,7 +203,8 @@ document.addEventListener("focusin", (event) => {
 // Users selected in the list stay selected on its other pages, in this tab, until a reset is planned for them.
 const selection = document.querySelector("form[data-selection]");
 if (selection) {
-  const chosen = new Set(JSON.parse(sessionStorage.getItem("selected users") ?? "[]"));
+  const key = SELECTED + selection.dataset.selection;
+  const chosen = new Set(JSON.parse(sessionStorage.getItem(key) ?? "[]"));
   for (const id of selection.elements.elsewhere.value.split(",")) if (id) chosen.add(id);
   const boxes = [...document.querySelectorAll("input[name=user][form=selection]")];
   const whole = document.querySelector("[data-select-page]");
@@ -218,7 +222,7 @@ if (selection) {
       ? "All users that match are selected."
       : chosen.size ? `${chosen.size.toLocaleString("en")} selected${others}.` : "Select users in the list, or all that match.";
     selection.elements.elsewhere.value = [...chosen].join(",");
-    sessionStorage.setItem("selected users", JSON.stringify([...chosen]));
+    sessionStorage.setItem(key, JSON.stringify([...chosen]));
   };
   const set = (box, on) => {
     box.checked = on;

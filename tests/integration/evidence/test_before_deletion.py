@@ -24,6 +24,7 @@ from tasks.evidence.keys import public_keys, renew_key
 from tasks.evidence.s3 import sign
 from tasks.evidence.verify import NotGenuineError, keys_in, verify
 from tasks.webhooks.post import address_of
+from tests.buckets import s3_server
 from tests.hung import Hung
 from tests.outboxes import work
 from tests.post import Letter, Post
@@ -41,7 +42,7 @@ from tests.scenes import (
     run,
     state_of,
 )
-from tests.stores import Bucket, in_folder, keep_evidence, lines_in, make_due, s3_server, shell
+from tests.stores import Bucket, in_folder, keep_evidence, lines_in, make_due, shell
 from tests.workers import until
 
 

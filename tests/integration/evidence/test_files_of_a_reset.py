@@ -119,7 +119,7 @@ def test_page_api_and_command_line_save_the_same_bundle(
     # And it is checked without a database.
     said = recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem", RECOURSE_DATABASE_URL="")
     assert said.returncode == 0, said.stderr
-    assert "Genuine: 1 bundles" in said.stdout
+    assert "Genuine: 1 bundle with" in said.stdout
     (tmp_path / "page.zip").write_bytes(files["page.zip"][:-40])
     assert recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem").returncode == 1
 

@@ -196,7 +196,7 @@ def test_a_participant_reports_later(post: Post, scorm: Elsewhere) -> None:
     post.drain()
     assert state_of(reset) == "succeeded"
     assert ledger(reset)[late.id] == CLEARED
-    # A doubled report, and a late one that says otherwise, change nothing
+    # A duplicate report, and a late one that says otherwise, change nothing
     before = report_of(reset), ledger(reset)
     assert _report(scorm, key, body) is False
     wrong = json.dumps({"learners": [{"enrolment": late.id, "outcome": "failed", "why": "no"}]})

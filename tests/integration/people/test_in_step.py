@@ -236,13 +236,20 @@ def test_a_deactivated_user_is_signed_out_and_nobody_locks_themselves_out(
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-oneself")
 
 
-def test_what_someone_is_known_by_is_changed_by_their_equals(served: str, scene: Scene) -> None:
+def test_what_someone_is_known_by_and_their_access_are_changed_by_their_equals(served: str, scene: Scene) -> None:
     people = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
     with client_of(served, token_for(people.id)) as client:
-        for change, status in (({"email": "x@y.example"}, 403), ({"external_id": "x"}, 403), ({"name": "Alex"}, 200)):
-            assert client.patch(f"/v1/users/{scene.admin.user_id}", json=change).status_code == status, change
-        learner = scene.users()[0].id
-        assert client.patch(f"/v1/users/{learner}", json={"email": "x@y.example"}).status_code == 200
+        admin = f"/v1/users/{scene.admin.user_id}"
+        for change in ({"email": "x@y.example"}, {"external_id": "x"}, {"active": False}):
+            assert client.patch(admin, json=change).status_code == 403, change
+        assert client.patch(admin, json={"name": "Alex"}).status_code == 200
+        assert client.delete(admin).status_code == 403
+        learner = f"/v1/users/{scene.users()[0].id}"
+        assert client.patch(learner, json={"email": "x@y.example"}).status_code == 200
+        assert client.delete(learner).status_code == 204
+    page = visitor(served, people.id).get(f"/users/{scene.admin.user_id}").text
+    assert not [word for word in ("/deactivate", "/remove", "/erase") if f'{scene.admin.user_id}{word}"' in page]
+    assert "can deactivate, remove or erase them" in page
 
 
 def test_two_changes_at_once_are_both_made_and_an_address_is_taken_once(api: httpx.Client, scene: Scene) -> None:

@@ -8,7 +8,7 @@ from models.access import Permission
 from models.groups import group_by_code
 from models.people import User
 from models.refusals.access import Forbidden
-from models.refusals.people import ListTooLong, NotOneself
+from models.refusals.people import ListTooLong, NotOneself, UserUnknown
 from models.refusals.sign_in import PasswordLinkOver
 from models.session import transaction
 from models.sign_in import set_password
@@ -17,6 +17,7 @@ from tasks.people.group_lists import FillMode, fill_group, filling_of
 from tasks.people.password_links import make_password_link, user_of_link
 from tasks.people.pasted import MOST_IN_A_LIST, parts_of, read_list
 from tasks.people.permissions import set_permissions
+from tasks.people.users import change_user, remove_user
 from tests.rules import group
 from tests.scenes import Scene, make_scene, rows
 from tests.web import make_user
@@ -76,6 +77,31 @@ def test_a_password_link_ends_with_any_new_password_and_is_made_only_by_ones_equ
             user_of_link(session, over)
     with pytest.raises(Forbidden), transaction() as session:
         make_password_link(session, helper, session.get_one(User, scene.admin.user_id))
+
+
+@pytest.mark.parametrize("what", ["used, removed and brought back", "more permissions", "another address"])
+def test_a_password_link_is_for_the_account_as_it_was(scene: Scene, what: str) -> None:
+    learner = scene.users()[0]
+    with transaction() as session:
+        user = session.get_one(User, learner.id)
+        token = make_password_link(session, scene.admin, user).rpartition("/")[2]
+        change_user(session, scene.admin, user, {"name": "Someone Else", "time_zone": "Europe/Zurich"})
+        assert user_of_link(session, token).id == learner.id
+        if what == "more permissions":
+            set_permissions(session, scene.admin, user, [Permission.COURSES])
+        elif what == "another address":
+            change_user(session, scene.admin, user, {"email": "right@acme.example"})
+        else:
+            set_password(session, user, "correct horse battery staple")
+            remove_user(session, scene.admin, user)
+            with pytest.raises(UserUnknown):
+                set_permissions(session, scene.admin, user, [Permission.COURSES])
+            change_user(session, scene.admin, user, {"active": True})
+    with pytest.raises(PasswordLinkOver), transaction() as session:
+        user_of_link(session, token)
+    with transaction() as session:
+        again = make_password_link(session, scene.admin, session.get_one(User, learner.id)).rpartition("/")[2]
+        assert user_of_link(session, again).id == learner.id
 
 
 def test_permissions_are_given_and_taken_only_up_to_ones_own(scene: Scene) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from models.access import Permission
 from models.directory import UserFilter
+from models.people import User
 from models.refusals.access import Forbidden
 from models.refusals.audience_lists import (
     AudienceFileInvalid,
@@ -21,6 +22,8 @@ from models.refusals.audience_lists import (
 from models.refusals.resets import AudienceInvalid
 from models.session import transaction
 from tasks.app import app
+from tasks.people.erase import erase
+from tasks.people.users import remove_user
 from tasks.reset.lists import list_of_users
 from tests.lists import lines_of, make_list, preview_of
 from tests.post import Post
@@ -225,10 +228,19 @@ def test_a_body_that_is_too_large_for_a_list_is_refused(served: str) -> None:
     assert (sent.status_code, "20 MB" in sent.text) == (413, True)
 
 
-def test_an_erasure_removes_an_address_from_lines(set_up: Callable[..., None]) -> None:
-    from models.people import User
-    from tasks.people.erase import erase
+def test_who_was_removed_is_unknown() -> None:
+    scene = make_scene(learners=3)
+    scene.name_externally(course="c-1", first_learner="p-1")
+    one, other, third = scene.users()
+    with transaction() as session:
+        for user in (one, other):
+            remove_user(session, scene.admin, session.get_one(User, user.id))
+    made = make_list(scene, f"external_id,email\np-1,\n,{other.email}\n,{third.email}\n")
+    assert (made.learners, made.unknown) == (1, 2)
+    assert lines_of(made) == [(2, "external:p-1", "unknown", None), (3, other.email, "unknown", None)]
 
+
+def test_an_erasure_removes_an_address_from_lines(set_up: Callable[..., None]) -> None:
     scene = make_scene(learners=2)
     user = scene.users()[0]
     made = make_list(scene, f"email\n{user.email}\n{user.email}\n")

@@ -138,7 +138,7 @@ def test_a_message_of_a_reset_that_is_not_there_does_nothing(post: Post, databas
     assert len(post.drain()) == 3
 
 
-def test_the_result_is_the_report_and_a_doubled_message_does_not_change_it(post: Post) -> None:
+def test_the_result_is_the_report_and_a_duplicate_message_does_not_change_it(post: Post) -> None:
     scene: Scene = make_scene(completed=100)
     reset = scene.request()
     [first] = post.take()

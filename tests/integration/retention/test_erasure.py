@@ -172,7 +172,7 @@ def test_nothing_identifies_an_erased_person(person: Person, post: Post, served:
     )
     audit_before = ask("SELECT count(*) FROM audit")
     # When she is erased through the API
-    admin = make_user(person.scene.organization.id, "dpo@acme.example", Permission.USERS, name="Dana Officer")
+    admin = make_user(person.scene.organization.id, "dpo@acme.example", *Permission, name="Dana Officer")
     with client_of(served, token_for(admin.id)) as client:
         erased = client.post(f"/v1/users/{person.id}/erase", json={"confirm": ADDRESS.upper()})
         assert erased.status_code == 200, erased.text
@@ -233,8 +233,10 @@ def test_open_work_continues_and_their_rules_wait_for_a_new_owner(person: Person
 
 def test_erasing_needs_the_permission_and_the_exact_address(person: Person) -> None:
     learner = as_actor(person.scene, person.scene.users()[0].id)
+    weaker = as_actor(person.scene, make_user(person.scene.organization.id, "hr@acme.example", Permission.USERS).id)
     for actor, confirm, refused in (
         (learner, ADDRESS, Forbidden),
+        (weaker, ADDRESS, Forbidden),
         (person.scene.admin, "zora.quandt", EraseMismatch),
         (as_actor(person.scene, person.id), ADDRESS, NotOneself),
     ):

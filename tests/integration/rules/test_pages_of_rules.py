@@ -10,6 +10,7 @@ import pytest
 
 from models.retraining import Rule
 from models.session import transaction
+from models.webhooks import WebhookEvent, open_endpoint
 from tasks.rules.dry_run import dry_run
 from tasks.rules.next_due import next_due_of
 from tasks.rules.proposals import propose_rule
@@ -199,10 +200,28 @@ def test_a_groups_code_must_fit_into_its_address(scene: Scene, admin: httpx.Clie
             assert any(shown in admin.get(path).text for path in links)
 
 
+def test_a_report_that_was_changed_after_it_was_sent_is_another_one(scene: Scene, admin: httpx.Client) -> None:
+    form = {"kind": "incident", "course": COURSE, "who": "everyone", "reason": "Spill"}
+    form["key"] = field(send(admin, "/incidents/new", **form), "key")
+    assert send(admin, "/incidents", **form).status_code == 303
+    form["reason"] = "Another spill"  # after "back"
+    refused = send(admin, "/incidents", **form)
+    assert (refused.status_code, "This form was already sent" in refused.text) == (422, True)
+    form["key"] = field(refused, "key")
+    form["key"] = field(send(admin, "/incidents/new", **form), "key")
+    assert send(admin, "/incidents", **form).status_code == 303
+    assert rows("SELECT reason FROM training_event ORDER BY id") == [("Spill",), ("Another spill",)]
+
+
 def test_odd_addresses_and_forms_cause_no_server_error(
     scene: Scene, admin: httpx.Client, subtests: pytest.Subtests
 ) -> None:
+    group(scene, "bern-2", [])
+    with transaction() as session:
+        hook = open_endpoint(session, scene.admin, "https://hooks.example/x", [WebhookEvent.RESET_STARTED]).id
     for path in (
+        f"/webhooks/{hook}?sent=²",
+        "/groups/bern-2?joined=²&left=²",
         "/rules/not-a-uuid",
         "/rules/new?kind=odd&course=%00&quiet=odd",
         "/rules/new?time_zone=Nowhere/Else",
@@ -222,4 +241,11 @@ def test_odd_addresses_and_forms_cause_no_server_error(
     ):
         with subtests.test(typed=typed):
             assert send(admin, "/rules/new", **FORM | typed).status_code in (200, 404, 422)
+    for path, form, status in (
+        ("/tokens", {"email": scene.users()[0].email, "name": "x", "scopes": "resets:read", "days": "²"}, 200),
+        ("/groups/bern-2/members", {"ids": "9" * 5000}, 303),
+        ("/my/alerts", {"course-²": "all", f"course-{'9' * 5000}": "all", "language": "en"}, 303),
+    ):
+        with subtests.test(path=path):
+            assert send(admin, path, **form).status_code == status
     assert ask("SELECT count(*) FROM retraining_rule") == 0

@@ -15,14 +15,14 @@ import pytest
 
 from cli.local import remove
 from tests.conftest import PROJECT
-from tests.faults.test_certain_moments import LEARNERS, assert_done_once, settled
 from tests.faults.test_lost_brokers import REQUEST
 from tests.rabbits import Rabbit
-from tests.scenes import ask, count_new_registrations, make_scene, report_of, run, slow_down
+from tests.scenes import ask, assert_done_once, count_new_registrations, make_scene, report_of, run, settled, slow_down
 from tests.ups import Up
 from tests.workers import Worker, until
 
 COURSE = "SAFETY-101"
+LEARNERS = 2000
 QUEUES = {"recourse.interactive", "recourse.bulk", "recourse.notify"}
 RETURN_IT = """
 import time

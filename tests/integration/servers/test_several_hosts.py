@@ -15,9 +15,17 @@ from cli.local import LocalUrls
 from models.files import storage
 from tests.buckets import bucket_at, s3_server
 from tests.conftest import PROJECT
-from tests.faults.test_certain_moments import assert_done_once, settled
 from tests.relays import Relay
-from tests.scenes import OTHER_COURSE, count_new_registrations, make_scene, report_of, run, slow_down
+from tests.scenes import (
+    OTHER_COURSE,
+    assert_done_once,
+    count_new_registrations,
+    make_scene,
+    report_of,
+    run,
+    settled,
+    slow_down,
+)
 from tests.workers import Worker, until
 
 LEARNERS = 2000
@@ -73,7 +81,7 @@ def test_a_host_that_is_cut_off_in_mid_job_only_costs_time_and_works_again_when_
         set_up(**bucket_at(address))
         scene = make_scene(learners=LEARNERS, completed=100, begun=100, files=True)
         handed_in = files()
-        slow_down(0.1)
+        slow_down(0.3)
         count_new_registrations()
         ahead = (sys.executable, str(PROJECT / "tests" / "clock_ahead.py"), str(60 * MINUTES_AHEAD), "celery")
         first = start_worker(**hosts[0].addresses(servers))

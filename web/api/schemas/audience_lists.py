@@ -12,7 +12,7 @@ class LeftOutLine(Answer):
     line: int = Field(description="Its number in the file, from 1")
     name: str = Field(description="The address, or `external:` and the external id")
     problem: LineProblem = Field(description="There is no such user, the course is not assigned, or named before")
-    first: int | None = Field(description="Of a doubled one: the earlier line")
+    first: int | None = Field(description="Of a duplicate: the earlier line")
 
 
 class LeftOutLineList(Answer):

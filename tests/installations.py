@@ -24,7 +24,7 @@ DEADLY = '["deadly"]'  # the record kinds of a worker that kills itself: see `te
 
 
 @dataclass
-class House:
+class Installation:
     """The installation. What it resets, it writes down."""
 
     scene: Scene
@@ -54,7 +54,7 @@ class House:
         until(self._is_done, limit)
 
     def assert_nothing_is_lost(self, *, failing: Iterable[int] = (), outside: bool = True, limit: float = 120) -> None:
-        """Wait for the end, and check everything; what leaves the house only if `outside`."""
+        """Wait for the end, and check everything; what leaves it only if `outside`."""
         self.wait_for_the_end(limit) if outside else until(resets_are_done, limit)
         sent = {"mails": self.mails, "webhooks": self.webhooks} if outside else {}
         assert self.books.verdict(failing=failing, **sent) == Verdict()  # type: ignore[arg-type]
@@ -84,9 +84,9 @@ def resets_are_done() -> bool:
     )
 
 
-def furnish(
+def install(
     set_up: Callable[..., None], mails: LoopbackMailServer, webhooks: Receiver, *, learners: int, **scene: Any
-) -> House:
+) -> Installation:
     """Set up the installation with a course of so many learners. All have begun it, and one in twenty gets e-mails."""
     set_up(
         webhook_allow_private=True,
@@ -101,19 +101,19 @@ def furnish(
     made = make_scene(learners=learners, **{"completed": 50, "begun": 100} | scene)
     with transaction() as session:
         open_endpoint(session, made.organization.id, f"http://127.0.0.1:{webhooks.port}/", list(WebhookEvent))
-    return House(made, mails, webhooks)
+    return Installation(made, mails, webhooks)
 
 
 class Writing:
     """Learners who post all the time, as a context manager. Each notes in the books what was acknowledged."""
 
-    def __init__(self, house: House, learners: int, threads: int = 5) -> None:
+    def __init__(self, installation: Installation, learners: int, threads: int = 5) -> None:
         self.refused = 0
-        self._books = house.books
+        self._books = installation.books
         with transaction() as session:
-            which = (Activity.course_id == house.scene.course.id) & (Activity.kind == ActivityKind.DISCUSSION)
+            which = (Activity.course_id == installation.scene.course.id) & (Activity.kind == ActivityKind.DISCUSSION)
             self._activity: int = session.scalars(select(Activity.id).where(which)).one()
-        writers = house.scene.enrolments()
+        writers = installation.scene.enrolments()
         self._writers = [one.id for one in writers[:: max(1, len(writers) // learners)]][:learners]
         self._over = threading.Event()
         self._threads = [
