@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table
+from cli.terminal import console, print_json, print_table, whole
 from config.settings import settings
 from models.directory import user_by_address
 from models.events import EventSource
@@ -53,7 +53,7 @@ def list_command(organization: Organization = None, as_json: AsJson = False) -> 
         table = Table("Source", "Name", "State", "Address")
         for source in found:
             table.add_row(str(source.id), source.name, "closed" if source.closed_at else "open", _address(source))
-        print_table(table)
+        print_table(whole(table, "Address"))
     else:
         console.print("There are no event sources yet. `recourse events sources add NAME --user EMAIL` adds one.")
 

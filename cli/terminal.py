@@ -65,13 +65,16 @@ def _least(cells: list[Any], to: Console, *, whole: bool) -> int:
 def _print_list(table: Table, to: Console) -> None:
     if table.title:
         to.print(table.title, style="italic")
-    headers = [str(column.header) for column in table.columns]
     for cells in zip(*(column._cells for column in table.columns), strict=True):
-        named = list(zip(headers, cells, strict=True)) if table.show_header else [(cells[0], cells[1])]
-        for name, cell in named:
+        if not table.show_header:
+            name, cell = cells[:2]
             to.print(Text(f"{name}:", style="bold"), cell, overflow="fold", highlight=False)
-        if table.show_header:
-            to.print()
+            continue
+        for column, cell in zip(table.columns, cells, strict=True):
+            # What is copied has no line breaks
+            wrapping: dict[str, Any] = {"soft_wrap": True} if column.no_wrap else {"overflow": "fold"}
+            to.print(Text(f"{column.header}:", style="bold"), cell, highlight=False, **wrapping)
+        to.print()
 
 
 def dim_note(sentence: str) -> None:
