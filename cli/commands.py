@@ -42,6 +42,10 @@ COMMANDS = {
     "resume": Entry(
         "cli.pauses", "Resume a reset, an organization or everything. What is paused by itself stays paused."
     ),
+    "move": Entry(
+        "cli.reset_changes",
+        "Move a planned reset to another time, or change its reason, before it begins. `recourse cancel` cancels it.",
+    ),
     "retry-failed": Entry("cli.reset_changes", "Retry the failed learners of a reset."),
     "analytics": Entry("cli.analytics", "Show course completion by users, for all courses or for one."),
     "rules": Entry("cli.rules", "Reset courses by rule: every year, some months after completion, after an event."),
@@ -52,7 +56,7 @@ COMMANDS = {
     ),
     "evidence": Entry("cli.evidence", "Keep signed evidence of what resets delete, save it as files, and check it."),
     "import": Entry("cli.imports", "Import users, courses, enrolments, groups and history."),
-    "organization": Entry("cli.organizations", "Add, rename and list organizations."),
+    "organization": Entry("cli.organizations", "Add, rename, weigh and list organizations."),
     "user": Entry("cli.users", "Add, change, remove and erase users, and set their passwords."),
     "sign-on": Entry(
         "cli.sign_on", "Manage single sign-on: the OpenID Connect provider that an organization signs in with."

@@ -421,7 +421,7 @@ def test_an_unexpected_error_has_security_headers_and_no_personal_data(
     served: str, scene: Scene, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = sign_in(served, give_password(scene.users()[0]))
-    run("ALTER TABLE enrolment RENAME TO away")
+    run("ALTER TABLE enrolment RENAME COLUMN progress TO away")
     answer = client.get("/my/training")
     assert answer.status_code == 500
     assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -155,7 +155,8 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     flower: Flower, start_worker: Callable[..., Worker]
 ) -> None:
     # Given five resets, each with another result
-    scenes = {name: make_scene(name, learners=60) for name in ("succeeds", "fails-partly", "fails", "stops", "early")}
+    scenes = {name: make_scene(name, learners=60) for name in ("succeeds", "fails-partly", "fails", "early")}
+    scenes["stops"] = make_scene("stops", learners=2000)
     resets: dict[str, UUID] = {}
     start_worker()
     until(flower.sees_a_worker)
@@ -170,13 +171,13 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
         resets[name] = scenes[name].request()
         until(lambda reset=resets[name]: state_of(reset) not in ("requested", "running"), 60)
     # … and one that is cancelled while Flower shows its progress
-    slow_down(0.3)
+    slow_down(1)
     resets["stops"] = scenes["stops"].request()
-    until(lambda: PROGRESS_OF_60.match(flower.task(resets["stops"]).get("result") or ""))
+    until(lambda: PROGRESS_OF_2000.match(flower.task(resets["stops"]).get("result") or ""))
     scenes["stops"].cancel(resets["stops"])
     until(lambda: state_of(resets["stops"]) == "cancelled")
     stopped = report_of(resets["stops"])["progress"]
-    assert 0 < stopped["skipped"] < 60
+    assert 0 < stopped["skipped"] < 2000
     # Then each is shown with its result and its numbers
     ends = {
         "succeeds": ("SUCCESS", r".*60 learners.*"),
@@ -185,8 +186,8 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
         "stops": (
             "REVOKED",
             (
-                f"cancelled: {stopped['cleared']} of 60 learners reset, {stopped['unchanged']} had nothing to reset, "
-                f"{stopped['skipped']} skipped"
+                f"cancelled: {stopped['cleared']:,} of 2,000 learners reset, {stopped['unchanged']:,} had nothing to reset, "
+                f"{stopped['skipped']:,} skipped"
             ),
         ),
         "early": ("REVOKED", r"cancelled: No one was reset"),
@@ -219,7 +220,7 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
     assert as_they_ended(), shown()
 
 
-PROGRESS_OF_60 = re.compile(r"[1-9]\d* of 60 learners$")
+PROGRESS_OF_2000 = re.compile(r"[1-9][\d,]* of 2,000 learners$")
 
 
 def fail_for_all(scene: Scene) -> None:

@@ -40,6 +40,7 @@ def test_an_installation_without_resets_reports_zeros() -> None:
     assert {"recourse_resets{running}", "recourse_alerts{sent}", "recourse_recoveries_total"} <= found.keys()
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_metrics_follow_a_reset_from_its_request_through_a_failure_to_its_retry(
     post: Post, set_up: Callable[..., None]
 ) -> None:
