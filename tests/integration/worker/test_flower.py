@@ -186,8 +186,8 @@ def test_flower_shows_how_each_reset_ended_also_after_a_restart(
         "stops": (
             "REVOKED",
             (
-                f"cancelled: {stopped['cleared']:,} of 2,000 learners reset, {stopped['unchanged']:,} had nothing to reset, "
-                f"{stopped['skipped']:,} skipped"
+                f"cancelled: {stopped['cleared']:,} of 2,000 learners reset, "
+                f"{stopped['unchanged']:,} had nothing to reset, {stopped['skipped']:,} skipped"
             ),
         ),
         "early": ("REVOKED", r"cancelled: No one was reset"),
