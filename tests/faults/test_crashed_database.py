@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.crashes import crash
 from tests.installations import Installation
 from tests.scenes import ask, report_of, run, slow_down
@@ -27,6 +29,7 @@ def test_a_database_that_crashes_again_and_again(
     installation.assert_nothing_is_lost()
 
 
+@pytest.mark.soak
 def test_a_disk_that_fills_up_in_the_middle_fails_nobody(
     installed: Callable[..., Installation], start_worker: Callable[..., Worker]
 ) -> None:

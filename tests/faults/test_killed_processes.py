@@ -74,6 +74,7 @@ def test_learners_who_kill_their_process_or_raise_fail_alone(
     assert {why[killer] for killer in killers} == {("failed", "given up: the worker was lost each time this was tried")}
 
 
+@pytest.mark.soak
 @sized(learners=(1500, 20_000), restarts=(2, 6), seconds=(0, 30))
 def test_rolling_restarts_with_a_cancel_and_an_overlapping_reset(
     installed: Installed, start_worker: StartWorker, size: Size

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import pytest
 import redis
 
 from cli.local import LocalServers
@@ -34,6 +35,7 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
     installation.assert_nothing_is_lost()
 
 
+@pytest.mark.soak
 @sized(learners=(1500, 10_000), restarts=(1, 5))
 def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
     installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis, size: Size
