@@ -39,6 +39,10 @@ class Progress:
         """Whether something has still to be done."""
         return bool(self.open_slices or self.waiting)
 
+    def goes_on_elsewhere(self, *, paused: bool) -> bool:
+        """Whether learners who are cleared here wait for participants, and nobody is being cleared here meanwhile."""
+        return bool(self.waiting) and (paused or not self.slices_in_flight)
+
     @property
     def settled(self) -> int:
         """Number of learners whose outcome is known."""

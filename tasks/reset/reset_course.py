@@ -194,7 +194,7 @@ def _continue(session: Session, reset: Reset, *, paused: bool) -> None:
         close_open_slices(session, reset)
         withdraw(session, reset)
     progress = progress_of(session, reset.id)
-    if progress.waiting and (paused or not progress.slices_in_flight):
+    if progress.goes_on_elsewhere(paused=paused):
         if is_small(reset):
             write_requests(session, reset)
         send_outbox(session, WORK_OUTBOXES)

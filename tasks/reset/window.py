@@ -83,8 +83,8 @@ def keep_going(reset_id: UUID, number: int) -> None:
         if reset is None or reset.state != ResetState.RUNNING:
             return
         progress = progress_of(session, reset.id)
-        stands_still = progress.waiting and (paused or not progress.slices_in_flight)
-        if reset.cancel_requested_at or not progress.open_slices or (is_small(reset) and stands_still):
+        to_ask = is_small(reset) and progress.goes_on_elsewhere(paused=paused)
+        if reset.cancel_requested_at or not progress.open_slices or to_ask:
             send_coordinator(session, reset)
         else:
             show_progress(reset, progress, paused=paused)

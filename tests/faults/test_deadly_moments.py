@@ -19,34 +19,34 @@ def deaths(log: Path) -> Counter[str]:
     return Counter(" ".join(line.split()[:2]) for line in log.read_text().splitlines())
 
 
-@sized(learners=(3, 20_000), limit=(120, 600))
-def test_killed_between_the_commit_and_each_publish(
-    installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
-) -> None:
-    log = deadly(publishing=True)
+def killed_at_each(moment: str, installed: Installed, start_worker: StartWorker, log: Path, size: Size) -> int:
+    """Run a reset whose processes die at each such moment, once, and check its end. Returns how many died at slices."""
     installation = installed(learners=size.learners)
     start_worker(record_kinds=DEADLY)
     installation.reset()
     installation.assert_nothing_is_lost(limit=size.limit)
     seen = deaths(log)
-    slices = ask("SELECT count(*) FROM reset_slice WHERE position > 0")
-    assert 0 < seen["publishing recourse.clear_learners"] <= slices  # some are taken along by the others
-    assert {"publishing recourse.reset_course", "publishing recourse.notify"} <= set(seen), seen
+    assert {f"{moment} recourse.reset_course", f"{moment} recourse.notify"} <= set(seen), seen
+    return seen[f"{moment} recourse.clear_learners"]
+
+
+def slices() -> int:
+    return int(ask("SELECT count(*) FROM reset_slice WHERE position > 0"))
+
+
+@sized(learners=(3, 20_000), limit=(120, 600))
+def test_killed_between_the_commit_and_each_publish(
+    installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
+) -> None:
+    died = killed_at_each("publishing", installed, start_worker, deadly(publishing=True), size)
+    assert 0 < died <= slices()  # what was not published yet may be taken along
 
 
 @sized(learners=(3, 20_000), limit=(120, 600))
 def test_killed_between_the_commit_and_each_acknowledgement(
     installed: Installed, start_worker: StartWorker, deadly: Deadly, size: Size
 ) -> None:
-    log = deadly(ending=True)
-    installation = installed(learners=size.learners)
-    start_worker(record_kinds=DEADLY)
-    installation.reset()
-    installation.assert_nothing_is_lost(limit=size.limit)
-    seen = deaths(log)
-    slices = ask("SELECT count(*) FROM reset_slice WHERE position > 0")
-    assert 0 < seen["ending recourse.clear_learners"] <= slices
-    assert {"ending recourse.reset_course", "ending recourse.notify"} <= set(seen), seen
+    assert killed_at_each("ending", installed, start_worker, deadly(ending=True), size) == slices()
 
 
 MOMENTS = ("INSERT INTO reset_slice", "INSERT INTO audit", "INSERT INTO celery_taskmeta", "INSERT INTO notification")
