@@ -75,7 +75,7 @@ def test_the_last_release_works_on_the_new_tables_beside_this_one(
 ) -> None:
     # Given new tables and only workers of the last release
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
-    slow_down(0.1)
+    slow_down(0.3)  # long enough for another worker to start on a busy machine
     count_new_registrations()
     before = start_worker(project=old)
     # When this release requests a reset, then they do it
@@ -92,8 +92,10 @@ def test_the_last_release_works_on_the_new_tables_beside_this_one(
     before.ask_to_stop()
     until(lambda: rows("SELECT DISTINCT state FROM reset") == [("succeeded",)], 60)
     assert_done_once(scene)
-    for worker in (before, after):
-        assert '"level": "error"' not in worker.log.read_text(), worker.last_lines()
+    assert '"level": "error"' not in after.log.read_text(), after.last_lines()
+    # The older release discards probes, a task that it does not know, and says so; nothing else troubles it
+    errors = [line for line in before.log.read_text().splitlines() if '"level": "error"' in line]
+    assert [line for line in errors if "recourse.probe" not in line] == []
 
 
 def test_the_last_releases_web_app_serves_the_new_tables(old: Path, database: str, tmp_path: Path) -> None:
