@@ -126,9 +126,12 @@ def served(database: str) -> Iterator[str]:
         yield base
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Start the machine's own Chromium, which `make test` installs where it can. Playwright allows one per process."""
+    """Start the machine's own Chromium, which `make test` installs where it can.
+
+    Playwright allows one per process, and while it runs, no other event loop does: so it ends with the module.
+    """
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program, f"These tests need one of {', '.join(PROGRAMS)}. Install it: apt-get install chromium"
     with sync_playwright() as playwright:

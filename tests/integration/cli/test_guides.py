@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ def up() -> Iterator[Up]:
         running.stop(signal.SIGINT)
         remove(running.home)
         shutil.rmtree(folder)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @pytest.fixture
@@ -76,6 +81,9 @@ def test_reset_many(reader: Reader, subtests: pytest.Subtests) -> None:
     reader.environment["TOKEN"] = reader.runs(
         "recourse token create admin@demo.example --name many --scope resets:write"
     ).strip()
+    # Whatever the guides before this one have reset, one learner has completed the course.
+    reader.has(learned_csv=f"course,email,progress,completed_at\nSAFETY-101,learner-9@demo.example,100,{now()}\n")
+    reader.runs("recourse import enrolments learned.csv")
     expected = {
         "From a file": ("2 of 4 lines are left out", '"learners": 2', "duplicate"),
         "Leave out who completed the course lately": ("completed within 365 days",),

@@ -218,7 +218,7 @@ def test_odd_addresses_and_forms_cause_no_server_error(
 ) -> None:
     group(scene, "bern-2", [])
     with transaction() as session:
-        hook = open_endpoint(session, scene.admin, "https://hooks.example/x", [WebhookEvent.RESET_STARTED]).id
+        hook = open_endpoint(session, scene.organization.id, "https://hooks.example/x", [WebhookEvent.RESET_STARTED]).id
     for path in (
         f"/webhooks/{hook}?sent=²",
         "/groups/bern-2?joined=²&left=²",

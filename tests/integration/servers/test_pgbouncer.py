@@ -19,7 +19,7 @@ from tests.poolers import Pooler
 from tests.scenes import ask, make_scene, records_of, report_of, rows, slow_down
 from tests.workers import Worker, until
 
-LEARNERS = 500
+LEARNERS = 1_000  # four slices, two at a time
 SESSIONS = 6
 LIMITS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "search_path")
 
@@ -60,8 +60,8 @@ def test_a_reset_whose_worker_is_killed_runs_to_its_last_alert_and_mail(
 ) -> None:
     set_up(database_url=pooled.superuser)
     scene = make_scene(learners=LEARNERS, completed=100, begun=100)
-    values(pooled.superuser, 'UPDATE "user" SET notifications_on = false WHERE id % 10 <> 1')  # 50 e-mails will do
-    slow_down(0.5)
+    values(pooled.superuser, 'UPDATE "user" SET notifications_on = false WHERE id % 20 <> 1')  # 50 e-mails will do
+    slow_down(1)
     with LoopbackMailServer() as server:
         # Given a web app and a worker that know only the pooler, and a reset under way
         set_up(
