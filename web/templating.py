@@ -48,7 +48,9 @@ def _environment() -> Environment:
         undefined=StrictUndefined,  # a misspelled name in a template raises instead of rendering as nothing
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "number": number,
         "words": words,
