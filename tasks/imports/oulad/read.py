@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -42,7 +42,7 @@ def _copy(session: Session, file: File, path: Path) -> None:
     statement = f"COPY {file.table} {columns} FROM STDIN ({options})"
     try:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for block in _blocks(path):
+            for block in _without_end_mark(file, _blocks(path)):
                 copy.write(block)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise _malformed(file, error) from error
@@ -62,6 +62,29 @@ def _blocks(path: Path) -> Iterator[bytes]:
         raise MalformedFile(path.name, f"there is no such file in {path.parent}") from None
     except OSError as error:
         raise MalformedFile(path.name, f"the file cannot be read ({error.strerror})") from error
+
+
+# Before version 18, COPY takes such a line for the end of the file, and drops what follows.
+END_MARK = re.compile(rb"^\\\.\r?$", re.MULTILINE)
+
+
+def _without_end_mark(file: File, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the blocks. Raises `MalformedFile` if a line is an end mark, `\\.`."""
+    lines, begun = 1, b""
+    for block in blocks:
+        ended, _, begun = (begun + block).rpartition(b"\n")
+        _refuse_end_mark(file, ended, lines)
+        lines += block.count(b"\n")
+        begun = begun[:4]  # of the line that goes on in the next block: a longer one is no mark
+        yield block
+    _refuse_end_mark(file, begun, lines)
+
+
+def _refuse_end_mark(file: File, text: bytes, first_line: int) -> None:
+    if mark := END_MARK.search(text):
+        column, domain = next(iter(file.columns.items()))
+        line = first_line + text.count(b"\n", 0, mark.start())
+        raise MalformedFile(file.name, f'"\\\\." is not {DOMAINS[domain][1]}', line, column)
 
 
 # Such as `COPY oulad_submission, line 123, column score: "abc"`, or a translation of it.

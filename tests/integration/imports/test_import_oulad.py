@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from models import metadata
 from models.session import transaction
-from tasks.imports.oulad import Count, ImportReport, MalformedFile, import_oulad
+from tasks.imports.oulad import Count, ImportReport, MalformedFile, import_oulad, read
 from tasks.imports.oulad.files import FILES
 from tasks.imports.oulad.read import BLOCK
 from tests.conftest import PROJECT
@@ -484,6 +484,21 @@ def test_the_error_names_file_line_and_column_and_nothing_is_imported(
     assert str(caught.value).endswith(". Nothing was imported. Correct the files and import them again.")
     assert (caught.value.file, caught.value.line, caught.value.column) == (file, wrong_line, wrong_column)
     assert everything() == before
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_an_end_mark_is_found_wherever_a_block_ends(folder: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    [file] = [file for file in FILES if file.name == SUBMISSIONS]
+    path = folder / SUBMISSIONS
+    good = path.read_bytes()
+    monkeypatch.setattr(read, "BLOCK", size)
+    path.write_bytes(good.replace(b"\n", b"\n\\.x\n", 1))
+    assert b"".join(read._without_end_mark(file, read._blocks(path))) == path.read_bytes()
+    for mark in (b"\\.\n", b"\\.\r\n", b"\\."):
+        path.write_bytes(good + mark)
+        with pytest.raises(MalformedFile) as caught:
+            list(read._without_end_mark(file, read._blocks(path)))
+        assert caught.value.line == good.count(b"\n") + 1
 
 
 def test_nonsense_in_any_column_that_is_read_is_refused(folder: Path) -> None:
