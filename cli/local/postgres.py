@@ -16,6 +16,7 @@ from cli.local.place import LONGEST_SOCKET, Place
 from cli.local.postgres_conf import DATABASE, write_configuration
 from cli.local.processes import START_LIMIT, STOP_LIMIT, last_lines, reap, start_and_wait, wait_until
 from cli.local.programs import postgres_major
+from cli.local.space import is_full
 
 HAS_A_BUILTIN_LOCALE = 17  # the first version
 
@@ -144,7 +145,8 @@ class Postgres:
                 answer = connection.execute(query.encode(), values or None)
                 return next(answer, (None,))[0] if answer.description else None
         except psycopg.Error as error:
-            if NO_SPACE in str(error):
+            # Before version 16, a server whose disk is full refuses connections for “could not write init file”.
+            if NO_SPACE in str(error) or is_full(self._place.home):
                 raise LocalServersError(disk_full(self._place.folder)) from error
             raise LocalServersError(
                 f"PostgreSQL in {self._place.home} refused a query: {error}. Its log is {self.log}."
