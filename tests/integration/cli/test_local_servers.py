@@ -242,6 +242,7 @@ def test_missing_programs_are_reported_with_a_way_out(home: Path, monkeypatch: p
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("sys.prefix", "/nowhere")
+    monkeypatch.delenv("RECOURSE_POSTGRES_PROGRAMS", raising=False)
     with pytest.raises(LocalServersError, match="set RECOURSE_DATABASE_URL"):
         LocalServers(home).start()
     with pytest.raises(LocalServersError, match="RECOURSE_BROKER_URL"):
