@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rrulestr
 
+from config.languages import gettext, translatable
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.rules import RecurrenceInvalid
 
@@ -66,19 +67,23 @@ def checked(recurrence: str, starts: datetime) -> str:
     text = recurrence.strip().upper().removeprefix("RRULE:")
     parts = dict(part.partition("=")[::2] for part in text.split(";"))
     if len(text) > LONGEST_RECURRENCE or not re.fullmatch(r"[A-Z0-9=;,+-]+", text) or len(parts) != text.count("="):
-        raise RecurrenceInvalid("Write its parts as NAME=VALUE, each once, separated by “;”.")
+        raise RecurrenceInvalid(translatable("Write its parts as NAME=VALUE, each once, separated by “;”."))
     if (frequency := parts.get("FREQ")) not in _PARTS:
-        raise RecurrenceInvalid("Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY.")
+        raise RecurrenceInvalid(translatable("Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY."))
     if parts.keys() - _PARTS[frequency] - _ALWAYS:
         allowed = ", ".join(sorted(_PARTS[frequency] | _ALWAYS - {"FREQ"}))
-        raise RecurrenceInvalid(f"With FREQ={frequency}, use only the parts {allowed}.")
+        raise RecurrenceInvalid(
+            gettext("With FREQ={frequency}, use only the parts {allowed}.", frequency=frequency, allowed=allowed)
+        )
     interval = _number(parts.get("INTERVAL", "1"))
     if not 1 <= interval <= LONGEST_INTERVAL:
-        raise RecurrenceInvalid(f"INTERVAL must be from 1 to {LONGEST_INTERVAL:,}.")
+        raise RecurrenceInvalid(
+            gettext("INTERVAL must be from 1 to {longest_interval:,}.", longest_interval=LONGEST_INTERVAL)
+        )
     if not 1 <= _number(parts.get("COUNT", "1")) <= MOST_TIMES:
-        raise RecurrenceInvalid(f"COUNT must be from 1 to {MOST_TIMES:,}.")
+        raise RecurrenceInvalid(gettext("COUNT must be from 1 to {most_times:,}.", most_times=MOST_TIMES))
     if "COUNT" in parts and "UNTIL" in parts:
-        raise RecurrenceInvalid("Use COUNT or UNTIL, not both.")
+        raise RecurrenceInvalid(translatable("Use COUNT or UNTIL, not both."))
     for name in parts.keys() & _HIGHEST.keys():
         _check_numbers(name, parts[name], may_be_negative=name != "BYMONTH")
     if "BYDAY" in parts:
@@ -86,30 +91,48 @@ def checked(recurrence: str, starts: datetime) -> str:
     # An interval of whole weeks always falls on the same day of the week.
     never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAY[starts.weekday()] not in parts.get("BYDAY", _ANY)
     if never or next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
-        raise RecurrenceInvalid("It is never due. Choose days that exist.")
+        raise RecurrenceInvalid(translatable("It is never due. Choose days that exist."))
     return text
 
 
 def check_first(starts: datetime) -> None:
     """Raises `RecurrenceInvalid` unless the first date is in the range of supported years."""
     if not FIRST_YEAR <= starts.year <= LAST_YEAR:
-        raise RecurrenceInvalid(f"Choose a first date between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise RecurrenceInvalid(
+            gettext(
+                "Choose a first date between {first_year} and {last_year}.", first_year=FIRST_YEAR, last_year=LAST_YEAR
+            )
+        )
 
 
 def _check_numbers(name: str, text: str, *, may_be_negative: bool) -> None:
     for word in text.split(","):
         number = _number(word.lstrip("+-") if may_be_negative and len(word) - len(word.lstrip("+-")) <= 1 else word)
         if not 1 <= number <= _HIGHEST[name]:
-            or_back = f", or from -1 to -{_HIGHEST[name]} to count from the end" if may_be_negative else ""
-            raise RecurrenceInvalid(f"{name} takes numbers from 1 to {_HIGHEST[name]}{or_back}, separated by commas.")
+            sentence = (
+                translatable(
+                    "{name} takes numbers from 1 to {most}, or from -1 to -{most} to count from the end, separated by "
+                    "commas."
+                )
+                if may_be_negative
+                else translatable("{name} takes numbers from 1 to {most}, separated by commas.")
+            )
+            raise RecurrenceInvalid(gettext(sentence, name=name, most=_HIGHEST[name]))
 
 
 def _check_days(text: str, *, may_have_numbers: bool) -> None:
     for word in text.split(","):
         found = _DAY.fullmatch(word)
         if found is None or (found[1] and not (may_have_numbers and abs(int(found[1])) <= 53)):
-            numbers = ", optionally with a position such as 1MO (first) or -1FR (last)" * may_have_numbers
-            raise RecurrenceInvalid(f"BYDAY takes MO, TU, WE, TH, FR, SA and SU{numbers}, separated by commas.")
+            sentence = (
+                translatable(
+                    "BYDAY takes MO, TU, WE, TH, FR, SA and SU, optionally with a position such as 1MO (first) or -1FR "
+                    "(last), separated by commas."
+                )
+                if may_have_numbers
+                else translatable("BYDAY takes MO, TU, WE, TH, FR, SA and SU, separated by commas.")
+            )
+            raise RecurrenceInvalid(sentence)
 
 
 def due_after(recurrence: str | None, starts: datetime, time_zone: str, after: datetime) -> Iterator[datetime]:
@@ -141,7 +164,7 @@ def _local_times(recurrence: str | None, starts: datetime, after: datetime) -> I
             if local > after:
                 yield local
     except (ValueError, TypeError, AttributeError, IndexError) as error:
-        raise RecurrenceInvalid(f"It cannot be read: {error}.") from None
+        raise RecurrenceInvalid(gettext("It cannot be read: {error}.", error=error)) from None
 
 
 def _nearest(parts: dict[str, str], starts: datetime, after: datetime) -> datetime:
@@ -164,7 +187,7 @@ def _until(text: str | None) -> datetime:
     try:
         return datetime.strptime(text if "T" in text else text + "T235959", "%Y%m%dT%H%M%S")  # noqa: DTZ007
     except ValueError:
-        raise RecurrenceInvalid("Write UNTIL as 20301231 or 20301231T120000.") from None
+        raise RecurrenceInvalid(translatable("Write UNTIL as 20301231 or 20301231T120000.")) from None
 
 
 def _number(text: str) -> int:

@@ -129,7 +129,9 @@ def _only_terms_of_its_kind(terms: Terms) -> None:
     }
     for term in {"starts", "recurrence", "months", "at_time", "event_kind"} - own[terms.kind]:
         if getattr(terms, term) is not None:
-            raise RuleInvalid(f"A rule of the kind `{terms.kind}` does not use `{term}`. Leave it out.")
+            raise RuleInvalid(
+                "A rule of the kind `{kind}` does not use `{term}`. Leave it out.", kind=terms.kind, term=term
+            )
 
 
 def terms_of(session: Session, rule: Rule) -> Terms:

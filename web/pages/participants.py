@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.directory import courses_of
 from models.participants import ParticipantKind
 from models.refusals.base import Refused
@@ -121,7 +122,7 @@ def _rate(text: str) -> Decimal | None:
     try:
         return Decimal(text) if text else None
     except InvalidOperation:
-        raise ParticipantInvalid("Write the rate as a number, such as 5 or 0.5.") from None
+        raise ParticipantInvalid(translatable("Write the rate as a number, such as 5 or 0.5.")) from None
 
 
 def _list(

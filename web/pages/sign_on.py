@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from config.languages import translatable
 from models.refusals.base import Refused
 from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnNobody, SignOnTaken, SignOnUnavailable
 from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, prove, provider_for
@@ -56,7 +57,7 @@ async def come_back(
         attempt = attempt_of(request.cookies.get(host_cookie(ATTEMPT), ""), slug, state)
         provider = await run_in_threadpool(provider_for, slug)
         if iss is not None and iss != provider.issuer:  # RFC 9207
-            raise SignOnFailed(provider.name, "it is of another issuer")
+            raise SignOnFailed(provider.name, translatable("it is of another issuer"))
         if error or not code:
             raise SignOnDeclined(provider.name, error or "no code")
         proof = await waiting(provider, partial(prove, provider, attempt, code))
