@@ -9,12 +9,13 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models.exemptions import Exemption, exempt_at
 from models.open_learners import open_learners_in
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import ELSEWHERE, Asked, in_audience
 
-EXEMPT = "the learner is exempt from resets of this course"
+EXEMPT = translatable("the learner is exempt from resets of this course")
 
 
 def completed_lately_words(days: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from config.languages import translatable
+from config.languages import gettext, translatable
 from config.settings import settings, signing_keys
 from models.access import Actor
 from models.people import Organization
@@ -131,10 +132,12 @@ def changes_of(session: Session, rule: Rule, terms: Terms) -> dict[str, tuple[st
 
 def _in_words(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return "none" if value is None else str(value).replace("_", " ")
+    if isinstance(value, StrEnum):
+        return gettext(value.replace("_", " "))
+    return gettext("none") if value is None else str(value).replace("_", " ")
 
 
 def opened_proposal(token: str) -> Proposal:

@@ -13,10 +13,11 @@ from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from babel.dates import get_day_names, get_month_names
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rrulestr
 
-from config.languages import gettext, translatable
+from config.languages import gettext, locale_spoken, translatable
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.rules import RecurrenceInvalid
 
@@ -230,61 +231,93 @@ def due_days(after: datetime, until: datetime, at: time, time_zone: str) -> Iter
 
 _WEEKDAY = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ANY = ",".join(_WEEKDAY)
-_UNITS = {"DAILY": ("day", "days"), "WEEKLY": ("week", "weeks"), "MONTHLY": ("month", "months"),
-          "YEARLY": ("year", "years")}  # fmt: skip
-_WEEKDAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
-             "SU": "Sunday"}  # fmt: skip
-_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last", -2: "second to last"}
+_EACH = {
+    "DAILY": translatable("each day"),
+    "WEEKLY": translatable("each week"),
+    "MONTHLY": translatable("each month"),
+    "YEARLY": translatable("each year"),
+}
+_EVERY = {
+    "DAILY": translatable("every {count} days"),
+    "WEEKLY": translatable("every {count} weeks"),
+    "MONTHLY": translatable("every {count} months"),
+    "YEARLY": translatable("every {count} years"),
+}
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_ORDINALS = {
+    1: translatable("the first {day}"),
+    2: translatable("the second {day}"),
+    3: translatable("the third {day}"),
+    4: translatable("the fourth {day}"),
+    5: translatable("the fifth {day}"),
+    -1: translatable("the last {day}"),
+    -2: translatable("the second to last {day}"),
+}
 
 
 def in_words(recurrence: str, starts: datetime) -> str:
     """Returns the recurrence in words, such as `each year on 1 March`. Parts without plain words follow as written."""
     parts = dict(part.split("=") for part in recurrence.split(";"))
     interval = int(parts.get("INTERVAL", "1"))
-    one, many = _UNITS[parts["FREQ"]]
-    words = f"each {one}" if interval == 1 else f"every {interval} {many}"
+    words = gettext(_EACH[parts["FREQ"]]) if interval == 1 else gettext(_EVERY[parts["FREQ"]], count=interval)
     worded = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+    months = _listed([_month(int(number)) for number in parts["BYMONTH"].split(",")]) if "BYMONTH" in parts else ""
     if (
         "BYDAY" in parts
         and (weekdays := _weekdays(parts["BYDAY"]))
         and not parts.keys() - worded - {"BYDAY", "BYMONTH"}
     ):
-        words += f" on {weekdays}"
+        words = gettext("{often} on {weekdays}", often=words, weekdays=weekdays)
         worded.add("BYDAY")
-        if "BYMONTH" in parts:
-            words += f" of {_listed([_month(int(number)) for number in parts['BYMONTH'].split(',')])}"
+        if months:
+            words = gettext("{often} of {months}", often=words, months=months)
             worded.add("BYMONTH")
     elif parts.keys() - worded == {"BYMONTH", "BYMONTHDAY"}:
-        days, months = (parts[name].split(",") for name in ("BYMONTHDAY", "BYMONTH"))
-        words += f" on day {_listed(days)} of {_listed([_month(int(number)) for number in months])}"
+        days = _listed(parts["BYMONTHDAY"].split(","))
+        words = gettext("{often} on day {days} of {months}", often=words, days=days, months=months)
         worded |= {"BYMONTH", "BYMONTHDAY"}
     elif not parts.keys() - worded:
-        day = {"YEARLY": f" on {starts.day} {_month(starts.month)}", "MONTHLY": f" on day {starts.day}",
-               "WEEKLY": f" on {list(_WEEKDAYS.values())[starts.weekday()]}"}  # fmt: skip
-        words += day.get(parts["FREQ"], "")
+        words = _on_the_day_of(parts["FREQ"], words, starts)
     if rest := [f"{name}={value}" for name, value in parts.items() if name not in worded]:
         words += f" ({';'.join(rest)})"
     if "COUNT" in parts:
-        words += f", {int(parts['COUNT']):,} times"
+        words = gettext("{often}, {count:,} times", often=words, count=int(parts["COUNT"]))
     if "UNTIL" in parts:
-        words += f", until {parts['UNTIL'][:4]}-{parts['UNTIL'][4:6]}-{parts['UNTIL'][6:8]}"
+        until = f"{parts['UNTIL'][:4]}-{parts['UNTIL'][4:6]}-{parts['UNTIL'][6:8]}"
+        words = gettext("{often}, until {day}", often=words, day=until)
     return words
+
+
+def _on_the_day_of(frequency: str, often: str, starts: datetime) -> str:
+    match frequency:
+        case "YEARLY":
+            return gettext("{often} on {day} {month}", often=often, day=starts.day, month=_month(starts.month))
+        case "MONTHLY":
+            return gettext("{often} on day {day}", often=often, day=starts.day)
+        case "WEEKLY":
+            return gettext("{often} on {weekdays}", often=often, weekdays=_weekday(starts.weekday()))
+    return often
 
 
 def _weekdays(byday: str) -> str:
     names = []
     for word in byday.split(","):
-        number, day = word[:-2], _WEEKDAYS.get(word[-2:])
+        number, day = word[:-2], word[-2:]
         ordinal = _ORDINALS.get(int(number)) if re.fullmatch(r"[+-]?[0-9]+", number) else None
-        if day is None or (number and ordinal is None):
+        if day not in _WEEKDAYS or (number and ordinal is None):
             return ""
-        names.append(f"the {ordinal} {day}" if ordinal else day)
+        name = _weekday(_WEEKDAYS.index(day))
+        names.append(gettext(ordinal, day=name) if ordinal else name)
     return _listed(names)
 
 
+def _weekday(number: int) -> str:
+    return str(get_day_names("wide", locale=locale_spoken())[number])
+
+
 def _month(number: int) -> str:
-    return f"{date(2000, number, 1):%B}"
+    return str(get_month_names("wide", locale=locale_spoken())[number])
 
 
 def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else gettext("{first} and {last}", first=", ".join(words[:-1]), last=words[-1])
