@@ -72,7 +72,7 @@ def all_elsewhere(session: Session, asked: Asked) -> bool:
 
 
 def _reasons(asked: Asked) -> list[tuple[str, ColumnElement[bool]]]:
-    reasons = [(EXEMPT, exempt_at(asked.planned_at, func.now()))]
+    reasons: list[tuple[str, ColumnElement[bool]]] = [(EXEMPT, exempt_at(asked.planned_at, func.now()))]
     if (days := asked.skip_completed_days) is not None:
         since = asked.planned_at - timedelta(days=days)
         lately = and_(Enrolment.state == EnrolmentState.COMPLETED, Enrolment.completed_at > since)

@@ -221,10 +221,8 @@ def in_sentences(terms: Terms) -> list[str]:
         most = terms.most_learners
         sentences.append(gettext("For more than {most:,} learners at once, it waits to be confirmed again.", most=most))
     if terms.most_a_day:
-        most = terms.most_a_day
-        sentences.append(
-            gettext("It resets at most {most:,} learners a day; the rest wait for the next day.", most=most)
-        )
+        a_day = translatable("It resets at most {most:,} learners a day; the rest wait for the next day.")
+        sentences.append(gettext(a_day, most=terms.most_a_day))
     sentences.append(gettext("If its audience grows by more than half, it waits to be confirmed again."))
     sentences.append(gettext(_CATCH_UP[terms.catch_up]))
     return sentences
