@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
+from config.languages import translatable
 from models.preferences import AlertLevel, alert_levels_of
 from tasks.alerts.words import LANGUAGES, language_of
 from tasks.people.preferences import choose_alerts
@@ -17,11 +18,11 @@ from web.templating import page
 router = APIRouter(prefix="/my/alerts")
 
 LEVELS = {
-    AlertLevel.ALL: "Inbox and e-mail",
-    AlertLevel.INBOX: "Inbox only",
-    AlertLevel.NONE: "No alerts",
+    AlertLevel.ALL: translatable("Inbox and e-mail"),
+    AlertLevel.INBOX: translatable("Inbox only"),
+    AlertLevel.NONE: translatable("No alerts"),
 }
-SAVED = "Alerts saved."
+SAVED = translatable("Alerts saved.")
 
 
 @router.get("")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.people import Organization
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
@@ -31,8 +32,8 @@ router = APIRouter(prefix="/my/settings")
 
 ZONES = sorted(available_timezones())
 DONE = {
-    "saved": "Settings saved.",
-    "password": "Password changed. All your other sessions have ended.",
+    "saved": translatable("Settings saved."),
+    "password": translatable("Password changed. All your other sessions have ended."),
 }
 
 

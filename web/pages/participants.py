@@ -23,11 +23,15 @@ from web.templating import page
 router = APIRouter(prefix="/participants")
 
 DONE = {
-    "added": "Participant added. Share its secret with whoever runs it. It takes part from the next reset on.",
-    "renewed": "New secret created. Give it to whoever runs it; for a day, requests are signed with both secrets.",
-    "enabled": "Participant enabled. It takes part from the next reset on.",
-    "disabled": "Participant disabled. Learners who waited for it have failed, and can be retried.",
-    "asked": "It is being asked again now.",
+    "added": translatable(
+        "Participant added. Share its secret with whoever runs it. It takes part from the next reset on."
+    ),
+    "renewed": translatable(
+        "New secret created. Give it to whoever runs it; for a day, requests are signed with both secrets."
+    ),
+    "enabled": translatable("Participant enabled. It takes part from the next reset on."),
+    "disabled": translatable("Participant disabled. Learners who waited for it have failed, and can be retried."),
+    "asked": translatable("It is being asked again now."),
 }
 LISTED = 50  # requests
 
