@@ -1,6 +1,7 @@
 """Render pages from Jinja templates, with the filters and functions that all templates share."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -58,6 +59,7 @@ def _environment() -> Environment:
         "number": shown_number,
         "percent": shown_percent,
         "reason": reason_in_words,
+        "told": told,
         "capitalize": capitalized,
         "words": words,
         "moment": moment,
@@ -67,6 +69,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {"_": said, "gettext": said, "ngettext": said_of_many}
     environment.globals |= {"language": language_spoken, "texts_of_scripts": texts_of_scripts}
+    environment.globals |= {"and_more": and_more}
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
     environment.globals |= {"course_page": course_page}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
@@ -118,6 +121,19 @@ def shown_percent(_: Context, share: float) -> str:
 def words(_: Context, value: str) -> str:
     """Return `partly_failed` as `partly failed`, in the language spoken; see `web.words`."""
     return gettext(str(value).replace("_", " "))
+
+
+@pass_context
+def told(_: Context, stored: str) -> str:
+    """Return what was stored in English, such as the reason of a failure, in the language spoken if it is known."""
+    return gettext(stored)
+
+
+def and_more(names: Sequence[str], total: int) -> str:
+    """Return the names, and how many more there are."""
+    first = ", ".join(names)
+    more = total - len(names)
+    return gettext("{names} and {more:,} more", names=first, more=more) if more > 0 else first
 
 
 @pass_context
