@@ -259,7 +259,8 @@ def in_words(recurrence: str, starts: datetime) -> str:
     """Returns the recurrence in words, such as `each year on 1 March`. Parts without plain words follow as written."""
     parts = dict(part.split("=") for part in recurrence.split(";"))
     interval = int(parts.get("INTERVAL", "1"))
-    words = gettext(_EACH[parts["FREQ"]]) if interval == 1 else gettext(_EVERY[parts["FREQ"]], count=interval)
+    frequency = parts["FREQ"]
+    words = gettext(_EACH[frequency]) if interval == 1 else gettext(_EVERY[frequency], count=interval)
     worded = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
     months = _listed([_month(int(number)) for number in parts["BYMONTH"].split(",")]) if "BYMONTH" in parts else ""
     if (
@@ -277,7 +278,7 @@ def in_words(recurrence: str, starts: datetime) -> str:
         words = gettext("{often} on day {days} of {months}", often=words, days=days, months=months)
         worded |= {"BYMONTH", "BYMONTHDAY"}
     elif not parts.keys() - worded:
-        words = _on_the_day_of(parts["FREQ"], words, starts)
+        words = _on_the_day_of(frequency, words, starts)
     if rest := [f"{name}={value}" for name, value in parts.items() if name not in worded]:
         words += f" ({';'.join(rest)})"
     if "COUNT" in parts:
