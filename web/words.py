@@ -1,4 +1,4 @@
-"""The words that pages show for values of the code, such as `partly failed` for `partly_failed`; see the filter `words`.
+"""The words that pages show for values of the code: `partly failed` for `partly_failed`; see the filter `words`.
 
 They stand here so that the catalogues have them. A test holds the list to the values.
 """

@@ -8,14 +8,17 @@ command line, tasks and logs say nothing, and so speak English. Placeholders hav
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields, is_dataclass, replace
 from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, TypeVar
 
 HERE = Path(__file__).parent
+Texts = TypeVar("Texts")
+
 SOURCE = "en"
 BRITISH = "en_GB"  # day before month, whatever kind of English someone prefers
 
@@ -49,6 +52,18 @@ def filled(text: str, values: Mapping[str, object]) -> str:
         return text
     said = {name: gettext(value) if isinstance(value, Translatable) else value for name, value in values.items()}
     return _FILLER.vformat(text, (), said)
+
+
+def in_language_spoken(texts: Texts) -> Texts:
+    """Returns a text, or the texts in a dictionary or a dataclass, in the language spoken, without values filled in."""
+    said: Any = texts
+    if isinstance(texts, str):
+        said = gettext(texts)
+    elif isinstance(texts, dict):
+        said = {name: in_language_spoken(text) for name, text in texts.items()}
+    elif is_dataclass(texts) and not isinstance(texts, type):
+        said = replace(texts, **{one.name: in_language_spoken(getattr(texts, one.name)) for one in fields(texts)})
+    return said  # type: ignore[no-any-return]
 
 
 @contextmanager
