@@ -27,7 +27,7 @@ TEMPLATES = sorted((Path(__file__).parents[2] / "web" / "templates").glob("*.htm
 LANGUAGES = sorted(file.stem for file in HERE.glob("*.po"))
 PLACEHOLDERS = re.compile(r"%\((\w+)\)s|\{(\w+)(?:!r|:[^}]*)?\}")
 TAGS = re.compile(r"<[^>]*>")
-SAME_IN_EVERY_LANGUAGE = {"Recourse", "email,due_at", "ada@example.com,2027-03-31", "ben@example.com,", "ms", "s"}
+SAME_IN_EVERY_LANGUAGE = {"Recourse", "email,due_at", "ada@example.com,2027-03-31", "ben@example.com", "ms", "s"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -46,10 +46,10 @@ def test_every_text_is_translated_with_its_placeholders_and_markup(language: str
 
 def _fits(message: Message) -> bool:
     sources, translations = _each(message.id), _each(message.string)
+    sources += sources[-1:] * (len(translations) - len(sources))  # a language may have more plural forms than English
     return all(translations) and all(
-        _names(translation) == _names(sources[-1])
-        and sorted(TAGS.findall(translation)) == sorted(TAGS.findall(sources[-1]))
-        for translation in translations
+        _names(translation) == _names(source) and sorted(TAGS.findall(translation)) == sorted(TAGS.findall(source))
+        for source, translation in zip(sources, translations, strict=True)
     )
 
 
