@@ -64,6 +64,10 @@ docs: .venv/.stamp-tests ## build the site of the documentation into build/site
 	.venv/bin/python docs/generate.py
 	.venv/bin/mkdocs build --strict --quiet
 
+.PHONY: messages
+messages: .venv/.stamp-tests ## bring the catalogues of languages up to date with the texts in the code
+	.venv/bin/python -m config.languages.update $(LANGUAGES)
+
 .PHONY: format
 format: .venv/.stamp-tests ## put the code into its usual form
 	.venv/bin/ruff check --fix-only

@@ -50,7 +50,7 @@ class Actor:
         if not self.permissions.intersection(permissions):
             for permission in self.unchecked.intersection(permissions):
                 raise PermissionUnchecked(permission)
-            raise Forbidden("” or “".join(permissions))
+            raise Forbidden(*permissions)
 
 
 def acting_user(session: Session, organization: Organization, email: str) -> Actor:

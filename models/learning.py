@@ -12,6 +12,7 @@ from sqlalchemy import func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models.certificates import new_serial
 from models.records import (
     AssignmentSubmission,
@@ -130,9 +131,9 @@ def complete_at(session: Session, registration: UUID, at: datetime, score: Decim
     """
     enrolment = current(session, registration)
     if enrolment.reset_at is not None and at <= enrolment.reset_at:
-        raise CompletionUndatable("the course was reset after this date")
+        raise CompletionUndatable(translatable("the course was reset after this date"))
     if at > session.scalars(select(func.clock_timestamp())).one() + AHEAD:
-        raise CompletionUndatable("this date is in the future")
+        raise CompletionUndatable(translatable("this date is in the future"))
     completion = session.get(Completion, registration)
     if completion is None:
         completion = Completion(registration=registration, completed_at=at, score=score)

@@ -6,10 +6,12 @@ Locales are those of the Unicode CLDR. English puts the day before the month, as
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
+from babel.dates import format_date
+from babel.numbers import format_decimal, format_percent
 
-ENGLISH = "en_GB"
+from config.languages import BRITISH
+
+ENGLISH = BRITISH
 
 
 def long_day(day: date, locale: str) -> str:
@@ -17,16 +19,22 @@ def long_day(day: date, locale: str) -> str:
     return format_date(day, "long", locale)
 
 
-def short_day(day: date) -> str:
-    """Return `5 Mar 2026`."""
-    return format_date(day, "medium", ENGLISH)
+def short_day(day: date, locale: str = ENGLISH) -> str:
+    """Return `5 Mar 2026`, or `05.03.2026` in German."""
+    return format_date(day, "medium", locale)
 
 
-def short_moment(moment: datetime, zone: ZoneInfo) -> str:
-    """Return `5 Mar 2026, 14:05` on the clock of `zone`."""
-    return format_datetime(moment, "d MMM y, HH:mm", zone, ENGLISH)
+def short_moment(moment: datetime, zone: ZoneInfo, locale: str = ENGLISH) -> str:
+    """Return `5 Mar 2026, 14:05` on the clock of `zone`. The clock has 24 hours in every language."""
+    there = moment.astimezone(zone)
+    return f"{short_day(there, locale)}, {there:%H:%M}"
 
 
-def number(value: int, locale: str = ENGLISH) -> str:
-    """Return the number with its thousands separated: `12,345`."""
+def number(value: float, locale: str = ENGLISH) -> str:
+    """Return the number with its thousands separated: `12,345`, or `12.345` in German."""
     return format_decimal(value, locale=locale)
+
+
+def percent(share: float, locale: str = ENGLISH) -> str:
+    """Return a share of 1 in whole percent: `64%`, or `64 %` in German."""
+    return format_percent(share, locale=locale)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, translatable
 from models.mail import MailFigures, mails_of
 from models.notifications import IS_PENDING, Notification, NotificationKind, NotificationState
 from models.participant_asks import waiting_for
@@ -52,25 +53,31 @@ class Progress:
     def outcome(self) -> str:
         """The outcome as a phrase."""
         if not self.total:
-            return "No one was reset"
-        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
-        if self.failed:
-            failed = f": {self.failed:,} failed{skipped}" if skipped else ""
-            return f"{self.failed + self.skipped:,} of {self.total:,} learners were not reset{failed}"
-        done = f"{self.cleared:,} of {self.total:,} learners reset, {self.unchanged:,} had nothing to reset"
-        return done + skipped
+            return gettext("No one was reset")
+        sentence = {
+            (False, False): translatable("{cleared:,} of {total:,} learners reset, {unchanged:,} had nothing to reset"),
+            (False, True): translatable(
+                "{cleared:,} of {total:,} learners reset, {unchanged:,} had nothing to reset, {skipped:,} skipped"
+            ),
+            (True, False): translatable("{left:,} of {total:,} learners were not reset"),
+            (True, True): translatable(
+                "{left:,} of {total:,} learners were not reset: {failed:,} failed, {skipped:,} skipped"
+            ),
+        }[bool(self.failed), bool(self.skipped)]
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return gettext(sentence, left=self.failed + self.skipped, **counts)
 
     def __str__(self) -> str:
         """Returns the progress as Flower shows it."""
-        words = f"{self.settled:,} of {self.total:,} learners"
-        words += f" · {self.failed:,} failed" if self.failed else ""
+        words = gettext("{settled:,} of {total:,} learners", settled=self.settled, total=self.total)
+        words += f" · {gettext('{count:,} failed', count=self.failed)}" if self.failed else ""
         return words + (f" · {self.waits}" if self.waits else "")
 
     @property
     def waits(self) -> str:
         """For whom learners wait who are cleared here; empty if no one does."""
         each = ", ".join(f"{code}: {learners:,}" for code, learners in self.waiting_for.items())
-        return f"cleared here, waiting for {each}" if each else ""
+        return gettext("cleared here, waiting for {each}", each=each) if each else ""
 
 
 def progress_of(session: Session, reset_id: UUID) -> Progress:

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
+from config.languages import speak
 from models.access import Actor, Permission, actor_for
 from models.inbox import unread
 from models.people import User
@@ -76,6 +77,7 @@ async def signed_in(request: Request) -> SignedIn:
     if person is None:
         raise NotSignedInError
     request.state.signed_in = person  # for the frame around every page
+    speak(person.user.locale)
     return person
 
 

@@ -27,6 +27,7 @@ from web.bodies.reception import Reception
 from web.csrf import genuine
 from web.first_start import log_first_start
 from web.headers import SecurityHeaders
+from web.language import BrowsersLanguage
 from web.problems import handle_problems
 from web.proxies import ForwardedBy
 from web.shutdown import noting_signals
@@ -55,6 +56,7 @@ def create_app() -> FastAPI:
     doors.add(scim.ROUTERS, prefix=SCIM)
     doors.add([*pages.ROUTERS, *pages.OPEN_ROUTERS])
     app.add_middleware(Reception, doors=doors)
+    app.add_middleware(BrowsersLanguage)
     app.add_middleware(SecurityHeaders)
     if settings().otlp_endpoint:
         app.add_middleware(RequestSpans)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from config.languages import translatable
 from models.access import Permission
 from web.access import SignedIn
 
@@ -16,18 +17,18 @@ class Place:
 
 
 MENU = (
-    Place("My training", "/my/training"),
-    Place("Inbox", "/my/inbox"),
-    Place("Users", "/users", frozenset({Permission.USERS})),
-    Place("Training", "/training/content/courses", frozenset({Permission.COURSES})),
-    Place("Analytics", "/training/analytics", frozenset({Permission.COURSES})),
-    Place("Rules", "/rules", frozenset({Permission.COURSES})),
-    Place("Groups", "/groups", frozenset({Permission.COURSES, Permission.USERS})),
-    Place("Incidents", "/incidents", frozenset({Permission.COURSES})),
-    Place("Resets", "/resets", frozenset({Permission.COURSES, Permission.USERS})),
-    Place("Webhooks", "/webhooks", frozenset({Permission.COURSES})),
-    Place("Participants", "/participants", frozenset({Permission.COURSES})),
-    Place("Evidence", "/evidence", frozenset({Permission.COURSES})),
+    Place(translatable("My training"), "/my/training"),
+    Place(translatable("Inbox"), "/my/inbox"),
+    Place(translatable("Users"), "/users", frozenset({Permission.USERS})),
+    Place(translatable("Training"), "/training/content/courses", frozenset({Permission.COURSES})),
+    Place(translatable("Analytics"), "/training/analytics", frozenset({Permission.COURSES})),
+    Place(translatable("Rules"), "/rules", frozenset({Permission.COURSES})),
+    Place(translatable("Groups"), "/groups", frozenset({Permission.COURSES, Permission.USERS})),
+    Place(translatable("Incidents"), "/incidents", frozenset({Permission.COURSES})),
+    Place(translatable("Resets"), "/resets", frozenset({Permission.COURSES, Permission.USERS})),
+    Place(translatable("Webhooks"), "/webhooks", frozenset({Permission.COURSES})),
+    Place(translatable("Participants"), "/participants", frozenset({Permission.COURSES})),
+    Place(translatable("Evidence"), "/evidence", frozenset({Permission.COURSES})),
 )
 
 

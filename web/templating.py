@@ -1,6 +1,7 @@
 """Render pages from Jinja templates, with the filters and functions that all templates share."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,10 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from config.languages import Translatable, gettext, language_spoken, locale_spoken, texts_of_scripts
+from config.languages import ngettext as plural
 from config.links import course_on_the_platform
 from models.access import Permission
 from models.people import zone_of
-from tasks.formats import number, short_day, short_moment
+from tasks.formats import number, percent, short_day, short_moment
+from tasks.reset.exclusions import reason_in_words
 from tasks.reset.lists import why_left_out
 from tasks.reset.outcomes import LEARNERS, ended_as, place_in_words, state_in_words, what_is_paused
 from web.csrf import FIELD, form_token
@@ -49,16 +53,23 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        finalize=lambda value: gettext(value) if isinstance(value, Translatable) else value,
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
-        "number": number,
+        "number": shown_number,
+        "percent": shown_percent,
+        "reason": reason_in_words,
+        "told": told,
+        "capitalize": capitalized,
         "words": words,
         "moment": moment,
         "clock": clock,
         "day": day,
         "counted": counted,
     }
+    environment.globals |= {"_": said, "gettext": said, "ngettext": said_of_many}
+    environment.globals |= {"language": language_spoken, "texts_of_scripts": texts_of_scripts}
+    environment.globals |= {"and_more": and_more}
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
     environment.globals |= {"course_page": course_page}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
@@ -70,14 +81,72 @@ def _environment() -> Environment:
     return environment
 
 
-def words(value: str) -> str:
-    """Return `partly_failed` as `partly failed`."""
-    return str(value).replace("_", " ")
+def said(text: str, /, **values: Any) -> Markup:
+    """Return a text of a template in the language spoken. It may have markup; the values are escaped."""
+    return _with_values(gettext(text), values)
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def said_of_many(one: str, many: str, count: int, /, **values: Any) -> Markup:
+    """Return a text of a template for so many; `num` is the count."""
+    return _with_values(plural(one, many, count), {"num": count} | values)
+
+
+def _with_values(text: str, values: dict[str, Any]) -> Markup:
+    trusted = Markup(text)  # noqa: S704 - from a template, or a catalogue
+    return trusted % {name: _shown(value) for name, value in values.items()} if values else trusted
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Translatable):
+        return gettext(value)
+    return number(value, locale_spoken()) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# Filters of a constant would be applied once for all, when the template is compiled: these have the context for that.
+
+
+@pass_context
+def shown_number(_: Context, value: float) -> str:
+    """Return a number as the language writes it: `12,345`."""
+    return number(value, locale_spoken())
+
+
+@pass_context
+def shown_percent(_: Context, share: float) -> str:
+    """Return a share of 1 in whole percent: `64%`."""
+    return percent(share, locale_spoken())
+
+
+@pass_context
+def words(_: Context, value: str) -> str:
+    """Return `partly_failed` as `partly failed`, in the language spoken; see `web.words`."""
+    return gettext(str(value).replace("_", " "))
+
+
+@pass_context
+def told(_: Context, stored: str) -> str:
+    """Return what was stored in English, such as the reason of a failure, in the language spoken if it is known."""
+    return gettext(stored)
+
+
+def and_more(names: Sequence[str], total: int) -> str:
+    """Return the names, and how many more there are."""
+    first = ", ".join(names)
+    more = total - len(names)
+    return gettext("{names} and {more:,} more", names=first, more=more) if more > 0 else first
+
+
+@pass_context
+def capitalized(_: Context, value: str) -> str:
+    """Return the text with its first letter in upper case, and the others as they are."""
+    text = gettext(value) if isinstance(value, Translatable) else str(value)
+    return text[:1].upper() + text[1:]
+
+
+@pass_context
+def counted(_: Context, count: int, one: str, many: str | None = None) -> Markup:
     """Return a count with its noun: `1 learner`, `12,345 learners`."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+    return said_of_many(f"%(num)s {one}", f"%(num)s {many or one + 's'}", count)
 
 
 @pass_context
@@ -86,14 +155,15 @@ def moment(context: Context, value: datetime | None) -> Markup | str:
     if value is None:
         return "-"
     zone = _zone(context)
-    return _time(value, f"{short_moment(value, zone)} {value.astimezone(zone):%Z}")
+    return _time(value, f"{short_moment(value, zone, locale_spoken())} {value.astimezone(zone):%Z}")
 
 
-def clock(value: datetime | None, time_zone: str) -> Markup | str:
+@pass_context
+def clock(_: Context, value: datetime | None, time_zone: str) -> Markup | str:
     """Return a date and time in the given time zone, with its name: a rule's times are in the rule's own zone."""
     if value is None:
         return "-"
-    return _time(value, f"{short_moment(value, ZoneInfo(time_zone))} ({time_zone})")
+    return _time(value, f"{short_moment(value, ZoneInfo(time_zone), locale_spoken())} ({time_zone})")
 
 
 @pass_context
@@ -101,7 +171,7 @@ def day(context: Context, value: datetime | None) -> Markup | str:
     """Return a date in the reader's time zone."""
     if value is None:
         return "-"
-    return _time(value, short_day(value.astimezone(_zone(context))))
+    return _time(value, short_day(value.astimezone(_zone(context)), locale_spoken()))
 
 
 def _time(value: datetime, text: str) -> Markup:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import anyio
 from anyio.to_thread import run_sync
 
+from config.languages import translatable
 from models.refusals.sign_on import SignOnUnavailable
 from models.sign_on import IdentityProvider
 
@@ -29,7 +30,7 @@ async def waiting(provider: IdentityProvider, work: Callable[[], T]) -> T:
     with anyio.move_on_after(PATIENCE) as patience:
         await share.acquire()
     if patience.cancelled_caught:
-        raise SignOnUnavailable(provider.name, "too many sign-ins wait for it")
+        raise SignOnUnavailable(provider.name, translatable("too many sign-ins wait for it"))
     try:
         return await run_sync(work, limiter=_threads)
     finally:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from config.languages import gettext, translatable
 from config.settings import settings
 from models.files import storage
 from models.files.deletions import delete_later, put_off
@@ -45,13 +46,15 @@ def receive(organization_id: int, filename: str, content: BinaryIO | Iterable[by
     name = _plain_name(filename)
     kind = TYPES.get(PurePosixPath(name).suffix.lower())
     if kind is None:
-        raise FileTypeRefused("Files of this type are not accepted.", allowed())
+        raise FileTypeRefused(translatable("Files of this type are not accepted."), allowed())
     pieces = _pieces(content)
     head = _head(pieces)
     if not head:
-        raise FileTypeRefused("This file is empty.", allowed())
+        raise FileTypeRefused(translatable("This file is empty."), allowed())
     if not looks_like(kind, head):
-        raise FileTypeRefused(f"Its extension says that this file is a {kind.name}, but it is not.", allowed())
+        raise FileTypeRefused(
+            gettext("Its extension says that this file is a {kind}, but it is not.", kind=kind.name), allowed()
+        )
     key = f"{organization_id}/{secrets.token_hex(20)}"
     with transaction() as session:
         delete_later(session, key, KEPT)

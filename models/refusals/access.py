@@ -1,5 +1,6 @@
 """Permissions, tokens, signed messages and forms."""
 
+from config.languages import gettext
 from models.refusals.base import Refused
 
 
@@ -7,9 +8,10 @@ class Forbidden(Refused):
     code = "forbidden"
     status = 403
 
-    def __init__(self, permission: str) -> None:
-        self.permission = permission
-        super().__init__(f"You need the permission “{permission}” for this. Ask an administrator for it.")
+    def __init__(self, *permissions: str) -> None:
+        self.permission = "” or “".join(permissions)
+        names = gettext("” or “").join(map(gettext, permissions))
+        super().__init__("You need the permission “{names}” for this. Ask an administrator for it.", names=names)
 
 
 class TokenUnknown(Refused):
@@ -17,7 +19,7 @@ class TokenUnknown(Refused):
     status = 404
 
     def __init__(self, token: object) -> None:
-        super().__init__(f"There is no token {token}. Check its number.")
+        super().__init__("There is no token {token}. Check its number.", token=token)
 
 
 class TokenRequestInvalid(Refused):
@@ -51,7 +53,7 @@ class ScopeMissing(Refused):
     status = 403
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This token does not have the scope “{scope}”. Use one that was created with it.")
+        super().__init__("This token does not have the scope “{scope}”. Use one that was created with it.", scope=scope)
 
 
 class MessageNotSigned(Refused):

@@ -1,5 +1,6 @@
 """Audience lists, and exemptions."""
 
+from config.languages import gettext
 from models.refusals.base import Refused
 from models.refusals.imports import LineError
 
@@ -11,10 +12,10 @@ class AudienceFileInvalid(Refused):
         """`errors` are the first ones; `more` is the number of further ones."""
         first = "; ".join(map(str, errors[:3]))
         further = len(errors[3:]) + more
+        lines = gettext("{first}; and {further:,} more", first=first, further=further) if further else first
         super().__init__(
-            "Nothing was changed: this file is not a list of learners. Correct it and send it again: "
-            + first
-            + (f"; and {further:,} more." if further else ".")
+            "Nothing was changed: this file is not a list of learners. Correct it and send it again: {lines}.",
+            lines=lines,
         )
         self.errors, self.more = errors, more
 
@@ -24,7 +25,7 @@ class AudienceTooLarge(Refused):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"A list has at most {most:,} learners. Nothing was changed. Choose a group, or divide the list."
+            "A list has at most {most:,} learners. Nothing was changed. Choose a group, or divide the list.", most=most
         )
 
 
@@ -70,5 +71,7 @@ class ExemptionUnknown(Refused):
 
     def __init__(self, who: str, course: str) -> None:
         super().__init__(
-            f"There is no exemption of {who} from {course}. Nothing was changed; check the list of exemptions."
+            "There is no exemption of {who} from {course}. Nothing was changed; check the list of exemptions.",
+            who=who,
+            course=course,
         )

@@ -1,6 +1,7 @@
 """Reported events and their sources."""
 
-from models.refusals.base import Refused
+from config.languages import gettext
+from models.refusals.base import Refused, some_of
 
 
 class EventMismatch(Refused):
@@ -30,10 +31,11 @@ class EventInvalid(Refused):
     code = "event-invalid"
 
     def __init__(self, wrong: str) -> None:
-        details = f" Details: {wrong}." if wrong else ""
+        details = gettext(" Details: {wrong}.", wrong=wrong) if wrong else ""
         super().__init__(
             "This is not a valid event. Send one JSON object with the event's kind, the course's code, the reason and, "
-            f"optionally, the group's code or the persons' addresses. Nothing was changed.{details}"
+            "optionally, the group's code or the persons' addresses. Nothing was changed.{details}",
+            details=details,
         )
 
 
@@ -48,8 +50,10 @@ class PersonsUnknown(Refused):
     code = "persons-unknown"
 
     def __init__(self, unknown: list[str]) -> None:
-        names = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20:,} more" if len(unknown) > 20 else "")
-        super().__init__(f"These are no users of this organization: {names}. Correct or remove them. Nothing was sent.")
+        names = some_of(unknown, 20)
+        super().__init__(
+            "These are no users of this organization: {names}. Correct or remove them. Nothing was sent.", names=names
+        )
 
 
 class SignatureInvalid(Refused):

@@ -15,7 +15,7 @@ class EvidenceStoreInvalid(Refused):
     code = "evidence-store-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"{why} Correct it and try again: nothing was saved.")
+        super().__init__("{why} Correct it and try again: nothing was saved.", why=why)
 
 
 class EvidenceKeyUnreadable(Refused):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from config.languages import gettext
 from models.refusals.base import Refused
 
 
@@ -13,7 +14,8 @@ class LineError(NamedTuple):
     file: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.line}: {self.detail}" if self.file else f"line {self.line}: {self.detail}"
+        line = gettext("line {line}: {detail}", line=self.line, detail=self.detail)
+        return f"{self.file}, {line}" if self.file else line
 
 
 class ImportInvalid(Refused):
@@ -23,10 +25,8 @@ class ImportInvalid(Refused):
         """`errors` are the first ones; `more` is the number of further ones."""
         first = "; ".join(map(str, errors[:3]))
         further = len(errors[3:]) + more
-        super().__init__(
-            f"Nothing was imported. Correct this and send the file again: {first}"
-            + (f"; and {further:,} more." if further else ".")
-        )
+        lines = gettext("{first}; and {further:,} more", first=first, further=further) if further else first
+        super().__init__("Nothing was imported. Correct this and send the file again: {lines}.", lines=lines)
         self.errors, self.more = errors, more
 
 
@@ -37,9 +37,13 @@ class ImportRemovesTooMuch(Refused):
     def __init__(self, what: str, removed_rows: int, of: int, most: float) -> None:
         """`what` are the objects in words, of which there are `of`; at most the share `most` may be removed."""
         super().__init__(
-            f"This file leaves out {removed_rows:,} of {of:,} {what}, "
-            f"more than the {most * 100:g}% that one file may remove. Nothing was imported. Check that the file is "
-            "complete; if it is, ask an operator to import it with a higher limit."
+            "This file leaves out {removed_rows:,} of {of:,} {what}, "
+            "more than the {most:g}% that one file may remove. Nothing was imported. Check that the file is "
+            "complete; if it is, ask an operator to import it with a higher limit.",
+            removed_rows=removed_rows,
+            of=of,
+            what=what,
+            most=most * 100,
         )
 
 

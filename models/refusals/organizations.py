@@ -8,7 +8,7 @@ class OrganizationUnknown(Refused):
     status = 404
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"There is no organization {slug!r}. Check its short name.")
+        super().__init__("There is no organization {slug!r}. Check its short name.", slug=slug)
 
 
 class OrganizationExists(Refused):
@@ -16,7 +16,7 @@ class OrganizationExists(Refused):
     status = 409
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"An organization with the short name {slug!r} already exists. Use another one.")
+        super().__init__("An organization with the short name {slug!r} already exists. Use another one.", slug=slug)
 
 
 class OrganizationInvalid(Refused):
@@ -38,4 +38,6 @@ class TimeZoneUnknown(Refused):
     code = "time-zone-unknown"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no time zone {name!r}. Use a name such as Europe/Zurich. Nothing was changed.")
+        super().__init__(
+            "There is no time zone {name!r}. Use a name such as Europe/Zurich. Nothing was changed.", name=name
+        )

@@ -7,7 +7,7 @@ class ParticipantInvalid(Refused):
     code = "participant-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"{why} Correct it and try again: nothing was saved.")
+        super().__init__("{why} Correct it and try again: nothing was saved.", why=why)
 
 
 class ParticipantExists(Refused):
@@ -15,7 +15,9 @@ class ParticipantExists(Refused):
     status = 409
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"There is a participant “{code}” already. Choose another name, or remove that one first.")
+        super().__init__(
+            "There is a participant “{code}” already. Choose another name, or remove that one first.", code=code
+        )
 
 
 class ParticipantUnknown(Refused):
@@ -23,7 +25,7 @@ class ParticipantUnknown(Refused):
     status = 404
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"There is no participant “{code}”. Check the name; it may have been removed.")
+        super().__init__("There is no participant “{code}”. Check the name; it may have been removed.", code=code)
 
 
 class ParticipantOperatorOnly(Refused):
@@ -52,4 +54,4 @@ class ReportInvalid(Refused):
     code = "participant-report-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The report is not as agreed: {why}. Correct it and send it again.")
+        super().__init__("The report is not as agreed: {why}. Correct it and send it again.", why=why)

@@ -17,4 +17,8 @@ class PausedMoreWidely(Refused):
     status = 409
 
     def __init__(self, whole: str, who: str) -> None:
-        super().__init__(f"{whole} is paused, and this with it. Ask {who} to resume that first. Nothing was changed.")
+        super().__init__(
+            "{whole} is paused, and this with it. Ask {who} to resume that first. Nothing was changed.",
+            whole=whole,
+            who=who,
+        )

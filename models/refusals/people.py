@@ -1,5 +1,6 @@
 """Users and groups."""
 
+from config.languages import translatable
 from models.external_ids import LONGEST
 from models.refusals.base import Refused
 
@@ -9,7 +10,7 @@ class UserUnknown(Refused):
     status = 404
 
     def __init__(self, who: str) -> None:
-        super().__init__(f"There is no active user {who!r} in this organization. Check the address or id.")
+        super().__init__("There is no active user {who!r} in this organization. Check the address or id.", who=who)
 
 
 class UserExists(Refused):
@@ -17,14 +18,16 @@ class UserExists(Refused):
     status = 409
 
     def __init__(self, who: str) -> None:
-        super().__init__(f"The address {who!r} already belongs to a user of this organization. Use another one.")
+        super().__init__(
+            "The address {who!r} already belongs to a user of this organization. Use another one.", who=who
+        )
 
 
 class UserInvalid(Refused):
     code = "user-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"Correct the user and try again: {why}. Nothing was changed.")
+        super().__init__("Correct the user and try again: {why}. Nothing was changed.", why=why)
 
 
 class ExternalIdTaken(Refused):
@@ -33,7 +36,8 @@ class ExternalIdTaken(Refused):
 
     def __init__(self, external_id: str) -> None:
         super().__init__(
-            f"The external id {external_id!r} already belongs to another one. Use its own. Nothing was changed."
+            "The external id {external_id!r} already belongs to another one. Use its own. Nothing was changed.",
+            external_id=external_id,
         )
 
 
@@ -44,14 +48,22 @@ class EraseMismatch(Refused):
         super().__init__("This is not the user's e-mail address. Nothing was erased. Type it exactly to confirm.")
 
 
+ERASE = translatable("You cannot erase yourself. Ask another administrator, or the operator of this installation.")
+DEACTIVATE = translatable(
+    "You cannot deactivate yourself. Ask another administrator, or the operator of this installation."
+)
+REMOVE = translatable("You cannot remove yourself. Ask another administrator, or the operator of this installation.")
+PERMISSIONS = translatable(
+    "You cannot change the permissions of yourself. Ask another administrator, or the operator of this installation."
+)
+
+
 class NotOneself(Refused):
     code = "not-oneself"
     status = 409
 
-    def __init__(self, verb: str = "erase") -> None:
-        super().__init__(
-            f"You cannot {verb} yourself. Ask another administrator, or the operator of this installation."
-        )
+    def __init__(self, sentence: str = ERASE) -> None:
+        super().__init__(sentence)
 
 
 class PermissionsElsewhere(Refused):
@@ -60,8 +72,9 @@ class PermissionsElsewhere(Refused):
 
     def __init__(self, provider: str) -> None:
         super().__init__(
-            f"{provider} decides this user's permissions at each sign-in. Ask its administrator to change their groups "
-            "there."
+            "{provider} decides this user's permissions at each sign-in. Ask its administrator to change their groups "
+            "there.",
+            provider=provider,
         )
 
 
@@ -70,7 +83,9 @@ class GroupUnknown(Refused):
     status = 404
 
     def __init__(self, group: object) -> None:
-        super().__init__(f"This organization has no group {group!r}. Check its code; upper and lower case count.")
+        super().__init__(
+            "This organization has no group {group!r}. Check its code; upper and lower case count.", group=group
+        )
 
 
 class GroupInvalid(Refused):
@@ -79,7 +94,8 @@ class GroupInvalid(Refused):
     def __init__(self) -> None:
         super().__init__(
             "Use 1 to 100 characters without “/” for the group's code, 1 to 200 for its name, and up to "
-            f"{LONGEST} for its external id."
+            "{longest} for its external id.",
+            longest=LONGEST,
         )
 
 
@@ -96,7 +112,8 @@ class GroupInUse(Refused):
 
     def __init__(self, group: str) -> None:
         super().__init__(
-            f"The group {group!r} stays: resets, rules or events are about it. Use it without members, or another name."
+            "The group {group!r} stays: resets, rules or events are about it. Use it without members, or another name.",
+            group=group,
         )
 
 
@@ -104,4 +121,4 @@ class ListTooLong(Refused):
     code = "list-too-long"
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"The list has more than {most:,} lines. Send it in parts. Nothing was changed.")
+        super().__init__("The list has more than {most:,} lines. Send it in parts. Nothing was changed.", most=most)

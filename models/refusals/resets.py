@@ -1,6 +1,7 @@
 """Plans and resets."""
 
-from models.refusals.base import Refused
+from config.languages import translatable
+from models.refusals.base import Refused, some_of
 
 
 class AudienceInvalid(Refused):
@@ -11,8 +12,10 @@ class NotAssigned(Refused):
     code = "not-assigned"
 
     def __init__(self, who: list[str], course: str) -> None:
-        names = ", ".join(who[:5]) + (f" and {len(who) - 5:,} more" if len(who) > 5 else "")
-        super().__init__(f"{course} is not assigned to {names}. Assign it first, or leave them out.")
+        names = some_of(who, 5)
+        super().__init__(
+            "{course} is not assigned to {names}. Assign it first, or leave them out.", course=course, names=names
+        )
 
 
 class PlanInvalid(Refused):
@@ -28,7 +31,8 @@ class PlanExpired(Refused):
 
     def __init__(self, minutes: int) -> None:
         super().__init__(
-            f"This plan is older than {minutes} minutes. Preview the reset again to see what it would do now."
+            "This plan is older than {minutes} minutes. Preview the reset again to see what it would do now.",
+            minutes=minutes,
         )
 
 
@@ -42,8 +46,9 @@ class PlanOutdated(Refused):
         self, changes: list[str], learners: int, removed: dict[str, int], alerts: int, *, about: bool = False
     ) -> None:
         super().__init__(
-            f"Things have changed since the preview: {'; '.join(changes)}. "
-            "Nothing was reset. Preview the reset again, and confirm it if that is what you want."
+            "Things have changed since the preview: {what}. "
+            "Nothing was reset. Preview the reset again, and confirm it if that is what you want.",
+            what="; ".join(changes),
         )
         self.changes, self.learners, self.removed, self.alerts, self.about = changes, learners, removed, alerts, about
 
@@ -52,7 +57,9 @@ class ConfirmMismatch(Refused):
     code = "confirm-mismatch"
 
     def __init__(self, course: str) -> None:
-        super().__init__(f"The confirmation does not match. Type the course code {course} exactly to confirm.")
+        super().__init__(
+            "The confirmation does not match. Type the course code {course} exactly to confirm.", course=course
+        )
 
 
 class ReasonMissing(Refused):
@@ -91,8 +98,9 @@ class AlreadyResetting(Refused):
 
     def __init__(self, course: str) -> None:
         super().__init__(
-            f"Another reset of {course} is already running for all of these learners. Nothing was changed; "
-            "wait until it ends, then preview again."
+            "Another reset of {course} is already running for all of these learners. Nothing was changed; "
+            "wait until it ends, then preview again.",
+            course=course,
         )
 
 
@@ -101,7 +109,7 @@ class ResetUnknown(Refused):
     status = 404
 
     def __init__(self, reset: str) -> None:
-        super().__init__(f"There is no reset {reset!r}. Check its id.")
+        super().__init__("There is no reset {reset!r}. Check its id.", reset=reset)
 
 
 class ResetAmbiguous(Refused):
@@ -109,7 +117,9 @@ class ResetAmbiguous(Refused):
     status = 409
 
     def __init__(self, reset: str, alike: str) -> None:
-        super().__init__(f"Several resets have ids like {reset!r}: {alike}. Type more of the id.")
+        super().__init__(
+            "Several resets have ids like {reset!r}: {alike}. Type more of the id.", reset=reset, alike=alike
+        )
 
 
 class AlreadyBegun(Refused):
@@ -120,12 +130,25 @@ class AlreadyBegun(Refused):
         super().__init__("This reset has begun, has ended, or was cancelled, so it cannot be moved. Open its page.")
 
 
+CANCEL = translatable("This reset has already ended ({state}). There is nothing left to cancel.")
+PAUSE = translatable("This reset has already ended ({state}). There is nothing left to pause.")
+
+
 class AlreadySettled(Refused):
     code = "already-settled"
     status = 409
 
-    def __init__(self, state: str, verb: str = "cancel") -> None:
-        super().__init__(f"This reset has already ended ({state.replace('_', ' ')}). There is nothing left to {verb}.")
+    def __init__(self, state: str, sentence: str = CANCEL) -> None:
+        super().__init__(sentence, state=translatable(state.replace("_", " ")))
+
+
+AFTER_DAYS = translatable(
+    "The details of this reset were deleted {days:,} days after its end; its totals are kept. Preview a new reset."
+)
+AT_AGE = translatable(
+    "The details of this reset were deleted when they reached their age limit; its totals are kept. "
+    "Preview a new reset."
+)
 
 
 class DetailsDeleted(Refused):
@@ -133,8 +156,7 @@ class DetailsDeleted(Refused):
     status = 410
 
     def __init__(self, days: int = 0) -> None:
-        after = f"{days:,} days after its end" if days else "when they reached their age limit"
-        super().__init__(f"The details of this reset were deleted {after}; its totals are kept. Preview a new reset.")
+        super().__init__(AFTER_DAYS if days else AT_AGE, days=days)
 
 
 class NothingToRetry(Refused):
@@ -143,8 +165,8 @@ class NothingToRetry(Refused):
 
     def __init__(self, state: str) -> None:
         super().__init__(
-            f"This reset is {state.replace('_', ' ')} and has no failed learners to retry. "
-            "To reset more, preview and request a new one."
+            "This reset is {state} and has no failed learners to retry. To reset more, preview and request a new one.",
+            state=translatable(state.replace("_", " ")),
         )
 
 

@@ -1,5 +1,6 @@
 """Retraining rules."""
 
+from config.languages import translatable
 from models.refusals.base import Refused
 
 
@@ -7,7 +8,7 @@ class RecurrenceInvalid(Refused):
     code = "recurrence-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"A rule cannot have this recurrence. {why} Nothing was changed.")
+        super().__init__("A rule cannot have this recurrence. {why} Nothing was changed.", why=why)
 
 
 class RuleInvalid(Refused):
@@ -19,7 +20,7 @@ class RuleUnknown(Refused):
     status = 404
 
     def __init__(self, rule: object) -> None:
-        super().__init__(f"There is no rule {rule}. Check its id.")
+        super().__init__("There is no rule {rule}. Check its id.", rule=rule)
 
 
 class RuleAmbiguous(Refused):
@@ -27,7 +28,7 @@ class RuleAmbiguous(Refused):
     status = 409
 
     def __init__(self, rule: object, alike: str) -> None:
-        super().__init__(f"Several rules have ids like {rule}: {alike}. Type more of the id.")
+        super().__init__("Several rules have ids like {rule}: {alike}. Type more of the id.", rule=rule, alike=alike)
 
 
 class RuleChanged(Refused):
@@ -46,8 +47,10 @@ class RuleStateConflict(Refused):
 
     def __init__(self, state: str, what: str) -> None:
         super().__init__(
-            f"This rule is {state.replace('_', ' ')} and cannot be {what}. Nothing was changed. "
-            "Open the rule again to see what you can do."
+            "This rule is {state} and cannot be {what}. Nothing was changed. Open the rule again to see what you can "
+            "do.",
+            state=translatable(state.replace("_", " ")),
+            what=what,
         )
 
 

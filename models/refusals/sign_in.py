@@ -16,7 +16,7 @@ class SignInThrottled(Refused):
     status = 429
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many sign-ins have failed. Try again in {seconds // 60} minutes.")
+        super().__init__("Too many sign-ins have failed. Try again in {minutes} minutes.", minutes=seconds // 60)
         self.seconds = seconds
 
 
@@ -35,8 +35,9 @@ class PasswordLinkOver(Refused):
 
     def __init__(self, hours: int) -> None:
         super().__init__(
-            f"This link has been used, is older than {hours} hours, or is incomplete. Ask an administrator for a new "
-            "one."
+            "This link has been used, is older than {hours} hours, or is incomplete. Ask an administrator for a new "
+            "one.",
+            hours=hours,
         )
 
 
@@ -44,4 +45,6 @@ class PasswordTooShort(Refused):
     code = "password-too-short"
 
     def __init__(self, shortest: int) -> None:
-        super().__init__(f"Use at least {shortest} characters. A few words in a row make a good password.")
+        super().__init__(
+            "Use at least {shortest} characters. A few words in a row make a good password.", shortest=shortest
+        )

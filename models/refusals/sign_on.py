@@ -1,5 +1,6 @@
 """Single sign-on."""
 
+from config.languages import translatable
 from models.refusals.base import Refused
 
 
@@ -15,7 +16,7 @@ class SignOnInvalid(Refused):
     code = "sign-on-invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"{why} Correct it and try again: nothing was saved.")
+        super().__init__("{why} Correct it and try again: nothing was saved.", why=why)
 
 
 class SignOnExpired(Refused):
@@ -35,7 +36,11 @@ class SignOnDeclined(Refused):
 
     def __init__(self, provider: str, error: str) -> None:
         words = error.replace("_", " ")
-        super().__init__(f"{provider} did not sign you in: {words}. Try again, or ask an administrator.")
+        super().__init__(
+            "{provider} did not sign you in: {words}. Try again, or ask an administrator.",
+            provider=provider,
+            words=words,
+        )
 
 
 class SignOnFailed(Refused):
@@ -46,8 +51,10 @@ class SignOnFailed(Refused):
 
     def __init__(self, provider: str, why: str) -> None:
         super().__init__(
-            f"The answer of {provider} was not accepted: {why}. Nothing was changed. Try again; if it fails again, "
-            "tell an administrator."
+            "The answer of {provider} was not accepted: {why}. Nothing was changed. Try again; if it fails again, "
+            "tell an administrator.",
+            provider=provider,
+            why=why,
         )
 
 
@@ -57,7 +64,11 @@ class SignOnUnavailable(Refused):
     seconds = 5
 
     def __init__(self, provider: str, why: str) -> None:
-        super().__init__(f"{provider} cannot be reached: {why}. Nothing was changed. Try again in a moment.")
+        super().__init__(
+            "{provider} cannot be reached: {why}. Nothing was changed. Try again in a moment.",
+            provider=provider,
+            why=why,
+        )
 
 
 class SignOnNobody(Refused):
@@ -66,8 +77,10 @@ class SignOnNobody(Refused):
 
     def __init__(self, provider: str, who: str) -> None:
         super().__init__(
-            f"{provider} knows you as {who}, but there is no active user here who that is. Ask an administrator to "
-            "add you, or sign in there with another account."
+            "{provider} knows you as {who}, but there is no active user here who that is. Ask an administrator to "
+            "add you, or sign in there with another account.",
+            provider=provider,
+            who=who,
         )
 
 
@@ -77,8 +90,10 @@ class SignOnTaken(Refused):
 
     def __init__(self, provider: str, who: str) -> None:
         super().__init__(
-            f"The user {who} signs in with another account at {provider}. Use that account, or ask an administrator "
-            "to release it."
+            "The user {who} signs in with another account at {provider}. Use that account, or ask an administrator "
+            "to release it.",
+            who=who,
+            provider=provider,
         )
 
 
@@ -91,8 +106,9 @@ class PermissionUnchecked(Refused):
 
     def __init__(self, permission: str) -> None:
         super().__init__(
-            f"Your organization's sign-in service cannot be reached, so your permission “{permission}” cannot be "
-            "checked. Nothing was changed. Try again in a moment."
+            "Your organization's sign-in service cannot be reached, so your permission “{name}” cannot be "
+            "checked. Nothing was changed. Try again in a moment.",
+            name=translatable(permission),
         )
 
 
@@ -102,7 +118,8 @@ class PasswordsOff(Refused):
 
     def __init__(self, provider: str) -> None:
         super().__init__(
-            f"Your organization has turned passwords off. Use “Sign in with {provider}” on the sign-in page."
+            "Your organization has turned passwords off. Use “Sign in with {provider}” on the sign-in page.",
+            provider=provider,
         )
 
 
@@ -112,6 +129,7 @@ class PasswordsNeeded(Refused):
 
     def __init__(self, provider: str) -> None:
         super().__init__(
-            f"No administrator has signed in with {provider} yet, so nobody could manage users without passwords. "
-            "Sign in with it first, then turn passwords off."
+            "No administrator has signed in with {provider} yet, so nobody could manage users without passwords. "
+            "Sign in with it first, then turn passwords off.",
+            provider=provider,
         )

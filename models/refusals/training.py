@@ -1,5 +1,6 @@
 """Courses, and what learners do in them."""
 
+from config.languages import translatable
 from models.refusals.base import Refused
 
 
@@ -8,7 +9,7 @@ class CourseUnknown(Refused):
     status = 404
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"There is no course {code!r}. Check the course code; upper and lower case count.")
+        super().__init__("There is no course {code!r}. Check the course code; upper and lower case count.", code=code)
 
 
 class CourseNotAssigned(Refused):
@@ -16,7 +17,9 @@ class CourseNotAssigned(Refused):
     status = 404
 
     def __init__(self, code: str, whom: str) -> None:
-        super().__init__(f"The course {code} is not assigned to {whom}. Ask an administrator to assign it.")
+        super().__init__(
+            "The course {code} is not assigned to {whom}. Ask an administrator to assign it.", code=code, whom=whom
+        )
 
 
 class StaleRegistration(Refused):
@@ -35,7 +38,9 @@ class ActivityUnknown(Refused):
 
     def __init__(self, activity: object, kind: str) -> None:
         super().__init__(
-            f"This course has no {kind.replace('_', ' ')} {activity}. Nothing was saved. Open the course again."
+            "This course has no {kind} {activity}. Nothing was saved. Open the course again.",
+            kind=translatable(kind.replace("_", " ")),
+            activity=activity,
         )
 
 
@@ -46,16 +51,18 @@ class NothingHandedIn(Refused):
         super().__init__("There is neither text nor a file. Nothing was saved; write something, or choose a file.")
 
 
+UNFINISHED = translatable("This course is not finished yet. Open it and finish what is left.")
+NOTHING_TO_DO = translatable(
+    "This course has no activities here, so you cannot complete it yourself. Ask its manager to record that you "
+    "took it."
+)
+
+
 class NotYetDone(Refused):
     code = "not-yet-done"
 
     def __init__(self, *, anything_to_do: bool = True) -> None:
-        super().__init__(
-            "This course is not finished yet. Open it and finish what is left."
-            if anything_to_do
-            else "This course has no activities here, so you cannot complete it yourself. "
-            "Ask its manager to record that you took it."
-        )
+        super().__init__(UNFINISHED if anything_to_do else NOTHING_TO_DO)
 
 
 class OwnWork(Refused):
@@ -84,8 +91,9 @@ class CompletionUndatable(Refused):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"The completion was not saved: {why}. Check the date. "
-            "If the learner has completed the course since, send the date of that."
+            "The completion was not saved: {why}. Check the date. "
+            "If the learner has completed the course since, send the date of that.",
+            why=why,
         )
 
 
@@ -94,4 +102,6 @@ class CertificateMissing(Refused):
     status = 404
 
     def __init__(self, course: str) -> None:
-        super().__init__(f"You have no certificate for {course}. Open the course to see what is left to do.")
+        super().__init__(
+            "You have no certificate for {course}. Open the course to see what is left to do.", course=course
+        )

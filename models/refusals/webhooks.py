@@ -9,7 +9,8 @@ class WebhookAddressRefused(Refused):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(
-            f"{why} Use a public address, such as https://example.org/hook, or have an operator allow its network."
+            "{why} Use a public address, such as https://example.org/hook, or have an operator allow its network.",
+            why=why,
         )
 
 
@@ -18,7 +19,7 @@ class WebhookUnknown(Refused):
     status = 404
 
     def __init__(self, webhook: object) -> None:
-        super().__init__(f"There is no webhook {webhook}. Check the link; it may have been deleted.")
+        super().__init__("There is no webhook {webhook}. Check the link; it may have been deleted.", webhook=webhook)
 
 
 class WebhookDisabled(Refused):

@@ -1,9 +1,11 @@
-"""The texts of e-mails, one table per language. To add a language, add an entry to `LANGUAGES`."""
+"""The texts of e-mails, in English. Their translations are in `config.languages`, with those of the pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
+from config import languages
+from config.languages import BRITISH, in_language_spoken, locale_spoken, speaking, translatable
 from models.notifications import NotificationKind
-from tasks import formats
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,6 @@ class Words:
 class Language:
     """One language: the texts of each kind of e-mail, and the lines that several kinds share."""
 
-    name: str  # in the language itself
-    locale: str  # for its dates and numbers
     greeting: str
     due: str
     begins: str
@@ -35,117 +35,70 @@ class Language:
     unsubscribe: str
     preferences: str
     kinds: dict[NotificationKind, Words]
+    locale: str = BRITISH  # of dates and numbers
 
 
 ENGLISH = Language(
-    name="English",
-    locale=formats.ENGLISH,
-    greeting="Hello {name},",
-    due="Due on {day}",
-    begins="Assigned again on {day}",
+    greeting=translatable("Hello {name},"),
+    due=translatable("Due on {day}"),
+    begins=translatable("Assigned again on {day}"),
     reset={
-        "succeeded": "Finished without failures.",
-        "partly_failed": "Some learners could not be reset.",
-        "failed": "No learner could be reset.",
-        "cancelled": "The reset was cancelled.",
+        "succeeded": translatable("Finished without failures."),
+        "partly_failed": translatable("Some learners could not be reset."),
+        "failed": translatable("No learner could be reset."),
+        "cancelled": translatable("The reset was cancelled."),
     },
-    figures="{total} learners: {cleared} reset, {unchanged} had nothing to reset, {skipped} skipped, {failed} failed",
-    failures="Retry the failed learners on the reset's page.",
-    why="Reason: {reason}",
-    waits="Nothing is reset until you decide.",
-    footer="You receive this e-mail because you have an account at {organization}.",
-    unsubscribe="Unsubscribe",
-    preferences="Notification settings",
-    kinds={
-        NotificationKind.COURSE_ASSIGNED: Words(
-            "{course} is assigned to you again",
-            "{count} courses are assigned to you again",
-            "Please take it again",
-            "Your progress was reset. Please take the following again from the beginning.",
-            "Open the course",
-        ),
-        NotificationKind.RESET_DIGEST: Words(
-            "Reset of {course} finished",
-            "{count} resets finished",
-            "Your reset finished",
-            "Here is the result.",
-            "Open the reset",
-        ),
-        NotificationKind.RETRAINING_AHEAD: Words(
-            "{course} will be assigned to you again",
-            "{count} courses will be assigned to you again",
-            "Upcoming retraining",
-            "The following will be assigned to you again. Until then, what you have completed stays valid.",
-            "Open the course",
-        ),
-        NotificationKind.RULE_WAITS: Words(
-            "A retraining rule for {course} needs your decision",
-            "{count} retraining rules need your decision",
-            "Your decision is needed",
-            "Retraining is due, but the rule is on hold.",
-            "Open the rule",
-        ),
-    },
-)
-
-GERMAN = Language(
-    name="Deutsch",
-    locale="de",
-    greeting="Guten Tag {name},",
-    due="Fällig am {day}",
-    begins="Wird am {day} erneut zugewiesen",
-    reset={
-        "succeeded": "Ohne Fehler abgeschlossen.",
-        "partly_failed": "Einige Lernende konnten nicht zurückgesetzt werden.",
-        "failed": "Niemand konnte zurückgesetzt werden.",
-        "cancelled": "Das Zurücksetzen wurde abgebrochen.",
-    },
-    figures=(
-        "{total} Lernende: {cleared} zurückgesetzt, bei {unchanged} gab es nichts zurückzusetzen, "
-        "{skipped} ausgelassen, {failed} fehlgeschlagen"
+    figures=translatable(
+        "{total} learners: {cleared} reset, {unchanged} had nothing to reset, {skipped} skipped, {failed} failed"
     ),
-    failures="Auf der Seite des Vorgangs können Sie es für die Fehlgeschlagenen erneut versuchen.",
-    why="Grund: {reason}",
-    waits="Nichts wird zurückgesetzt, bis Sie entscheiden.",
-    footer="Sie erhalten diese E-Mail, weil Sie ein Konto bei {organization} haben.",
-    unsubscribe="E-Mails abbestellen",
-    preferences="Benachrichtigungen einstellen",
+    failures=translatable("Retry the failed learners on the reset's page."),
+    why=translatable("Reason: {reason}"),
+    waits=translatable("Nothing is reset until you decide."),
+    footer=translatable("You receive this e-mail because you have an account at {organization}."),
+    unsubscribe=translatable("Unsubscribe"),
+    preferences=translatable("Notification settings"),
     kinds={
         NotificationKind.COURSE_ASSIGNED: Words(
-            "{course} ist Ihnen erneut zugewiesen",
-            "{count} Kurse sind Ihnen erneut zugewiesen",
-            "Erneut zu absolvieren",
-            "Ihr Fortschritt wurde zurückgesetzt. Bitte absolvieren Sie Folgendes von Anfang an neu.",
-            "Kurs öffnen",
+            translatable("{course} is assigned to you again"),
+            translatable("{count} courses are assigned to you again"),
+            translatable("Please take it again"),
+            translatable("Your progress was reset. Please take the following again from the beginning."),
+            translatable("Open the course"),
         ),
         NotificationKind.RESET_DIGEST: Words(
-            "Zurücksetzen von {course} beendet",
-            "{count} Vorgänge beendet",
-            "Das von Ihnen gestartete Zurücksetzen ist beendet",
-            "Hier ist das Ergebnis.",
-            "Vorgang öffnen",
+            translatable("Reset of {course} finished"),
+            translatable("{count} resets finished"),
+            translatable("Your reset finished"),
+            translatable("Here is the result."),
+            translatable("Open the reset"),
         ),
         NotificationKind.RETRAINING_AHEAD: Words(
-            "{course} wird Ihnen erneut zugewiesen",
-            "{count} Kurse werden Ihnen erneut zugewiesen",
-            "Wiederholung steht bevor",
-            "Folgendes wird Ihnen erneut zugewiesen. Bis dahin gilt, was Sie absolviert haben.",
-            "Kurs öffnen",
+            translatable("{course} will be assigned to you again"),
+            translatable("{count} courses will be assigned to you again"),
+            translatable("Upcoming retraining"),
+            translatable(
+                "The following will be assigned to you again. Until then, what you have completed stays valid."
+            ),
+            translatable("Open the course"),
         ),
         NotificationKind.RULE_WAITS: Words(
-            "Eine Wiederholungsregel für {course} wartet auf Ihre Entscheidung",
-            "{count} Wiederholungsregeln warten auf Ihre Entscheidung",
-            "Ihre Entscheidung ist gefragt",
-            "Eine Wiederholung ist fällig, aber die Regel ist angehalten.",
-            "Regel öffnen",
+            translatable("A retraining rule for {course} needs your decision"),
+            translatable("{count} retraining rules need your decision"),
+            translatable("Your decision is needed"),
+            translatable("Retraining is due, but the rule is on hold."),
+            translatable("Open the rule"),
         ),
     },
 )
-
-LANGUAGES = {"en": ENGLISH, "de": GERMAN}
 
 
 def language_of(locale: str) -> tuple[str, Language]:
-    """Returns the tag and the language for a BCP 47 tag such as `de-CH`; English if there is no such language."""
-    tag = locale.replace("_", "-").partition("-")[0].lower()
-    return (tag, LANGUAGES[tag]) if tag in LANGUAGES else ("en", ENGLISH)
+    """Returns the tag and the texts for a BCP 47 tag such as `de-CH`; English if there is no such language."""
+    tag = languages.language_of(locale)
+    return tag, _texts_in(tag)
+
+
+@cache
+def _texts_in(tag: str) -> Language:
+    with speaking(tag):
+        return replace(in_language_spoken(ENGLISH), locale=locale_spoken())

@@ -6,11 +6,11 @@ from typing import cast
 import segno
 from fpdf import FPDF
 
+from config.languages import locale_of
 from config.links import verify_link
 from models.certificates import Facts
 from models.people import zone_of
-from tasks.alerts.words import language_of
-from tasks.certificates.words import WORDS
+from tasks.certificates.words import certificate_words
 from tasks.formats import long_day
 
 FONTS = Path(__file__).parent / "fonts"  # the built-in fonts of PDF cover only Western European letters
@@ -22,9 +22,8 @@ LINE = 1.25  # line height, relative to the font size
 
 def certificate_pdf(facts: Facts) -> bytes:
     """Returns the PDF. Equal facts yield equal bytes."""
-    tag, language = language_of(facts.user.locale)
-    words = WORDS[tag]
-    day = long_day(facts.issued_at.astimezone(zone_of(facts.user)), language.locale)
+    tag, words = certificate_words(facts.user.locale)
+    day = long_day(facts.issued_at.astimezone(zone_of(facts.user)), locale_of(tag))
     page = _Page()
     page.set_title(f"{words.title}: {facts.course.title}")
     page.set_author(facts.organization.name)

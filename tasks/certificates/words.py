@@ -1,6 +1,10 @@
-"""The texts of a certificate, one entry per language. To add a language, add an entry to `WORDS`."""
+"""The texts of a certificate, in English. Their translations are in `config.languages`."""
 
 from dataclasses import dataclass
+from functools import cache
+
+from config import languages
+from config.languages import in_language_spoken, speaking, translatable
 
 
 @dataclass(frozen=True)
@@ -15,21 +19,23 @@ class CertificateWords:
     verify: str
 
 
-WORDS = {
-    "en": CertificateWords(
-        "Certificate",
-        "This is to certify that",
-        "has completed the training",
-        "Issued on {day}",
-        "Serial {serial}",
-        "Verify at",
-    ),
-    "de": CertificateWords(
-        "Zertifikat",
-        "Hiermit wird bestätigt, dass",
-        "die folgende Schulung abgeschlossen hat",
-        "Ausgestellt am {day}",
-        "Nummer {serial}",
-        "Prüfen unter",
-    ),
-}
+ENGLISH = CertificateWords(
+    translatable("Certificate"),
+    translatable("This is to certify that"),
+    translatable("has completed the training"),
+    translatable("Issued on {day}"),
+    translatable("Serial {serial}"),
+    translatable("Verify at"),
+)
+
+
+def certificate_words(locale: str) -> tuple[str, CertificateWords]:
+    """Returns the language and the texts for a BCP 47 tag such as `de-CH`; English if there is no such language."""
+    tag = languages.language_of(locale)
+    return tag, _texts_in(tag)
+
+
+@cache
+def _texts_in(tag: str) -> CertificateWords:
+    with speaking(tag):
+        return in_language_spoken(ENGLISH)

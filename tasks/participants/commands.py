@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, translatable
 from models import audit
 from models.access import Actor, Permission
 from models.directory import course_of
@@ -47,7 +48,7 @@ def add_participant(session: Session, actor: Actor, code: str, terms: Terms) -> 
     """
     actor.must_have(Permission.COURSES)
     if not CODE.fullmatch(code):
-        raise ParticipantInvalid("A name is 1 to 40 lower-case letters, digits, hyphens and underscores.")
+        raise ParticipantInvalid(translatable("A name is 1 to 40 lower-case letters, digits, hyphens and underscores."))
     _check(actor, terms)
     mine = (Participant.organization_id == actor.organization_id) & (Participant.code == code)
     if session.scalar(select(Participant.id).where(mine, Participant.removed_at.is_(None))) is not None:
@@ -73,9 +74,9 @@ def add_participant(session: Session, actor: Actor, code: str, terms: Terms) -> 
 
 def _check(actor: Actor, terms: Terms) -> None:
     if not 1 <= terms.learners_at_once <= MOST_AT_ONCE:
-        raise ParticipantInvalid(f"Choose 1 to {MOST_AT_ONCE:,} learners at once.")
+        raise ParticipantInvalid(gettext("Choose 1 to {most_at_once:,} learners at once.", most_at_once=MOST_AT_ONCE))
     if terms.per_second is not None and not 0 < terms.per_second <= 10_000:
-        raise ParticipantInvalid("Choose a rate above 0 and up to 10,000 requests per second.")
+        raise ParticipantInvalid(translatable("Choose a rate above 0 and up to 10,000 requests per second."))
     if terms.kind == ParticipantKind.HTTP:
         return
     if actor.user_id is not None:
@@ -90,9 +91,11 @@ def _check_task(terms: Terms) -> None:
     try:
         theirs = TheirTask(task=terms.target, queue=terms.queue or "")
     except ValidationError:
-        raise ParticipantInvalid("Name the task and its queue, with letters, digits and `_ . : -`.") from None
+        raise ParticipantInvalid(
+            translatable("Name the task and its queue, with letters, digits and `_ . : -`.")
+        ) from None
     if theirs.is_ours:
-        raise ParticipantInvalid("The task and the queue must be your own, not those of Recourse.")
+        raise ParticipantInvalid(translatable("The task and the queue must be your own, not those of Recourse."))
 
 
 def _check_plugin(terms: Terms) -> None:
@@ -100,9 +103,15 @@ def _check_plugin(terms: Terms) -> None:
         made(terms.target, terms.options)
     except KeyError:
         installed = ", ".join(plugins()) or "none"
-        raise ParticipantInvalid(f"The plug-in {terms.target} is not installed. Installed: {installed}.") from None
+        raise ParticipantInvalid(
+            gettext(
+                "The plug-in {name} is not installed. Installed: {installed}.", name=terms.target, installed=installed
+            )
+        ) from None
     except (TypeError, ValueError) as error:
-        raise ParticipantInvalid(f"The plug-in {terms.target} does not accept these options: {error}.") from None
+        raise ParticipantInvalid(
+            gettext("The plug-in {name} does not accept these options: {error}.", name=terms.target, error=error)
+        ) from None
 
 
 def disable_participant(session: Session, actor: Actor, code: str) -> None:

@@ -1,5 +1,7 @@
 """Names for browsers, from what they say about themselves: enough for people to recognize their own."""
 
+from config.languages import gettext, translatable
+
 BROWSERS = (  # the first one that is named counts: most also name those that they descend from
     ("Edg", "Edge"),
     ("OPR", "Opera"),
@@ -14,12 +16,12 @@ BROWSERS = (  # the first one that is named counts: most also name those that th
     ("Safari", "Safari"),
 )
 SYSTEMS = (
-    ("iPhone", "an iPhone"),
-    ("iPad", "an iPad"),
+    ("iPhone", translatable("an iPhone")),
+    ("iPad", translatable("an iPad")),
     ("Android", "Android"),
     ("CrOS", "ChromeOS"),
     ("Windows", "Windows"),
-    ("Macintosh", "a Mac"),
+    ("Macintosh", translatable("a Mac")),
     ("Linux", "Linux"),
 )
 
@@ -29,5 +31,5 @@ def device_in(user_agent: str) -> str:
     browser = next((name for mark, name in BROWSERS if mark in user_agent), None)
     system = next((name for mark, name in SYSTEMS if mark in user_agent), None)
     if browser is None:
-        return user_agent.split("/", maxsplit=1)[0].split(" ", maxsplit=1)[0][:40] or "Unknown browser"
-    return f"{browser} on {system}" if system else browser
+        return user_agent.split("/", maxsplit=1)[0].split(" ", maxsplit=1)[0][:40] or gettext("Unknown browser")
+    return gettext("{browser} on {system}", browser=browser, system=system) if system else browser

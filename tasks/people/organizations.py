@@ -76,13 +76,15 @@ def add_organization(session: Session, actor: str, slug: str, name: str, admin: 
     """
     slug, name = slug.strip(), name.strip()
     if not SLUG.fullmatch(slug):
-        raise OrganizationInvalid(f"{slug!r} is not a valid short name. Use lower-case letters, digits and hyphens.")
+        raise OrganizationInvalid(
+            "{slug!r} is not a valid short name. Use lower-case letters, digits and hyphens.", slug=slug
+        )
     _check_name(name)
     _check_name(admin.name.strip())
     try:
         address = checked_email(admin.email.strip())
     except WrongError:
-        raise OrganizationInvalid(f"{admin.email!r} is not an e-mail address. Check it.") from None
+        raise OrganizationInvalid("{email!r} is not an e-mail address. Check it.", email=admin.email) from None
     try:
         checked_time_zone(admin.time_zone)
     except WrongError:
@@ -124,7 +126,9 @@ def weigh_organization(session: Session, actor: str, slug: str, weight: int) -> 
     Raises `OrganizationUnknown`, `OrganizationInvalid`.
     """
     if not 1 <= weight <= GREATEST_WEIGHT:
-        raise OrganizationInvalid(f"The weight is out of range. Choose 1 to {GREATEST_WEIGHT}.")
+        raise OrganizationInvalid(
+            "The weight is out of range. Choose 1 to {greatest_weight}.", greatest_weight=GREATEST_WEIGHT
+        )
     organization = session.scalar(select(Organization).where(Organization.slug == slug).with_for_update(key_share=True))
     if organization is None:
         raise OrganizationUnknown(slug)
@@ -190,4 +194,6 @@ def one_at_a_time(session: Session) -> None:
 
 def _check_name(name: str) -> None:
     if not name or len(name) > LONGEST_NAME:
-        raise OrganizationInvalid(f"A name is missing or too long. Use 1 to {LONGEST_NAME} characters.")
+        raise OrganizationInvalid(
+            "A name is missing or too long. Use 1 to {longest_name} characters.", longest_name=LONGEST_NAME
+        )

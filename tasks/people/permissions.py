@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
-from models.refusals.people import NotOneself, PermissionsElsewhere, UserUnknown
+from models.refusals.people import PERMISSIONS, NotOneself, PermissionsElsewhere, UserUnknown
 from models.sign_on import IdentityProvider, UserIdentity
 from models.tokens import ApiToken, Scope
 from tasks.people.authority import must_manage
@@ -66,7 +66,7 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
     for permission in permissions:
         actor.must_have(permission)
     if user.id == actor.user_id:
-        raise NotOneself("change the permissions of")
+        raise NotOneself(PERMISSIONS)
     if provider := managed(session, user).permissions_from:
         raise PermissionsElsewhere(provider)
     user.permissions = after

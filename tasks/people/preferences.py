@@ -10,16 +10,19 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.languages import language_of, languages
 from models import audit
 from models.access import Actor, actor_for
 from models.people import User
 from models.preferences import AlertLevel, AlertPreference, alert_levels_of
 from models.refusals.organizations import TimeZoneUnknown
-from tasks.alerts.words import LANGUAGES, language_of
 
 
-def choose_settings(session: Session, actor: Actor, *, time_zone: str, notifications: bool) -> None:
-    """Set the actor's time zone, and turn their alerts on or off. Raises `TimeZoneUnknown`."""
+def choose_settings(session: Session, actor: Actor, *, time_zone: str, notifications: bool, language: str = "") -> None:
+    """Set the actor's time zone and language, and turn their alerts on or off. Ignores an unknown language.
+
+    Raises `TimeZoneUnknown`.
+    """
     if time_zone not in available_timezones():
         raise TimeZoneUnknown(time_zone)
     user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
@@ -28,37 +31,32 @@ def choose_settings(session: Session, actor: Actor, *, time_zone: str, notificat
         for name, is_new in (
             ("notifications", user.notifications_on != notifications),
             ("time_zone", user.time_zone != time_zone),
+            ("language", language in languages() and language != language_of(user.locale)),
         )
         if is_new
     ]
     user.notifications_on, user.time_zone = notifications, time_zone
+    if "language" in changed:  # choosing Deutsch keeps de-CH
+        user.locale = language
     if changed:
         audit.record(session, actor, "user.settings_changed", user.id, user.organization_id, changed=changed)
 
 
-def choose_alerts(
-    session: Session, actor: Actor, *, mail: bool, language: str, levels: Mapping[int, AlertLevel]
-) -> None:
-    """Set whether the actor gets alerts by e-mail, their language, and the alert levels of courses, by id.
+def choose_alerts(session: Session, actor: Actor, *, mail: bool, levels: Mapping[int, AlertLevel]) -> None:
+    """Set whether the actor gets alerts by e-mail, and the alert levels of courses, by id.
 
-    Ignores an unknown language, and courses not assigned to the actor.
+    Ignores courses not assigned to the actor.
     """
     user = session.get_one(User, actor.user_id, with_for_update={"key_share": True})
     _subscribe(session, actor, user, mail=mail)
-    changed = []
-    if language in LANGUAGES and language != language_of(user.locale)[0]:  # choosing Deutsch keeps de-CH
-        user.locale = language
-        changed.append("language")
     courses = []
     for course in alert_levels_of(session, user.id):
         wanted = levels.get(course.id, course.level)
         if wanted != course.level:
             set_level(session, user.id, course.id, wanted)
             courses.append(course.code)
-    if changed or courses:
-        audit.record(
-            session, actor, "user.alerts_changed", user.id, user.organization_id, changed=changed, courses=courses
-        )
+    if courses:
+        audit.record(session, actor, "user.alerts_changed", user.id, user.organization_id, courses=courses)
 
 
 def unsubscribe(session: Session, user_id: int) -> None:

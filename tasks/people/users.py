@@ -10,12 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, translatable
 from models import audit
 from models.access import Actor, Permission
 from models.groups import GroupMember
 from models.journal import note_removed, note_returned
 from models.people import User
-from models.refusals.people import ExternalIdTaken, NotOneself, UserExists, UserInvalid, UserUnknown
+from models.refusals.people import DEACTIVATE, REMOVE, ExternalIdTaken, NotOneself, UserExists, UserInvalid, UserUnknown
 from models.session import changed_rows, savepoint
 from models.sign_in import Credential
 from models.tokens import ApiToken
@@ -104,7 +105,7 @@ def change_user(session: Session, actor: Actor, user: User, given: Mapping[str, 
     if MANAGED.intersection(changed):
         must_manage(actor, user)
     if values.get("active") is False and user.id == actor.user_id:
-        raise NotOneself("deactivate")
+        raise NotOneself(DEACTIVATE)
     for holder in _holders(session, user.organization_id, {name: values[name] for name in changed}, but=user.id):
         raise _taken(holder, values)
     if values.get("active") and user.removed_at is not None:
@@ -127,7 +128,7 @@ def remove_user(session: Session, actor: Actor, user: User) -> None:
     lock_user(session, actor, user)
     must_manage(actor, user)
     if user.id == actor.user_id:
-        raise NotOneself("remove")
+        raise NotOneself(REMOVE)
     if user.removed_at is None:
         remove_now(session, actor, user)
 
@@ -167,7 +168,9 @@ def _checked(given: Mapping[str, object]) -> dict[str, Any]:
         try:
             checked[name] = FIELDS[name].checked(value)
         except WrongError as error:
-            raise UserInvalid(f"the {name.replace('_', ' ')} {error}") from None
+            raise UserInvalid(
+                gettext("the {what} {error}", what=translatable(name.replace("_", " ")), error=error)
+            ) from None
     return checked
 
 

@@ -4,22 +4,37 @@ The rule stands here alone, for previews, resets and rules. Nobody who was shown
 exemption ends before the reset begins; and nobody who is exempt when it begins is reset, even if the plan was earlier.
 """
 
+import re
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, ngettext, translatable
 from models.exemptions import Exemption, exempt_at
 from models.open_learners import open_learners_in
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import ELSEWHERE, Asked, in_audience
 
-EXEMPT = "the learner is exempt from resets of this course"
+LATELY = re.compile(r"completed within ([\d,]+) days? before the preview")
+EXEMPT = translatable("the learner is exempt from resets of this course")
 
 
 def completed_lately_words(days: int) -> str:
     """Returns the reason for leaving out who completed the course within so many days before the preview."""
     return f"completed within {days:,} {'day' if days == 1 else 'days'} before the preview"
+
+
+def reason_in_words(reason: str) -> str:
+    """Returns a reason, as a reset has kept it, in the language spoken; others than those here as they are."""
+    if found := LATELY.fullmatch(reason):
+        days = int(found[1].replace(",", ""))
+        return ngettext(
+            "completed within {count:,} day before the preview",
+            "completed within {count:,} days before the preview",
+            days,
+        )
+    return gettext(reason) if reason in (EXEMPT, ELSEWHERE) else reason
 
 
 def to_be_reset(asked: Asked) -> ColumnElement[bool]:
@@ -71,7 +86,7 @@ def all_elsewhere(session: Session, asked: Asked) -> bool:
 
 
 def _reasons(asked: Asked) -> list[tuple[str, ColumnElement[bool]]]:
-    reasons = [(EXEMPT, exempt_at(asked.planned_at, func.now()))]
+    reasons: list[tuple[str, ColumnElement[bool]]] = [(EXEMPT, exempt_at(asked.planned_at, func.now()))]
     if (days := asked.skip_completed_days) is not None:
         since = asked.planned_at - timedelta(days=days)
         lately = and_(Enrolment.state == EnrolmentState.COMPLETED, Enrolment.completed_at > since)

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, any_, exists, func, in
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from config.languages import gettext
 from models.access import Actor, Permission
 from models.audience_lists import LIST_LIFE, AudienceList, AudienceListLearner, AudienceListLine, LineProblem
 from models.directory import UserFilter, course_of
@@ -61,11 +62,11 @@ def why_left_out(line: AudienceListLine) -> str:
     """Returns in a few words why the line names no learner of the list."""
     match line.problem:
         case LineProblem.UNKNOWN:
-            return "there is no such user"
+            return gettext("there is no such user")
         case LineProblem.UNASSIGNED:
-            return "the course is not assigned to them"
+            return gettext("the course is not assigned to them")
         case LineProblem.DOUBLED:
-            return f"named in line {line.first:,} too"
+            return gettext("named in line {line:,} too", line=line.first)
 
 
 def list_from_file(session: Session, actor: Actor, course_code: str, file: BinaryIO, form: Form) -> AudienceList:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from config.languages import SOURCE, speaking
 from models.evidence import as_sums
 from models.people import Organization
 from models.refusals.evidence import EvidenceKeyUnreadable
@@ -106,6 +107,11 @@ class _Pieces:
 
 
 def _report(reset_id: UUID, checksum: str, key: Signer) -> bytes:
+    with speaking(SOURCE):  # whoever asks: the report is signed, and may be read by others
+        return _report_in_english(reset_id, checksum, key)
+
+
+def _report_in_english(reset_id: UUID, checksum: str, key: Signer) -> bytes:
     from tasks.reset.report_page import report_page  # takes 0.3 s to load, and few processes make one
 
     with transaction() as session:

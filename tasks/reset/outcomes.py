@@ -3,32 +3,40 @@ Flower. The API has names of its own, which never change."""
 
 from dataclasses import dataclass
 
+from config.languages import gettext, translatable
 from models.pauses import Paused, PauseScope
 from models.resets import SETTLED, Audience, ItemState, Reset, ResetState
 from tasks.report import Progress
 
 AUDIENCES = {
-    Audience.ASSIGNED: "everyone assigned",
-    Audience.COMPLETED: "everyone who had completed it",
-    Audience.USERS: "named users",
-    Audience.GROUP: "members of a group",
-    Audience.LIST: "a list of users",
+    Audience.ASSIGNED: translatable("everyone assigned"),
+    Audience.COMPLETED: translatable("everyone who had completed it"),
+    Audience.USERS: translatable("named users"),
+    Audience.GROUP: translatable("members of a group"),
+    Audience.LIST: translatable("a list of users"),
 }
 LEARNERS = {
-    ItemState.CLEARED: "reset",
-    ItemState.UNCHANGED: "nothing to reset",
-    ItemState.SKIPPED: "skipped",
-    ItemState.FAILED: "failed",
-    ItemState.WAITING: "reset here, not yet elsewhere",
-    ItemState.PENDING: "pending",
+    ItemState.CLEARED: translatable("reset"),
+    ItemState.UNCHANGED: translatable("nothing to reset"),
+    ItemState.SKIPPED: translatable("skipped"),
+    ItemState.FAILED: translatable("failed"),
+    ItemState.WAITING: translatable("reset here, not yet elsewhere"),
+    ItemState.PENDING: translatable("pending"),
 }
 ENDED = {
-    ResetState.SUCCEEDED: "Reset done",
-    ResetState.PARTLY_FAILED: "Reset partly failed",
-    ResetState.FAILED: "Reset failed",
-    ResetState.CANCELLED: "Reset cancelled",
+    ResetState.SUCCEEDED: translatable("Reset done"),
+    ResetState.PARTLY_FAILED: translatable("Reset partly failed"),
+    ResetState.FAILED: translatable("Reset failed"),
+    ResetState.CANCELLED: translatable("Reset cancelled"),
 }
-UNDER_WAY = "Reset being retried"  # one that had ended before
+ORDINAL = translatable("{place:,}th")
+ORDINALS = {1: translatable("{place:,}st"), 2: translatable("{place:,}nd"), 3: translatable("{place:,}rd")}
+PAUSED = {
+    PauseScope.EVERYTHING: translatable("Everything is paused"),
+    PauseScope.ORGANIZATION: translatable("All resets of the organization are paused"),
+    PauseScope.RESET: translatable("This reset is paused"),
+}
+UNDER_WAY = translatable("Reset being retried")  # one that had ended before
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ def shares_of(progress: Progress) -> list[Share]:
 
 def counted(progress: Progress) -> str:
     """Returns the shares that are not empty, in one line: `61 reset, 12 skipped`."""
-    return ", ".join(f"{share.learners:,} {share.label}" for share in shares_of(progress) if share.learners)
+    shares = (share for share in shares_of(progress) if share.learners)
+    return ", ".join(gettext("{count:,} {outcome}", count=one.learners, outcome=one.label) for one in shares)
 
 
 def state_in_words(reset: Reset, paused: Paused | None = None, place: int | None = None) -> str:
@@ -73,8 +82,8 @@ def state_in_words(reset: Reset, paused: Paused | None = None, place: int | None
 
 def place_in_words(place: int) -> str:
     """Returns a place in the queue: `2nd in the queue of its organization`."""
-    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    return f"{place:,}{ending} in the queue of its organization"
+    ordinal = ORDINAL if place % 100 in (11, 12, 13) else ORDINALS.get(place % 10, ORDINAL)
+    return gettext("{ordinal} in the queue of its organization", ordinal=gettext(ordinal, place=place))
 
 
 def is_planned(reset: Reset) -> bool:
@@ -85,25 +94,22 @@ def is_planned(reset: Reset) -> bool:
 
 def what_is_paused(paused: Paused) -> str:
     """Returns what a pause holds."""
-    return {
-        PauseScope.EVERYTHING: "Everything is paused",
-        PauseScope.ORGANIZATION: "All resets of the organization are paused",
-        PauseScope.RESET: "This reset is paused",
-    }[paused.scope]
+    return gettext(PAUSED[paused.scope])
 
 
 def note_on(reset: Reset, paused: Paused | None = None, place: int | None = None) -> str:
     """Returns what to show beside the state; empty for most resets."""
     if reset.state not in SETTLED:
         if reset.cancel_requested_at:
-            return "Stopping. Learners who have been reset stay reset; no others are reset."
+            return gettext("Stopping. Learners who have been reset stay reset; no others are reset.")
         if paused:
-            return f"{what_is_paused(paused)}: {paused.reason}"
+            return gettext("{what}: {reason}", what=what_is_paused(paused), reason=paused.reason)
         if place:
-            return f"{place_in_words(place).capitalize()}. It begins when others have ended."
-        return "Retrying the failed learners." if reset.task_id != reset.id else ""
+            where = place_in_words(place)
+            return gettext("{place}. It begins when others have ended.", place=where[:1].upper() + where[1:])
+        return gettext("Retrying the failed learners.") if reset.task_id != reset.id else ""
     if reset.cancel_requested_at and reset.state != ResetState.CANCELLED:
-        return "It was cancelled when all learners were done already."
+        return gettext("It was cancelled when all learners were done already.")
     return ""
 
 
@@ -112,8 +118,8 @@ def end_in_words(reset: Reset, progress: Progress) -> str:
     if progress.total:
         return progress.outcome
     if reset.state == ResetState.CANCELLED:
-        return "No one was reset: it was cancelled before it began"
-    return progress.outcome if reset.state == ResetState.FAILED else "There were no learners to reset"
+        return gettext("No one was reset: it was cancelled before it began")
+    return progress.outcome if reset.state == ResetState.FAILED else gettext("There were no learners to reset")
 
 
 def ended_as(state: ResetState) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.languages import SOURCE, gettext, language_spoken, translatable
 from models.records import Certificate, Completion, kind_labels
 from models.refusals.resets import PlanOutdated
 from models.training import Enrolment, EnrolmentState
@@ -31,19 +32,22 @@ def check_as_shown(session: Session, plan: Plan) -> None:
 
 def _changes(session: Session, plan: Plan, before: Shown, now: Shown) -> Iterator[str]:
     if _reset_since(session, plan):
-        yield "another reset of these learners ran"
+        yield gettext("another reset of these learners ran")
     if now.to_reset > before.to_reset * GROWTH:
-        yield f"learners: {now.to_reset:,} instead of {before.to_reset:,}"
+        yield gettext("learners: {now:,} instead of {before:,}", now=now.to_reset, before=before.to_reset)
     shown, labels = told(before), kind_labels()
     for kind, count in told(now).items():
         most = 0 if kind in FINAL else before.removed[kind] * GROWTH
         if now.removed[kind] > max(most, before.removed[kind]):
-            yield f"{labels[kind].lower()}: {count:,} instead of {shown[kind] or 'none'}"
+            what = gettext(labels[kind])
+            what = what.lower() if language_spoken() == SOURCE else what
+            instead = shown[kind] or translatable("none")
+            yield gettext("{what}: {now:,} instead of {before}", what=what, now=count, before=instead)
     grown = now.removed[Completion.kind()] > before.removed[Completion.kind()]
     if not grown and (came := _completed_since(session, plan)):  # beside the sample, or in place of one that went
-        yield f"completions that were not shown: {came:,}"
+        yield gettext("completions that were not shown: {count:,}", count=came)
     if now.alerts and not before.alerts:
-        yield f"alerts: {now.alerts:,} instead of none"
+        yield gettext("alerts: {now:,} instead of none", now=now.alerts)
 
 
 def _completed_since(session: Session, plan: Plan) -> int:

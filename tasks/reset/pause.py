@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, select, text, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models import audit
 from models.access import Actor
 from models.pauses import Pause, PauseScope, is_paused, pause_of_organization, pauses_of
 from models.people import Organization
 from models.refusals.pauses import PausedMoreWidely, PauseReasonMissing
-from models.refusals.resets import AlreadySettled
+from models.refusals.resets import PAUSE, AlreadySettled
 from models.reset_queue import next_in_queue
 from models.resets import SETTLED, Reset, ResetState
 from models.session import changed_rows
@@ -26,8 +27,8 @@ from tasks.messages import send_coordinator
 from tasks.reset.plan import permission_for
 
 WHOLE = {
-    PauseScope.EVERYTHING: ("Everything", "an operator"),
-    PauseScope.ORGANIZATION: ("The organization", "an administrator"),
+    PauseScope.EVERYTHING: (translatable("Everything"), translatable("an operator")),
+    PauseScope.ORGANIZATION: (translatable("The organization"), translatable("an administrator")),
 }
 
 
@@ -39,7 +40,7 @@ def pause_reset(session: Session, actor: Actor, reset: Reset, reason: str) -> No
     actor.must_have(permission_for(reset.audience))
     _hold(session, reset)
     if reset.state in SETTLED:
-        raise AlreadySettled(reset.state, "pause")
+        raise AlreadySettled(reset.state, PAUSE)
     if _pause(session, actor, Pause(organization_id=reset.organization_id, reset_id=reset.id, reason=reason)):
         audit.record(session, actor, "reset.paused", reset.id, reset.organization_id, reason=reason.strip())
         if waiting := next_in_queue(session, reset.organization_id):

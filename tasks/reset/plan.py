@@ -232,7 +232,7 @@ def _audience(audience: str, users: Sequence[str | int] | None, group: str | Non
     """Returns the audience with this name. Raises `AudienceInvalid`, also for users, a group or a list that it would
     ignore."""
     if audience not in list(Audience):
-        raise AudienceInvalid(f"The audience must be one of {', '.join(Audience)}.")
+        raise AudienceInvalid("The audience must be one of {audiences}.", audiences=", ".join(Audience))
     if users is not None and audience != Audience.USERS:  # an empty list may be a filter without matches
         raise AudienceInvalid(
             "Users are named, but the audience is not `users`: all learners would be reset. Use `users`."
@@ -248,7 +248,9 @@ def _named(session: Session, course: Course, users: Sequence[str | int] | None) 
     """Returns the ids of the named users. Raises `UserUnknown`, or `NotAssigned` if the course is not theirs."""
     named = list(dict.fromkeys(users or []))
     if not 1 <= len(named) <= MOST_NAMED_USERS:
-        raise AudienceInvalid(f"Name 1 to {MOST_NAMED_USERS:,} users, or reset everyone assigned.")
+        raise AudienceInvalid(
+            "Name 1 to {most_named_users:,} users, or reset everyone assigned.", most_named_users=MOST_NAMED_USERS
+        )
     ids = [name for name in named if isinstance(name, int)]
     names = [User.name_as_compared(name) for name in named if isinstance(name, str)]
     rows = session.execute(

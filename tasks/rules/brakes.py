@@ -61,16 +61,26 @@ def check_growth(session: Session, rule: Rule) -> None:
     now = reach(session, rule.course_id, rule.group_id)
     if now > rule.confirmed_reach * GROWTH:
         raise BrakeHolds(
-            f"Its audience has grown from {rule.confirmed_reach:,} to {now:,} learners since it was confirmed."
+            "Its audience has grown from {before:,} to {now:,} learners since it was confirmed.",
+            before=rule.confirmed_reach,
+            now=now,
         )
 
 
 def check_caps(learners: int, most_learners: int | None, most_a_day: int | None) -> None:
     """Raises `BrakeHolds` if one occurrence has more learners than either limit allows."""
     if most_learners is not None and learners > most_learners:
-        raise BrakeHolds(f"It would reset {learners:,} learners at once; its limit is {most_learners:,}.")
+        raise BrakeHolds(
+            "It would reset {learners:,} learners at once; its limit is {most_learners:,}.",
+            learners=learners,
+            most_learners=most_learners,
+        )
     if most_a_day is not None and learners > most_a_day:
-        raise BrakeHolds(f"It would reset {learners:,} learners in one day; its daily limit is {most_a_day:,}.")
+        raise BrakeHolds(
+            "It would reset {learners:,} learners in one day; its daily limit is {most_a_day:,}.",
+            learners=learners,
+            most_a_day=most_a_day,
+        )
 
 
 def room_today(session: Session, rule: Rule, now: datetime) -> int | None:

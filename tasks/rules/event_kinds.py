@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from config.languages import translatable
 from models.events import EventKind
 
 
@@ -15,9 +16,19 @@ class Words:
 
 
 WORDS = {
-    EventKind.INCIDENT: Words("incident", "an incident", "Somebody was hurt, something broke, or it nearly happened."),
-    EventKind.NON_COMPLIANCE: Words("non-compliance", "a non-compliance event", "A rule or a standard was not kept."),
+    EventKind.INCIDENT: Words(
+        translatable("incident"),
+        translatable("an incident"),
+        translatable("Somebody was hurt, something broke, or it nearly happened."),
+    ),
+    EventKind.NON_COMPLIANCE: Words(
+        translatable("non-compliance"),
+        translatable("a non-compliance event"),
+        translatable("A rule or a standard was not kept."),
+    ),
     EventKind.PROCEDURE_CHANGED: Words(
-        "changed procedure", "a changed procedure", "What the course teaches is done differently from now on."
+        translatable("changed procedure"),
+        translatable("a changed procedure"),
+        translatable("What the course teaches is done differently from now on."),
     ),
 }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.orm import Session
 
+from config.languages import gettext
 from models.access import Actor, Permission
 from models.events import Event, EventKind
 from models.people import User
@@ -85,7 +86,7 @@ def _held(session: Session, rule: Rule, event: Event) -> str:
         if event.user_ids is not None:
             owner.must_have(Permission.USERS)
     except Refused:
-        return "Its owner may no longer reset these learners. Someone who may must confirm the rule again."
+        return gettext("Its owner may no longer reset these learners. Someone who may must confirm the rule again.")
     return ""
 
 

@@ -103,7 +103,9 @@ def _persons(session: Session, actor: Actor, users: Sequence[str], group: str | 
     if group is not None:
         raise AudienceInvalid("An event concerns a group or persons, not both. Leave one of them out.")
     if not 1 <= len(users) <= MOST_NAMED_USERS:
-        raise AudienceInvalid(f"Name 1 to {MOST_NAMED_USERS:,} persons, or choose a group, or everyone.")
+        raise AudienceInvalid(
+            "Name 1 to {most_named_users:,} persons, or choose a group, or everyone.", most_named_users=MOST_NAMED_USERS
+        )
     return sorted(user.id for user in users_by_address(session, actor.organization_id, users))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from config.settings import settings
 from models import audit
 from models.access import Actor, Permission
@@ -89,7 +90,7 @@ def confirm_again(session: Session, actor: Actor, *, proposal: str, confirm: str
     if changed and proposed.since is not None and proposed.since != rule.confirmed_at:  # it would undo their change
         raise RuleChanged
     if rule.state not in (CHANGEABLE if changed else CONFIRMABLE):
-        raise RuleStateConflict(rule.state, "changed" if changed else "confirmed")
+        raise RuleStateConflict(rule.state, translatable("changed") if changed else translatable("confirmed"))
     check_caps(_largest_waiting(session, rule, proposed.figures), terms.most_learners, None)
     for name, value in _confirmation(actor, proposed.figures, now).items():
         setattr(rule, name, value)
@@ -115,7 +116,7 @@ def pause(session: Session, actor: Actor, rule: Rule) -> None:
     """Keep the rule from firing. Does nothing if it is paused. Raises `Forbidden`, `RuleStateConflict`."""
     rule = _locked(session, actor, rule.id)
     if rule.state != RuleState.PAUSED:
-        _move(rule, RuleState.PAUSED, "paused")
+        _move(rule, RuleState.PAUSED, translatable("paused"))
         rule.waits_for = None
         _record(session, actor, rule, "rule.paused")
 
@@ -129,7 +130,7 @@ def resume(session: Session, actor: Actor, rule: Rule) -> None:
     if rule.state == RuleState.ACTIVE:
         return
     if rule.state != RuleState.PAUSED:
-        raise RuleStateConflict(rule.state, "resumed; only a paused rule can")
+        raise RuleStateConflict(rule.state, translatable("resumed; only a paused rule can"))
     now = datetime.now(UTC)
     write_occurrences(session, rule, now)
     skip(session, rule, PAUSED, Occurrence.due_at <= now)
@@ -144,7 +145,7 @@ def remove(session: Session, actor: Actor, rule: Rule) -> None:
     rule = _locked(session, actor, rule.id)
     if rule.state != RuleState.REMOVED:
         skip(session, rule, REMOVED)
-        _move(rule, RuleState.REMOVED, "removed")
+        _move(rule, RuleState.REMOVED, translatable("removed"))
         rule.waits_for = None
         rule.look_at = None
         _record(session, actor, rule, "rule.removed")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, translatable
 from config.settings import settings, signing_keys
 from models.access import Actor
 from models.people import Organization
@@ -74,7 +76,7 @@ def propose_rule(session: Session, actor: Actor, terms: Terms) -> Proposal:
 def propose_again(session: Session, actor: Actor, rule: Rule, **caps: int | None) -> Proposal:
     """Propose to confirm the rule again, with new limits where given. Raises `Forbidden`, `RuleStateConflict`."""
     if rule.state not in CONFIRMABLE:
-        raise RuleStateConflict(rule.state, "confirmed")
+        raise RuleStateConflict(rule.state, translatable("confirmed"))
     terms = Terms.model_validate(
         terms_of(session, rule).model_dump() | {k: v for k, v in caps.items() if v is not None}
     )
@@ -90,7 +92,7 @@ def propose_change(session: Session, actor: Actor, rule: Rule, terms: Terms) -> 
     `checked_terms` and `preview`.
     """
     if rule.state not in CHANGEABLE:
-        raise RuleStateConflict(rule.state, "changed")
+        raise RuleStateConflict(rule.state, translatable("changed"))
     before = terms_of(session, rule)
     if any(getattr(terms, term) != getattr(before, term) for term in FIXED):
         raise RuleInvalid("A rule keeps its course and its kind. Create another rule for the other course or kind.")
@@ -111,7 +113,9 @@ def propose_with(session: Session, actor: Actor, rule: Rule, changes: Mapping[st
     except ValidationError as error:
         wrong = error.errors()[0]
         raise RuleInvalid(
-            f"Correct the rule's {str(wrong['loc'][0]).replace('_', ' ')}: {wrong['msg'].lower()}."
+            "Correct the rule's {what}: {error}.",
+            what=translatable(str(wrong["loc"][0]).replace("_", " ")),
+            error=wrong["msg"].lower(),
         ) from None
     return propose_again(session, actor, rule) if terms == before else propose_change(session, actor, rule, terms)
 
@@ -128,10 +132,12 @@ def changes_of(session: Session, rule: Rule, terms: Terms) -> dict[str, tuple[st
 
 def _in_words(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return "none" if value is None else str(value).replace("_", " ")
+    if isinstance(value, StrEnum):
+        return gettext(value.replace("_", " "))
+    return gettext("none") if value is None else str(value).replace("_", " ")
 
 
 def opened_proposal(token: str) -> Proposal:
@@ -163,7 +169,9 @@ def check_room(session: Session, organization_id: int, *, hold: bool = False) ->
     kept = Rule.state.not_in((RuleState.REMOVED, RuleState.ENDED))
     rules = session.scalars(select(func.count()).where(Rule.organization_id == organization_id, kept)).one()
     if rules >= (most := settings().most_rules):
-        raise RuleInvalid(f"Your organization has {rules:,} rules; the limit is {most:,}. Remove one first.")
+        raise RuleInvalid(
+            "Your organization has {rules:,} rules; the limit is {most:,}. Remove one first.", rules=rules, most=most
+        )
 
 
 def _figures(session: Session, actor: Actor, terms: Terms) -> Figures:

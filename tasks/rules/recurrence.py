@@ -13,9 +13,11 @@ from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from babel.dates import get_day_names, get_month_names
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rrulestr
 
+from config.languages import gettext, locale_spoken, translatable
 from models.refusals.organizations import TimeZoneUnknown
 from models.refusals.rules import RecurrenceInvalid
 
@@ -66,19 +68,23 @@ def checked(recurrence: str, starts: datetime) -> str:
     text = recurrence.strip().upper().removeprefix("RRULE:")
     parts = dict(part.partition("=")[::2] for part in text.split(";"))
     if len(text) > LONGEST_RECURRENCE or not re.fullmatch(r"[A-Z0-9=;,+-]+", text) or len(parts) != text.count("="):
-        raise RecurrenceInvalid("Write its parts as NAME=VALUE, each once, separated by “;”.")
+        raise RecurrenceInvalid(translatable("Write its parts as NAME=VALUE, each once, separated by “;”."))
     if (frequency := parts.get("FREQ")) not in _PARTS:
-        raise RecurrenceInvalid("Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY.")
+        raise RecurrenceInvalid(translatable("Use FREQ=DAILY, WEEKLY, MONTHLY or YEARLY."))
     if parts.keys() - _PARTS[frequency] - _ALWAYS:
         allowed = ", ".join(sorted(_PARTS[frequency] | _ALWAYS - {"FREQ"}))
-        raise RecurrenceInvalid(f"With FREQ={frequency}, use only the parts {allowed}.")
+        raise RecurrenceInvalid(
+            gettext("With FREQ={frequency}, use only the parts {allowed}.", frequency=frequency, allowed=allowed)
+        )
     interval = _number(parts.get("INTERVAL", "1"))
     if not 1 <= interval <= LONGEST_INTERVAL:
-        raise RecurrenceInvalid(f"INTERVAL must be from 1 to {LONGEST_INTERVAL:,}.")
+        raise RecurrenceInvalid(
+            gettext("INTERVAL must be from 1 to {longest_interval:,}.", longest_interval=LONGEST_INTERVAL)
+        )
     if not 1 <= _number(parts.get("COUNT", "1")) <= MOST_TIMES:
-        raise RecurrenceInvalid(f"COUNT must be from 1 to {MOST_TIMES:,}.")
+        raise RecurrenceInvalid(gettext("COUNT must be from 1 to {most_times:,}.", most_times=MOST_TIMES))
     if "COUNT" in parts and "UNTIL" in parts:
-        raise RecurrenceInvalid("Use COUNT or UNTIL, not both.")
+        raise RecurrenceInvalid(translatable("Use COUNT or UNTIL, not both."))
     for name in parts.keys() & _HIGHEST.keys():
         _check_numbers(name, parts[name], may_be_negative=name != "BYMONTH")
     if "BYDAY" in parts:
@@ -86,30 +92,48 @@ def checked(recurrence: str, starts: datetime) -> str:
     # An interval of whole weeks always falls on the same day of the week.
     never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAY[starts.weekday()] not in parts.get("BYDAY", _ANY)
     if never or next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
-        raise RecurrenceInvalid("It is never due. Choose days that exist.")
+        raise RecurrenceInvalid(translatable("It is never due. Choose days that exist."))
     return text
 
 
 def check_first(starts: datetime) -> None:
     """Raises `RecurrenceInvalid` unless the first date is in the range of supported years."""
     if not FIRST_YEAR <= starts.year <= LAST_YEAR:
-        raise RecurrenceInvalid(f"Choose a first date between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise RecurrenceInvalid(
+            gettext(
+                "Choose a first date between {first_year} and {last_year}.", first_year=FIRST_YEAR, last_year=LAST_YEAR
+            )
+        )
 
 
 def _check_numbers(name: str, text: str, *, may_be_negative: bool) -> None:
     for word in text.split(","):
         number = _number(word.lstrip("+-") if may_be_negative and len(word) - len(word.lstrip("+-")) <= 1 else word)
         if not 1 <= number <= _HIGHEST[name]:
-            or_back = f", or from -1 to -{_HIGHEST[name]} to count from the end" if may_be_negative else ""
-            raise RecurrenceInvalid(f"{name} takes numbers from 1 to {_HIGHEST[name]}{or_back}, separated by commas.")
+            sentence = (
+                translatable(
+                    "{name} takes numbers from 1 to {most}, or from -1 to -{most} to count from the end, separated by "
+                    "commas."
+                )
+                if may_be_negative
+                else translatable("{name} takes numbers from 1 to {most}, separated by commas.")
+            )
+            raise RecurrenceInvalid(gettext(sentence, name=name, most=_HIGHEST[name]))
 
 
 def _check_days(text: str, *, may_have_numbers: bool) -> None:
     for word in text.split(","):
         found = _DAY.fullmatch(word)
         if found is None or (found[1] and not (may_have_numbers and abs(int(found[1])) <= 53)):
-            numbers = ", optionally with a position such as 1MO (first) or -1FR (last)" * may_have_numbers
-            raise RecurrenceInvalid(f"BYDAY takes MO, TU, WE, TH, FR, SA and SU{numbers}, separated by commas.")
+            sentence = (
+                translatable(
+                    "BYDAY takes MO, TU, WE, TH, FR, SA and SU, optionally with a position such as 1MO (first) or -1FR "
+                    "(last), separated by commas."
+                )
+                if may_have_numbers
+                else translatable("BYDAY takes MO, TU, WE, TH, FR, SA and SU, separated by commas.")
+            )
+            raise RecurrenceInvalid(sentence)
 
 
 def due_after(recurrence: str | None, starts: datetime, time_zone: str, after: datetime) -> Iterator[datetime]:
@@ -141,7 +165,7 @@ def _local_times(recurrence: str | None, starts: datetime, after: datetime) -> I
             if local > after:
                 yield local
     except (ValueError, TypeError, AttributeError, IndexError) as error:
-        raise RecurrenceInvalid(f"It cannot be read: {error}.") from None
+        raise RecurrenceInvalid(gettext("It cannot be read: {error}.", error=error)) from None
 
 
 def _nearest(parts: dict[str, str], starts: datetime, after: datetime) -> datetime:
@@ -164,7 +188,7 @@ def _until(text: str | None) -> datetime:
     try:
         return datetime.strptime(text if "T" in text else text + "T235959", "%Y%m%dT%H%M%S")  # noqa: DTZ007
     except ValueError:
-        raise RecurrenceInvalid("Write UNTIL as 20301231 or 20301231T120000.") from None
+        raise RecurrenceInvalid(translatable("Write UNTIL as 20301231 or 20301231T120000.")) from None
 
 
 def _number(text: str) -> int:
@@ -207,61 +231,94 @@ def due_days(after: datetime, until: datetime, at: time, time_zone: str) -> Iter
 
 _WEEKDAY = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ANY = ",".join(_WEEKDAY)
-_UNITS = {"DAILY": ("day", "days"), "WEEKLY": ("week", "weeks"), "MONTHLY": ("month", "months"),
-          "YEARLY": ("year", "years")}  # fmt: skip
-_WEEKDAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
-             "SU": "Sunday"}  # fmt: skip
-_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last", -2: "second to last"}
+_EACH = {
+    "DAILY": translatable("each day"),
+    "WEEKLY": translatable("each week"),
+    "MONTHLY": translatable("each month"),
+    "YEARLY": translatable("each year"),
+}
+_EVERY = {
+    "DAILY": translatable("every {count} days"),
+    "WEEKLY": translatable("every {count} weeks"),
+    "MONTHLY": translatable("every {count} months"),
+    "YEARLY": translatable("every {count} years"),
+}
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_ORDINALS = {
+    1: translatable("the first {day}"),
+    2: translatable("the second {day}"),
+    3: translatable("the third {day}"),
+    4: translatable("the fourth {day}"),
+    5: translatable("the fifth {day}"),
+    -1: translatable("the last {day}"),
+    -2: translatable("the second to last {day}"),
+}
 
 
 def in_words(recurrence: str, starts: datetime) -> str:
     """Returns the recurrence in words, such as `each year on 1 March`. Parts without plain words follow as written."""
     parts = dict(part.split("=") for part in recurrence.split(";"))
     interval = int(parts.get("INTERVAL", "1"))
-    one, many = _UNITS[parts["FREQ"]]
-    words = f"each {one}" if interval == 1 else f"every {interval} {many}"
+    frequency = parts["FREQ"]
+    words = gettext(_EACH[frequency]) if interval == 1 else gettext(_EVERY[frequency], count=interval)
     worded = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+    months = _listed([_month(int(number)) for number in parts["BYMONTH"].split(",")]) if "BYMONTH" in parts else ""
     if (
         "BYDAY" in parts
         and (weekdays := _weekdays(parts["BYDAY"]))
         and not parts.keys() - worded - {"BYDAY", "BYMONTH"}
     ):
-        words += f" on {weekdays}"
+        words = gettext("{often} on {weekdays}", often=words, weekdays=weekdays)
         worded.add("BYDAY")
-        if "BYMONTH" in parts:
-            words += f" of {_listed([_month(int(number)) for number in parts['BYMONTH'].split(',')])}"
+        if months:
+            words = gettext("{often} of {months}", often=words, months=months)
             worded.add("BYMONTH")
     elif parts.keys() - worded == {"BYMONTH", "BYMONTHDAY"}:
-        days, months = (parts[name].split(",") for name in ("BYMONTHDAY", "BYMONTH"))
-        words += f" on day {_listed(days)} of {_listed([_month(int(number)) for number in months])}"
+        days = _listed(parts["BYMONTHDAY"].split(","))
+        words = gettext("{often} on day {days} of {months}", often=words, days=days, months=months)
         worded |= {"BYMONTH", "BYMONTHDAY"}
     elif not parts.keys() - worded:
-        day = {"YEARLY": f" on {starts.day} {_month(starts.month)}", "MONTHLY": f" on day {starts.day}",
-               "WEEKLY": f" on {list(_WEEKDAYS.values())[starts.weekday()]}"}  # fmt: skip
-        words += day.get(parts["FREQ"], "")
+        words = _on_the_day_of(frequency, words, starts)
     if rest := [f"{name}={value}" for name, value in parts.items() if name not in worded]:
         words += f" ({';'.join(rest)})"
     if "COUNT" in parts:
-        words += f", {int(parts['COUNT']):,} times"
+        words = gettext("{often}, {count:,} times", often=words, count=int(parts["COUNT"]))
     if "UNTIL" in parts:
-        words += f", until {parts['UNTIL'][:4]}-{parts['UNTIL'][4:6]}-{parts['UNTIL'][6:8]}"
+        until = f"{parts['UNTIL'][:4]}-{parts['UNTIL'][4:6]}-{parts['UNTIL'][6:8]}"
+        words = gettext("{often}, until {day}", often=words, day=until)
     return words
+
+
+def _on_the_day_of(frequency: str, often: str, starts: datetime) -> str:
+    match frequency:
+        case "YEARLY":
+            return gettext("{often} on {day} {month}", often=often, day=starts.day, month=_month(starts.month))
+        case "MONTHLY":
+            return gettext("{often} on day {day}", often=often, day=starts.day)
+        case "WEEKLY":
+            return gettext("{often} on {weekdays}", often=often, weekdays=_weekday(starts.weekday()))
+    return often
 
 
 def _weekdays(byday: str) -> str:
     names = []
     for word in byday.split(","):
-        number, day = word[:-2], _WEEKDAYS.get(word[-2:])
+        number, day = word[:-2], word[-2:]
         ordinal = _ORDINALS.get(int(number)) if re.fullmatch(r"[+-]?[0-9]+", number) else None
-        if day is None or (number and ordinal is None):
+        if day not in _WEEKDAYS or (number and ordinal is None):
             return ""
-        names.append(f"the {ordinal} {day}" if ordinal else day)
+        name = _weekday(_WEEKDAYS.index(day))
+        names.append(gettext(ordinal, day=name) if ordinal else name)
     return _listed(names)
 
 
+def _weekday(number: int) -> str:
+    return str(get_day_names("wide", locale=locale_spoken())[number])
+
+
 def _month(number: int) -> str:
-    return f"{date(2000, number, 1):%B}"
+    return str(get_month_names("wide", locale=locale_spoken())[number])
 
 
 def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else gettext("{first} and {last}", first=", ".join(words[:-1]), last=words[-1])

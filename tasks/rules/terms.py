@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, locale_spoken, ngettext, translatable
 from models.events import EventKind
 from models.groups import Group
 from models.refusals.resets import DueInDaysInvalid, ReasonMissing
@@ -13,6 +14,7 @@ from models.refusals.rules import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.training import Course
+from tasks.formats import long_day
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS
 from tasks.rules.event_kinds import WORDS
 from tasks.rules.recurrence import check_first, checked, in_words, moment, zone
@@ -129,7 +131,9 @@ def _only_terms_of_its_kind(terms: Terms) -> None:
     }
     for term in {"starts", "recurrence", "months", "at_time", "event_kind"} - own[terms.kind]:
         if getattr(terms, term) is not None:
-            raise RuleInvalid(f"A rule of the kind `{terms.kind}` does not use `{term}`. Leave it out.")
+            raise RuleInvalid(
+                "A rule of the kind `{kind}` does not use `{term}`. Leave it out.", kind=terms.kind, term=term
+            )
 
 
 def terms_of(session: Session, rule: Rule) -> Terms:
@@ -141,71 +145,90 @@ def terms_of(session: Session, rule: Rule) -> Terms:
 
 
 AUDIENCES = {
-    Audience.ASSIGNED: "everyone assigned",
-    Audience.COMPLETED: "everyone who has completed it",
+    Audience.ASSIGNED: translatable("everyone assigned"),
+    Audience.COMPLETED: translatable("everyone who has completed it"),
 }
-EVENTS = {None: "an event of any kind"} | {kind: words.one for kind, words in WORDS.items()}
+EVENTS = {None: translatable("an event of any kind")} | {kind: words.one for kind, words in WORDS.items()}
 
 
 def when_in_words(terms: Terms) -> str:
     """Returns when the rule is due, in a few words."""
-    clock = f"({terms.time_zone})"
+    zone_name = terms.time_zone
     match terms.kind:
         case RuleKind.CALENDAR:
             assert terms.starts
             assert terms.recurrence
-            return f"{in_words(terms.recurrence, terms.starts)} at {terms.starts:%H:%M} {clock}"
+            often = in_words(terms.recurrence, terms.starts)
+            return gettext("{often} at {time} ({zone})", often=often, time=f"{terms.starts:%H:%M}", zone=zone_name)
         case RuleKind.ONCE:
             assert terms.starts
-            return f"once, on {_day(terms.starts)} at {terms.starts:%H:%M} {clock}"
+            day = long_day(terms.starts, locale_spoken())
+            return gettext("once, on {day} at {time} ({zone})", day=day, time=f"{terms.starts:%H:%M}", zone=zone_name)
         case RuleKind.ROLLING:
-            months = "1 month" if terms.months == 1 else f"{terms.months} months"
-            return f"{months} after completion, at {terms.at_time or MORNING:%H:%M} {clock}"
+            return ngettext(
+                "{count} month after completion, at {time} ({zone})",
+                "{count} months after completion, at {time} ({zone})",
+                terms.months or 0,
+                time=f"{terms.at_time or MORNING:%H:%M}",
+                zone=zone_name,
+            )
         case RuleKind.EVENT:
-            return f"when {EVENTS[terms.event_kind]} is reported"
+            return gettext("when {event} is reported", event=EVENTS[terms.event_kind])
 
 
 def whom_in_words(terms: Terms) -> str:
     """Returns the rule's audience in a few words."""
     if terms.audience == Audience.GROUP:
-        return f"the members of {terms.group}"
-    return "each learner" if terms.kind == RuleKind.ROLLING else AUDIENCES[terms.audience]
+        return gettext("the members of {group}", group=terms.group)
+    return gettext("each learner") if terms.kind == RuleKind.ROLLING else gettext(AUDIENCES[terms.audience])
 
 
 def in_sentences(terms: Terms) -> list[str]:
     """Returns the whole rule in plain sentences, for the person who confirms it."""
     sentences = [
-        f"{terms.course} is reset for {whom_in_words(terms)}: {when_in_words(terms)}. Resets cannot be undone."
+        gettext(
+            "{course} is reset for {whom}: {when}. Resets cannot be undone.",
+            course=terms.course,
+            whom=whom_in_words(terms),
+            when=when_in_words(terms),
+        )
     ]
     if terms.kind == RuleKind.EVENT:
-        sentences.append("An event that names a group resets only the members of that group.")
+        sentences.append(gettext("An event that names a group resets only the members of that group."))
     if terms.warn_days:
-        days = "1 day" if terms.warn_days == 1 else f"{terms.warn_days} days"
         sentences.append(
-            f"Learners are warned when the event is reported, and reset {days} later."
+            ngettext(
+                "Learners are warned when the event is reported, and reset {count} day later.",
+                "Learners are warned when the event is reported, and reset {count} days later.",
+                terms.warn_days,
+            )
             if terms.kind == RuleKind.EVENT
-            else f"Learners are warned {days} before."
+            else ngettext(
+                "Learners are warned {count} day before.", "Learners are warned {count} days before.", terms.warn_days
+            )
         )
     sentences.append(
-        f"The new due date is {terms.due_in_days:,} days after the reset."
+        gettext("The new due date is {days:,} days after the reset.", days=terms.due_in_days)
         if terms.due_in_days
-        else "There is no new due date."
+        else gettext("There is no new due date.")
     )
-    sentences.append(f"Learners are {'alerted' if terms.notify else 'not alerted'} that the course is assigned again.")
+    sentences.append(
+        gettext("Learners are alerted that the course is assigned again.")
+        if terms.notify
+        else gettext("Learners are not alerted that the course is assigned again.")
+    )
     if terms.most_learners:
-        sentences.append(f"For more than {terms.most_learners:,} learners at once, it waits to be confirmed again.")
+        most = terms.most_learners
+        sentences.append(gettext("For more than {most:,} learners at once, it waits to be confirmed again.", most=most))
     if terms.most_a_day:
-        sentences.append(f"It resets at most {terms.most_a_day:,} learners a day; the rest wait for the next day.")
-    sentences.append("If its audience grows by more than half, it waits to be confirmed again.")
-    sentences.append(_CATCH_UP[terms.catch_up])
+        a_day = translatable("It resets at most {most:,} learners a day; the rest wait for the next day.")
+        sentences.append(gettext(a_day, most=terms.most_a_day))
+    sentences.append(gettext("If its audience grows by more than half, it waits to be confirmed again."))
+    sentences.append(gettext(_CATCH_UP[terms.catch_up]))
     return sentences
 
 
 _CATCH_UP = {
-    CatchUp.RUN_ONCE: "Missed runs happen once, on restart.",
-    CatchUp.SKIP: "Missed runs are skipped.",
+    CatchUp.RUN_ONCE: translatable("Missed runs happen once, on restart."),
+    CatchUp.SKIP: translatable("Missed runs are skipped."),
 }
-
-
-def _day(at: datetime) -> str:
-    return f"{at.day} {at:%B %Y}"

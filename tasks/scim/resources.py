@@ -24,10 +24,10 @@ from scim2_models import (
     Uniqueness,
 )
 
+from config.languages import languages
 from config.settings import settings
 from models.groups import Group as OurGroup
 from models.people import User as OurUser
-from tasks.alerts.words import LANGUAGES
 
 BASE = "/scim/v2"
 WORK = "work"
@@ -86,7 +86,7 @@ class User(Resource[Any]):
     active: Annotated[bool | None, Required.true] = None
     """Whether the user can sign in and gets alerts."""
 
-    locale: Annotated[str | None, Required.true] = Field(None, examples=sorted(LANGUAGES))
+    locale: Annotated[str | None, Required.true] = Field(None, examples=sorted(languages()))
     """The language of e-mails: a language tag, such as de-CH."""
 
     timezone: Annotated[str | None, Required.true] = Field(None, examples=sorted(available_timezones()))

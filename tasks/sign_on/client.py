@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 
+from config.languages import gettext, translatable
 from config.settings import settings
 from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnUnavailable
 from models.sealing import SecretUnreadableError
@@ -67,10 +68,10 @@ def tokens_for(provider: IdentityProvider, slug: str, code: str, verifier: str) 
     except OAuth2Error as error:
         raise SignOnDeclined(provider.name, str(error.error)[:100]) from None
     except UNREADABLE:
-        raise SignOnFailed(provider.name, "it cannot be read") from None
+        raise SignOnFailed(provider.name, translatable("it cannot be read")) from None
     tokens = _tokens(found, None)
     if tokens is None or not tokens.id_token:
-        raise SignOnFailed(provider.name, "it has no ID token and access token")
+        raise SignOnFailed(provider.name, translatable("it has no ID token and access token"))
     return tokens
 
 
@@ -87,12 +88,12 @@ def refreshed(provider: IdentityProvider, tokens: Tokens) -> Tokens:
     except OAuth2Error as error:
         if error.error == "invalid_grant":
             raise EndedThereError from None
-        raise SignOnUnavailable(provider.name, f"it answered {str(error.error)[:100]}") from None
+        raise SignOnUnavailable(provider.name, gettext("it answered {error}", error=str(error.error)[:100])) from None
     except UNREADABLE:
-        raise SignOnUnavailable(provider.name, "its answer cannot be read") from None
+        raise SignOnUnavailable(provider.name, translatable("its answer cannot be read")) from None
     new = _tokens(found, tokens)
     if new is None:
-        raise SignOnUnavailable(provider.name, "its answer has no access token")
+        raise SignOnUnavailable(provider.name, translatable("its answer has no access token"))
     return new
 
 
@@ -101,7 +102,7 @@ def userinfo(provider: IdentityProvider, access: str) -> dict[str, Any]:
     `SignOnUnavailable`."""
     url = endpoints_of(provider).userinfo
     if url is None:
-        raise SignOnUnavailable(provider.name, "it has no userinfo endpoint")
+        raise SignOnUnavailable(provider.name, translatable("it has no userinfo endpoint"))
     said = ask(provider.name, "GET", url, headers={"Authorization": f"Bearer {access}"})
     if said.status_code in (401, 403):
         raise EndedThereError
@@ -112,7 +113,7 @@ def _client(provider: IdentityProvider, endpoints: Endpoints, slug: str) -> Any:
     try:
         secret = provider.secret()
     except SecretUnreadableError:
-        raise SignOnUnavailable(provider.name, "its client secret cannot be decrypted") from None
+        raise SignOnUnavailable(provider.name, translatable("its client secret cannot be decrypted")) from None
     with_secret = "client_secret_post" if endpoints.secret_in_body else "client_secret_basic"
     return OAuth2Client(
         _Session(provider.name),

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from config.languages import gettext, translatable
 from models.refusals.sign_on import SignOnUnavailable
 from models.refusals.webhooks import WebhookAddressRefused
 from models.sign_on import IdentityProvider
@@ -42,7 +43,9 @@ def endpoints_of(provider: IdentityProvider) -> Endpoints:
         return kept[1]
     document = ask(provider.name, "GET", provider.issuer.rstrip("/") + DOCUMENT).object()
     if document.get("issuer") != provider.issuer:
-        raise SignOnUnavailable(provider.name, f"its document is of another issuer, {_short(document.get('issuer'))}")
+        raise SignOnUnavailable(
+            provider.name, gettext("its document is of another issuer, {issuer}", issuer=_short(document.get("issuer")))
+        )
     methods = document.get("token_endpoint_auth_methods_supported")
     found = Endpoints(
         authorization=_needed(provider, document, "authorization_endpoint"),
@@ -67,7 +70,7 @@ def keys_of(provider: IdentityProvider, *, newest: bool = False) -> dict[str, An
         return kept[1]
     found = ask(provider.name, "GET", endpoints_of(provider).keys).object()
     if not isinstance(found.get("keys"), list):
-        raise SignOnUnavailable(provider.name, "its keys are not a JWK Set")
+        raise SignOnUnavailable(provider.name, translatable("its keys are not a JWK Set"))
     _keys[provider.issuer] = (time.monotonic(), found)
     return found
 
@@ -81,7 +84,7 @@ def forget(issuer: str) -> None:
 def _needed(provider: IdentityProvider, document: dict[str, Any], name: str) -> str:
     found = _optional(provider, document, name)
     if found is None:
-        raise SignOnUnavailable(provider.name, f"its document has no {name.replace('_', ' ')}")
+        raise SignOnUnavailable(provider.name, gettext("its document has no {name}", name=name.replace("_", " ")))
     return found
 
 
@@ -96,7 +99,9 @@ def _optional(provider: IdentityProvider, document: dict[str, Any], name: str) -
 
 
 def _wrong(provider: IdentityProvider, name: str) -> str:
-    raise SignOnUnavailable(provider.name, f"the {name.replace('_', ' ')} in its document is not a web address")
+    raise SignOnUnavailable(
+        provider.name, gettext("the {name} in its document is not a web address", name=name.replace("_", " "))
+    )
 
 
 def _short(value: object) -> str:

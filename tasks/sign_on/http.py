@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from config.languages import gettext, translatable
 from models.refusals.sign_on import SignOnUnavailable
 from models.refusals.webhooks import WebhookAddressRefused
 from tasks.webhooks.post import address_of, look_up, opened
@@ -30,19 +31,19 @@ class Said:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
-            raise SignOnUnavailable(self.provider, "its answer is not JSON") from None
+            raise SignOnUnavailable(self.provider, translatable("its answer is not JSON")) from None
 
     def raise_for_status(self) -> None:
         """Raise `SignOnUnavailable` for an error."""
         if self.status_code >= 300:
-            raise SignOnUnavailable(self.provider, f"it answered {self.status_code}")
+            raise SignOnUnavailable(self.provider, gettext("it answered {error}", error=self.status_code))
 
     def object(self) -> dict[str, Any]:
         """Returns the JSON object of an answer that is not an error. Raises `SignOnUnavailable`."""
         self.raise_for_status()
         found = self.json()
         if not isinstance(found, dict):
-            raise SignOnUnavailable(self.provider, "its answer is not a JSON object")
+            raise SignOnUnavailable(self.provider, translatable("its answer is not a JSON object"))
         return found
 
 
@@ -62,9 +63,11 @@ def ask(
     except WebhookAddressRefused as refusal:
         raise SignOnUnavailable(provider, refusal.why.rstrip(".").lower()) from None
     except TimeoutError:
-        raise SignOnUnavailable(provider, f"no answer within {SECONDS:.0f} seconds") from None
+        raise SignOnUnavailable(provider, gettext("no answer within {seconds:.0f} seconds", seconds=SECONDS)) from None
     except (httpx.HTTPError, OSError) as error:
-        raise SignOnUnavailable(provider, f"the connection failed ({type(error).__name__})") from None
+        raise SignOnUnavailable(
+            provider, gettext("the connection failed ({error})", error=type(error).__name__)
+        ) from None
 
 
 async def _answer(
@@ -72,10 +75,12 @@ async def _answer(
 ) -> Said:
     async with opened(method, address_of(url), ip, headers, content, seconds) as answer:
         if answer.headers.get("content-encoding", "identity").lower() != "identity":  # it might unpack to gigabytes
-            raise SignOnUnavailable(provider, "its answer is compressed, which was not asked for")
+            raise SignOnUnavailable(provider, translatable("its answer is compressed, which was not asked for"))
         read = bytearray()
         async for part in answer.aiter_raw():
             read += part
             if len(read) > LONGEST:
-                raise SignOnUnavailable(provider, f"its answer is longer than {LONGEST:,} bytes")
+                raise SignOnUnavailable(
+                    provider, gettext("its answer is longer than {longest:,} bytes", longest=LONGEST)
+                )
         return Said(provider, answer.status_code, bytes(read))

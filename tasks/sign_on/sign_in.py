@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from config.languages import translatable
 from models import audit
 from models.access import actor_for
 from models.refusals.sign_on import SignOnExpired, SignOnFailed, SignOnUnknown
@@ -94,9 +95,9 @@ def prove(provider: IdentityProvider, attempt: Attempt, code: str) -> Proof:
         try:
             claims = userinfo(provider, tokens.access)
         except EndedThereError:
-            raise SignOnFailed(provider.name, "it refuses to say who the user is") from None
+            raise SignOnFailed(provider.name, translatable("it refuses to say who the user is")) from None
         if claims.get("sub") != by_id["sub"]:
-            raise SignOnFailed(provider.name, "it is about another user")
+            raise SignOnFailed(provider.name, translatable("it is about another user"))
     sid = by_id.get("sid")
     return Proof(by_id["sub"], sid if isinstance(sid, str) else None, claims, tokens)
 

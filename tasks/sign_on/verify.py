@@ -11,6 +11,7 @@ from joserfc.errors import BadSignatureError, ClaimError, ExpiredTokenError, Inv
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from config.languages import gettext, translatable
 from models.refusals.sign_on import SignOnFailed
 from models.sign_on import IdentityProvider, Tokens
 from tasks.sign_on.endpoints import keys_of
@@ -50,7 +51,7 @@ def id_token_claims(provider: IdentityProvider, tokens: Tokens, nonce: str | Non
     )
     _checked(provider, lambda: claims.validate(leeway=SKEW))
     if not claims["sub"]:
-        raise SignOnFailed(provider.name, "it does not say who the user is")
+        raise SignOnFailed(provider.name, translatable("it does not say who the user is"))
     return dict(claims)
 
 
@@ -69,9 +70,9 @@ def logout_token(provider: IdentityProvider, text: str) -> LogoutToken:
     _checked(provider, lambda: needed.validate(claims))
     events, subject, sid = claims.get("events"), claims.get("sub"), claims.get("sid")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT), dict) or "nonce" in claims:
-        raise SignOnFailed(provider.name, "it is not a logout token")
+        raise SignOnFailed(provider.name, translatable("it is not a logout token"))
     if not (isinstance(subject, str) or isinstance(sid, str)) or claims["iat"] < time.time() - LOGOUT_SECONDS:
-        raise SignOnFailed(provider.name, "it names no session, or is too old")
+        raise SignOnFailed(provider.name, translatable("it names no session, or is too old"))
     return LogoutToken(
         subject if isinstance(subject, str) else None, sid if isinstance(sid, str) else None, claims["iat"]
     )
@@ -104,13 +105,13 @@ def _refusal(provider: IdentityProvider, error: Exception) -> SignOnFailed:
     """Returns the refusal, which says which check failed and nothing of the token."""
     match error:
         case ExpiredTokenError():
-            why = "it has expired"
+            why: str = translatable("it has expired")
         case ClaimError():
-            why = f"its claim “{error.claim}” is missing or wrong"
+            why = gettext("its claim “{claim}” is missing or wrong", claim=error.claim)
         case BadSignatureError():
-            why = "its signature is wrong"
+            why = translatable("its signature is wrong")
         case InvalidKeyIdError():
-            why = "it is signed with an unknown key"
+            why = translatable("it is signed with an unknown key")
         case _:
-            why = "it is malformed"
+            why = translatable("it is malformed")
     return SignOnFailed(provider.name, why)

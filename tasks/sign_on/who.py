@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models import audit
 from models.access import Actor, Permission
 from models.people import User
@@ -27,7 +28,7 @@ def user_named_by(session: Session, provider: IdentityProvider, subject: str, cl
     Raises `SignOnNobody`, `SignOnTaken`, `SignOnFailed`.
     """
     if len(subject) > LONGEST_SUBJECT or "\x00" in subject:
-        raise SignOnFailed(provider.name, "its claim “sub” is missing or wrong")
+        raise SignOnFailed(provider.name, translatable("its claim “sub” is missing or wrong"))
     _one_at_a_time(session, provider, subject)
     user = session.scalar(
         select(User)

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 import httpx
 from standardwebhooks import Webhook
 
+from config.languages import translatable
 from config.settings import settings
 from models.refusals.webhooks import WebhookAddressRefused
 from tasks.outbox.total_time import TookTooLongError, within
@@ -23,7 +24,7 @@ LOOK_UP_SECONDS = 5.0
 LONGEST_NAME = 253  # in the DNS
 GONE = 410
 ERROR_OF_THE_SERVER = 500
-MUST_BE_HTTPS = "The address must begin with https:// and a host name."
+MUST_BE_HTTPS = translatable("The address must begin with https:// and a host name.")
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -71,19 +72,19 @@ def address_of(text: str) -> Address:
     Raises `WebhookAddressRefused` if the text alone shows that the address is not allowed.
     """
     if not text.isprintable() or any(letter.isspace() for letter in text):
-        raise WebhookAddressRefused("The address contains spaces or invisible characters.")
+        raise WebhookAddressRefused(translatable("The address contains spaces or invisible characters."))
     try:
         address = Address(httpx.URL(text))
         address.host.encode("idna")  # as the look-up does: httpx accepts some invalid names
         port = address.port
     except (httpx.InvalidURL, ValueError):
-        raise WebhookAddressRefused("This is not a web address.") from None
+        raise WebhookAddressRefused(translatable("This is not a web address.")) from None
     # Whether the host is in a network that may do without encryption is known at the look-up.
     schemes = ("https", "http") if settings().webhook_allow_private or settings().allowed_networks else ("https",)
     if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
         raise WebhookAddressRefused(MUST_BE_HTTPS)
     if address.url.userinfo:
-        raise WebhookAddressRefused("The address must not contain a user name or a password.")
+        raise WebhookAddressRefused(translatable("The address must not contain a user name or a password."))
     return address
 
 
@@ -97,13 +98,13 @@ def look_up(address: Address) -> str:
     try:
         found = within(LOOK_UP_SECONDS, call, "look-up")
     except (OSError, UnicodeError, TookTooLongError):
-        raise WebhookAddressRefused("This host name cannot be resolved.") from None
+        raise WebhookAddressRefused(translatable("This host name cannot be resolved.")) from None
     addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
     if settings().webhook_allow_private:
         return addresses[0]
     others = [ip for ip in map(_deciding, addresses) if not _is_allowed(ip)]
     if not all(ip.is_global and not ip.is_multicast for ip in others):
-        raise WebhookAddressRefused("This address is not public.")
+        raise WebhookAddressRefused(translatable("This address is not public."))
     if others and address.url.scheme != "https":
         raise WebhookAddressRefused(MUST_BE_HTTPS)
     return addresses[0]

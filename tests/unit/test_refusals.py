@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from models.access import Permission
 from models.refusals import every_refusal
+from models.refusals.access import Forbidden
 from models.refusals.base import Refused
 from models.refusals.imports import LineError
 from models.refusals.resets import AlreadySettled, NotAssigned
@@ -88,8 +90,10 @@ WORDED = [kind for kind in KINDS if "__init__" in vars(kind)]  # the others get 
 
 
 def sample(kind: type[Refused]) -> Refused:
-    names = list(inspect.signature(kind).parameters)
-    values = {name: SAMPLES[name] for name in names}
+    if kind is Forbidden:
+        return Forbidden(*Permission)
+    parameters = inspect.signature(kind).parameters
+    values = {name: SAMPLES[name] for name in parameters if name != "sentence"}
     if kind is NotAssigned:
         values["who"] = [f"learner-{number}" for number in range(1200)]
     return kind(**values)

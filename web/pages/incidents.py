@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from config.languages import Translatable
 from models.access import Permission
 from models.directory import courses_of
 from models.events import EventKind
@@ -27,7 +28,7 @@ from web.templating import page
 
 router = APIRouter(prefix="/incidents")
 
-KINDS = {kind: (words.name.capitalize(), words.hint) for kind, words in WORDS.items()}
+KINDS = {kind: (Translatable(words.name.capitalize()), words.hint) for kind, words in WORDS.items()}
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 

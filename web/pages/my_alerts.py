@@ -1,4 +1,4 @@
-"""The signed-in person's alerts: e-mail on or off, language, and a level per course."""
+"""The signed-in person's alerts: e-mail on or off, and a level per course."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
+from config.languages import translatable
 from models.preferences import AlertLevel, alert_levels_of
-from tasks.alerts.words import LANGUAGES, language_of
 from tasks.people.preferences import choose_alerts
 from web.access import Person
 from web.database import Database
@@ -17,11 +17,11 @@ from web.templating import page
 router = APIRouter(prefix="/my/alerts")
 
 LEVELS = {
-    AlertLevel.ALL: "Inbox and e-mail",
-    AlertLevel.INBOX: "Inbox only",
-    AlertLevel.NONE: "No alerts",
+    AlertLevel.ALL: translatable("Inbox and e-mail"),
+    AlertLevel.INBOX: translatable("Inbox only"),
+    AlertLevel.NONE: translatable("No alerts"),
 }
-SAVED = "Alerts saved."
+SAVED = translatable("Alerts saved.")
 
 
 @router.get("")
@@ -31,8 +31,6 @@ def alerts(request: Request, person: Person, session: Database, done: str = "") 
         request,
         "my_alerts.html",
         mail_on=person.user.mail_on,
-        language=language_of(person.user.locale)[0],
-        languages={tag: language.name for tag, language in LANGUAGES.items()},
         courses=alert_levels_of(session, person.user.id),
         levels=LEVELS,
         done=SAVED if done else "",
@@ -50,7 +48,6 @@ def save(
     session: Database,
     form: Annotated[FormData, Depends(_form)],
     mail: Annotated[bool, Form()] = False,
-    language: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Save the choices."""
     chosen = {name.removeprefix("course-"): level for name, level in form.items() if name.startswith("course-")}
@@ -59,5 +56,5 @@ def save(
         for course, level in chosen.items()
         if (number := number_in(course)) is not None and level in list(AlertLevel)
     }
-    choose_alerts(session, person.actor, mail=mail, language=language, levels=levels)
+    choose_alerts(session, person.actor, mail=mail, levels=levels)
     return RedirectResponse("/my/alerts?done=saved", 303)

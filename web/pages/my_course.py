@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
+from config.languages import translatable
 from config.settings import settings
 from models.coursework import steps_of
 from models.directory import assigned_course, course_of
@@ -24,10 +25,10 @@ from web.templating import page
 router = APIRouter(prefix="/my")
 
 DONE = {
-    "lesson": "Marked as done.",
-    "attempt": "Handed in.",
-    "post": "Posted.",
-    "complete": "Well done: you have completed this course.",
+    "lesson": translatable("Marked as done."),
+    "attempt": translatable("Handed in."),
+    "post": translatable("Posted."),
+    "complete": translatable("Well done: you have completed this course."),
 }
 
 

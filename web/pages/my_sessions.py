@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.refusals.access import SessionUnknown
 from tasks.people.sessions import end_other_sessions, end_own_session, own_sessions
 from web.access import Person
@@ -13,7 +14,7 @@ from web.templating import page
 
 router = APIRouter(prefix="/my/sessions")
 
-DONE = {"ended": "Signed out there.", "others": "Signed out everywhere else."}
+DONE = {"ended": translatable("Signed out there."), "others": translatable("Signed out everywhere else.")}
 
 
 @router.get("")

@@ -1,4 +1,4 @@
-"""The signed-in person's settings: notifications, time zone, password, sessions."""
+"""The signed-in person's settings: notifications, language, time zone, password, sessions."""
 
 from functools import partial
 from typing import Annotated
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import language_of, languages, translatable
 from models.people import Organization
 from models.refusals.base import Refused
 from models.refusals.organizations import TimeZoneUnknown
@@ -31,8 +32,8 @@ router = APIRouter(prefix="/my/settings")
 
 ZONES = sorted(available_timezones())
 DONE = {
-    "saved": "Settings saved.",
-    "password": "Password changed. All your other sessions have ended.",
+    "saved": translatable("Settings saved."),
+    "password": translatable("Password changed. All your other sessions have ended."),
 }
 
 
@@ -48,11 +49,12 @@ def save(
     person: Person,
     session: Database,
     time_zone: Annotated[str, Form(max_length=100)],
+    language: Annotated[str, Form(max_length=20)] = "",
     notifications: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Change notifications and time zone."""
+    """Change notifications, language and time zone."""
     try:
-        choose_settings(session, person.actor, time_zone=time_zone, notifications=notifications)
+        choose_settings(session, person.actor, time_zone=time_zone, notifications=notifications, language=language)
     except TimeZoneUnknown as refusal:
         return _show(request, person, session, error=refusal)
     return RedirectResponse("/my/settings?done=saved", 303)
@@ -101,6 +103,8 @@ def _show(
         headers=retry_after(error) if error else None,
         sessions=sessions_of(session, person.user.id),
         zones=ZONES,
+        languages=languages(),
+        language_chosen=language_of(person.user.locale),
         provider=provider_of(session, session.get_one(Organization, person.user.organization_id).slug),
         done=done,
         error=error,

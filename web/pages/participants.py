@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.directory import courses_of
 from models.participants import ParticipantKind
 from models.refusals.base import Refused
@@ -22,11 +23,15 @@ from web.templating import page
 router = APIRouter(prefix="/participants")
 
 DONE = {
-    "added": "Participant added. Share its secret with whoever runs it. It takes part from the next reset on.",
-    "renewed": "New secret created. Give it to whoever runs it; for a day, requests are signed with both secrets.",
-    "enabled": "Participant enabled. It takes part from the next reset on.",
-    "disabled": "Participant disabled. Learners who waited for it have failed, and can be retried.",
-    "asked": "It is being asked again now.",
+    "added": translatable(
+        "Participant added. Share its secret with whoever runs it. It takes part from the next reset on."
+    ),
+    "renewed": translatable(
+        "New secret created. Give it to whoever runs it; for a day, requests are signed with both secrets."
+    ),
+    "enabled": translatable("Participant enabled. It takes part from the next reset on."),
+    "disabled": translatable("Participant disabled. Learners who waited for it have failed, and can be retried."),
+    "asked": translatable("It is being asked again now."),
 }
 LISTED = 50  # requests
 
@@ -121,7 +126,7 @@ def _rate(text: str) -> Decimal | None:
     try:
         return Decimal(text) if text else None
     except InvalidOperation:
-        raise ParticipantInvalid("Write the rate as a number, such as 5 or 0.5.") from None
+        raise ParticipantInvalid(translatable("Write the rate as a number, such as 5 or 0.5.")) from None
 
 
 def _list(

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.resets import SETTLED, ResetState
 from tasks.people.organizations import standing
 from tasks.report import progress_of_each
@@ -20,13 +21,13 @@ from web.templating import page
 router = APIRouter(prefix="/resets")
 
 FILTERS: dict[str, tuple[str, tuple[ResetState, ...]]] = {
-    "": ("All", ()),
-    "open": ("Open", tuple(state for state in ResetState if state not in SETTLED)),
-    "failed": ("With failures", (ResetState.PARTLY_FAILED, ResetState.FAILED)),
-    "succeeded": ("Succeeded", (ResetState.SUCCEEDED,)),
-    "cancelled": ("Cancelled", (ResetState.CANCELLED,)),
+    "": (translatable("All"), ()),
+    "open": (translatable("Open"), tuple(state for state in ResetState if state not in SETTLED)),
+    "failed": (translatable("With failures"), (ResetState.PARTLY_FAILED, ResetState.FAILED)),
+    "succeeded": (translatable("Succeeded"), (ResetState.SUCCEEDED,)),
+    "cancelled": (translatable("Cancelled"), (ResetState.CANCELLED,)),
 }
-DONE = {"paused": "All resets are paused.", "resumed": "Resets continue."}
+DONE = {"paused": translatable("All resets are paused."), "resumed": translatable("Resets continue.")}
 
 
 @router.get("")

@@ -4,16 +4,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from config.languages import gettext, translatable
 from models.refusals.rules import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, RuleKind
 from tasks.rules.terms import Terms
 
 EVERY = {
-    "FREQ=YEARLY": "Every year",
-    "FREQ=MONTHLY;INTERVAL=6": "Every six months",
-    "FREQ=MONTHLY": "Every month",
-    "FREQ=WEEKLY": "Every week",
+    "FREQ=YEARLY": translatable("Every year"),
+    "FREQ=MONTHLY;INTERVAL=6": translatable("Every six months"),
+    "FREQ=MONTHLY": translatable("Every month"),
+    "FREQ=WEEKLY": translatable("Every week"),
 }
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -75,8 +76,14 @@ def terms_in(typed: Typed) -> Terms:
         )
     except (ValidationError, ValueError) as error:
         wrong = error.errors() if isinstance(error, ValidationError) else []
-        details = "; ".join(f"{FIELDS.get(str(one['loc'][0]), one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
-        raise RuleInvalid(f"Check the form: {details or 'choose from the options offered'}.") from None
+        details = "; ".join(f"{_field(one['loc'][0])}: {one['msg'].lower()}" for one in wrong)
+        raise RuleInvalid(
+            "Check the form: {details}.", details=details or translatable("choose from the options offered")
+        ) from None
+
+
+def _field(name: object) -> str:
+    return gettext(FIELDS.get(str(name), str(name)))
 
 
 def typed_for(terms: Terms) -> dict[str, str]:
@@ -106,14 +113,14 @@ def typed_for(terms: Terms) -> dict[str, str]:
 
 
 FIELDS = {
-    "course": "course",
-    "name": "name",
-    "reason": "reason",
-    "starts": "date and time",
-    "months": "months",
-    "at_time": "time of day",
-    "warn_days": "days of warning",
-    "due_in_days": "new due date",
-    "most_learners": "learners per reset",
-    "most_a_day": "learners per day",
+    "course": translatable("course"),
+    "name": translatable("name"),
+    "reason": translatable("reason"),
+    "starts": translatable("date and time"),
+    "months": translatable("months"),
+    "at_time": translatable("time of day"),
+    "warn_days": translatable("days of warning"),
+    "due_in_days": translatable("new due date"),
+    "most_learners": translatable("learners per reset"),
+    "most_a_day": translatable("learners per day"),
 }

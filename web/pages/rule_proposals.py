@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.access import Permission
 from models.analytics import completion_by_course
 from models.groups import groups_with_size
@@ -37,10 +38,10 @@ from web.templating import page
 router = APIRouter(prefix="/rules")
 
 KINDS = {
-    RuleKind.CALENDAR: "Calendar",
-    RuleKind.ROLLING: "After completion",
-    RuleKind.EVENT: "After an event",
-    RuleKind.ONCE: "Once",
+    RuleKind.CALENDAR: translatable("Calendar"),
+    RuleKind.ROLLING: translatable("After completion"),
+    RuleKind.EVENT: translatable("After an event"),
+    RuleKind.ONCE: translatable("Once"),
 }
 
 Token = Annotated[str, Form(max_length=50_000)]

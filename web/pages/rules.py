@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import gettext, translatable
 from models.retraining import RuleState, rule_of
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, owner_of, rules_seen_by
@@ -21,12 +22,12 @@ from web.templating import page
 router = APIRouter(prefix="/rules")
 
 DONE = {
-    "made": "Rule created. It starts resets automatically from now on.",
-    "confirmed": "Rule confirmed for its current audience. Waiting resets continue.",
-    "paused": "Rule paused. Due times are skipped until you resume it.",
-    "resumed": "Rule resumed.",
-    "changed": "Rule changed.",
-    "removed": "Rule removed. Its history is kept.",
+    "made": translatable("Rule created. It starts resets automatically from now on."),
+    "confirmed": translatable("Rule confirmed for its current audience. Waiting resets continue."),
+    "paused": translatable("Rule paused. Due times are skipped until you resume it."),
+    "resumed": translatable("Rule resumed."),
+    "changed": translatable("Rule changed."),
+    "removed": translatable("Rule removed. Its history is kept."),
 }
 
 
@@ -36,7 +37,7 @@ def rules(request: Request, person: CoursesAdmin, session: Database) -> Response
     lines = []
     for rule, code in rules_seen_by(session, person.actor):
         terms = terms_of(session, rule)
-        summary = f"For {whom_in_words(terms)}: {when_in_words(terms)}."
+        summary = gettext("For {whom}: {when}.", whom=whom_in_words(terms), when=when_in_words(terms))
         lines.append((rule, code, summary, next_due_of(session, rule)))
     return page(request, "rules.html", lines=lines)
 

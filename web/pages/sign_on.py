@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from config.languages import gettext, translatable
 from models.refusals.base import Refused
 from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnNobody, SignOnTaken, SignOnUnavailable
 from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, prove, provider_for
@@ -56,9 +57,9 @@ async def come_back(
         attempt = attempt_of(request.cookies.get(host_cookie(ATTEMPT), ""), slug, state)
         provider = await run_in_threadpool(provider_for, slug)
         if iss is not None and iss != provider.issuer:  # RFC 9207
-            raise SignOnFailed(provider.name, "it is of another issuer")
+            raise SignOnFailed(provider.name, translatable("it is of another issuer"))
         if error or not code:
-            raise SignOnDeclined(provider.name, error or "no code")
+            raise SignOnDeclined(provider.name, error or translatable("no code"))
         proof = await waiting(provider, partial(prove, provider, attempt, code))
         browser, old = request.headers.get("user-agent", ""), request.cookies.get(cookie_name())
         token = await run_in_threadpool(finish_sign_on, provider, proof, browser=browser, instead_of=old)
@@ -85,14 +86,14 @@ async def told(slug: str, logout_token: Annotated[str, Form(max_length=20_000)] 
 
 
 def _refused(request: Request, slug: str, refusal: Refused) -> Response:
-    says = {} if isinstance(refusal, SignOnNobody | SignOnTaken) else {"says": str(refusal)}  # they name the person
+    says = {} if isinstance(refusal, SignOnNobody | SignOnTaken) else {"says": refusal.args[0]}  # they name the person
     log.info("sign_on_refused", organization=slug[:63], code=refusal.code, **says)
     return page(
         request,
         "sign_on_refused.html",
         status=refusal.status,
         headers=retry_after(refusal),
-        title=title_of(refusal.code),
+        title=gettext(title_of(refusal.code)),
         detail=str(refusal),
         slug=slug,
     )

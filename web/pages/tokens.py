@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.directory import user_by_address
 from models.refusals.base import Refused
 from models.session import Session
@@ -21,21 +22,26 @@ from web.templating import page
 router = APIRouter(prefix="/tokens")
 
 SCOPES = {
-    Scope.RESETS_READ: "Read resets and their outcomes",
-    Scope.RESETS_WRITE: "Request, cancel and retry resets",
-    Scope.LEARNING_WRITE: "Record learners' progress",
-    Scope.PEOPLE_WRITE: "Manage users and groups, and import",
-    Scope.ANALYTICS_READ: "Read completion figures",
-    Scope.RULES_READ: "Read retraining rules",
-    Scope.RULES_WRITE: "Create, pause and remove retraining rules",
-    Scope.EVENTS_WRITE: "Report incidents",
-    Scope.PARTICIPANTS_WRITE: "Manage participants",
-    Scope.EVIDENCE_WRITE: "Manage and read evidence of resets",
-    Scope.WEBHOOKS_WRITE: "Manage webhooks",
-    Scope.TOKENS_WRITE: "Create and revoke tokens",
-    Scope.SCIM_WRITE: "Write users and groups by SCIM",
+    Scope.RESETS_READ: translatable("Read resets and their outcomes"),
+    Scope.RESETS_WRITE: translatable("Request, cancel and retry resets"),
+    Scope.LEARNING_WRITE: translatable("Record learners' progress"),
+    Scope.PEOPLE_WRITE: translatable("Manage users and groups, and import"),
+    Scope.ANALYTICS_READ: translatable("Read completion figures"),
+    Scope.RULES_READ: translatable("Read retraining rules"),
+    Scope.RULES_WRITE: translatable("Create, pause and remove retraining rules"),
+    Scope.EVENTS_WRITE: translatable("Report incidents"),
+    Scope.PARTICIPANTS_WRITE: translatable("Manage participants"),
+    Scope.EVIDENCE_WRITE: translatable("Manage and read evidence of resets"),
+    Scope.WEBHOOKS_WRITE: translatable("Manage webhooks"),
+    Scope.TOKENS_WRITE: translatable("Create and revoke tokens"),
+    Scope.SCIM_WRITE: translatable("Write users and groups by SCIM"),
 }
-DAYS = {30: "30 days", 90: "90 days", 365: "1 year", 1095: "3 years"}
+DAYS = {
+    30: translatable("30 days"),
+    90: translatable("90 days"),
+    365: translatable("1 year"),
+    1095: translatable("3 years"),
+}
 
 
 @router.get("")
@@ -47,7 +53,7 @@ def tokens(
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """List the organization's tokens, oldest first, with a form to create one."""
-    return _list(request, person, session, after, done="Token revoked." if done == "revoked" else "")
+    return _list(request, person, session, after, done=translatable("Token revoked.") if done == "revoked" else "")
 
 
 @router.post("")

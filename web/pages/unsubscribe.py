@@ -7,6 +7,7 @@ unsubscribing and nothing else.
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from config.languages import translatable
 from config.links import unsubscribing
 from models.session import transaction
 from tasks.people.preferences import unsubscribe as end_mails
@@ -34,5 +35,5 @@ def unsubscribe(request: Request, token: str) -> Response:
 def _user_id(token: str) -> int:
     user_id = unsubscribing(token)
     if user_id is None:
-        raise Problem("not-found", "This link is not valid. Copy it from the e-mail exactly as it is.")
+        raise Problem("not-found", translatable("This link is not valid. Copy it from the e-mail exactly as it is."))
     return user_id

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import translatable
 from models.directory import UserFilter, UserState, count_users, courses_of, training_of, user_of, users_of
 from models.groups import group_by_code, groups_with_size
 from models.people import User
@@ -35,11 +36,13 @@ class AsTyped:
 
 
 DONE = {
-    "added": "User added. Create a password link so that they can sign in, unless they sign in elsewhere.",
-    "saved": "User saved.",
-    "deactivated": "User deactivated, and signed out everywhere.",
-    "activated": "User activated.",
-    "removed": "User removed. Their records are kept.",
+    "added": translatable(
+        "User added. Create a password link so that they can sign in, unless they sign in elsewhere."
+    ),
+    "saved": translatable("User saved."),
+    "deactivated": translatable("User deactivated, and signed out everywhere."),
+    "activated": translatable("User activated."),
+    "removed": translatable("User removed. Their records are kept."),
 }
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from config.languages import ngettext, translatable
 from models.people import zone_of
 from models.refusals.base import Refused
 from models.refusals.webhooks import SinceInvalid, WebhookAddressRefused, WebhookDisabled, WebhookEventsMissing
@@ -20,26 +21,36 @@ from web.numbers import Number, number_in
 from web.pager import Pager
 from web.pages.reset_form import moment_of
 from web.pinging import pinging
-from web.templating import counted, page
+from web.templating import page
 
 router = APIRouter(prefix="/webhooks")
 
 EVENTS = {
-    WebhookEvent.RESET_STARTED: "A reset started",
-    WebhookEvent.RESET_COMPLETED: "A reset finished without failures",
-    WebhookEvent.RESET_PAUSED: "A running reset was paused",
-    WebhookEvent.RESET_RESUMED: "A paused reset was resumed",
-    WebhookEvent.RESET_FAILED: "A reset finished with failures, or was cancelled",
-    WebhookEvent.LEARNER_RESET: "Learners were reset or had nothing to reset (up to 500 per message)",
+    WebhookEvent.RESET_STARTED: translatable("A reset started"),
+    WebhookEvent.RESET_COMPLETED: translatable("A reset finished without failures"),
+    WebhookEvent.RESET_PAUSED: translatable("A running reset was paused"),
+    WebhookEvent.RESET_RESUMED: translatable("A paused reset was resumed"),
+    WebhookEvent.RESET_FAILED: translatable("A reset finished with failures, or was cancelled"),
+    WebhookEvent.LEARNER_RESET: translatable("Learners were reset or had nothing to reset (up to 500 per message)"),
 }
 DONE = {
-    "opened": "Webhook added. Share its signing secret with the receiver.",
-    "replayed": "Sending the message again, with the same ID.",
-    "renewed": "New secret created. Give it to the receiver; for a day, messages are signed with both secrets.",
-    "enabled": "Webhook continued. It gets events from now on.",
-    "disabled": "Webhook paused. It gets no more messages.",
-    "changed": "Webhook saved.",
+    "opened": translatable("Webhook added. Share its signing secret with the receiver."),
+    "replayed": translatable("Sending the message again, with the same ID."),
+    "renewed": translatable(
+        "New secret created. Give it to the receiver; for a day, messages are signed with both secrets."
+    ),
+    "enabled": translatable("Webhook continued. It gets events from now on."),
+    "disabled": translatable("Webhook paused. It gets no more messages."),
+    "changed": translatable("Webhook saved."),
 }
+
+
+def _sending(number: int) -> str:
+    return ngettext(
+        "Sending {count:,} failed message again, with the same IDs.",
+        "Sending {count:,} failed messages again, with the same IDs.",
+        number,
+    )
 
 
 @router.get("")
@@ -79,7 +90,7 @@ def endpoint_page(
 ) -> Response:
     """Show an endpoint and its deliveries, newest first; `sent` is how many are being sent again."""
     number = number_in(sent)
-    words = "" if number is None else f"Sending {counted(number, 'failed message')} again, with the same IDs."
+    words = "" if number is None else _sending(number)
     return _show(request, person, session, endpoint_id, after, done=DONE.get(done, words))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from config.languages import gettext
 from models.refusals.base import Refused
 from models.refusals.sign_in import SignInBusy, SignInThrottled
 from models.refusals.sign_on import PermissionUnchecked, SignOnUnavailable
@@ -27,7 +28,8 @@ def answer(
         return JSONResponse(body, status, headers, media_type="application/problem+json")
     in_dialog = request.headers.get("hx-target") == "dialog"
     template = "problem_dialog.html" if in_dialog else "problem.html"
-    return page(request, template, status=status, headers=headers, title=title_of(code), detail=detail, **more)
+    title = gettext(title_of(code))
+    return page(request, template, status=status, headers=headers, title=title, detail=detail, **more)
 
 
 def retry_after(refusal: Refused) -> dict[str, str]:

@@ -10,6 +10,7 @@ from scim2_models import SCIMException
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from config.languages import gettext
 from models.disks import full_disk
 from models.refusals.audience_lists import AudienceFileInvalid
 from models.refusals.base import Refused
@@ -72,7 +73,13 @@ def _invalid(request: Request, error: Exception) -> Response:
     # Without the values: they may be personal data.
     errors = [{"at": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in error.errors()]
     listed = "; ".join(f"{one['at']}: {one['detail']}" for one in errors[:5])
-    return answer(request, 422, "request-invalid", f"Correct the request and send it again: {listed}", errors=errors)
+    return answer(
+        request,
+        422,
+        "request-invalid",
+        gettext("Correct the request and send it again: {listed}", listed=listed),
+        errors=errors,
+    )
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -5,6 +5,8 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from config.languages import translatable
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -15,24 +17,45 @@ class Kind:
 
 
 KINDS = {
-    "request-invalid": Kind(422, "Part of the request is missing or not valid. `errors` lists what to correct."),
-    "not-found": Kind(404, "Nothing exists at this address, or you have no access to it. Check the address."),
-    "method-not-allowed": Kind(405, "This address does not accept this method. `Allow` lists those it accepts."),
-    "body-too-large": Kind(413, "The request body is larger than this address accepts. Send a smaller one."),
-    "body-too-slow": Kind(408, "The request body arrived too slowly. Send it again over a faster connection."),
-    "too-many-requests": Kind(
-        429, "You or your organization have too many requests of this kind open. Wait until one of them ends."
+    "request-invalid": Kind(
+        422, translatable("Part of the request is missing or not valid. `errors` lists what to correct.")
     ),
-    "media-type-unsupported": Kind(415, "This address does not accept a body of this media type. Send another type."),
-    "unavailable": Kind(503, "The database is not available. Nothing was changed. Try again in a moment."),
+    "not-found": Kind(
+        404, translatable("Nothing exists at this address, or you have no access to it. Check the address.")
+    ),
+    "method-not-allowed": Kind(
+        405, translatable("This address does not accept this method. `Allow` lists those it accepts.")
+    ),
+    "body-too-large": Kind(
+        413, translatable("The request body is larger than this address accepts. Send a smaller one.")
+    ),
+    "body-too-slow": Kind(
+        408, translatable("The request body arrived too slowly. Send it again over a faster connection.")
+    ),
+    "too-many-requests": Kind(
+        429,
+        translatable("You or your organization have too many requests of this kind open. Wait until one of them ends."),
+    ),
+    "media-type-unsupported": Kind(
+        415, translatable("This address does not accept a body of this media type. Send another type.")
+    ),
+    "unavailable": Kind(
+        503, translatable("The database is not available. Nothing was changed. Try again in a moment.")
+    ),
     "disk-full": Kind(
-        507, "A disk of this installation is full. Nothing was changed. Ask an administrator to free some space."
+        507,
+        translatable(
+            "A disk of this installation is full. Nothing was changed. Ask an administrator to free some space."
+        ),
     ),
     "busy": Kind(
-        503, "The server is busy, or something else is using this. Nothing was changed. Try again in a moment."
+        503,
+        translatable(
+            "The server is busy, or something else is using this. Nothing was changed. Try again in a moment."
+        ),
     ),
     "internal-error": Kind(
-        500, "Something unexpected went wrong. The error was logged. Try again, or tell an administrator."
+        500, translatable("Something unexpected went wrong. The error was logged. Try again, or tell an administrator.")
     ),
 }
 

@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.languages import gettext
 from models.disks import full_disk
 from models.session import in_words
 from web.problems.answers import answer
@@ -44,9 +45,9 @@ def unexpected(request: Request, error: Exception) -> Response:
     words = in_words(error)
     if disk := full_disk(error):
         log.error("disk_full", method=request.method, path=request.url.path, disk=disk, error=words)
-        code, more = "disk-full", f" The disk: {disk}."
+        code, more = "disk-full", gettext(" The disk: {disk}.", disk=disk)
     else:
         log.error("request_failed", method=request.method, path=request.url.path, error=words, exc_info=error)
         code, more = "internal-error", ""
     kind = KINDS[code]
-    return answer(request, kind.status, code, kind.meaning + more)
+    return answer(request, kind.status, code, gettext(kind.meaning) + more)

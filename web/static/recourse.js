@@ -1,5 +1,11 @@
 // Enhancements: the dialog, closing menus, and guards on irreversible actions. All pages also work without scripts.
 
+// What this script says, in the page's language. English needs no catalogue.
+const texts = JSON.parse(document.getElementById("texts")?.textContent ?? "{}");
+const say = (text, values = {}) =>
+  Object.entries(values).reduce((said, [name, value]) => said.replace(`{${name}}`, () => value), texts[text] ?? text);
+const counted = (count) => count.toLocaleString(document.documentElement.lang);
+
 // A link with data-dialog opens its page in the dialog.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
@@ -8,8 +14,8 @@ document.addEventListener("click", (event) => {
   link.closest("details")?.removeAttribute("open");
   const dialog = document.getElementById("dialog");
   dialog.innerHTML =
-    '<h2 id="dialog-title">Reset course progress</h2><p class="loading" role="status">Counting records …</p>' +
-    '<p class="actions"><button type="button" data-close autofocus>Cancel</button></p>';
+    `<h2 id="dialog-title">${say("Reset course progress")}</h2><p class="loading" role="status">${say("Counting records …")}</p>` +
+    `<p class="actions"><button type="button" data-close autofocus>${say("Cancel")}</button></p>`;
   if (!dialog.open) dialog.returnTo = link.closest("details")?.querySelector("summary") ?? link;
   if (!dialog.open) dialog.showModal();
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
@@ -43,9 +49,11 @@ for (const never of ["htmx:sendError", "htmx:timeout"]) document.addEventListene
   if (event.detail.target.id !== "dialog") return;
   const asked = event.detail.requestConfig.verb === "post";
   event.detail.target.innerHTML =
-    '<h2 id="dialog-title">No response</h2><p>The server did not respond. ' +
-    (asked ? 'Check <a href="/resets">Resets</a> before you try again: the reset may have been requested.' : "Nothing was changed.") +
-    '</p><p class="actions"><button type="button" data-close>Close</button></p>';
+    `<h2 id="dialog-title">${say("No response")}</h2><p>` +
+    (asked
+      ? say('The server did not respond. Check <a href="/resets">Resets</a> before you try again: the reset may have been requested.')
+      : say("The server did not respond. Nothing was changed.")) +
+    `</p><p class="actions"><button type="button" data-close>${say("Close")}</button></p>`;
   event.detail.target.querySelector("[data-close]").focus();
 });
 
@@ -83,7 +91,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.form && event.target.form !== form) return; // whom it is for, which belongs to another form
   if (event.key !== "Enter" || !form || event.target.matches("textarea, summary, select, a[href], [data-close]")) return;
   event.preventDefault();
-  if (event.target.matches("button")) announce(`Enter has no effect here. Press Space to ${form.dataset.irreversible || "reset"}.`);
+  if (event.target.matches("button")) announce(form.dataset.irreversible || say("Enter has no effect here. Press Space to reset."));
 });
 
 // One request per click. A form sent by htmx gets a new button with its response.
@@ -172,10 +180,10 @@ for (const form of document.querySelectorAll("form[data-draft]")) {
   const note = document.createElement("p");
   note.className = "note warn";
   note.tabIndex = -1;
-  note.append("Your text was not saved; it is back in its field. ");
+  note.append(say("Your text was not saved; it is back in its field."), " ");
   const link = document.createElement("a");
   link.href = `#${section.id}`;
-  link.textContent = `Go to “${section.querySelector("h2").textContent}”`;
+  link.textContent = say("Go to “{title}”", { title: section.querySelector("h2").textContent });
   note.append(link, ".");
   document.getElementById("content").prepend(note);
   note.focus();
@@ -217,10 +225,11 @@ if (selection) {
     whole.checked = here === boxes.length;
     whole.indeterminate = here > 0 && here < boxes.length;
     none.hidden = chosen.size === 0;
-    const others = chosen.size > here ? `, ${(chosen.size - here).toLocaleString("en")} of them on other pages` : "";
+    const [count, others] = [counted(chosen.size), counted(chosen.size - here)];
     selection.querySelector("[data-selected]").textContent = everyone.checked
-      ? "All users that match are selected."
-      : chosen.size ? `${chosen.size.toLocaleString("en")} selected${others}.` : "Select users in the list, or all that match.";
+      ? say("All users that match are selected.")
+      : chosen.size > here ? say("{count} selected, {others} of them on other pages.", { count, others })
+      : chosen.size ? say("{count} selected.", { count }) : say("Select users in the list, or all that match.");
     selection.elements.elsewhere.value = [...chosen].join(",");
     sessionStorage.setItem(key, JSON.stringify([...chosen]));
   };

@@ -33,15 +33,16 @@ def test_a_user_chooses_a_level_per_course(scene: Scene, served: str) -> None:
     ]
 
 
-def test_a_user_chooses_the_language_of_e_mails(scene: Scene, served: str) -> None:
+def test_a_user_chooses_the_language_of_pages_and_e_mails(scene: Scene, served: str) -> None:
     user = scene.users()[0]
     run("UPDATE \"user\" SET locale = 'de-CH'")
     browser = visitor(served, user.id)
-    page = browser.get("/my/alerts")
+    page = browser.get("/my/settings")
+    assert '<html lang="de">' in page.text
     assert '<option value="de" lang="de" selected>Deutsch</option>' in page.text
-    form = {"csrf": form_token(page)}
+    form = {"csrf": form_token(page), "time_zone": "UTC"}
     for chosen, kept in (("de", "de-CH"), ("en", "en"), ("tlh", "en"), ("de", "de")):
-        browser.post("/my/alerts", data=form | {"language": chosen})
+        browser.post("/my/settings", data=form | {"language": chosen})
         assert ask('SELECT locale FROM "user" WHERE id = :id', id=user.id) == kept
 
 

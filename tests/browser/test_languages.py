@@ -1,0 +1,103 @@
+"""Every page in German: no text in English that the catalogue has, the language named, and no violation of axe."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from babel.messages.pofile import read_po
+from playwright.sync_api import Page
+
+from config.languages import HERE
+from tests.browser.test_every_page import Axe, SignIn, admin_pages
+from tests.post import Post
+from tests.rules import CALENDAR, group, make
+from tests.scenes import COURSE, do_everything, fail_for, make_scene, run
+from tests.web import visitor
+
+TEXTS = """() => {
+  const found = [document.title.replace(/ · Recourse$/, "")];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode())
+    if (!node.parentElement.closest("code, pre, script, textarea, time, select[name=time_zone]"))
+      found.push(node.textContent);
+  for (const name of ["aria-label", "placeholder", "title", "alt", "data-missing", "data-irreversible"])
+    for (const element of document.querySelectorAll(`[${name}]`)) found.push(element.getAttribute(name));
+  return found.map((text) => text.replace(/\\s+/g, " ").trim()).filter((text) => text);
+}"""
+
+
+NAMED = re.compile(r"%\((\w+)\)s|\{(\w+)[^}]*\}")
+
+
+def _spelled(text: str) -> str:
+    """Return a pattern for the text with any values filled in."""
+    parts = NAMED.split(text)  # the text between the placeholders, and the two names that each of them may have
+    named = [one or other for one, other in zip(parts[1::3], parts[2::3], strict=True)]
+    values = [r"[\d.,]+" if name in ("num", "count") else ".+" for name in named]
+    return "".join(re.escape(part) + value for part, value in zip(parts[::3], [*values, ""], strict=True))
+
+
+def in_english() -> Callable[[str], bool]:
+    """Return whether a text of a page is one that the catalogue has in English, and in German otherwise."""
+    german: set[str] = set()
+    patterns: set[str] = set()
+    with (HERE / "de.po").open("rb") as file:
+        for message in read_po(file, locale="de"):
+            sources = [message.id] if isinstance(message.id, str) else list(message.id)
+            translated = [message.string] if isinstance(message.string, str) else list(message.string)
+            german |= {part.strip() for text in translated for part in re.split(r"<[^>]*>", text)}
+            patterns |= {part.strip(" .") for text in sources for part in re.split(r"<[^>]*>", text)}
+    spelled = [_spelled(pattern) for pattern in patterns if re.search(r"[a-z]{3}", NAMED.sub("", pattern))]
+    every = re.compile("|".join(spelled))
+    return lambda text: text not in german and every.fullmatch(text.strip(" .:·,")) is not None
+
+
+def test_every_page_is_in_german(
+    sign_in: SignIn, open_page: Callable[..., Page], axe: Axe, post: Post, served: str, subtests: pytest.Subtests
+) -> None:
+    scene = make_scene(learners=60, completed=70, begun=90)
+    mine = scene.enrolments()[0]
+    do_everything(mine)
+    fail_for(mine)
+    reset = scene.request()
+    post.drain()
+    scene.request(course="DATA-202")  # and one that is running
+    post.take()
+    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
+    group(scene, "bern-2", [user.email for user in scene.users()[:2]])
+    english = in_english()
+
+    def look(page: Page, name: str) -> None:
+        with subtests.test(page=name):
+            assert page.get_attribute("html", "lang") == "de"
+            assert [text for text in page.evaluate(TEXTS) if english(text)] == []
+            assert axe(page) == []
+
+    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id))
+    admin = sign_in("admin@acme.example")
+    run("UPDATE \"user\" SET locale = 'de'")
+    for page in (admin, learner):
+        page.set_extra_http_headers({"Accept-Language": "de"})  # for pages that do not ask who reads them
+    for name, path in admin_pages(scene, reset, rule).items():
+        admin.goto(path)
+        look(admin, name)
+    admin.goto(f"/training/content/courses/{COURSE}")
+    admin.get_by_label("Aktionen für Fire safety").click()
+    admin.get_by_role("link", name="Kursfortschritt zurücksetzen").click()
+    admin.get_by_role("dialog").get_by_role("link", name="Abbrechen").wait_for()
+    look(admin, "the dialog")
+    admin.goto("/no-such-page")
+    look(admin, "an error")
+    for path in ("/my/training", f"/my/courses/{COURSE}", "/my/inbox"):
+        learner.goto(path)
+        look(learner, path)
+
+
+def test_who_is_not_signed_in_reads_the_language_of_their_browser(served: str) -> None:
+    make_scene(learners=1)
+    asked = visitor(served).get("/sign-in", headers={"accept-language": "de-CH,en;q=0.5"})
+    assert '<html lang="de">' in asked.text
+    assert "<h1>Anmelden</h1>" in asked.text
+    program = visitor(served).get("/v1/me", headers={"accept-language": "de"})
+    assert program.json()["detail"].startswith("This needs a valid bearer token.")

@@ -1,0 +1,126 @@
+"""The catalogues have every text, each translated, and the templates have no text that is in none."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from babel.messages import Message
+from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
+
+from config.languages import HERE, gettext, language_of, languages, locale_of, ngettext, speaking, translatable
+from config.languages.update import extracted, updated
+from models.access import Permission
+from models.directory import UserState
+from models.participants import AskState
+from models.records import kind_labels
+from models.refusals.audience_lists import AudienceTooLarge
+from models.refusals.rules import RuleStateConflict
+from models.resets import ResetState
+from models.retraining import OccurrenceState, RuleState
+from models.training import ActivityKind, EnrolmentState
+from models.webhooks import DeliveryState
+from web.language import preferred
+
+TEMPLATES = sorted((Path(__file__).parents[2] / "web" / "templates").glob("*.html"))
+LANGUAGES = sorted(file.stem for file in HERE.glob("*.po"))
+PLACEHOLDERS = re.compile(r"%\((\w+)\)s|\{(\w+)(?:!r|:[^}]*)?\}")
+TAGS = re.compile(r"<[^>]*>")
+SAME_IN_EVERY_LANGUAGE = {"Recourse", "email,due_at", "ada@example.com,2027-03-31", "ben@example.com", "ms", "s"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_has_the_texts_of_today(language: str) -> None:
+    assert (HERE / f"{language}.po").read_bytes() == updated(language), "run `make messages`, then translate"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_translated_with_its_placeholders_and_markup(language: str) -> None:
+    with (HERE / f"{language}.po").open("rb") as file:
+        catalogue = [message for message in read_po(file, locale=language) if message.id]
+    assert len(catalogue) > 1000
+    wrong = [message.id for message in catalogue if message.fuzzy or not _fits(message)]
+    assert wrong == []
+
+
+def _fits(message: Message) -> bool:
+    sources, translations = _each(message.id), _each(message.string)
+    sources += sources[-1:] * (len(translations) - len(sources))  # a language may have more plural forms than English
+    return all(translations) and all(
+        _names(translation) == _names(source) and sorted(TAGS.findall(translation)) == sorted(TAGS.findall(source))
+        for source, translation in zip(sources, translations, strict=True)
+    )
+
+
+def _each(text: str | tuple[str, ...]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+def _names(text: str) -> set[str]:
+    return {name for names in PLACEHOLDERS.findall(text) for name in names if name}
+
+
+def test_the_words_for_values_are_in_the_catalogues() -> None:
+    values = chain(
+        Permission,
+        UserState,
+        AskState,
+        ResetState,
+        OccurrenceState,
+        RuleState,
+        ActivityKind,
+        EnrolmentState,
+        DeliveryState,
+    )
+    words = {value.replace("_", " ") for value in values} | set(kind_labels().values())
+    assert words - {message.id for message in extracted()} == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda file: file.stem)
+def test_a_template_has_no_text_outside_of_the_catalogues(template: Path) -> None:
+    source = template.read_text()
+    plain = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)
+    shown = re.sub(r"<(?:[^<>\"]|\"[^\"]*\")*>|&\w+;", "\n", plain)
+    left = {line.strip(" ·:,.()…⋯\u203a") for line in shown.splitlines() if re.search(r"[A-Za-z]{2}", line)}
+    attributes = re.findall(r"\b(?:aria-label|alt|title|data-missing)=\"([^\"]*[A-Za-z]{2}[^\"]*)\"", plain)
+    assert left - SAME_IN_EVERY_LANGUAGE | set(attributes) == set()
+    for call in Environment(extensions=["jinja2.ext.i18n"]).parse(source).find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name in ("_", "gettext", "ngettext"):
+            assert isinstance(call.args[0], nodes.Const), "a text that is put together is in no catalogue"
+
+
+def test_words_are_in_the_language_spoken_and_in_english_otherwise() -> None:
+    refusal = RuleStateConflict("waiting", translatable("changed"))
+    too_large = AudienceTooLarge(100_000)
+    assert str(refusal).startswith("This rule is waiting and cannot be changed.")
+    with speaking("de-CH"):
+        assert str(refusal).startswith("Diese Regel (Zustand: wartet) kann nicht geändert werden.")
+        assert "100\u2019000 Lernende" in str(too_large), "numbers are written as in Switzerland"
+        assert ngettext("{count:,} day", "{count:,} days", 2) == "2 days", "what no catalogue has is said in English"
+    with speaking("tlh"):
+        assert gettext("Save settings") == "Save settings"
+    assert refusal.args[0] == str(refusal), "logs are in English, whoever asked"
+
+
+@pytest.mark.parametrize(
+    ("header", "tag"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de-AT"),
+        ("en-US,de;q=0.9", "en-US"),
+        ("fr,en;q=0.3,de;q=0.7", "de"),
+        ("tlh", "en"),
+        ("de;q=x", "de"),
+        (",;,=;q", "en"),
+    ],
+)
+def test_the_browser_says_which_language_it_prefers(header: str, tag: str) -> None:
+    assert preferred(header) == tag
+
+
+def test_a_region_decides_on_dates_and_numbers_and_not_on_words() -> None:
+    assert languages() == {"en": "English", "de": "Deutsch"}
+    assert [language_of(tag) for tag in ("de", "de-CH", "DE_at", "fr", "")] == ["de", "de", "de", "en", "en"]
+    assert [locale_of(tag) for tag in ("de", "de-CH", "en-US", "de-Nowhere")] == ["de", "de_CH", "en_GB", "de"]
