@@ -42,13 +42,9 @@ def _waiting(session: Session, reset: Reset) -> tuple[str, datetime] | None:
     """Returns the queue that the reset's work waits in, and since when nothing of it moved; `None` if none waits."""
     if reset.state == ResetState.REQUESTED:
         return queue_of_coordinator(reset), max(reset.requested_at, reset.start_at)
-    is_open = ResetSlice.settled_at.is_(None)
-    moved = func.greatest(ResetSlice.published_at, ResetSlice.begun_at, ResetSlice.settled_at)
-    sent, since = session.execute(
-        select(func.count().filter(is_open, ResetSlice.published_at.is_not(None)), func.max(moved)).where(
-            ResetSlice.reset_id == reset.id
-        )
+    moved = func.max(func.greatest(ResetSlice.begun_at, ResetSlice.settled_at))
+    sent_at = func.min(ResetSlice.published_at).filter(ResetSlice.settled_at.is_(None))
+    since, sent = session.execute(
+        select(func.greatest(moved, sent_at), sent_at).where(ResetSlice.reset_id == reset.id)
     ).one()
-    if not sent:
-        return None
-    return (INTERACTIVE if is_small(reset) else BULK), since
+    return None if sent is None else (INTERACTIVE if is_small(reset) else BULK, since)
