@@ -90,7 +90,7 @@ def _in_words(missing: Trouble) -> str:
     since = f"{missing.since:%Y-%m-%d %H:%M:%S %Z}" if missing.since else None
     if missing.kind == Kind.BEAT:
         return f"Beat {f'has not ticked since {since}' if since else 'has never run'}. Start it: {START_BEAT}"
-    return f"No worker for {missing.what} is running since {since}. Start one: {start_a_worker([missing.what])}"
+    return f"No worker for {missing.what} has been running since {since}. Start one: {start_a_worker([missing.what])}"
 
 
 def causes_table(session: Session, reset: Reset) -> Table | None:

@@ -21,8 +21,11 @@ def test_a_running_reset_says_how_long_and_who_has_what(
     sign_in: SignIn, axe: Callable[[Page], list[str]], post: Post, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.troubles.KEPT", 0)
+
     def shot(name):
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=f"/tmp/live-{name}-{width}.png")
+
     scene = make_scene(learners=250, completed=1000)
     scene.request(scene.preview(start_at=datetime.now(UTC) + timedelta(days=3)))
     make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
@@ -59,7 +62,7 @@ def test_a_running_reset_says_how_long_and_who_has_what(
            VALUES ('bulk', now(), 3, now() - interval '8 min', true)"""
     )
     run("INSERT INTO heartbeat (part) VALUES ('recover')")
-    missing = re.compile(r"No worker for bulk is running since \d+ \w+ \d{4}, \d\d:\d\d")
+    missing = re.compile(r"No worker for bulk has been running since \d+ \w+ \d{4}, \d\d:\d\d")
     expect(page.locator("#trouble")).to_contain_text(missing)
     expect(page.locator("#trouble code")).to_have_text("celery -A worker worker -Q bulk")
     expect(page.locator("#speed")).to_have_count(0)

@@ -44,7 +44,7 @@ def test_open_resets_and_rules_of_a_course_are_ahead(post: Post, served: str) ->
     words = [ahead_in_words(one) for one in found]
     assert words[0].startswith("Reset running, 12 learners: ")
     assert words[1].startswith(f"Reset planned for {later:%Y-%m-%d %H:%M} UTC: ")
-    assert words[2].endswith("; next due 2031-03-01 06:00 CET")
+    assert words[2].endswith("; next due 2031-03-01 05:00 UTC")
     # … in the API too, and nothing that one may not see
     assert scene.admin.user_id is not None
     with client_of(served, token_for(scene.admin.user_id)) as api:
