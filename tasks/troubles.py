@@ -1,6 +1,6 @@
 """What does not do its work: the rules behind the banner of the pages, the page of a reset and `recourse doctor`.
 
-The alert rules in deploy/prometheus-rules.yml have the same limits.
+The alert rules in deploy/prometheus-rules.yml have the same limits, but wait longer for beat.
 """
 
 from collections.abc import Sequence

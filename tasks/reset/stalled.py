@@ -8,9 +8,7 @@ from sqlalchemy.orm import Session
 from config.celery import BULK, INTERACTIVE
 from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.signs import signs
-from tasks.messages import queue_of_coordinator
 from tasks.reset.lookup import ResetLine
-from tasks.reset.window import is_small
 from tasks.troubles import Kind, Trouble, beat_patience, is_beat_late, without_worker
 
 
@@ -40,6 +38,9 @@ def stalled(session: Session, line: ResetLine) -> Trouble | None:
 
 def _waiting(session: Session, reset: Reset) -> tuple[str, datetime] | None:
     """Returns the queue that the reset's work waits in, and since when nothing of it moved; `None` if none waits."""
+    from tasks.messages import queue_of_coordinator  # loads Celery, which commands that only read do without
+    from tasks.reset.window import is_small
+
     if reset.state == ResetState.REQUESTED:
         return queue_of_coordinator(reset), max(reset.requested_at, reset.start_at)
     moved = func.max(func.greatest(ResetSlice.begun_at, ResetSlice.settled_at))

@@ -21,11 +21,6 @@ def test_a_running_reset_says_how_long_and_who_has_what(
     sign_in: SignIn, axe: Callable[[Page], list[str]], post: Post, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.troubles.KEPT", 0)
-
-    def shot(name):
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=f"/tmp/live-{name}-{width}.png")
-
     scene = make_scene(learners=250, completed=1000)
     scene.request(scene.preview(start_at=datetime.now(UTC) + timedelta(days=3)))
     make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
@@ -51,7 +46,6 @@ def test_a_running_reset_says_how_long_and_who_has_what(
     expect(page.locator("#bar")).to_have_attribute("aria-label", re.compile("125 pending"))
     expect(following).to_be_focused()
     assert axe(page) == []
-    shot("running")
     # No worker reads the queue: the reset and every page say since when, and what to do
     run(
         """UPDATE reset_slice SET begun_at = NULL, published_at = now() - interval '9 min',
@@ -66,17 +60,14 @@ def test_a_running_reset_says_how_long_and_who_has_what(
     expect(page.locator("#trouble")).to_contain_text(missing)
     expect(page.locator("#trouble code")).to_have_text("celery -A worker worker -Q bulk")
     expect(page.locator("#speed")).to_have_count(0)
-    shot("no-worker")
     run("UPDATE heartbeat SET at = now() - interval '1 h' WHERE part = 'beat'")
     page.goto(f"/training/content/courses/{COURSE}")
     expect(page.locator(".troubles li")).to_contain_text(["Beat has not ticked since", "No worker for bulk"])
     assert axe(page) == []
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-    shot("banner")
     # Another reset of the course: what is ahead for it comes before the confirmation
     page.goto(f"/training/content/courses/{COURSE}/reset")
     expect(page.locator("#ahead li")).to_contain_text(
         [r"Reset running, 250 learners", "Reset planned for", "Rule for everyone"]
     )
     assert axe(page) == []
-    shot("ahead")

@@ -47,23 +47,19 @@ def test_a_reset_says_that_no_worker_is_there_and_then_which_one_has_what(
     # Given a large reset, whose slices wait for a worker, and one that has the queue of a single learner
     set_up(flower_url="http://flower.example")
     scene = make_scene(learners=600, completed=1000)
-    start_worker(queues="interactive,notify", beat=False)
-    beat()
+    start_worker(queues="interactive,notify")
     reset = scene.request()
-    until(lambda: ask("SELECT count(*) FROM reset_slice WHERE published_at IS NOT NULL") == 3)
-    recover()
-    # When a moment has passed, nothing is known; nor is it when a queue is only long
-    assert why(reset) is None
-    run(
-        "UPDATE reset_slice SET published_at = now() - interval '5 min'; "
-        "UPDATE queue_probe SET unread_since = now() - interval '5 min'"
-    )
+    until(lambda: ask("SELECT unread_since FROM queue_probe WHERE queue = 'bulk'"))
+    # When it was sent a moment ago, nobody is asked
     assert (why(reset), found(scene)) == (None, [])
-    # Then the workers are asked, and it is known since when none reads the queue
-    recover()
-    since = ask("SELECT unread_since FROM queue_probe WHERE queue = 'bulk'")
-    assert why(reset) == Trouble(Kind.QUEUE, "bulk", since)
+    # When that is a while ago, the workers are asked, and it is known since when none of them reads the queue
+    since = ask(
+        "WITH old AS (UPDATE reset_slice SET published_at = now() - interval '5 min') "
+        "UPDATE queue_probe SET unread_since = now() - interval '5 min' WHERE queue = 'bulk' RETURNING unread_since"
+    )
+    until(lambda: found(scene))
     assert found(scene) == [(Kind.QUEUE, "bulk")]
+    assert why(reset) == Trouble(Kind.QUEUE, "bulk", since)
     assert workers(reset) == []
     # When there is one, it is known what it has, and nothing is missing any more
     slow_down(1.0)
