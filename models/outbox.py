@@ -118,7 +118,7 @@ def _organization_of(outbox: Outbox, step: Any) -> Any:
     )
 
 
-def backlogs(outbox: Outbox, organization_id: int | None) -> Select[Any]:
+def backlogs(outbox: Outbox, organization_id: ColumnElement[int] | None) -> Select[Any]:
     """Returns the query for how far behind the outbox is, of one organization or of all: when its first item was due,
     if it is, and how often the item was tried that waits longest for its next attempt."""
     turn, waiting = outbox.turn, outbox.waiting
@@ -132,12 +132,12 @@ def backlogs(outbox: Outbox, organization_id: int | None) -> Select[Any]:
     if organization_id is None:
         return query
     if outbox.organization is None:
-        return query.where(cast_(step.c.turn, Text) == str(organization_id))
+        return query.where(cast_(step.c.turn, Text) == cast_(organization_id, Text))
     whose = _organization_of(outbox, step)
     return query.join(whose, true()).where(whose.c.organization == organization_id)
 
 
-def given_up_lately(outbox: Outbox, organization_id: int | None, seconds: float) -> ColumnElement[int]:
+def given_up_lately(outbox: Outbox, organization_id: ColumnElement[int] | None, seconds: float) -> ColumnElement[int]:
     """Returns how many items were given up within so many seconds; 0 if the outbox does not keep when."""
     if outbox.given_up is None or outbox.tried_at is None:
         return literal(0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, literal, null, or_, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from models.heartbeat import BEAT, TICKS, Heartbeat
@@ -49,8 +49,33 @@ class Signs:
     outboxes: Mapping[str, OutboxSigns]
 
 
+_STATEMENTS: dict[tuple[object, ...], Any] = {}  # making one takes much longer than running it
+
+
 def signs(session: Session, organization_id: int | None, outboxes: Mapping[str, Outbox]) -> Signs:
     """Returns the signs, with the outboxes of one organization, or of all."""
+    key = (organization_id is None, *outboxes)
+    if key not in _STATEMENTS:
+        whose = None if organization_id is None else bindparam("organization", type_=BigInteger)
+        _STATEMENTS[key] = _statement(whose, outboxes)
+    found: dict[str, dict[str, Any]] = {}
+    pauses = []
+    for row in session.execute(_STATEMENTS[key], {"organization": organization_id}):
+        if row.sign == "pause":
+            pauses.append(WholePause(row.a is None, row.name, row.at))
+        found.setdefault(row.sign, {})[row.name] = row
+    processes = {name: row.at for name, row in found.get("part", {}).items()}
+    return Signs(
+        found["now"][""].at,
+        processes.get(BEAT),
+        processes.get(TICKS),
+        {name: row.at for name, row in found.get("queue", {}).items()},
+        max(pauses, key=lambda one: one.everything, default=None),
+        {name: OutboxSigns(row.at, int(row.a or 0), int(row.b or 0)) for name, row in found.get("outbox", {}).items()},
+    )
+
+
+def _statement(organization_id: ColumnElement[int] | None, outboxes: Mapping[str, Outbox]) -> Any:
     count = cast(null(), BigInteger)
     parts: list[Any] = [
         select(
@@ -70,18 +95,4 @@ def signs(session: Session, organization_id: int | None, outboxes: Mapping[str, 
         behind = backlogs(outbox, organization_id).subquery(f"behind_{name}")
         given_up = given_up_lately(outbox, organization_id, LATELY)
         parts.append(select(literal("outbox"), literal(name), behind.c.overdue_since, behind.c.attempts, given_up))
-    found: dict[str, dict[str, Any]] = {}
-    pauses = []
-    for row in session.execute(union_all(*parts)):
-        if row.sign == "pause":
-            pauses.append(WholePause(row.a is None, row.name, row.at))
-        found.setdefault(row.sign, {})[row.name] = row
-    processes = {name: row.at for name, row in found.get("part", {}).items()}
-    return Signs(
-        found["now"][""].at,
-        processes.get(BEAT),
-        processes.get(TICKS),
-        {name: row.at for name, row in found.get("queue", {}).items()},
-        max(pauses, key=lambda one: one.everything, default=None),
-        {name: OutboxSigns(row.at, int(row.a or 0), int(row.b or 0)) for name, row in found.get("outbox", {}).items()},
-    )
+    return union_all(*parts)
