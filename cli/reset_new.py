@@ -1,12 +1,14 @@
 """The commands that plan and request a reset: preview and reset."""
 
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.console import Console
 from rich.prompt import Prompt
 
 from cli.acting_as import actor, organization_of_course
@@ -14,7 +16,7 @@ from cli.options import As, AsJson, CourseCode, NoNotify, OnlyCompleted, OnlyGro
 from cli.preview_table import preview_table
 from cli.reset_tables import print_reset
 from cli.servers_and_database import servers_and_database
-from cli.terminal import notes, print_json, print_table
+from cli.terminal import console, notes, print_json, print_table
 from cli.watch import follow
 from models.access import Actor
 from models.audience_lists import AudienceList, lines_left_out
@@ -27,6 +29,7 @@ from tasks.reset.impact import preview
 from tasks.reset.lists import list_from_file, why_left_out
 from tasks.reset.plan import LONGEST_SKIP_COMPLETED_DAYS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
+from tasks.rules.ahead import Ahead, ahead_in_words, ahead_of
 
 app = typer.Typer()
 
@@ -79,13 +82,16 @@ def preview_command(
             made = _list_from(session, who, course, users_from)
             options |= Options(list_id=made.id if made else None)
             seen = preview(session, who, course, **options)
+            ahead = ahead_of(session, who, seen.plan.course_id, course)
         elsewhere = impact_elsewhere(seen.plan)
     if as_json:
         ours = {"course": course, "learners": seen.learners, "removed": seen.removed, "alerts": seen.alerts}
         ours |= {"excluded": seen.excluded, "audience_list": _figures(made) if made else None}
+        ours |= {"ahead": [asdict(one) for one in ahead]}
         print_json(ours | {"elsewhere": {one.participant: one.records for one in elsewhere.each}})
     else:
         print_table(preview_table(seen, elsewhere))
+        _print_ahead(ahead, console)
 
 
 @app.command("reset")
@@ -192,7 +198,9 @@ def _ask_and_request(
     while True:
         with transaction() as session:
             seen = preview(session, who, course, **options)
+            ahead = ahead_of(session, who, seen.plan.course_id, course)
         print_table(preview_table(seen, impact_elsewhere(seen.plan, about=True)), notes)
+        _print_ahead(ahead, notes)
         reason = reason or Prompt.ask("Reason", console=notes)
         confirm = confirm or Prompt.ask(f"This cannot be undone. Type {course} to confirm", console=notes)
         try:
@@ -200,6 +208,14 @@ def _ask_and_request(
         except PlanOutdated as outdated:
             notes.print(str(outdated), style="bold")
             confirm = None
+
+
+def _print_ahead(ahead: list[Ahead], where: Console) -> None:
+    """Print what is running, queued or planned for the course already."""
+    if ahead:
+        where.print("Running or planned for this course already:")
+    for one in ahead:
+        where.print(f"  {ahead_in_words(one)}", markup=False, highlight=False)
 
 
 def _request(who: Actor, plan: Plan, reason: str | None, confirm: str | None, key: str | None) -> UUID:

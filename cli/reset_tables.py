@@ -24,6 +24,8 @@ from tasks.reset.outcomes import (
     state_in_words,
     what_is_paused,
 )
+from tasks.reset.stalled import stalled
+from tasks.troubles import START_BEAT, Kind, Trouble, start_a_worker
 
 
 def report_table(session: Session, line: ResetLine) -> Table:
@@ -31,12 +33,7 @@ def report_table(session: Session, line: ResetLine) -> Table:
     reset = line.reset
     table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
     table.add_row("Course", f"{line.course_code} · {line.course_title}")
-    table.add_row("State", state_in_words(reset, line.paused, line.place))
-    if line.paused:
-        table.add_row("Paused", f"{line.paused.at:%Y-%m-%d %H:%M:%S %Z} by {line.paused.by}")
-        table.add_row(what_is_paused(line.paused), line.paused.reason)
-    elif line.place:
-        table.add_row("Place", place_in_words(line.place))
+    _add_standing(session, table, line)
     table.add_row("Audience", AUDIENCES[reset.audience])
     table.add_row("Reason", reset.reason)
     table.add_row("Requested", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {line.requester}")
@@ -74,6 +71,26 @@ def report_table(session: Session, line: ResetLine) -> Table:
         why = f": {evidence.why}" if evidence.why else ""
         table.add_row("Evidence", f"{evidence.written:,} of {evidence.parts:,} parts stored{why}")
     return table
+
+
+def _add_standing(session: Session, table: Table, line: ResetLine) -> None:
+    """Add the rows that say where the reset stands, and what holds it."""
+    table.add_row("State", state_in_words(line.reset, line.paused, line.place))
+    if line.paused:
+        table.add_row("Paused", f"{line.paused.at:%Y-%m-%d %H:%M:%S %Z} by {line.paused.by}")
+        table.add_row(what_is_paused(line.paused), line.paused.reason)
+    elif line.place:
+        table.add_row("Place", place_in_words(line.place))
+    if missing := stalled(session, line):
+        table.add_row("Waits", _in_words(missing))
+
+
+def _in_words(missing: Trouble) -> str:
+    """Returns what a reset waits for, and what to do, for an operator."""
+    since = f"{missing.since:%Y-%m-%d %H:%M:%S %Z}" if missing.since else None
+    if missing.kind == Kind.BEAT:
+        return f"Beat {f'has not ticked since {since}' if since else 'has never run'}. Start it: {START_BEAT}"
+    return f"No worker for {missing.what} has been running since {since}. Start one: {start_a_worker([missing.what])}"
 
 
 def causes_table(session: Session, reset: Reset) -> Table | None:

@@ -5,8 +5,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.reset_tables import print_reset
 from cli.terminal import notes
@@ -15,20 +14,13 @@ from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import report
 from tasks.reset.outcomes import place_in_words
+from tasks.speed import left_in_words
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer
+TIMES = ("seconds", "learners_per_second", "seconds_left")  # which change with time alone
 OUTCOMES = ("cleared", "unchanged", "skipped", "failed")
 STILL = 5.0  # seconds without progress before checking that a worker is running
-
-
-class Speed(ProgressColumn):
-    """Learners per second."""
-
-    def render(self, task: Task) -> Text:
-        """Returns the current speed, or the average once the task is done."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} learners/s" if speed else "", style="progress.data.speed")
 
 
 def watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
@@ -57,16 +49,17 @@ def follow(reset_id: UUID, workers: Workers, *, watch_it: bool, as_json: bool) -
 
 
 def _watch(reset_id: UUID, workers: Workers) -> dict[str, Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    speed = TextColumn("{task.fields[speed]}", style="progress.data.speed")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), speed)
     with Progress(*columns, console=notes) as bar:
-        line = bar.add_task("Writing the ledger", total=None)
+        line = bar.add_task("Writing the ledger", total=None, speed="")
         last, changed_at = None, time.monotonic()
         while True:
             seen = _look(reset_id, workers)
             _show(bar, line, seen)
             if seen["done"]:
                 return seen
-            if (figures := {**seen, "seconds": None}) != last:
+            if (figures := {**seen, **dict.fromkeys(TIMES)}) != last:
                 last, changed_at = figures, time.monotonic()
             elif time.monotonic() - changed_at > STILL:
                 # The worker may have belonged to another command, and ended with it.
@@ -105,7 +98,16 @@ def _show(bar: Progress, line: Any, seen: dict[str, Any]) -> None:
     else:
         words = "Waiting" if state == ResetState.REQUESTED else _doing(seen)
     known = state != ResetState.REQUESTED
-    bar.update(line, description=words, total=progress["total"] if known else None, completed=settled)
+    bar.update(
+        line, description=words, total=progress["total"] if known else None, completed=settled, speed=_speed(seen)
+    )
+
+
+def _speed(seen: dict[str, Any]) -> str:
+    """Returns the speed and the time left, where they are known."""
+    speed, left = seen["learners_per_second"], seen["seconds_left"]
+    words = [] if speed is None else [f"{speed:,.0f} learners/s"]
+    return " · ".join(words + ([] if left is None else [left_in_words(left)]))
 
 
 def _doing(seen: dict[str, Any]) -> str:

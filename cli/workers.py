@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.local import LocalServers
 from cli.local.child import Child
 from cli.terminal import dim_note
-from config.celery import INTERACTIVE, QUEUES, name_on_the_broker
+from config.celery import INTERACTIVE, QUEUES
 
 
 def _worker(name: str, queues: Sequence[str], processes: int) -> list[str]:
@@ -74,35 +74,12 @@ class Workers:
             self._own.stop()
 
 
-class _AllTaken(Exception):  # noqa: N818 - not an error: it ends the wait for further answers
-    """The workers that have answered consume every queue."""
-
-
 def answers(*, within: float, name: str | None = None, queues: Sequence[str] = QUEUES) -> bool:
     """Returns whether the workers that answer within so many seconds consume all of these queues.
 
     With `name`, only that worker is asked. Workers of other applications do not receive the question, and a worker for
     only some of our queues is not enough. Raises `OperationalError` of kombu if the broker does not answer.
     """
-    from tasks.app import app  # needs the broker's URL, which is not known when this module is loaded
-    from tasks.broker import broker_errors
+    from tasks.broker import without_worker  # needs the broker's URL, which is not known when this module is loaded
 
-    missing = {name_on_the_broker(queue) for queue in queues}
-
-    def take_off(answer: dict[str, list[dict[str, str]]]) -> None:
-        missing.difference_update(queue["name"] for queues in answer.values() for queue in queues if "name" in queue)
-        if not missing:
-            raise _AllTaken
-
-    try:
-        with broker_errors():
-            app.control.broadcast(
-                "active_queues",
-                destination=[name] if name else None,
-                reply=True,
-                timeout=within,
-                callback=take_off,
-            )
-    except _AllTaken:
-        return True
-    return False
+    return not without_worker(queues, within=within, name=name)

@@ -86,6 +86,11 @@ def flower_tasks(reset_id: object) -> str | None:
     return _in_flower(f"/tasks?name={quote(f'recourse. kwargs:reset={reset_id}', safe='')}")
 
 
+def flower_worker(name: str) -> str | None:
+    """Returns Flower's page of the worker with this name, `None` if Flower's address is not set."""
+    return _in_flower(f"/worker/{quote(name)}")
+
+
 def _in_flower(path: str) -> str | None:
     address = settings().flower_url
     return None if address is None else address + path

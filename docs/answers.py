@@ -17,7 +17,7 @@ from web.api.schemas.exemptions import ExemptionDetails
 from web.api.schemas.groups import GroupDetails
 from web.api.schemas.imports import ImportResult
 from web.api.schemas.participants import ParticipantDetails
-from web.api.schemas.plans import AudienceListDetails, Removed
+from web.api.schemas.plans import AheadForCourse, AudienceListDetails, Removed
 from web.api.schemas.resets import ResetDetails
 from web.api.schemas.rule_occurrences import RuleOccurrences, UpcomingOccurrence
 from web.api.schemas.rules import RuleDetails
@@ -35,6 +35,7 @@ class Preview(BaseModel):
     alerts: int = Field(description="Alerts to send")
     excluded: dict[str, int] = Field(description="Learners who would be skipped, by reason")
     audience_list: AudienceListDetails | None = Field(description="With --users-from")
+    ahead: list[AheadForCourse] = Field(description="What is running, queued or planned for the course already")
     elsewhere: dict[str, dict[str, int] | None] = Field(
         description="What each participant would remove, by its own kinds; null if it did not say"
     )

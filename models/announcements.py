@@ -37,6 +37,7 @@ ANNOUNCEMENTS = Outbox(
     attempts=Announcement.attempts,
     waiting=Announcement.given_up_at.is_(None),
     given_up=Announcement.given_up_at.is_not(None),
+    tried_at=Announcement.given_up_at,
 )
 
 

@@ -148,6 +148,7 @@ PARTS = Outbox(
     organization=EvidencePart.organization_id.expression,
     then_by=(EvidencePart.id,),
     begun={"tried_at": func.now()},
+    tried_at=EvidencePart.tried_at,
 )
 
 

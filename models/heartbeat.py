@@ -1,4 +1,4 @@
-"""Signs of life of processes that answer no questions, such as beat."""
+"""Signs of life of processes that answer no questions, such as beat, and of the ticks that it sends."""
 
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.base import Base
 
 BEAT = "beat"
+TICKS = "recover"  # a worker for the queue `interactive` carries them out
 
 
 class Heartbeat(Base):

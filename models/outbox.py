@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, and_, case, func, inspect, select, true, update
+from sqlalchemy import Column, ColumnElement, Select, Text, and_, case, func, inspect, literal, select, true, update
+from sqlalchemy import cast as cast_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -52,6 +53,8 @@ class Outbox:
     """The order of items that are due at the same time, as in the index."""
     begun: Mapping[str, Any] = field(default_factory=dict)
     """Further columns that are set when an attempt begins."""
+    tried_at: InstrumentedAttribute[datetime | None] | None = None
+    """When the last attempt was, for those that are given up; `None` if it is not kept."""
 
     @property
     def key(self) -> tuple[Column[Any], ...]:
@@ -77,11 +80,9 @@ def is_due(session: Session, outbox: Outbox) -> bool:
 
 
 def _due(outbox: Outbox) -> Any:
-    """Returns the turns with due items, by a loose index scan, which PostgreSQL does not do by itself here."""
+    """Returns the turns with due items."""
     turn, waiting = outbox.turn, outbox.waiting
-    step = select(turn.label("turn")).where(waiting).order_by(turn).limit(1).cte("step", recursive=True)
-    after = select(turn).where(waiting, turn > step.c.turn).order_by(turn).limit(1).scalar_subquery()
-    step = step.union_all(select(after).where(step.c.turn.is_not(None)))
+    step = _steps(outbox)
     first = (
         select(outbox.due_at.label("due_at"))
         .where(waiting, turn == step.c.turn)
@@ -91,17 +92,61 @@ def _due(outbox: Outbox) -> Any:
     )
     columns = [step.c.turn]
     if outbox.organization is not None:
-        whose = (
-            select(outbox.organization.label("organization"))
-            .where(waiting, turn == step.c.turn)
-            .limit(1)
-            .lateral("whose")
-        )
+        whose = _organization_of(outbox, step)
         columns.append(whose.c.organization)
         query: Select[Any] = select(*columns).select_from(step).join(first, true()).join(whose, true())
     else:
         query = select(*columns).select_from(step).join(first, true())
     return query.where(step.c.turn.is_not(None), first.c.due_at <= func.now()).subquery("due")
+
+
+def _steps(outbox: Outbox) -> Any:
+    """Returns the turns with waiting items, by a loose index scan, which PostgreSQL does not do by itself here."""
+    turn, waiting, name = outbox.turn, outbox.waiting, f"step_{outbox.table.__tablename__}"
+    step = select(turn.label("turn")).where(waiting).order_by(turn).limit(1).cte(name, recursive=True)
+    after = select(turn).where(waiting, turn > step.c.turn).order_by(turn).limit(1).scalar_subquery()
+    return step.union_all(select(after).where(step.c.turn.is_not(None)))
+
+
+def _organization_of(outbox: Outbox, step: Any) -> Any:
+    assert outbox.organization is not None
+    return (
+        select(outbox.organization.label("organization"))
+        .where(outbox.waiting, outbox.turn == step.c.turn)
+        .limit(1)
+        .lateral("whose")
+    )
+
+
+def backlogs(outbox: Outbox, organization_id: ColumnElement[int] | None) -> Select[Any]:
+    """Returns the query for how far behind the outbox is, of one organization or of all: when its first item was due,
+    if it is, and how often the item was tried that waits longest for its next attempt."""
+    turn, waiting = outbox.turn, outbox.waiting
+    step = _steps(outbox)
+    mine = select(outbox.due_at.label("due_at"), outbox.attempts.label("attempts")).where(waiting, turn == step.c.turn)
+    first = mine.order_by(outbox.due_at).limit(1).lateral("first")
+    last = mine.order_by(outbox.due_at.desc()).limit(1).lateral("last")
+    overdue = func.min(first.c.due_at).filter(first.c.due_at <= func.now())
+    query = select(overdue.label("overdue_since"), func.max(last.c.attempts).label("attempts"))
+    query = query.select_from(step).join(first, true()).join(last, true()).where(step.c.turn.is_not(None))
+    if organization_id is None:
+        return query
+    if outbox.organization is None:
+        return query.where(cast_(step.c.turn, Text) == cast_(organization_id, Text))
+    whose = _organization_of(outbox, step)
+    return query.join(whose, true()).where(whose.c.organization == organization_id)
+
+
+def given_up_lately(outbox: Outbox, organization_id: ColumnElement[int] | None, seconds: float) -> ColumnElement[int]:
+    """Returns how many items were given up within so many seconds; 0 if the outbox does not keep when."""
+    if outbox.given_up is None or outbox.tried_at is None:
+        return literal(0)
+    lately = outbox.tried_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    query = select(func.count()).select_from(outbox.table).where(outbox.given_up, lately)
+    if organization_id is not None:
+        whose = outbox.organization if outbox.organization is not None else outbox.turn
+        query = query.where(whose == organization_id)
+    return query.scalar_subquery()
 
 
 def take(session: Session, outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int = 1) -> list[Item]:

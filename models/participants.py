@@ -167,4 +167,5 @@ REQUESTS = Outbox(
     organization=ParticipantRequest.organization_id.expression,
     then_by=(ParticipantRequest.id,),
     begun={"tried_at": func.now()},
+    tried_at=ParticipantRequest.tried_at,
 )

@@ -117,7 +117,7 @@ OF_NOBODY = {
     "audit": ("actor", "action", "subject"),  # ids
     "reset": ("requester", "error", "figures", "shown", "traceparent"),  # an id; our text; totals
     "pause": ("pauser",),  # an id
-    "reset_slice": ("removed",),
+    "reset_slice": ("removed", "worker"),
     "exemption": ("maker", "ended_by"),  # ids
     "participant_item": ("removed",),
     "retraining_rule": ("owner", "time_zone", "recurrence", "confirmed_preview"),

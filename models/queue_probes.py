@@ -7,13 +7,14 @@ tells a lost message from one that waits in a long queue, on any broker.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
 
 RAREST = 16  # a probe that is not read is sent again less and less often, up to this multiple of the first wait
+READ = {"sent_in_vain": 0, "unread_since": None, "no_worker": False}  # of a queue that was read up to its last probe
 
 
 class QueueProbe(Base):
@@ -25,6 +26,8 @@ class QueueProbe(Base):
     sent_at: Mapped[datetime]  # the last one
     sent_in_vain: Mapped[int]  # since one was read, or the queue was empty
     read_up_to: Mapped[datetime | None]  # when the latest one that was read had been sent
+    unread_since: Mapped[datetime | None]  # when the first of those was sent that are not read
+    no_worker: Mapped[bool] = mapped_column(server_default=text("false"))  # none answered for it since then
 
 
 def probes_read(session: Session) -> dict[str, datetime | None]:
@@ -40,10 +43,14 @@ def begin_probe(session: Session, queue: str, seconds: float) -> datetime | None
         QueueProbe.sent_in_vain == 0,
         QueueProbe.sent_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds * times),
     )
-    row = insert(QueueProbe).values(queue=queue, sent_at=func.now(), sent_in_vain=1)
+    row = insert(QueueProbe).values(queue=queue, sent_at=func.now(), sent_in_vain=1, unread_since=func.now())
     begun = row.on_conflict_do_update(
         index_elements=[QueueProbe.queue],
-        set_={"sent_at": row.excluded.sent_at, "sent_in_vain": QueueProbe.sent_in_vain + 1},
+        set_={
+            "sent_at": row.excluded.sent_at,
+            "sent_in_vain": QueueProbe.sent_in_vain + 1,
+            "unread_since": func.coalesce(QueueProbe.unread_since, row.excluded.sent_at),
+        },
         where=none_is_on_its_way,
     ).returning(QueueProbe.sent_at)
     return session.scalar(begun)
@@ -54,7 +61,7 @@ def end_probe(session: Session, queue: str, sent_at: datetime) -> None:
     session.execute(
         update(QueueProbe)
         .where(QueueProbe.queue == queue, QueueProbe.sent_at >= sent_at)
-        .values(read_up_to=func.greatest(QueueProbe.read_up_to, sent_at), sent_in_vain=0)
+        .values(read_up_to=func.greatest(QueueProbe.read_up_to, sent_at), **READ)
         .execution_options(synchronize_session=False)
     )
 
@@ -64,6 +71,22 @@ def forget_probes(session: Session, queues: Collection[str]) -> None:
     session.execute(
         update(QueueProbe)
         .where(QueueProbe.queue.in_(queues), QueueProbe.sent_in_vain > 0)
-        .values(sent_in_vain=0)
+        .values(**READ)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def long_unread(session: Session, seconds: float) -> list[str]:
+    """Returns the queues whose probes were not read for so many seconds."""
+    since = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return list(session.scalars(select(QueueProbe.queue).where(QueueProbe.unread_since < since)))
+
+
+def note_workers(session: Session, asked: Collection[str], missing: Collection[str]) -> None:
+    """Note for which of the queues that were asked about no worker answered. One that was read meanwhile has one."""
+    session.execute(
+        update(QueueProbe)
+        .where(QueueProbe.queue.in_(asked), QueueProbe.unread_since.is_not(None))
+        .values(no_worker=QueueProbe.queue.in_(missing))
         .execution_options(synchronize_session=False)
     )

@@ -221,6 +221,7 @@ class ResetSlice(Base):
     publications: Mapped[int] = mapped_column(server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")
     begun_at: Mapped[datetime | None]  # when a worker last began it, or settled some of its learners
+    worker: Mapped[str | None]  # the name of the worker that last began it
     in_vain: Mapped[int] = mapped_column(server_default="0")  # times begun since one of its learners was last settled
     settled_at: Mapped[datetime | None]
 

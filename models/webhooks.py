@@ -134,6 +134,7 @@ DELIVERIES = Outbox(
     .scalar_subquery(),
     then_by=(WebhookDelivery.message_id,),
     begun={"tried_at": func.now()},
+    tried_at=WebhookDelivery.tried_at,
 )
 
 

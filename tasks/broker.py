@@ -1,6 +1,6 @@
 """What we ask the broker itself, whichever it is: whether it answers, and how many messages wait."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,3 +57,36 @@ def _waiting(channel: Any, queue: str) -> int:
         if str(error.reply_code) == NO_SUCH_QUEUE:  # nothing was sent yet, or on Redis, the queue is empty
             return 0
         raise
+
+
+class _AllTaken(Exception):  # noqa: N818 - not an error: it ends the wait for further answers
+    """The workers that have answered consume every queue."""
+
+
+def without_worker(queues: Collection[str], *, within: float, name: str | None = None) -> set[str]:
+    """Ask the workers what they consume. Returns those of the queues that nobody names within so many seconds.
+
+    It returns at once when all are named. With `name`, only that worker is asked. Workers of other applications do not
+    receive the question. Raises `OperationalError` if the broker does not answer.
+    """
+    missing = {name_on_the_broker(queue): queue for queue in queues}
+
+    def take_off(answer: dict[str, list[dict[str, str]]]) -> None:
+        for consumed in answer.values():
+            for queue in consumed:
+                missing.pop(queue.get("name", ""), None)
+        if not missing:
+            raise _AllTaken
+
+    try:
+        with broker_errors():
+            app.control.broadcast(
+                "active_queues",
+                destination=[name] if name else None,
+                reply=True,
+                timeout=within,
+                callback=take_off,
+            )
+    except _AllTaken:
+        pass
+    return set(missing.values())

@@ -7,10 +7,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config.settings import settings
-from models.queue_probes import begin_probe, end_probe, forget_probes, probes_read
+from models.queue_probes import begin_probe, end_probe, forget_probes, long_unread, note_workers, probes_read
 from models.session import transaction
 from tasks.app import app
+from tasks.broker import without_worker
 from tasks.messages import PROBE, send_probe
+
+UNREAD = 30.0  # seconds until workers are asked whether one of them reads the queue at all: it may only be long
+ROLL_CALL = 1.0  # seconds that workers have for their answer; waited for only if one is missing
 
 
 @app.task(name=PROBE, send_events=False)  # it would bury the resets in Flower
@@ -34,3 +38,16 @@ def read_up_to(session: Session, waiting: Mapping[str, int]) -> dict[str, dateti
         if sent_at is not None:
             send_probe(session, queue, sent_at)
     return {queue: read.get(queue) for queue in waiting}
+
+
+def look_for_workers() -> None:
+    """Ask the workers about queues that were not read for a while, and note which of them no worker consumes.
+
+    Raises `OperationalError` of kombu if the broker does not answer.
+    """
+    with transaction() as session:
+        unread = long_unread(session, UNREAD)
+    if unread:
+        missing = without_worker(unread, within=ROLL_CALL)
+        with transaction() as session:
+            note_workers(session, unread, missing)

@@ -1,6 +1,7 @@
 """Send again what the ledger says is open and no one is working on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.settings import settings
 from models.evidence import is_writing
+from models.heartbeat import TICKS, leave_heartbeat
 from models.notifications import IS_PENDING, Notification
 from models.participant_asks import is_asking
 from models.pauses import is_paused
@@ -23,7 +25,7 @@ from tasks.app import app
 from tasks.broker import messages_waiting
 from tasks.messages import is_quick, queue_of_coordinator, send_coordinator, send_notify
 from tasks.outbox.due import send_due_outboxes
-from tasks.probe import read_up_to
+from tasks.probe import look_for_workers, read_up_to
 from tasks.reset.window import LEARNERS_ONE_BY_ONE, send_lost
 
 MOST_AT_ONCE = 100  # resets per run; the next run finds the rest
@@ -46,6 +48,7 @@ def recover() -> None:
         log.warning("broker_away", error=str(error))
         return
     with transaction() as session:
+        leave_heartbeat(session, TICKS)
         read = read_up_to(session, waiting)
         lost = send_lost(session, read)
     with transaction() as session:
@@ -70,6 +73,8 @@ def recover() -> None:
             _note_sent(session, reset)
             send_notify(session, reset, expires=settings().recover_after_seconds * min(RAREST, 2**reset.sent_in_vain))
         send_due_outboxes(session)
+    with suppress(OperationalError):
+        look_for_workers()
 
 
 def _count_recoveries(session: Session, resets: Sequence[UUID]) -> None:

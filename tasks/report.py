@@ -17,6 +17,7 @@ from models.pauses import Paused, pauses_of
 from models.records import kind_labels, record_kinds
 from models.reset_queue import places_of
 from models.resets import SETTLED, Reset, ResetSlice
+from tasks.speed import Speed, speed_of
 
 COUNTS = ("total", "cleared", "unchanged", "skipped", "failed", "waiting")
 
@@ -48,6 +49,11 @@ class Progress:
     def settled(self) -> int:
         """Number of learners whose outcome is known."""
         return self.cleared + self.unchanged + self.skipped + self.failed
+
+    @property
+    def left(self) -> int:
+        """Number of learners who are not cleared here yet."""
+        return self.total - self.settled - self.waiting
 
     @property
     def outcome(self) -> str:
@@ -149,10 +155,11 @@ def removed_in_words(removed: Mapping[str, int]) -> dict[str, int]:
 
 def report(session: Session, reset: Reset) -> dict[str, Any]:
     """Returns the reset as one object: id, state, paused, place, done, progress, waiting_for, removed, notified,
-    seconds.
+    seconds, learners_per_second, seconds_left.
 
     `paused` says what is paused, why, by whom and since when; `place` is that in the queue of its organization.
     `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.
+    The last two are `None` where they cannot be known; see `speed_of`.
     """
     progress = progress_of(session, reset.id)
     settled = reset.state in SETTLED
@@ -165,17 +172,23 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         | select(ResetSlice).where(ResetSlice.reset_id == reset.id, ResetSlice.alerts_due).exists()
     )
     until = reset.finished_at or datetime.now(UTC)
+    paused, place = pauses_of(session, [reset]).get(reset.id), places_of(session, [reset]).get(reset.id)
+    speed = Speed()
+    if not paused:
+        speed = speed_of(session, reset, left=progress.left, slices_in_flight=progress.slices_in_flight)
     return {
         "id": str(reset.id),
         "state": reset.state.value,
-        "paused": _as_object(pauses_of(session, [reset]).get(reset.id)),
-        "place": places_of(session, [reset]).get(reset.id),
+        "paused": _as_object(paused),
+        "place": place,
         "done": settled and not session.scalars(due).one(),
         "progress": {name: getattr(progress, name) for name in COUNTS},
         "waiting_for": dict(progress.waiting_for),
         "removed": removed_by(session, reset.id),
         "notified": _notified(session, reset, sent) if settled else 0,
         "seconds": max(0.0, round((until - reset.start_at).total_seconds(), 3)),
+        "learners_per_second": speed.learners_per_second,
+        "seconds_left": speed.seconds_left,
     }
 
 

@@ -1,6 +1,6 @@
 """Who sends a request: a signed-in person by a browser's cookie, or a program by its bearer token."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,8 +18,10 @@ from models.session import transaction
 from models.sign_on import SessionUser, user_and_standing
 from models.tokens import Scope, bearer_of
 from models.web_sessions import SESSION_LONGEST, touch_session
+from tasks.troubles import Trouble
 from web.cookies import delete_cookie, host_cookie, set_cookie
 from web.standing import arrival_of, check_again
+from web.troubles import troubles_for
 
 GUARDS: dict[Callable[..., Any], Callable[[Request], Awaitable[Actor]]] = {}
 """The dependencies below, each with a function that decides the same from a request's head alone, before its body is
@@ -40,6 +42,7 @@ class SignedIn:
     actor: Actor
     token: str  # of the session
     unread: int  # alerts in their inbox
+    troubles: Sequence[Trouble] = ()  # what does not do its work, for those who manage their organization
 
     def may(self, permission: Permission) -> bool:
         """Returns whether they have the permission: pages offer nothing that would be refused."""
@@ -93,7 +96,7 @@ def _person(request: Request, token: str) -> tuple[SignedIn | None, SessionUser 
         user, standing, arrived = found.user, found.standing, arrival_of(request, found.at)
         unchecked = standing is not None and standing.is_withheld(arrived)
         actor = actor_for(user, unchecked=unchecked)
-        person = SignedIn(user, actor, token, unread(session, user.id))
+        person = SignedIn(user, actor, token, unread(session, user.id), troubles_for(request.app, session, actor))
         return person, found if standing is not None and standing.is_due(arrived) else None
 
 

@@ -50,6 +50,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.state.troubles = {}  # what does not do its work, by organization
     handle_problems(app)
     doors = Doors()
     doors.add(api.ROUTERS, prefix="/v1")

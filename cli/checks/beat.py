@@ -1,17 +1,17 @@
 """Beat: it ticks."""
 
 from cli.checks.finding import AwayError, Places
-from config.settings import settings
 from models.heartbeat import BEAT, seconds_since_heartbeat
 from models.session import transaction
+from tasks.troubles import START_BEAT, beat_patience
 
 
 def check(_: Places) -> str:
     with transaction() as session:
         seconds = seconds_since_heartbeat(session, BEAT)
-    remedy = "Start it, once in the whole installation: `celery -A worker beat`. Without it, lost messages stay lost."
+    remedy = f"Start it, once in the whole installation: `{START_BEAT}`. Without it, lost messages stay lost."
     if seconds is None:
         raise AwayError("it has never run", remedy)
-    if seconds > max(30.0, 3 * settings().recover_every_seconds):
+    if seconds > beat_patience():
         raise AwayError(f"its last tick was {seconds:,.0f} s ago", remedy)
     return f"it ticked {seconds:,.0f} s ago"

@@ -6,6 +6,7 @@ from cli.checks.finding import AwayError, Places
 from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
 from tasks.broker import broker_errors
+from tasks.troubles import start_a_worker
 
 ROLL_CALL = 2.0  # seconds to collect answers; always waited for, as the number of workers is unknown
 
@@ -18,6 +19,6 @@ def check(_: Places) -> str:
         who = f"none of {len(found)} workers" if found else "no worker"
         raise AwayError(
             f"{who} consumes the {'queue' if len(missing) == 1 else 'queues'} {', '.join(missing)}",
-            f"Start one: `celery -A worker worker -Q {','.join(missing)}`. Waiting tasks are kept, and done then.",
+            f"Start one: `{start_a_worker(missing)}`. Waiting tasks are kept, and done then.",
         )
     return ", ".join(f"{consumers[name_on_the_broker(queue)]} for {queue}" for queue in QUEUES)

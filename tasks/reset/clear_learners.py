@@ -15,6 +15,7 @@ from models.pauses import is_paused
 from models.resets import Reset, ResetItem, ResetSlice
 from models.session import in_words, is_servers_trouble, transaction
 from tasks.app import app
+from tasks.here import this_worker
 from tasks.messages import CLEAR_LEARNERS
 from tasks.reset.clear import clear, fail, hold, open_members
 from tasks.reset.clear_together import clear_together, take_along
@@ -112,6 +113,7 @@ def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
                 attempts=ResetSlice.attempts + more,
                 in_vain=ResetSlice.in_vain + more,
                 begun_at=case((paused, ResetSlice.begun_at), else_=func.clock_timestamp()),
+                worker=case((paused, ResetSlice.worker), else_=this_worker()),
                 published_at=case((paused, None), else_=ResetSlice.published_at),
                 publications=func.greatest(0, ResetSlice.publications - 1 + more),
             )

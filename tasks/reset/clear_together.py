@@ -15,6 +15,7 @@ from models.arrays import array_of
 from models.pauses import is_paused
 from models.resets import ItemState, Reset, ResetItem, ResetSlice
 from models.session import changed_rows, transaction
+from tasks.here import this_worker
 from tasks.reset.clear import lock, new_due_date, write_outcomes
 from tasks.reset.end_registrations import end_registrations
 from tasks.reset.pace import pace
@@ -49,7 +50,12 @@ def take_along(reset_id: UUID, number: int) -> list[int]:
         begun = (
             update(ResetSlice)
             .where(ResetSlice.reset_id == reset_id, ResetSlice.number == any_(array_of(select(free.c.number))))
-            .values(attempts=ResetSlice.attempts + 1, in_vain=ResetSlice.in_vain + 1, begun_at=func.clock_timestamp())
+            .values(
+                attempts=ResetSlice.attempts + 1,
+                in_vain=ResetSlice.in_vain + 1,
+                begun_at=func.clock_timestamp(),
+                worker=this_worker(),
+            )
             .returning(ResetSlice.number)
             .execution_options(synchronize_session=False)
         )

@@ -56,7 +56,7 @@ def shares_of(progress: Progress) -> list[Share]:
         ItemState.SKIPPED: progress.skipped,
         ItemState.FAILED: progress.failed,
         ItemState.WAITING: progress.waiting,
-        ItemState.PENDING: progress.total - progress.settled - progress.waiting,
+        ItemState.PENDING: progress.left,
     }
     return [Share(outcome, LEARNERS[outcome], counts[outcome]) for outcome in LEARNERS]
 

@@ -120,7 +120,8 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
         if reset.state not in SETTLED:
             return None
         figures, progress = report(session, reset), progress_of(session, reset.id)
-        for later in ("done", "notified", "paused", "place"):  # alerts come later, and the rest has passed
+        passed = ("paused", "place", "learners_per_second", "seconds_left")
+        for later in ("done", "notified", *passed):  # alerts come later, and the rest has passed
             del figures[later]
         if progress.failed:  # a failure has no result: without this, Flower keeps an older count
             show_progress(reset, progress)

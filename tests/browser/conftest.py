@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
+from models.heartbeat import BEAT, leave_heartbeat
 from models.people import User
 from models.session import transaction
 from models.sign_in import set_password
@@ -52,6 +53,7 @@ def sign_in(open_page: Callable[..., Page]) -> SignIn:
         with transaction() as session:
             for user in session.scalars(select(User).where(User.email == email)):
                 set_password(session, user, PASSWORD)
+            leave_heartbeat(session, BEAT)
         page = open_page("/sign-in", **options)
         if page.get_by_label("Organization").count():
             page.get_by_label("Organization").fill(email.partition("@")[2].removesuffix(".example"))

@@ -12,6 +12,7 @@ from models.tokens import Scope
 from tasks.reset.impact import preview
 from tasks.reset.lists import list_of
 from tasks.reset.plan import Options
+from tasks.rules.ahead import ahead_of
 from web.access import program_with
 from web.api.json_route import JsonRoute
 from web.api.parameters import CourseCode, UserId
@@ -69,4 +70,6 @@ def _plan(session: Session, actor: Actor, code: str, body: UserResetPlanRequest,
     options |= Options(start_at=body.start_at, reason=body.reason.strip())
     seen = preview(session, actor, code, about=True, **options)
     made = list_of(session, actor, seen.plan.list_id) if seen.plan.list_id is not None else None
-    return plan_of(seen, options.get("group"), made)
+    return plan_of(
+        seen, options.get("group"), made, ahead_of(session, actor, seen.plan.course_id, seen.plan.course_code)
+    )

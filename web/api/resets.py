@@ -44,7 +44,15 @@ IfNoneMatch = Annotated[
 ]
 
 FOUND: Responses = {
-    200: {"headers": {"ETag": {"description": "Changes when anything but `seconds` does", **TEXT}, **RETRY_AFTER}},
+    200: {
+        "headers": {
+            "ETag": {
+                "description": "Changes when anything but `seconds`, `learners_per_second` and `seconds_left` does",
+                **TEXT,
+            },
+            **RETRY_AFTER,
+        }
+    },
     304: {"description": "Nothing has changed since `If-None-Match`"},
 }
 ACCEPTED: Responses = {202: {"description": "The request is recorded and the job notified", "headers": RETRY_AFTER}}

@@ -19,6 +19,7 @@ from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, removed_in_words, report
 from tasks.reset.cancel import cancel
+from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
 from tasks.reset.move import move
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
@@ -26,6 +27,7 @@ from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, 
 from tasks.reset.outcomes import counted as in_words
 from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import can_retry, retry_failed
+from tasks.reset.stalled import stalled
 from web.access import AnyAdmin, SignedIn
 from web.database import Database
 from web.downloads import download
@@ -59,7 +61,7 @@ def live(
 ) -> Response:
     """Return the part of the page that changes, with the list of learners if the outcomes differ from `was`."""
     reset = reset_seen_by(session, person.actor, reset_id)
-    values = _progress(session, reset, show, after)
+    values = _progress(session, reset, show, after) | {"live": True}
     if values["mark"] != was:
         values |= _learners(request, session, reset, show, after) | {"swapped": True}
     return page(request, "reset_progress.html", **values)
@@ -184,6 +186,10 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "mark": mark,
         "asked": urlencode({"was": mark, "show": show, "after": after}),
         "swapped": False,
+        "live": False,
+        "seen": seen,
+        "trouble": stalled(session, line),
+        "in_hand": [] if settled else in_hand(session, reset),
         "removed": removed_in_words(seen["removed"]),
         "there": there(session, reset),
         "evidence": standing_of(session, reset),

@@ -26,6 +26,7 @@ from tasks.reset.impact import impact
 from tasks.reset.lists import MOST_LINES
 from tasks.reset.plan import Options, Plan, make_plan, opened_by, signed
 from tasks.reset.request import request_reset
+from tasks.rules.ahead import ahead_of
 from web.access import AnyAdmin, CoursesAdmin, SignedIn, UsersAdmin
 from web.bodies.limits import LIST_LIMIT, MEGABYTE
 from web.database import Database
@@ -171,6 +172,7 @@ def show(
         "reset_dialog.html",
         status=error.status if error else 200,
         course=course_of(session, plan.organization_id, plan.course_code),
+        ahead=ahead_of(session, person.actor, plan.course_id, plan.course_code),
         user=user,
         made=made,
         lines=lines_left_out(session, made.id, limit=LINES_SHOWN) if made else [],

@@ -72,6 +72,16 @@ for (const [kind, away] of [["htmx:responseError", true], ["htmx:sendError", tru
   });
 }
 
+// The table of learners is replaced while a reset runs: it stays where the reader has scrolled it to.
+let scrolled = 0;
+document.addEventListener("htmx:oobBeforeSwap", () => {
+  scrolled = document.getElementById("learners-table")?.scrollLeft ?? 0;
+});
+document.addEventListener("htmx:oobAfterSwap", () => {
+  const table = document.getElementById("learners-table");
+  if (table && scrolled) table.scrollLeft = scrolled;
+});
+
 // Announce the end of a reset once, not at each poll.
 let announced = document.querySelector("#live [data-announce]")?.dataset.announce ?? "";
 document.addEventListener("htmx:load", () => {

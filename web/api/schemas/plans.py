@@ -1,7 +1,8 @@
 """Reset plans."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from models.audience_lists import AudienceList
 from models.resets import Audience
 from tasks.reset.impact import Preview
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS, LONGEST_SKIP_COMPLETED_DAYS, MOST_NAMED_USERS, together
+from tasks.rules.ahead import Ahead
 from web.api.schemas.base import NO_NUL, Answer, Body, Code, Course, Flag, Id, Moment, UserName, example
 
 Reason = Annotated[
@@ -86,6 +88,17 @@ class AudienceListDetails(Answer):
     doubled: int = Field(description="Lines that name the same user as an earlier line")
 
 
+class AheadForCourse(Answer):
+    """A reset of the course that is planned, queued or running, or a rule that will start one."""
+
+    kind: Literal["reset", "rule"]
+    id: UUID
+    state: str = Field(description="In words: planned, queued, paused, running; of a rule, active or waiting")
+    at: datetime | None = Field(description="When it starts, or is due next; null if it has started, or none is known")
+    words: str = Field(description="The reset's reason; what the rule does")
+    learners: int | None = Field(description="Of a reset that has begun")
+
+
 class ResetPlan(Answer):
     """What a reset would do now, and the plan to confirm."""
 
@@ -109,6 +122,16 @@ class ResetPlan(Answer):
             "about": False,
             "excluded": [{"reason": "completed within 30 days before the preview", "learners": 3}],
             "sample": ["Ada Abebe", "Ben Castro"],
+            "ahead": [
+                {
+                    "kind": "rule",
+                    "id": "01a20d09-79f6-7b0b-b11a-f6143785020d",
+                    "state": "active",
+                    "at": "2027-03-01T05:00:00Z",
+                    "words": "yearly recertification",
+                    "learners": None,
+                }
+            ],
         }
     )
 
@@ -130,10 +153,13 @@ class ResetPlan(Answer):
     about: bool = Field(description="Whether `removed` and `alerts` are estimates, as for large courses")
     excluded: list[Exclusion] = Field(description="Learners left out, by reason")
     sample: list[str] = Field(description="The names of a few of the learners", examples=[["Ada Abebe", "Ben Castro"]])
+    ahead: list[AheadForCourse] = Field(description="What is running, queued or planned for the course already")
 
 
-def plan_of(preview: Preview, group: str | None, made: AudienceList | None = None) -> ResetPlan:
-    """Returns the preview as an answer."""
+def plan_of(
+    preview: Preview, group: str | None, made: AudienceList | None = None, ahead: Sequence[Ahead] = ()
+) -> ResetPlan:
+    """Returns the preview as an answer, with what is ahead for its course."""
     plan = preview.plan
     return ResetPlan(
         plan=preview.token,
@@ -154,4 +180,5 @@ def plan_of(preview: Preview, group: str | None, made: AudienceList | None = Non
         about=preview.about,
         excluded=[Exclusion(reason=reason, learners=count) for reason, count in preview.excluded.items()],
         sample=preview.sample,
+        ahead=[AheadForCourse.model_validate(one) for one in ahead],
     )

@@ -116,6 +116,8 @@ class ResetDetails(ResetSummary):
             "waiting_for": {},
             "notified": 0,
             "seconds": 3.21,
+            "learners_per_second": 18.4,
+            "seconds_left": 2.2,
             "due_in_days": 30,
             "notify": True,
             "cancelled": False,
@@ -132,6 +134,13 @@ class ResetDetails(ResetSummary):
     )
     notified: int = Field(description="Alerts sent to learners")
     seconds: float = Field(description="Seconds from `start_at` to the end of the reset, or until now")
+    learners_per_second: float | None = Field(
+        description="Learners whose outcome became known, over the last half minute; null unless learners are cleared"
+    )
+    seconds_left: float | None = Field(
+        description="About how long the others take at this speed; null where that cannot be known: while the reset is "
+        "paused or queued, or waits for evidence or participants"
+    )
     due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
     notify: bool = Field(description="Whether learners are alerted")
     cancelled: bool = Field(description="Whether someone cancelled it")
@@ -188,9 +197,12 @@ def details_of(session: Session, reset: Reset) -> ResetDetails:
     return ResetDetails.model_validate(facts_of(session, line_of(session, reset)))
 
 
+TIMES = {"seconds", "learners_per_second", "seconds_left"}  # which change with time alone
+
+
 def version_of(details: ResetDetails) -> str:
-    """Returns a hash that changes when anything but `seconds` does."""
-    return hashlib.sha256(details.model_dump_json(exclude={"seconds"}).encode()).hexdigest()[:20]
+    """Returns a hash that changes when anything but `TIMES` does."""
+    return hashlib.sha256(details.model_dump_json(exclude=TIMES).encode()).hexdigest()[:20]
 
 
 def _common(line: ResetLine) -> dict[str, object]:

@@ -1,0 +1,74 @@
+"""What is ahead for a course: its open resets, and its rules with the next time that each is due."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.access import Actor, Permission
+from models.resets import SETTLED, ResetState
+from models.retraining import Rule, RuleKind, RuleState
+from tasks.reset.lookup import resets_seen_by
+from tasks.reset.outcomes import state_in_words
+from tasks.rules.next_due import next_due_of
+from tasks.rules.terms import terms_of, when_in_words, whom_in_words
+
+MOST_SHOWN = 10  # of each
+OPEN = tuple(state for state in ResetState if state not in SETTLED)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A reset that is open, or a rule that will start one."""
+
+    kind: Literal["reset", "rule"]
+    id: UUID
+    state: str  # in words
+    at: datetime | None  # when it starts or is due next; `None` if that is not known, or it has started
+    time_zone: str | None  # of a rule's clock
+    words: str  # the reason, or what the rule does
+    learners: int | None  # once they are known
+
+
+def ahead_of(session: Session, actor: Actor, course_id: int, course_code: str) -> list[Ahead]:
+    """Returns what the actor may see: open resets, those that begin first coming first; then active and held rules."""
+    found = []
+    for line in resets_seen_by(session, actor, states=OPEN, course_code=course_code, limit=MOST_SHOWN):
+        words = state_in_words(line.reset, line.paused, line.place)
+        at = line.reset.start_at if line.reset.state == ResetState.REQUESTED else None
+        found.append(Ahead("reset", line.reset.id, words, at, None, line.reset.reason, line.reset.learners))
+    found.sort(key=lambda one: (one.at is not None, one.at or 0))
+    return found + (_rules(session, actor, course_id) if Permission.COURSES in actor.permissions else [])
+
+
+def _rules(session: Session, actor: Actor, course_id: int) -> list[Ahead]:
+    rules = session.scalars(
+        select(Rule)
+        .where(
+            Rule.organization_id == actor.organization_id,
+            Rule.course_id == course_id,
+            Rule.state.in_((RuleState.ACTIVE, RuleState.WAITING)),
+        )
+        .order_by(Rule.created_at)
+        .limit(MOST_SHOWN)
+    )
+    found = []
+    for rule in rules:
+        terms = terms_of(session, rule)
+        words = rule.name or f"for {whom_in_words(terms)}, {when_in_words(terms)}"
+        at = next_due_of(session, rule)
+        if at is not None or rule.kind == RuleKind.EVENT or rule.state == RuleState.WAITING:
+            found.append(Ahead("rule", rule.id, rule.state.value, at, rule.time_zone, words, None))
+    return sorted(found, key=lambda one: (one.at is None, one.at or 0))
+
+
+def ahead_in_words(one: Ahead) -> str:
+    """Returns it in one line, for the command line; times in UTC."""
+    at = f" {one.at:%Y-%m-%d %H:%M %Z}" if one.at else ""
+    if one.kind == "rule":
+        return f"Rule: {one.words}; {'next due' + at if at else one.state}"
+    learners = f", {one.learners:,} learners" if one.learners else ""
+    return f"Reset {one.state}{' for' + at if at and one.state == 'planned' else ''}{learners}: {one.words}"

@@ -1,0 +1,104 @@
+"""What does not do its work: the rules behind the banner of the pages, the page of a reset and `recourse doctor`.
+
+The alert rules in deploy/prometheus-rules.yml have the same limits, but wait longer for beat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from config.celery import INTERACTIVE
+from config.settings import settings
+from models.signs import Signs, signs
+
+OVERDUE = 900.0  # seconds that the first item of an outbox may be late
+TRIED = 4  # attempts of an item, within which most outages pass
+MOST_GIVEN_UP = 10  # items of an outbox within an hour
+
+
+class Kind(StrEnum):
+    """What is wrong."""
+
+    BEAT = "beat"  # it does not tick
+    QUEUE = "queue"  # no worker reads it
+    EVERYTHING_PAUSED = "everything_paused"
+    ORGANIZATION_PAUSED = "organization_paused"
+    OVERDUE = "overdue"  # an outbox: its items are not tried
+    FAILING = "failing"  # an outbox: its items are tried in vain
+    GIVEN_UP = "given_up"  # an outbox: many items lately
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that does not do its work."""
+
+    kind: Kind
+    what: str = ""  # a queue, an outbox, or why something is paused
+    since: datetime | None = None
+    count: int = 0  # attempts, or items
+
+
+def beat_patience() -> float:
+    """Returns how many seconds may pass without a tick of beat."""
+    return max(30.0, 3 * settings().recover_every_seconds)
+
+
+def troubles(session: Session, organization_id: int | None) -> list[Trouble]:
+    """Returns what does not do its work for an organization, or for any; the most important first. One query."""
+    seen = signs_of(session, organization_id)
+    found = []
+    if seen.paused is not None:
+        kind = Kind.EVERYTHING_PAUSED if seen.paused.everything else Kind.ORGANIZATION_PAUSED
+        found.append(Trouble(kind, seen.paused.reason, seen.paused.at))
+    if is_beat_late(seen):
+        found.append(Trouble(Kind.BEAT, since=seen.beat_at))
+    found += [Trouble(Kind.QUEUE, queue, since) for queue, since in without_worker(seen).items()]
+    return found + outbox_troubles(seen)
+
+
+def signs_of(session: Session, organization_id: int | None) -> Signs:
+    """Returns the signs that the rules here judge by."""
+    from tasks.outbox.every import OUTBOXES  # loads what sends, which most commands do without
+
+    return signs(session, organization_id, {kind.name: kind.outbox for kind in OUTBOXES if kind.is_on()})
+
+
+def is_beat_late(seen: Signs) -> bool:
+    """Returns whether beat has not ticked for too long, or never."""
+    return seen.beat_at is None or seen.now - seen.beat_at > timedelta(seconds=beat_patience())
+
+
+def without_worker(seen: Signs) -> dict[str, datetime]:
+    """Returns the queues that no worker reads, and since when.
+
+    Workers are asked by `recover`. If beat ticks and `recover` does not run, no worker reads the queue of both.
+    """
+    found = dict(seen.without_worker)
+    late = timedelta(seconds=2 * beat_patience())
+    if seen.ticks_at is not None and not is_beat_late(seen) and seen.now - seen.ticks_at > late:
+        found[INTERACTIVE] = seen.ticks_at
+    return dict(sorted(found.items()))
+
+
+def outbox_troubles(seen: Signs) -> list[Trouble]:
+    """Returns the outboxes that do not get rid of their items."""
+    found = []
+    for name, one in seen.outboxes.items():
+        if one.overdue_since is not None and seen.now - one.overdue_since > timedelta(seconds=OVERDUE):
+            found.append(Trouble(Kind.OVERDUE, name, one.overdue_since))
+        elif one.attempts >= TRIED:
+            found.append(Trouble(Kind.FAILING, name, count=one.attempts))
+        elif one.given_up > MOST_GIVEN_UP:
+            found.append(Trouble(Kind.GIVEN_UP, name, count=one.given_up))
+    return found
+
+
+def start_a_worker(queues: Sequence[str]) -> str:
+    """Returns the command that starts a worker for these queues."""
+    return f"celery -A worker worker -Q {','.join(queues)}"
+
+
+START_BEAT = "celery -A worker beat"

@@ -1,0 +1,115 @@
+"""What does not do its work is known, and who has what."""
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+from models.resets import Reset
+from models.session import transaction
+from models.webhook_messages import tell
+from models.webhooks import WebhookEvent, open_endpoint
+from tasks.reset.in_hand import in_hand
+from tasks.reset.lookup import line_of
+from tasks.reset.pause import pause_everything, resume_everything
+from tasks.reset.stalled import stalled
+from tasks.troubles import MOST_GIVEN_UP, OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
+from tests.conftest import PROJECT
+from tests.scenes import Scene, ask, make_scene, recover, run, slow_down
+from tests.workers import Worker, until
+
+AN_HOUR_AGO = "now() - interval '1 h'"
+
+
+def why(reset: UUID) -> Trouble | None:
+    with transaction() as session:
+        return stalled(session, line_of(session, session.get_one(Reset, reset)))
+
+
+def workers(reset: UUID) -> list[tuple[str, int]]:
+    with transaction() as session:
+        return [(one.worker, one.learners) for one in in_hand(session, session.get_one(Reset, reset))]
+
+
+def found(scene: Scene) -> list[tuple[Kind, str]]:
+    with transaction() as session:
+        return [(one.kind, one.what) for one in troubles(session, scene.organization.id)]
+
+
+def beat(at: str = "now()") -> None:
+    run(
+        "INSERT INTO heartbeat (part, at) VALUES ('beat', " + at + ") ON CONFLICT (part) DO UPDATE SET at = excluded.at"
+    )
+
+
+def test_a_reset_says_that_no_worker_is_there_and_then_which_one_has_what(
+    start_worker: Callable[..., Worker], set_up: Callable[..., None]
+) -> None:
+    # Given a large reset, whose slices wait for a worker, and one that has the queue of a single learner
+    set_up(flower_url="http://flower.example")
+    scene = make_scene(learners=600, completed=1000)
+    start_worker(queues="interactive,notify")
+    reset = scene.request()
+    until(lambda: ask("SELECT unread_since FROM queue_probe WHERE queue = 'bulk'"))
+    # When it was sent a moment ago, nobody is asked
+    assert (why(reset), found(scene)) == (None, [])
+    # When that is a while ago, the workers are asked, and it is known since when none of them reads the queue
+    since = ask(
+        "WITH old AS (UPDATE reset_slice SET published_at = now() - interval '5 min') "
+        "UPDATE queue_probe SET unread_since = now() - interval '5 min' WHERE queue = 'bulk' RETURNING unread_since"
+    )
+    until(lambda: found(scene))
+    assert found(scene) == [(Kind.QUEUE, "bulk")]
+    assert why(reset) == Trouble(Kind.QUEUE, "bulk", since)
+    assert workers(reset) == []
+    # When there is one, it is known what it has, and nothing is missing any more
+    slow_down(1.0)
+    start_worker(queues="bulk", beat=False)
+    until(lambda: workers(reset))
+    [(name, learners), *_] = workers(reset)
+    assert re.fullmatch(r"worker-1@\S+", name)
+    assert learners > 0
+    until(lambda: not found(scene))
+    assert why(reset) is None
+    run("DROP FUNCTION dawdle CASCADE")
+
+
+def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
+    scene = make_scene(learners=2)
+    assert found(scene) == [(Kind.BEAT, "")]
+    beat()
+    assert found(scene) == []
+    recover()
+    run(f"UPDATE heartbeat SET at = {AN_HOUR_AGO} WHERE part = 'recover'")
+    assert found(scene) == [(Kind.QUEUE, "interactive")]
+    beat(AN_HOUR_AGO)  # nothing follows for the worker from ticks that nobody sends
+    assert found(scene) == [(Kind.BEAT, "")]
+    beat()
+    run("DELETE FROM heartbeat WHERE part = 'recover'")
+    with transaction() as session:
+        pause_everything(session, "console:root", "their directory is broken")
+    assert found(scene) == [(Kind.EVERYTHING_PAUSED, "their directory is broken")]
+    with transaction() as session:
+        resume_everything(session, "console:root")
+    # An outbox of ours, and none of another organization's
+    other = make_scene("other", learners=1)
+    reset = scene.request()
+    with transaction() as session:
+        open_endpoint(session, scene.organization.id, "https://example.org/hook", list(WebhookEvent))
+        for _ in range(MOST_GIVEN_UP + 1):
+            tell(session, scene.organization.id, WebhookEvent.RESET_STARTED, reset, {})
+    assert found(scene) == []
+    run("UPDATE webhook_delivery SET next_try_at = now() - make_interval(secs => :s)", s=OVERDUE + 1)
+    assert found(scene) == [(Kind.OVERDUE, "webhook")]
+    run("UPDATE webhook_delivery SET next_try_at = now() + interval '1 h', attempts = :n", n=TRIED)
+    assert found(scene) == [(Kind.FAILING, "webhook")]
+    assert found(other) == []
+    run("UPDATE webhook_delivery SET state = 'failed', tried_at = now()")
+    assert found(scene) == [(Kind.GIVEN_UP, "webhook")]
+    run("UPDATE webhook_delivery SET tried_at = now() - interval '2 h'")
+    assert found(scene) == []
+
+
+def test_the_alert_rules_have_the_same_limits() -> None:
+    rules = (PROJECT / "deploy" / "prometheus-rules.yml").read_text()
+    assert rules.count("_overdue_seconds") == rules.count(f"> {OVERDUE:.0f}") == 2
+    assert beat_patience() < int(re.search(r"recourse_beat_age_seconds > (\d+)", rules)[1])

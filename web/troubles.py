@@ -1,0 +1,35 @@
+"""What does not do its work, for the banner above every page: each process asks now and then, not with each page."""
+
+import time
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+
+from models.access import Actor
+from models.session import Session
+from tasks.troubles import Trouble, troubles
+
+KEPT = 15.0  # seconds
+
+
+@dataclass
+class Kept:
+    """What was found last, and when to look again."""
+
+    look_at: float = 0.0  # on the monotonic clock
+    found: list[Trouble] = field(default_factory=list)
+
+
+def troubles_for(app: FastAPI, session: Session, actor: Actor) -> list[Trouble]:
+    """Returns what concerns the actor's organization, perhaps some seconds old; nothing to those who do not manage it.
+
+    One request looks; those beside it get what was found before.
+    """
+    if not actor.has_all():
+        return []
+    known: dict[int, Kept] = app.state.troubles
+    kept = known.setdefault(actor.organization_id, Kept())
+    if (now := time.monotonic()) >= kept.look_at:
+        kept.look_at = now + KEPT
+        kept.found = troubles(session, actor.organization_id)
+    return kept.found
