@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from config.links import course_on_the_platform
 from models.access import Permission
+from models.course_days import FEWEST
 from models.people import zone_of
 from tasks.formats import number, short_day, short_moment
 from tasks.reset.lists import why_left_out
@@ -57,10 +58,11 @@ def _environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "day": day,
+        "short_day": short_day,
         "counted": counted,
     }
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
-    environment.globals |= {"course_page": course_page}
+    environment.globals |= {"course_page": course_page, "FEWEST": FEWEST}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
     environment.globals |= {
         "place_in_words": place_in_words,

@@ -140,6 +140,7 @@ TABLE: dict[tuple[str, str], Route] = {
         PEOPLE, by_role(200, 403, 403, 200, 200), content=json.dumps(STATEMENT), kind="application/json"
     ),
     ("GET", "/v1/analytics/courses"): Route(ANALYTICS, by_role(200, 403, 403, 200, 200)),
+    ("GET", "/v1/analytics/courses/{code}/completion-over-time"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
     ("GET", "/v1/analytics/courses/{code}/users"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/rule-proposals"): Route(
         RULES, by_role(404, 403, 403, 201, 201), json={"course": "{code}", "kind": "event", "reason": REASON}

@@ -1,0 +1,25 @@
+"""What each course counted at the end of each day."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0028"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "course_day",
+        sa.Column("course_id", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("assigned", "completed", "due", "overdue")),
+        sa.ForeignKeyConstraint(["course_id"], ["course.id"], name=op.f("fk_course_day_course_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("course_id", "day", name=op.f("pk_course_day")),
+    )
+    op.create_index(op.f("ix_course_day_day"), "course_day", ["day"])
+
+
+def downgrade() -> None:
+    op.drop_table("course_day")
