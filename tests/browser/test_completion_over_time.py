@@ -1,6 +1,7 @@
 """Completion over time: the chart and the table behind it, on a wide and on a narrow screen."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -38,7 +39,7 @@ def test_the_chart_is_legible_and_has_a_table_behind_it(
         )
         assert len(days) == (5 if width == 1280 else 3)
         assert all(box["height"] >= 12 for box in days)
-        assert all(one["x"] + one["width"] < two["x"] for one, two in zip(days, days[1:], strict=False))
+        assert all(one["x"] + one["width"] < two["x"] for one, two in pairwise(days))
         assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
         page.get_by_text("Figures by day").click()
         figures = page.get_by_role("region", name="Figures by day")
