@@ -63,3 +63,18 @@ def test_a_small_course_says_why_it_has_no_chart_and_a_new_one_begins_with_a_poi
     )
     page.goto(COURSE_PAGE)
     expect(page.get_by_text("Shown for courses with 10 learners or more")).to_be_visible()
+
+
+def test_paper_has_the_page_without_what_one_can_do_there(sign_in: Callable[..., Page], post: Post) -> None:
+    reset = (scene := make_scene(learners=60, completed=50)).request()
+    post.drain()
+    run(DAYS, course=scene.course.id)
+    page = sign_in("admin@acme.example", light="dark")
+    for path in (COURSE_PAGE, ANALYTICS, f"/resets/{reset}", "/evidence"):
+        page.goto(path)
+        page.emulate_media(media="print", color_scheme="dark")
+        seen = page.locator("nav, button, .button, form, input, summary").all()
+        assert [one.inner_text() for one in seen if one.is_visible()] == []
+        assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+        page.emulate_media(media="screen")
