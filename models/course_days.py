@@ -4,7 +4,7 @@ Past completions are gone after a reset, so these counts cannot be made up for l
 `docs/decisions/0117-completion-over-time.md`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -113,8 +113,13 @@ def completion_over_time(session: Session, course: Course, since: date | None = 
     query = query.where(CourseDay.course_id == course.id).order_by(CourseDay.day)
     if since is not None:
         query = query.where(CourseDay.day >= since)
-    rows = [*session.execute(query), *_today(session, course)]
-    return [Day(*row, *resets.get(row[0], (0, 0))) for row in rows]
+    days = [Day(*row) for row in (*session.execute(query), *_today(session, course))]
+    none = (0, 0)
+    marks = [resets.get(one.day, none) for one in days]
+    return [
+        replace(one, resets=number, learners_reset=learners)
+        for one, (number, learners) in zip(days, marks, strict=True)
+    ]
 
 
 def _today(session: Session, course: Course) -> list[Any]:

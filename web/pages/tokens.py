@@ -25,6 +25,7 @@ SCOPES = {
     Scope.RESETS_WRITE: "Request, cancel and retry resets",
     Scope.LEARNING_WRITE: "Record learners' progress",
     Scope.PEOPLE_WRITE: "Manage users and groups, and import",
+    Scope.ACCESS_WRITE: "Give permissions, make password links, and end sessions",
     Scope.ANALYTICS_READ: "Read completion figures",
     Scope.RULES_READ: "Read retraining rules",
     Scope.RULES_WRITE: "Create, pause and remove retraining rules",

@@ -1,4 +1,4 @@
-"""What each course counted at the end of each day."""
+"""What each course counted at the end of each day; tokens keep to the permissions that they were made with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE api_token ADD COLUMN IF NOT EXISTS permissions text[]")
+    op.execute(
+        'UPDATE api_token SET permissions = "user".permissions FROM "user" '
+        'WHERE "user".id = api_token.user_id AND api_token.permissions IS NULL'
+    )
     op.create_table(
         "course_day",
         sa.Column("course_id", sa.BigInteger(), nullable=False),
@@ -23,3 +28,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("course_day")
+    op.drop_column("api_token", "permissions")
