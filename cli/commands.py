@@ -1,5 +1,6 @@
 """Which commands there are, and in which module each is. A module is imported when its command is called."""
 
+import gc
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -86,7 +87,12 @@ class LazyGroup(TyperGroup):
 
     def load(self, name: str) -> None:
         """Import the module of a command."""
-        app = import_module(COMMANDS[name].module).app
+        gc.disable()  # what is imported stays: looking through it would take a tenth of the time
+        try:
+            app = import_module(COMMANDS[name].module).app
+        finally:
+            gc.freeze()
+            gc.enable()
         app.rich_markup_mode = "markdown"
         self.commands[name] = typer.main.get_group(app).commands[name]
 

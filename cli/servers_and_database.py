@@ -33,6 +33,7 @@ def servers_and_database(
     to be started are for. Raises `LocalServersError`, `DatabaseBehindError`, `DatabaseUnfitError`,
     `RecordKindUnfitError`.
     """
+    before = dict(os.environ)
     for sentence in misspelled():
         notes.print(sentence, style="yellow")
     if home is not None:
@@ -50,7 +51,8 @@ def servers_and_database(
                 os.environ["RECOURSE_SECRET_KEY"] = kept_secret(home, "secret_key")
         if local_broker:
             os.environ["RECOURSE_BROKER_URL"] = urls.broker
-        read_settings_again()
+        if before != os.environ:
+            read_settings_again()
         if not migrate:
             _bring_up_to_date(may_migrate=local_database)
             check_record_kinds()

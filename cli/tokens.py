@@ -60,6 +60,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
                     "email": email,
                     "name": token.name,
                     "scopes": token.scopes,
+                    "permissions": token.permissions,
                     "state": state_of(token),
                     "created_at": token.created_at,
                     "expires_at": token.expires_at,

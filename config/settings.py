@@ -165,6 +165,9 @@ class Settings(BaseSettings):
     keep_events_days: Days = Field(
         1095, description="Reported events; after that, an event with the same key counts as new"
     )
+    keep_completion_days: Days = Field(
+        1095, description="Daily counts of each course: assigned, completed, due, overdue"
+    )
     keep_resets_days: Days = Field(0, description="Resets: course, audience, reason, requester and totals")
     keep_audit_days: AuditDays = Field(0, description="The audit; 0, or at least 90")
     keep_answers_days: int = Field(

@@ -10,7 +10,7 @@ from cli.checks.finding import Finding
 from models.sign_on import ClaimsFrom
 from tasks.imports.oulad import ImportReport
 from tasks.people.organizations import OrganizationLine
-from web.api.schemas.analytics import CourseFigures, UserFigures
+from web.api.schemas.analytics import CourseDayFigures, CourseFigures, UserFigures
 from web.api.schemas.events import ReportedEvent
 from web.api.schemas.evidence import EvidenceStoreDetails
 from web.api.schemas.exemptions import ExemptionDetails
@@ -52,6 +52,7 @@ class Completion(BaseModel):
 
     courses: list[CourseCompletion]
     users: list[UserFigures] = Field([], description="Only if a course is named")
+    days: list[CourseDayFigures] = Field([], description="Only with --over-time, instead of users")
 
 
 class Rule(RuleDetails):

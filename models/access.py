@@ -1,6 +1,7 @@
 """Permissions, and the actors who have them."""
 
 import getpass
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -90,11 +91,19 @@ def console_account() -> str:
     return f"console:{getpass.getuser()}"
 
 
-def actor_for(user: User, scopes: frozenset[str] | None = None, *, unchecked: bool = False) -> Actor:
+def actor_for(
+    user: User,
+    scopes: frozenset[str] | None = None,
+    *,
+    at_most: Collection[str] | None = None,
+    unchecked: bool = False,
+) -> Actor:
     """Returns the user as an actor, with their own permissions, and the scopes of the token that is used, if any.
 
-    If their permissions are `unchecked`, none of them counts.
+    A token has `at_most` these of its user's permissions. If their permissions are `unchecked`, none of them counts.
     """
     theirs, none = frozenset(user.permissions), frozenset[str]()
+    if at_most is not None:
+        theirs &= frozenset(at_most)
     permissions, withheld = (none, theirs) if unchecked else (theirs, none)
     return Actor(user.organization_id, f"user:{user.id}", user.id, permissions, scopes, withheld)

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     RESETS_WRITE = "resets:write"
     LEARNING_WRITE = "learning:write"
     PEOPLE_WRITE = "people:write"
+    ACCESS_WRITE = "access:write"
     ANALYTICS_READ = "analytics:read"
     RULES_READ = "rules:read"
     RULES_WRITE = "rules:write"
@@ -52,6 +53,8 @@ class ApiToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     name: Mapped[str]  # its purpose
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # What its user might do when it was made. It never has more than that; none: made by an earlier release.
+    permissions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -71,10 +74,11 @@ ENDED_AT = func.least(ApiToken.revoked_at, ApiToken.expires_at)
 
 @dataclass(frozen=True)
 class Bearer:
-    """The user of a token, and its scopes."""
+    """The user of a token, its scopes, and the permissions it has at most."""
 
     user: User
     scopes: frozenset[str]
+    at_most: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def message_secrets(token: ApiToken) -> list[str]:
 def bearer_of(session: Session, text: str) -> Bearer | None:
     """Returns the user of a token, `None` if it is unknown, revoked or expired, or its user is deactivated."""
     found = _usable(session, ApiToken.token_hash == hash_of(text))
-    return None if found is None else Bearer(found.user, frozenset(found.token.scopes))
+    return None if found is None else Bearer(found.user, frozenset(found.token.scopes), found.token.permissions)
 
 
 def usable_token(session: Session, token_id: int) -> Application | None:

@@ -114,7 +114,7 @@ def actor_of(
         raise MessageNotSigned
     if organization_by_slug(session, asked.organization).id != found.user.organization_id:
         raise OrganizationUnknown(asked.organization)
-    return actor_for(found.user)
+    return actor_for(found.user, at_most=found.token.permissions)
 
 
 class Door(Step):

@@ -174,4 +174,4 @@ def _actor(credentials: HTTPAuthorizationCredentials | None, scope: Scope | None
             raise TokenInvalid
         if scope is not None and scope not in bearer.scopes:
             raise ScopeMissing(scope)
-        return actor_for(bearer.user, bearer.scopes)
+        return actor_for(bearer.user, bearer.scopes, at_most=bearer.at_most)

@@ -19,6 +19,7 @@ from config.languages import Translatable, gettext, language_spoken, locale_spok
 from config.languages import ngettext as plural
 from config.links import course_on_the_platform
 from models.access import Permission
+from models.course_days import FEWEST
 from models.people import zone_of
 from tasks.formats import number, percent, short_day, short_moment
 from tasks.reset.exclusions import reason_in_words
@@ -67,13 +68,14 @@ def _environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "day": day,
+        "short_day": short_day,
         "counted": counted,
     }
     environment.globals |= {"_": said, "gettext": said, "ngettext": said_of_many}
     environment.globals |= {"language": language_spoken, "texts_of_scripts": texts_of_scripts}
     environment.globals |= {"and_more": and_more}
     environment.globals |= {"static": static, "csrf": csrf, "Permission": Permission, "menu_for": menu_for}
-    environment.globals |= {"course_page": course_page}
+    environment.globals |= {"course_page": course_page, "FEWEST": FEWEST}
     environment.globals |= {"LEARNERS": LEARNERS, "ended_as": ended_as, "state_in_words": state_in_words}
     environment.globals |= {
         "place_in_words": place_in_words,

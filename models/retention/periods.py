@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from models.audience_lists import LIST_LIFE, AudienceList
 from models.audit import AuditEntry
+from models.course_days import CourseDay
 from models.events import Event
 from models.idempotency import StoredAnswer
 from models.mail import Mail, MailAlert, MailState
@@ -87,6 +88,7 @@ RETENTIONS: tuple[Retention, ...] = (
         select(func.min(Reset.finished_at)).where(Reset.details_deleted_at.is_not(None)),
     ),
     Retention("audit", "keep_audit_days", _delete_audit, select(AuditEntry.at).order_by(AuditEntry.id).limit(1)),
+    by_age(CourseDay, "keep_completion_days", CourseDay.day),
     by_age(StoredAnswer, "keep_answers_days", StoredAnswer.created_at),
     by_age(ApiToken, "keep_ended_tokens_days", ENDED_AT),
     Retention(

@@ -20,7 +20,8 @@ from tasks.people.authority import must_manage
 def create_token(
     session: Session, actor: Actor, user: User, name: str, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> str:
-    """Create a token that acts as the user. Returns its text, of which only a hash is stored.
+    """Create a token that acts as the user, never with more permissions than they have now. Returns its text, of which
+    only a hash is stored.
 
     Raises `Forbidden`, `UserUnknown`, also if the user is deactivated; `TokenRequestInvalid` without a name or a scope;
     `ScopeMissing` if the actor's own token does not have the scope.
@@ -39,6 +40,7 @@ def create_token(
         token_hash=hash_of(token),
         name=name,
         scopes=[str(scope) for scope in scopes],
+        permissions=sorted(user.permissions),
         expires_at=expires_at,
     )
     session.add(row)

@@ -1,4 +1,4 @@
-"""Delete old rows, by the periods in `models/retention/periods.py`.
+"""Delete old rows, by the periods in `models/retention/periods.py`, after counting what is to be kept of them.
 
 Tables take turns, with some thousand rows per transaction, so that no lock is held for long and no table blocks the
 others. After half a minute, the rest is left to the next run.
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import tallies
+from models.course_days import count_days
 from models.retention.by_age import Retention, forget
 from models.retention.periods import RETENTIONS
 from models.retention.resets import keep_figures
@@ -22,6 +23,7 @@ from tasks.app import app
 RUN_SECONDS = 30.0
 BATCH = 5000  # rows
 RESETS = 200  # per transaction
+DAYS = 10**9  # rows: one run counts all days
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,7 @@ def _steps() -> list[Step]:
     return [
         Step("count resets", tallies.count_settled, RESETS),
         Step("sum up resets", keep_figures, RESETS),
+        Step("count days", count_days, DAYS),
         *map(_by_age, RETENTIONS),
     ]
 

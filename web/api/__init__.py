@@ -14,6 +14,7 @@ Beside the endpoints:
 from fastapi import APIRouter
 
 from web.api import (
+    access,
     analytics,
     audience_lists,
     enrolments,
@@ -58,6 +59,7 @@ ROUTERS: list[APIRouter] = [
     events.router,
     groups.router,
     users.router,
+    access.router,
     participants.router,
     evidence.router,
     webhooks.router,

@@ -1,18 +1,27 @@
 """Course completion: in pages as JSON, or as one CSV file."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
 
 from models.access import Actor, Permission
 from models.analytics import completion_by_course, completion_by_user
+from models.course_days import completion_over_time
 from models.directory import course_of
 from models.tokens import Scope
 from web.access import program_with
 from web.api.paging import Page, page_of
 from web.api.parameters import CourseCode
 from web.api.responses import PAGED, TEXT, Responses, problems
-from web.api.schemas.analytics import CourseFigures, CourseFiguresList, UserFigures, UserFiguresList
+from web.api.schemas.analytics import (
+    CourseDayFigures,
+    CourseDayFiguresList,
+    CourseFigures,
+    CourseFiguresList,
+    UserFigures,
+    UserFiguresList,
+)
 from web.csv_lines import csv_answer, in_batches
 from web.database import Database
 
@@ -84,3 +93,21 @@ def by_user(
     found = list(completion_by_user(session, course, after=page.after, limit=page.limit))
     users = page.cut(found, lambda user: (user.name, user.user_id))
     return UserFiguresList(items=[UserFigures.model_validate(user) for user in users])
+
+
+@router.get(
+    "/{code}/completion-over-time",
+    operation_id="completionOverTime",
+    response_model=CourseDayFiguresList,
+    responses=problems("course-unknown", "forbidden"),
+)
+def over_time(
+    code: CourseCode,
+    actor: Analyst,
+    session: Database,
+    since: Annotated[date | None, Query(description="The first day", examples=["2027-01-01"])] = None,
+) -> Any:
+    """List what a course counted at the end of each day. Days with fewer than 10 learners are left out."""
+    course = course_of(session, actor.organization_id, code)
+    days = completion_over_time(session, course, since)
+    return CourseDayFiguresList(items=[CourseDayFigures.model_validate(one) for one in days])

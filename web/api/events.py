@@ -11,13 +11,14 @@ from models.events import Event
 from models.session import Session, transaction
 from models.tokens import Scope
 from models.training import Course
+from tasks.rules.event_preview import preview_event
 from tasks.rules.event_sources import report_by_webhook
 from tasks.rules.events import report_event, rules_of
 from web.access import program_with
 from web.api.idempotency import IdempotencyKey
 from web.api.json_route import JsonRoute
 from web.api.responses import problems
-from web.api.schemas.events import EventReport, ReportedEvent
+from web.api.schemas.events import DueRuleDetails, EventPreviewDetails, EventReport, ReportedEvent
 from web.database import Database
 
 router = APIRouter(tags=["rules"], route_class=JsonRoute)
@@ -57,6 +58,32 @@ def report(body: EventReport, actor: Reporter, session: Database, key: Idempoten
     """
     event = report_event(session, actor, key=key, **body.model_dump())
     return _answer(session, event, body.course)
+
+
+@router.post(
+    "/events:preview",
+    operation_id="previewEvent",
+    response_model=EventPreviewDetails,
+    responses=problems(*(code for code in PROBLEMS if code != "event-mismatch")),
+)
+def preview(body: EventReport, actor: Reporter, session: Database) -> EventPreviewDetails:
+    """Show which rules an event would make due, and for whom. Changes nothing."""
+    seen = preview_event(session, actor, **body.model_dump())
+    return EventPreviewDetails(
+        rules=[
+            DueRuleDetails(
+                rule_id=one.rule.id,
+                reason=one.rule.reason,
+                whom=one.whom,
+                due_at=one.due_at,
+                learners=one.learners,
+                names=one.names,
+                held=one.held or None,
+            )
+            for one in seen.rules
+        ],
+        learners=seen.learners,
+    )
 
 
 @router.post(

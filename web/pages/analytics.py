@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from models.analytics import completion_by_course, completion_by_user
 from models.directory import course_of
 from web.access import CoursesAdmin
+from web.course_chart import chart_of
 from web.csv_lines import csv_answer, in_batches
 from web.database import Database
 from web.pager import Pager
@@ -36,7 +37,8 @@ def by_user(
     pager = Pager(request, after, (str, int))
     found = list(completion_by_user(session, course, after=pager.after, limit=pager.limit))
     users = pager.cut(found, lambda user: (user.name, user.user_id))
-    return page(request, "analytics_course.html", course=course, figures=figures, users=users, pager=pager)
+    chart = None if pager.after else chart_of(session, course)  # on the first page of users
+    return page(request, "analytics_course.html", course=course, figures=figures, chart=chart, users=users, pager=pager)
 
 
 @router.get("/{code}/users.csv")

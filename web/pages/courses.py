@@ -7,6 +7,7 @@ from models.analytics import completion_by_course
 from models.directory import activity_counts, course_of
 from tasks.reset.lookup import resets_seen_by
 from web.access import FOR_COURSES_ADMINS, CoursesAdmin
+from web.course_chart import chart_of
 from web.database import Database
 from web.templating import page
 
@@ -38,6 +39,7 @@ def course_summary(request: Request, code: str, person: CoursesAdmin, session: D
         "course.html",
         course=course,
         figures=figures,
+        chart=chart_of(session, course),
         activities=activity_counts(session, course.id),
         resets=resets_seen_by(session, person.actor, course_code=course.code, limit=LATEST_RESETS),
     )

@@ -127,6 +127,7 @@ def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
     session = 'auth="Authorization: Bearer $TOKEN"\n'
     me = json.loads(reader.runs("export API" + rest.replace("http://127.0.0.1:8000", reader.environment["API"])))
     assert me["email"] == "admin@demo.example"
+    _manage_access(reader, page.pop("Users and groups"))
     for heading, script in page.items():
         with subtests.test(heading):
             # The reset has ended, and nobody failed: both are refused, with why.
@@ -137,6 +138,18 @@ def test_the_http_api(reader: Reader, subtests: pytest.Subtests) -> None:
                 reader.environment["RESET"] = found
                 reader.runs("recourse show --watch $RESET")
                 _learner_of(reader, session)
+
+
+def _manage_access(reader: Reader, script: str) -> None:
+    """Permissions, password links and sessions, with a token of their scope."""
+    reader.runs("recourse user add sam@demo.example --name Sam")
+    user = json.loads(reader.runs("recourse user show sam@demo.example --json"))["user_id"]
+    make = "recourse token create admin@demo.example --name access --scope access:write"
+    token = reader.runs(make).strip().splitlines()[-1]
+    said = reader.runs(f'USER_ID={user}\nauth="Authorization: Bearer {token}"\n{script}')
+    assert '"permissions":["Training: Manage courses"]' in said
+    assert "/set-password/" in said
+    assert '{"items":[]}' in said
 
 
 @pytest.mark.timeout(400)

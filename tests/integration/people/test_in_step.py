@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -386,6 +387,44 @@ def test_a_token_creates_tokens_with_scopes_of_its_own(served: str, scene: Scene
     with client_of(served, token_for(people.id)) as api:  # not for someone with more permissions
         more = {"name": "x", "scopes": ["resets:read"], "user_id": scene.admin.user_id}
         assert api.post("/v1/tokens", json=more).json()["type"] == "/problems/forbidden"
+
+
+def test_a_token_never_gets_more_permissions_than_it_was_made_with(served: str, scene: Scene) -> None:
+    user = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
+    with client_of(served, token_for(user.id)) as theirs, client_of(served, token_for(scene.admin.user_id or 0)) as api:
+        at = f"/v1/users/{user.id}/permissions"
+        assert api.put(at, json={"permissions": [*Permission]}).json()["permissions"] == [*Permission]
+        assert theirs.get("/v1/me").json()["permissions"] == [Permission.USERS]
+        assert theirs.get("/v1/analytics/courses").json()["type"] == "/problems/forbidden"
+        more = {"name": "x", "scopes": ["resets:read"]}
+        assert theirs.post("/v1/tokens", json=more).json()["type"] == "/problems/forbidden"
+        api.put(at, json={"permissions": [Permission.COURSES]})
+        assert theirs.get("/v1/me").json()["permissions"] == []
+        refused = api.put(f"/v1/users/{scene.admin.user_id}/permissions", json={"permissions": []})
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-oneself")
+
+
+def test_password_links_and_sessions_of_others_by_api(served: str, scene: Scene) -> None:
+    learner = scene.users()[0]
+    browser = visitor(served, learner.id)
+    assert browser.get("/my/training").status_code == 200
+    with client_of(served, token_for(scene.admin.user_id or 0, Scope.ACCESS_WRITE)) as api:
+        at = f"/v1/users/{learner.id}/sessions"
+        [seen] = api.get(at).json()["items"]
+        assert api.delete(f"{at}/{seen['key']}").status_code == 204
+        assert api.delete(f"{at}/{seen['key']}").json()["type"] == "/problems/session-unknown"
+        assert browser.get("/my/training").status_code == 303
+        visitor(served, learner.id)
+        assert api.delete(at).status_code == 204
+        assert api.get(at).json() == {"items": []}
+        made = api.post(f"/v1/users/{learner.id}/password-links")
+        assert made.status_code == 201, made.text
+        assert "Choose" in visitor(served).get(urlsplit(made.json()["link"]).path).text
+    people = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
+    with client_of(served, token_for(people.id)) as api:  # nothing of someone with more permissions
+        for method, what in (("GET", "sessions"), ("DELETE", "sessions"), ("POST", "password-links")):
+            refused = api.request(method, f"/v1/users/{scene.admin.user_id}/{what}")
+            assert refused.json()["type"] == "/problems/forbidden", (method, what)
 
 
 def test_the_command_line_does_the_same(scene: Scene, post: Post, set_up: Callable[..., None]) -> None:

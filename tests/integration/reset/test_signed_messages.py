@@ -136,6 +136,7 @@ def test_a_message_acts_only_for_its_tokens_user_and_organization(scene: Scene, 
         ("UPDATE api_token SET expires_at = now() - interval '1 second'", "message-not-signed"),
         ("""UPDATE "user" SET active = false""", "message-not-signed"),
         ("""UPDATE "user" SET permissions = '{}'""", "forbidden"),
+        ("UPDATE api_token SET permissions = '{}'", "forbidden"),  # its user got them later
     ],
 )
 def test_an_expired_token_or_one_of_a_user_without_permission_is_refused(

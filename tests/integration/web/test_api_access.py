@@ -65,7 +65,7 @@ def by_role(
 R, W = Scope.RESETS_READ, Scope.RESETS_WRITE
 LEARN, PEOPLE, ANALYTICS = Scope.LEARNING_WRITE, Scope.PEOPLE_WRITE, Scope.ANALYTICS_READ
 RULES, PARTICIPANTS = Scope.RULES_WRITE, Scope.PARTICIPANTS_WRITE
-EVIDENCE = Scope.EVIDENCE_WRITE
+EVIDENCE, ACCESS = Scope.EVIDENCE_WRITE, Scope.ACCESS_WRITE
 WEBHOOKS, TOKENS = Scope.WEBHOOKS_WRITE, Scope.TOKENS_WRITE
 MEMBERS = ["learner-1@acme.example"]
 UNDER = "/v1/registrations/{registration}"
@@ -140,6 +140,7 @@ TABLE: dict[tuple[str, str], Route] = {
         PEOPLE, by_role(200, 403, 403, 200, 200), content=json.dumps(STATEMENT), kind="application/json"
     ),
     ("GET", "/v1/analytics/courses"): Route(ANALYTICS, by_role(200, 403, 403, 200, 200)),
+    ("GET", "/v1/analytics/courses/{code}/completion-over-time"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
     ("GET", "/v1/analytics/courses/{code}/users"): Route(ANALYTICS, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/rule-proposals"): Route(
         RULES, by_role(404, 403, 403, 201, 201), json={"course": "{code}", "kind": "event", "reason": REASON}
@@ -157,6 +158,11 @@ TABLE: dict[tuple[str, str], Route] = {
     ),
     ("POST", "/v1/rules/{rule_id}:pause"): Route(RULES, by_role(404, 403, 403, 200, 200)),
     ("POST", "/v1/rules/{rule_id}:resume"): Route(RULES, by_role(404, 403, 403, 200, 200)),
+    ("POST", "/v1/events:preview"): Route(
+        Scope.EVENTS_WRITE,
+        by_role(404, 403, 403, 200, 200),
+        json={"course": "{code}", "kind": "incident", "reason": "press 4"},
+    ),
     ("POST", "/v1/events"): Route(
         Scope.EVENTS_WRITE,
         by_role(404, 403, 403, 202, 202),
@@ -184,6 +190,13 @@ TABLE: dict[tuple[str, str], Route] = {
     ("POST", "/v1/users"): Route(  # the second time, the address is taken
         PEOPLE, by_role(201, 403, 201, 403, 409), json={"email": "added@acme.example", "name": "Added"}
     ),
+    ("PUT", "/v1/users/{user_id}/permissions"): Route(
+        ACCESS, by_role(404, 403, 200, 403, 200), json={"permissions": []}
+    ),
+    ("POST", "/v1/users/{user_id}/password-links"): Route(ACCESS, by_role(404, 403, 201, 403, 201)),
+    ("GET", "/v1/users/{user_id}/sessions"): Route(ACCESS, by_role(404, 403, 200, 403, 200)),
+    ("DELETE", "/v1/users/{user_id}/sessions"): Route(ACCESS, by_role(404, 403, 204, 403, 204)),
+    ("DELETE", "/v1/users/{user_id}/sessions/{key}"): Route(ACCESS, by_role(404, 403, 404, 403, 404)),  # none of theirs
     ("GET", "/v1/users/{user_id}"): Route(PEOPLE, by_role(404, 403, 200, 403, 200)),
     ("PATCH", "/v1/users/{user_id}"): Route(PEOPLE, by_role(404, 403, 200, 403, 200), json={"time_zone": "UTC"}),
     ("DELETE", "/v1/users/{leaver}/courses/{code}"): Route(PEOPLE, by_role(404, 403, 403, 204, 404)),

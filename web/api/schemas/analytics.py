@@ -1,6 +1,6 @@
 """Course completion."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -76,3 +76,37 @@ class UserFiguresList(Answer):
     )
 
     items: list[UserFigures]
+
+
+class CourseDayFigures(Answer):
+    """A course at the end of a day, in UTC; today, now."""
+
+    day: date
+    assigned: int = Field(description="Learners the course was assigned to")
+    completed: int = Field(description="Of these, who had completed it")
+    due: int = Field(description="Of these, whose due date had passed")
+    overdue: int = Field(description="Of these, who had not completed it")
+    resets: int = Field(description="Resets that reset someone on this day")
+    learners_reset: int
+
+
+class CourseDayFiguresList(Answer):
+    """Days, in order."""
+
+    model_config = example(
+        {
+            "items": [
+                {
+                    "day": "2027-03-01",
+                    "assigned": 120,
+                    "completed": 90,
+                    "due": 100,
+                    "overdue": 14,
+                    "resets": 0,
+                    "learners_reset": 0,
+                }
+            ]
+        }
+    )
+
+    items: list[CourseDayFigures]

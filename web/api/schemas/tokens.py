@@ -14,6 +14,7 @@ TOKEN: dict[str, Any] = {
     "email": "kim@acme.example",
     "name": "incident system",
     "scopes": ["resets:read", "resets:write"],
+    "permissions": ["Training: Manage courses"],
     "state": "valid",
     "created_at": "2027-01-02T08:00:00Z",
     "expires_at": "2028-01-02T08:00:00Z",
@@ -42,6 +43,9 @@ class TokenDetails(Answer):
     email: str = Field(description="The address of the user whom it acts as")
     name: str
     scopes: list[str]
+    permissions: list[str] | None = Field(
+        description="Its user's when it was made. It has those of them that its user still has; null: all of these"
+    )
     state: str = Field(description="valid, revoked or expired")
     created_at: datetime
     expires_at: datetime | None
@@ -73,6 +77,7 @@ def token_of(token: ApiToken, email: str) -> TokenDetails:
         email=email,
         name=token.name,
         scopes=token.scopes,
+        permissions=token.permissions,
         state=state_of(token),
         created_at=token.created_at,
         expires_at=token.expires_at,

@@ -1,0 +1,31 @@
+"""What each course counted at the end of each day; tokens keep to the permissions that they were made with."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0028"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE api_token ADD COLUMN IF NOT EXISTS permissions text[]")
+    op.execute(
+        'UPDATE api_token SET permissions = "user".permissions FROM "user" '
+        'WHERE "user".id = api_token.user_id AND api_token.permissions IS NULL'
+    )
+    op.create_table(
+        "course_day",
+        sa.Column("course_id", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("assigned", "completed", "due", "overdue")),
+        sa.ForeignKeyConstraint(["course_id"], ["course.id"], name=op.f("fk_course_day_course_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("course_id", "day", name=op.f("pk_course_day")),
+    )
+    op.create_index(op.f("ix_course_day_day"), "course_day", ["day"])
+
+
+def downgrade() -> None:
+    op.drop_table("course_day")
+    op.drop_column("api_token", "permissions")
