@@ -145,8 +145,13 @@ def matches(session: Session, key: InstrumentedAttribute[Any], query: Select[*tu
     return Matches(Count(len(found)), key == any_(literal(found, ARRAY(key.type))))
 
 
-def count_of(session: Session, query: Select[*tuple[Any, ...]], most: int = MOST_COUNTED) -> Count:
-    """Returns how many rows the query has, counted up to `most`, so that it takes as long however many there are."""
-    some = query.with_only_columns(literal(1), maintain_column_froms=True).order_by(None).limit(most + 1).subquery()
+def count_of(session: Session, query: Select[*tuple[Any, ...]]) -> Count:
+    """Returns how many rows the query has. It stops at `MOST_COUNTED`, so that it is quick however many there are."""
+    some = (
+        query.with_only_columns(literal(1), maintain_column_froms=True)
+        .order_by(None)
+        .limit(MOST_COUNTED + 1)
+        .subquery()
+    )
     found = session.scalars(select(func.count()).select_from(some)).one()
-    return Count(min(found, most), found > most)
+    return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)

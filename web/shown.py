@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from models.listing import Listed, Orders
 from models.session import Session
 from web.csv_lines import csv_answer, in_batches
-from web.pager import Pager
+from web.pager import LINES, Pager
 
 MOST_TYPED = 200  # characters of a search or a filter
 UP, DOWN = "ascending", "descending"
@@ -47,7 +47,8 @@ class Shown:
         self.sort = sort if sort in orders else orders.usual
         self.order = orders.named(self.sort)
         self._after = query.get("after", "")
-        self.pager = Pager(request, self._after, self.order.kinds, path=self.path, query=self._query())
+        kinds = self.order.kinds
+        self.pager = Pager(request, self._after, kinds, LINES, path=self.path, query=self._query())
 
     def __getitem__(self, name: str) -> str:
         """Returns what a filter is set to, empty if it is not set."""
