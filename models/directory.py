@@ -146,7 +146,7 @@ def users_of(
     ).where(User.organization_id == organization_id, *which.conditions())
     if found is not None:
         query = query.where(found.quickly)
-    return [(UserLine(*row[:8]), order.place(row)) for row in session.execute(order.page(query, after, limit))]
+    return [(UserLine(*row[:8]), order.place(row)) for row in order.rows(session, query, after, limit)]
 
 
 def _courses_of_user(*conditions: ColumnElement[bool]) -> ColumnElement[int]:

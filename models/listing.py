@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Result,
     Select,
     SQLColumnExpression,
     and_,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     true,
     tuple_,
 )
@@ -55,6 +57,13 @@ class Order:
     def kinds(self) -> tuple[type | UnionType, ...]:
         """The types of the values of a place."""
         return tuple(key.kind | None if key.nullable else key.kind for key in self.keys)
+
+    def rows(
+        self, session: Session, query: Select[*tuple[Any, ...]], after: Place | None, limit: int | None, **values: Any
+    ) -> Result[*tuple[Any, ...]]:
+        """Returns up to `limit` rows of the query after the place `after`. `values` are its parameters."""
+        plan_with_values(session)
+        return session.execute(self.page(query, after, limit), values)
 
     def page(self, query: Select[*tuple[Any, ...]], after: Place | None, limit: int | None) -> Select[*tuple[Any, ...]]:
         """Returns the query for up to `limit` rows after the place `after`. Its last columns are the row's place."""
@@ -124,6 +133,15 @@ class Count:
     more: bool = False
 
 
+def plan_with_values(session: Session) -> None:
+    """Have the statements of this transaction planned for their own values, each time.
+
+    PostgreSQL would keep a plan for any value after some calls, and for a search that matches few of a million rows
+    that takes ten times as long.
+    """
+    session.execute(text("SET LOCAL plan_cache_mode TO force_custom_plan"))
+
+
 @dataclass(frozen=True)
 class Matches:
     """The rows that a search or a filter leaves: how many they are, and a condition that finds them quickly."""
@@ -139,6 +157,7 @@ def matches(session: Session, key: InstrumentedAttribute[Any], query: Select[*tu
     rows in order for the few that match takes ten times as long. If more than `MOST_COUNTED` match, they are
     everywhere, and are found in order.
     """
+    plan_with_values(session)
     found = list(session.scalars(query.with_only_columns(key).order_by(None).limit(MOST_COUNTED + 1)))
     if len(found) > MOST_COUNTED:
         return Matches(Count(MOST_COUNTED, more=True), true())
@@ -153,5 +172,6 @@ def count_of(session: Session, query: Select[*tuple[Any, ...]]) -> Count:
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
+    plan_with_values(session)
     found = session.scalars(select(func.count()).select_from(some)).one()
     return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, any_, func, literal, null, s
 from sqlalchemy.orm import Session
 
 from config.settings import settings
-from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches
+from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches, plan_with_values
 from models.open_learners import open_learners_of
 from models.people import User
 from models.refusals.resets import DetailsDeleted
@@ -70,12 +70,13 @@ def learners_listed(
     if reset.details_deleted_at is not None:
         raise DetailsDeleted(settings().keep_ledger_days)
     order = LEARNER_ORDERS.named(sort)
-    if order == LEARNER_ORDERS.named() and not which.search:
+    if sort in ("", LEARNER_ORDERS.usual) and not which.search:
         items = items_of(session, reset, state=which.state, after=after[0] if after else 0, limit=limit)
         return [(item, (item.enrolment_id,)) for item in items]
     parts = [orders.named(sort).page(part, after, limit) for part, orders in _parts(session, reset, which, found)]
     together = union_all(*parts).subquery()
     places = [column for name, column in together.c.items() if name.startswith("place_")]
+    plan_with_values(session)
     query = select(together).order_by(*order.by(places)).limit(limit)
     return [(ItemLine(*row[:6]), order.place(row)) for row in session.execute(query)]
 

@@ -194,7 +194,7 @@ def _lines(
     """The resets that meet the conditions, with their places."""
     order = RESET_ORDERS.named(sort)
     query = _joined(select(Reset, Course.code, Course.title, _REQUESTER)).where(*conditions)
-    rows = session.execute(order.page(query, after, limit)).all()
+    rows = order.rows(session, query, after, limit).all()
     resets = [row[0] for row in rows]
     paused, places = pauses_of(session, resets), places_of(session, resets)
     return [

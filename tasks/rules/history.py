@@ -80,8 +80,8 @@ def rules_listed(
     Usually those that wait for someone come first. Raises `Forbidden`.
     """
     order = RULE_ORDERS.named(sort)
-    query = order.page(_that_match(actor, which, select(Rule, Course.code)), after, limit)
-    return [((row[0], row[1]), order.place(row)) for row in session.execute(query)]
+    query = _that_match(actor, which, select(Rule, Course.code))
+    return [((row[0], row[1]), order.place(row)) for row in order.rows(session, query, after, limit)]
 
 
 def count_rules(session: Session, actor: Actor, which: RuleFilter = RuleFilter()) -> Count:

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from models.analytics import (
+from models.analytics import completion_by_course
+from models.analytics_lists import (
     COMPLETION_ORDERS,
     COURSE_ORDERS,
     CompletionFilter,
     Standing,
-    completion_by_course,
     completions_listed,
     matching_completions,
 )
@@ -54,7 +54,7 @@ def by_user(request: Request, code: str, person: CoursesAdmin, session: Database
         "analytics_course.html",
         course=course,
         figures=figures,
-        users=shown.cut(list(lines)),
+        users=shown.cut(lines),
         count=found.count if found else Count(figures.assigned),
         standings=list(Standing),
         shown=shown,

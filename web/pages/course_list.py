@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from models.analytics import count_courses, courses_listed
+from models.analytics_lists import count_courses, courses_listed
 from models.session import Session
 from web.access import SignedIn
 from web.shown import Shown

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.analytics import COURSE_ORDERS, completion_by_course
+from models.analytics import completion_by_course
+from models.analytics_lists import COURSE_ORDERS
 from models.directory import activity_counts, course_of
 from tasks.reset.lookup import resets_seen_by
 from web.access import FOR_COURSES_ADMINS, CoursesAdmin
