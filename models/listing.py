@@ -166,12 +166,7 @@ def matches(session: Session, key: InstrumentedAttribute[Any], query: Select[*tu
 
 def count_of(session: Session, query: Select[*tuple[Any, ...]]) -> Count:
     """Returns how many rows the query has. It stops at `MOST_COUNTED`, so that it is quick however many there are."""
-    some = (
-        query.with_only_columns(literal(1), maintain_column_froms=True)
-        .order_by(None)
-        .limit(MOST_COUNTED + 1)
-        .subquery()
-    )
+    some = query.with_only_columns(literal(1), maintain_column_froms=True).limit(MOST_COUNTED + 1).subquery()
     plan_with_values(session)
     found = session.scalars(select(func.count()).select_from(some)).one()
     return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)
