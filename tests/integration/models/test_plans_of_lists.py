@@ -81,13 +81,13 @@ def everything(scene: Scene) -> Iterator[Looked]:
                 with seen.at(f"{reset.state} by {sort}"):
                     page_of = learners_listed(session, reset, sort=sort, limit=PAGE)
                     assert len(learners_listed(session, reset, sort=sort, after=page_of[-1][1], limit=PAGE)) == PAGE
-            which = LearnerFilter(search="abc")
+            which = LearnerFilter(search="abcd")
             with seen.at(f"{reset.state}, of few"):
                 found = matching_learners(session, reset, which.search)
                 assert found is not None
                 assert 0 < found.count.number < MOST_COUNTED
                 assert learners_listed(session, reset, which, found=found, sort="name", limit=PAGE)
-        few = UserFilter(search="abc")
+        few = UserFilter(search="abcd")
         with seen.at("users, of few"):
             assert users_of(session, organization, few, found=matching_users(session, organization, few), limit=PAGE)
     yield from seen.seen
