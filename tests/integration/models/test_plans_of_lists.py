@@ -8,7 +8,7 @@ import pytest
 from models.directory import USER_ORDERS, UserFilter, UserState, count_users, matching_users, users_of
 from models.resets import Reset
 from models.session import transaction
-from tasks.reset.learner_list import LEARNER_ORDERS, LearnerFilter, learners_listed, matching_learners
+from tasks.reset.learner_list import LearnerFilter, learners_listed, matching_learners
 from tests.crowd import Looked, looking, vacuum
 from tests.scenes import Scene, make_scene, run
 
@@ -77,7 +77,7 @@ def everything(scene: Scene) -> Iterator[Looked]:
             assert count_users(session, organization).more
             assert count_users(session, organization, UserState.DEACTIVATED).number == MANY / 1000
         for reset in (session.get_one(Reset, UUID(int=number)) for number in (1, 2)):
-            for sort in (way + column for column in LEARNER_ORDERS.columns for way in ("", "-")):
+            for sort in (way + column for column in ("name", "email") for way in ("", "-")):
                 with seen.at(f"{reset.state} by {sort}"):
                     page_of = learners_listed(session, reset, sort=sort, limit=PAGE)
                     assert len(learners_listed(session, reset, sort=sort, after=page_of[-1][1], limit=PAGE)) == PAGE
@@ -98,9 +98,13 @@ def test_a_page_in_any_order_reads_little_more_than_its_rows(scene: Scene, monke
     seen = list(everything(scene))
     assert {looked.during for looked in seen} >= {"users by -added", "running by -email", "succeeded by name", "counts"}
     searched = [one for one in seen if one.during.endswith("of few")]
-    in_order = [one for one in seen if one not in searched]
-    too_much = [one for one in in_order if max(one.rows.values(), default=0) > 10 * PAGE]
     # The first of a search looks at everyone, once and in no order; what follows knows who they are
-    assert len([one for one in searched if "ANY" in one.statement]) == 3
-    too_much += [one for one in searched if "ANY" in one.statement and max(one.rows.values()) > 10 * PAGE]
+    knowing = [one for one in searched if "ANY" in one.statement]
+    assert len(knowing) == 3
+    too_much = [one for one in [*knowing, *(one for one in seen if one not in searched)] if most_rows(one) > 10 * PAGE]
     assert not too_much, "\n" + "\n".join(f"{one} {dict(one.rows)}" for one in too_much)
+
+
+def most_rows(looked: Looked) -> int:
+    """Rows read from one of the tables with a row for each user."""
+    return max((looked.rows[table] for table in ("user", "enrolment", "reset_item")), default=0)
