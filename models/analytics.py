@@ -23,6 +23,11 @@ class CourseCompletion:
     external_id: str | None = None
 
     @property
+    def not_started(self) -> int:
+        """How many have not begun."""
+        return self.assigned - self.in_progress - self.completed
+
+    @property
     def rate(self) -> float:
         """Share of assigned users who completed the course, 0 to 1."""
         return self.completed / self.assigned if self.assigned else 0.0

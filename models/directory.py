@@ -7,10 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.groups import GroupMember
+from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches
 from models.people import Organization, User
 from models.records import Certificate, Completion
 from models.refusals.people import UserUnknown
@@ -27,8 +28,16 @@ class UserLine:
     email: str
     active: bool
     removed: bool
+    added_at: datetime
     assigned: int  # courses
     completed: int
+
+    @property
+    def state(self) -> "UserState":
+        """Whether they are active, deactivated or removed."""
+        if self.removed:
+            return UserState.REMOVED
+        return UserState.ACTIVE if self.active else UserState.DEACTIVATED
 
 
 class UserState(StrEnum):
@@ -49,7 +58,7 @@ class UserFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Returns the conditions that a user meets."""
-        conditions = _on_page(self.search, None)
+        conditions = contains(self.search, User.name, User.email)
         if self.group_id is not None:
             members = select(GroupMember.user_id).where(GroupMember.group_id == self.group_id)
             conditions.append(User.id.in_(members))
@@ -57,6 +66,21 @@ class UserFilter:
             conditions.append(_STATES[self.state])
         return conditions
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it leaves anyone out."""
+        return self != UserFilter()
+
+
+USER_ORDERS = Orders(
+    "name",
+    {
+        "name": (Key(User.name, str), Key(User.id, int)),
+        "email": (Key(func.lower(User.email), str), Key(User.id, int)),
+        "added": (Key(User.created_at, datetime), Key(User.id, int)),
+    },
+    down=("added",),
+)
 
 _STATES = {
     UserState.ACTIVE: User.active & User.is_kept(),
@@ -87,38 +111,54 @@ class TrainingLine:
         return self.state != EnrolmentState.COMPLETED and self.due_at is not None and self.due_at < datetime.now(UTC)
 
 
+def matching_users(session: Session, organization_id: int, which: UserFilter) -> Matches | None:
+    """Returns those of the organization's users whom the filter leaves; `None` if it leaves all."""
+    if not which.is_narrow:
+        return None
+    users = select(User.id).where(User.organization_id == organization_id, *which.conditions())
+    return matches(session, User.id, users)
+
+
 def users_of(
     session: Session,
     organization_id: int,
-    matching: UserFilter = UserFilter(),
+    which: UserFilter = UserFilter(),
     *,
-    after: tuple[str, int] | None = None,
+    found: Matches | None = None,
+    sort: str = "",
+    after: Place | None = None,
     limit: int,
-) -> list[UserLine]:
-    """Returns up to `limit` users of the organization that match, in order of name, after the name and id `after`."""
-    conditions = [User.organization_id == organization_id, *matching.conditions(), *_on_page("", after)]
-    page = select(User).where(*conditions).order_by(User.name, User.id).limit(limit).subquery()
-    query = (
-        select(
-            page.c.id,
-            page.c.name,
-            page.c.email,
-            page.c.active,
-            page.c.removed_at.is_not(None),
-            func.count(Enrolment.id),
-            func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.COMPLETED),
-        )
-        .outerjoin(Enrolment, (Enrolment.user_id == page.c.id) & Enrolment.unassigned_at.is_(None))
-        .group_by(page.c.id, page.c.name, page.c.email, page.c.active, page.c.removed_at)
-        .order_by(page.c.name, page.c.id)
-    )
-    return [UserLine(*row) for row in session.execute(query)]
+) -> list[Listed[UserLine]]:
+    """Returns up to `limit` users of the organization that match, after the place `after`.
+
+    `found` comes from `matching_users`, where they may be many.
+    """
+    order = USER_ORDERS.named(sort)
+    query = select(
+        User.id,
+        User.name,
+        User.email,
+        User.active,
+        User.removed_at.is_not(None),
+        User.created_at,
+        _courses_of_user(),
+        _courses_of_user(Enrolment.state == EnrolmentState.COMPLETED),
+    ).where(User.organization_id == organization_id, *which.conditions())
+    if found is not None:
+        query = query.where(found.quickly)
+    return [(UserLine(*row[:8]), order.place(row)) for row in order.rows(session, query, after, limit)]
 
 
-def count_users(session: Session, organization_id: int, matching: UserFilter, most: int) -> int:
-    """Returns how many users of the organization match; `most` if there are as many or more."""
-    some = select(User.id).where(User.organization_id == organization_id, *matching.conditions()).limit(most).subquery()
-    return session.scalars(select(func.count()).select_from(some)).one()
+def _courses_of_user(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    mine = (Enrolment.user_id == User.id) & (Enrolment.organization_id == User.organization_id)
+    count = select(func.count()).where(mine, Enrolment.unassigned_at.is_(None), *conditions)
+    return count.correlate(User).scalar_subquery()
+
+
+def count_users(session: Session, organization_id: int, state: UserState | None = None) -> Count:
+    """Returns how many users the organization has, or has in this state."""
+    which = UserFilter(state=state)
+    return count_of(session, select(User.id).where(User.organization_id == organization_id, *which.conditions()))
 
 
 def people_of(
@@ -132,26 +172,18 @@ def people_of(
     after: tuple[str, int] | None = None,
     limit: int,
 ) -> list[User]:
-    """Returns up to `limit` users in order of name, as `users_of` does: those with this address and external id, if
-    they are given. Either without the removed ones or these alone; erased ones never."""
-    conditions = [User.organization_id == organization_id, User.erased_at.is_(None), *_on_page(search, after)]
+    """Returns up to `limit` users in order of name: those with this address and external id, if they are given. Either
+    without the removed ones or these alone; erased ones never."""
+    conditions = [User.organization_id == organization_id, User.erased_at.is_(None)]
+    conditions += contains(search, User.name, User.email)
+    if after is not None:
+        conditions.append(tuple_(User.name, User.id) > after)
     conditions.append(User.removed_at.is_not(None) if removed else User.removed_at.is_(None))
     if email:
         conditions.append(User.has_address(email))
     if external_id:
         conditions.append(User.external_id == external_id)
     return list(session.scalars(select(User).where(*conditions).order_by(User.name, User.id).limit(limit)))
-
-
-def _on_page(search: str, after: tuple[str, int] | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if search:
-        conditions.append(
-            or_(User.name.icontains(search, autoescape=True), User.email.icontains(search, autoescape=True))
-        )
-    if after is not None:
-        conditions.append(tuple_(User.name, User.id) > after)
-    return conditions
 
 
 def user_of(session: Session, organization_id: int, user_id: int) -> User:

@@ -55,7 +55,9 @@ class User(Base):
             unique=True,
             postgresql_where=text("user_name IS NOT NULL"),
         ),
-        Index(None, "organization_id", "name", "id"),  # lists of users have this order
+        Index(None, "organization_id", "name", "id"),  # lists of users have this order,
+        Index(None, "organization_id", "created_at", "id"),  # or this one
+        Index("ix_user_not_active", "organization_id", "name", "id", postgresql_where=text("NOT active")),
         CheckConstraint("email LIKE '%_@_%'", name="email_has_an_at"),
     )
 

@@ -5,8 +5,10 @@ Every page costs the same, and no line is repeated or left out when others are a
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
+from types import UnionType
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,6 +16,7 @@ from uuid import UUID
 from fastapi import Request
 
 LINES = 50
+LONGEST = 5000  # characters of a cursor
 
 T = TypeVar("T")
 
@@ -25,17 +28,19 @@ class Pager:
         self,
         request: Request,
         cursor: str,
-        kinds: tuple[type, ...],
+        kinds: tuple[type | UnionType, ...],
         lines: int = LINES,
         *,
         path: str | None = None,
         without: tuple[str, ...] = (),
+        query: Mapping[str, str] | None = None,
     ) -> None:
         """`cursor` comes from the previous page, or is empty; `kinds` are the types of its values. An invalid cursor
         means the first page. `path` is the list's address if it differs from the request's; links leave out the query
-        parameters `without`."""
+        parameters `without`, or have those of `query`."""
         self._path = path or request.url.path
-        self._query = {name: value for name, value in request.query_params.items() if name not in without}
+        asked = request.query_params if query is None else query
+        self._query = {name: value for name, value in asked.items() if name not in without}
         self.after: Any = _opened(cursor, kinds)
         self._lines = lines
         self.limit = lines + 1  # the extra line shows whether there is a next page
@@ -62,17 +67,23 @@ def _closed(values: tuple[Any, ...]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _opened(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...] | None:
-    if not cursor:
+def _opened(cursor: str, kinds: tuple[type | UnionType, ...]) -> tuple[Any, ...] | None:
+    if not cursor or len(cursor) > LONGEST:
         return None
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return tuple(_as(kind, value) for kind, value in zip(kinds, values, strict=True))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _as(kind: type, value: Any) -> Any:
+def _as(kind: type | UnionType, value: Any) -> Any:
+    if isinstance(kind, UnionType):  # a value that a row may not have
+        if value is None:
+            return None
+        kind = kind.__args__[0]
+    if kind is float and isinstance(value, int | float) and isfinite(value):
+        return float(value)
     if not isinstance(value, int if kind is int else str):
         raise ValueError("wrong type")  # noqa: TRY004 - user input, not a programming error
     if isinstance(value, str):

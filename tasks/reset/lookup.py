@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, func, literal, null, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Text, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor
+from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches, rank
 from models.open_learners import open_learners_of
 from models.pauses import Paused, pauses_of
 from models.people import User
@@ -26,6 +27,7 @@ from tasks.report import report
 from tasks.reset.plan import permission_for
 
 CAUSES = 20  # shown at most
+_REQUESTER = func.coalesce(User.name, Reset.requester)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,73 @@ def reset_seen_by(session: Session, actor: Actor, reset_id: UUID | str) -> Reset
     return reset
 
 
+RESET_ORDERS = Orders(
+    "-requested",
+    {
+        "requested": (Key(Reset.requested_at, datetime), Key(Reset.id, UUID)),
+        "course": (Key(Course.title, str), Key(Reset.id, UUID)),
+        "state": (Key(rank(Reset.state, list(ResetState)), int), Key(Reset.id, UUID)),
+        "learners": (Key(Reset.learners, int, nullable=True), Key(Reset.id, UUID)),
+        "requester": (Key(_REQUESTER, str), Key(Reset.id, UUID)),
+    },
+    down=("requested", "learners"),
+)
+
+
+@dataclass(frozen=True)
+class ResetFilter:
+    """What resets a list shows; by default, all that the actor may see."""
+
+    states: Sequence[ResetState] = ()
+    course_code: str | None = None
+    search: str = ""  # a part of the course's title, the requester or the reason
+    idempotency_key: str | None = None
+
+
+def matching_resets(session: Session, actor: Actor, which: ResetFilter) -> Matches | None:
+    """Returns those of the resets that the actor may see whom the filter leaves; `None` if it leaves all."""
+    if which == ResetFilter():
+        return None
+    return matches(session, Reset.id, _joined(select(Reset.id)).where(*_seen_by(actor, which)))
+
+
+def count_resets(session: Session, actor: Actor, *states: ResetState) -> Count:
+    """Returns how many resets the actor may see, or in these states."""
+    mine = select(Reset.id).where(*_seen_by(actor, ResetFilter(states)))
+    return count_of(session, mine.order_by(Reset.requested_at, Reset.id))  # by the index with this order
+
+
+def resets_listed(
+    session: Session,
+    actor: Actor,
+    which: ResetFilter = ResetFilter(),
+    *,
+    found: Matches | None = None,
+    sort: str = "",
+    after: Place | None = None,
+    limit: int,
+) -> list[Listed[ResetLine]]:
+    """Up to `limit` of the resets that the actor may see and that match, after the place `after`. `found` comes from
+    `matching_resets`."""
+    conditions = [*_seen_by(actor, which), *([] if found is None else [found.quickly])]
+    return _lines(session, conditions, limit, sort, after)
+
+
+def _seen_by(actor: Actor, which: ResetFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        Reset.organization_id == actor.organization_id,
+        Reset.audience.in_([one for one in Audience if permission_for(one) in actor.permissions]),
+        *contains(which.search, Course.title, _REQUESTER, Reset.reason),
+    ]
+    if which.states:
+        conditions.append(Reset.state.in_(which.states))
+    if which.course_code is not None:
+        conditions.append(Course.is_named(which.course_code))
+    if which.idempotency_key is not None:
+        conditions.append(Reset.idempotency_key == which.idempotency_key)
+    return conditions
+
+
 def resets_seen_by(
     session: Session,
     actor: Actor,
@@ -84,29 +153,18 @@ def resets_seen_by(
     limit: int,
 ) -> list[ResetLine]:
     """The resets that the actor may see, latest first: from after `before`, the moment and id of the last one seen."""
-    conditions: list[ColumnElement[bool]] = [
-        Reset.organization_id == actor.organization_id,
-        Reset.audience.in_([one for one in Audience if permission_for(one) in actor.permissions]),
-    ]
-    if states:
-        conditions.append(Reset.state.in_(states))
-    if course_code is not None:
-        conditions.append(Course.is_named(course_code))
-    if idempotency_key is not None:
-        conditions.append(Reset.idempotency_key == idempotency_key)
-    if before is not None:
-        conditions.append(tuple_(Reset.requested_at, Reset.id) < before)
-    return _lines(session, conditions, limit)
+    which = ResetFilter(states, course_code, idempotency_key=idempotency_key)
+    return [line for line, _ in resets_listed(session, actor, which, after=before, limit=limit)]
 
 
 def latest_resets(session: Session, organization_ids: Sequence[int], limit: int) -> list[ResetLine]:
     """The latest resets of these organizations: for whoever holds the database anyway."""
-    return _lines(session, [Reset.organization_id.in_(organization_ids)], limit)
+    return [line for line, _ in _lines(session, [Reset.organization_id.in_(organization_ids)], limit)]
 
 
 def line_of(session: Session, reset: Reset) -> ResetLine:
     """One reset as a line."""
-    return _lines(session, [Reset.id == reset.id], 1)[0]
+    return _lines(session, [Reset.id == reset.id], 1)[0][0]
 
 
 def facts_of(session: Session, line: ResetLine) -> dict[str, Any]:
@@ -127,20 +185,28 @@ def _evidence(standing: Standing) -> dict[str, Any] | None:
     return {name: getattr(standing, name) for name in names} if standing.parts else None
 
 
-def _lines(session: Session, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[ResetLine]:
-    """The resets that meet the conditions, latest first."""
-    query = (
-        select(Reset, Course.code, Course.title, func.coalesce(User.name, Reset.requester))
-        .join(Course, Course.id == Reset.course_id)
-        .outerjoin(User, User.id == Reset.requested_by)
-        .where(*conditions)
-        .order_by(Reset.requested_at.desc(), Reset.id.desc())
-        .limit(limit)
-    )
-    rows = session.execute(query).all()
+def _lines(
+    session: Session,
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    sort: str = "",
+    after: Place | None = None,
+) -> list[Listed[ResetLine]]:
+    """The resets that meet the conditions, with their places."""
+    order = RESET_ORDERS.named(sort)
+    query = _joined(select(Reset, Course.code, Course.title, _REQUESTER)).where(*conditions)
+    rows = order.rows(session, query, after, limit).all()
     resets = [row[0] for row in rows]
     paused, places = pauses_of(session, resets), places_of(session, resets)
-    return [ResetLine(*row, paused.get(row[0].id), places.get(row[0].id)) for row in rows]
+    return [
+        (ResetLine(row[0], row[1], row[2], row[3], paused.get(row[0].id), places.get(row[0].id)), order.place(row))
+        for row in rows
+    ]
+
+
+def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    query = query.select_from(Reset).join(Course, Course.id == Reset.course_id)
+    return query.outerjoin(User, User.id == Reset.requested_by)
 
 
 def items_of(

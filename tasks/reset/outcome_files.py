@@ -19,7 +19,7 @@ from tasks.csv_text import csv_text
 from tasks.evidence.bundle import Bundle
 from tasks.evidence.keys import Signer, signer
 from tasks.report import progress_of, removed_by, removed_in_words
-from tasks.reset.lookup import causes_of, items_of, line_of
+from tasks.reset.lookup import ItemLine, causes_of, items_of, line_of
 from tasks.reset.outcomes import AUDIENCES, end_in_words, shares_of, state_in_words
 from tasks.reset.report_facts import Facts
 
@@ -35,11 +35,15 @@ def learners_as_csv(reset_id: UUID) -> Iterator[bytes]:
     while True:
         with transaction() as session:
             found = items_of(session, session.get_one(Reset, reset_id), after=after, limit=AT_ONCE)
-        rows = [(one.user_id, one.name, one.email, one.state.value, one.reason) for one in found]
-        yield (head + csv_text(rows)).encode()
+        yield (head + csv_text(cells(one) for one in found)).encode()
         if len(found) < AT_ONCE:
             return
         head, after = "", found[-1].enrolment_id
+
+
+def cells(one: ItemLine) -> tuple[object, ...]:
+    """Returns the line of a learner, under `HEAD`."""
+    return (one.user_id, one.name, one.email, one.state.value, one.reason)
 
 
 def report_as_pdf(reset_id: UUID) -> bytes:

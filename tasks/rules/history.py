@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, select, tuple_
+from sqlalchemy import Select, Text, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
+from models.listing import Count, Key, Listed, Orders, Place, contains, count_of, rank
 from models.people import User
-from models.retraining import Occurrence, OccurrenceState, Rule, RuleState
+from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind, RuleState
 from models.training import Course
 
 SHOWN = 100
@@ -38,6 +40,63 @@ def rules_seen_by(session: Session, actor: Actor) -> list[tuple[Rule, str]]:
     """Returns the organization's rules as `rules_of` does. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
     return rules_of(session, [actor.organization_id])
+
+
+_STATES = [RuleState.WAITING, *(state for state in RuleState if state != RuleState.WAITING)]
+_AGE = (Key(Rule.created_at, datetime), Key(Rule.id, UUID))
+
+RULE_ORDERS = Orders(
+    "state",
+    {
+        "state": (Key(rank(Rule.state, _STATES), int), *_AGE),
+        "course": (Key(Course.code, str), *_AGE),
+        "name": (Key(Rule.name, str, nullable=True), *_AGE),
+        "created": _AGE,
+    },
+    down=("created",),
+)
+
+
+@dataclass(frozen=True)
+class RuleFilter:
+    """What rules a list shows; by default, all that are not removed."""
+
+    search: str = ""  # a part of the course's code or title, the name or the reason
+    state: RuleState | None = None
+    kind: RuleKind | None = None
+
+
+def rules_listed(
+    session: Session,
+    actor: Actor,
+    which: RuleFilter = RuleFilter(),
+    *,
+    sort: str = "",
+    after: Place | None = None,
+    limit: int,
+) -> list[Listed[tuple[Rule, str]]]:
+    """Returns up to `limit` of the organization's rules that match, with their course codes, after the place `after`.
+
+    Usually those that wait for someone come first. Raises `Forbidden`.
+    """
+    order = RULE_ORDERS.named(sort)
+    query = _that_match(actor, which, select(Rule, Course.code))
+    return [((row[0], row[1]), order.place(row)) for row in order.rows(session, query, after, limit)]
+
+
+def count_rules(session: Session, actor: Actor, which: RuleFilter = RuleFilter()) -> Count:
+    """Returns how many of the organization's rules match. Raises `Forbidden`."""
+    return count_of(session, _that_match(actor, which, select(Rule.id)))
+
+
+def _that_match(actor: Actor, which: RuleFilter, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    actor.must_have(Permission.COURSES)
+    query = query.select_from(Rule).join(Course, Course.id == Rule.course_id)
+    query = query.where(Rule.organization_id == actor.organization_id, Rule.state != RuleState.REMOVED)
+    query = query.where(*contains(which.search, Course.code, Course.title, Rule.name, Rule.reason))
+    if which.state is not None:
+        query = query.where(Rule.state == which.state)
+    return query if which.kind is None else query.where(Rule.kind == which.kind)
 
 
 def history_of(

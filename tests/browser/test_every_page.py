@@ -139,6 +139,11 @@ NO_PAGES_OF_AN_ADMIN = {
     "/my/files/{file_id}",  # files
     "/my/courses/{code}/certificate",
     "/training/analytics/{code}/users.csv",
+    "/training/analytics.csv",
+    "/training/content/courses.csv",
+    "/users.csv",
+    "/resets.csv",
+    "/rules.csv",
     "/resets/{reset_id}/learners.csv",
     "/resets/{reset_id}/report.pdf",
     "/resets/{reset_id}/evidence.zip",

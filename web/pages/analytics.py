@@ -1,58 +1,89 @@
 """Analytics: *Course completion by users* as chart, table and CSV file."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from models.analytics import completion_by_course, completion_by_user
+from models.analytics import completion_by_course
+from models.analytics_lists import (
+    COMPLETION_ORDERS,
+    COURSE_ORDERS,
+    CompletionFilter,
+    Standing,
+    completions_listed,
+    matching_completions,
+)
 from models.directory import course_of
+from models.listing import Count
 from web.access import CoursesAdmin
 from web.course_chart import chart_of
-from web.csv_lines import csv_answer, in_batches
 from web.database import Database
-from web.pager import Pager
+from web.pages.course_list import courses_csv, courses_page
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/training/analytics")
 
+FILTERS = {"state": list(Standing)}
+HEAD = ("name", "email", "state", "progress_percent", "completed_at", "due_at")
+
 
 @router.get("")
 def by_course(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """Show the completion of all courses."""
-    return page(request, "analytics.html", courses=completion_by_course(session, person.actor.organization_id))
+    """Show the completion of the courses."""
+    return page(request, "analytics.html", **courses_page(session, person, Shown(request, COURSE_ORDERS)))
+
+
+@router.get(".csv")
+def courses_file(request: Request, person: CoursesAdmin) -> Response:
+    """Download the completion of the courses that the list shows."""
+    return courses_csv(person, Shown(request, COURSE_ORDERS), "course completion.csv")
 
 
 @router.get("/{code}")
-def by_user(
-    request: Request,
-    code: str,
-    person: CoursesAdmin,
-    session: Database,
-    after: Annotated[str, Query(max_length=1000)] = "",
-) -> Response:
-    """Show a course's completion and its users by name."""
+def by_user(request: Request, code: str, person: CoursesAdmin, session: Database) -> Response:
+    """Show a course's completion and its users, by name or in another order."""
     course = course_of(session, person.actor.organization_id, code)
     (figures,) = completion_by_course(session, person.actor.organization_id, course.code)
-    pager = Pager(request, after, (str, int))
-    found = list(completion_by_user(session, course, after=pager.after, limit=pager.limit))
-    users = pager.cut(found, lambda user: (user.name, user.user_id))
-    chart = None if pager.after else chart_of(session, course)  # on the first page of users
-    return page(request, "analytics_course.html", course=course, figures=figures, chart=chart, users=users, pager=pager)
+    shown = _shown(request)
+    which = _which(shown)
+    found = matching_completions(session, course, which)
+    lines = completions_listed(
+        session, course, which, found=found, sort=shown.sort, after=shown.pager.after, limit=shown.pager.limit
+    )
+    return page(
+        request,
+        "analytics_course.html",
+        course=course,
+        figures=figures,
+        chart=None if shown.pager.after else chart_of(session, course),  # on the first page of users
+        users=shown.cut(lines),
+        count=found.count if found else Count(figures.assigned),
+        standings=list(Standing),
+        shown=shown,
+    )
 
 
 @router.get("/{code}/users.csv")
-def as_file(code: str, person: CoursesAdmin, session: Database) -> Response:
-    """Download a course's completion with all users as CSV."""
+def as_file(request: Request, code: str, person: CoursesAdmin, session: Database) -> Response:
+    """Download the users that the list shows, with their completion."""
     course = course_of(session, person.actor.organization_id, code)
+    shown = _shown(request)
+    which = _which(shown)
+    found = matching_completions(session, course, which)
+    return shown.as_csv(
+        f"{course.code} completion by users.csv",
+        HEAD,
+        lambda own, after, limit: completions_listed(
+            own, course, which, found=found, sort=shown.sort, after=after, limit=limit
+        ),
+        lambda user: (user.name, user.email, user.state.value, user.progress, user.completed_at, user.due_at),
+    )
 
-    batches = in_batches(
-        lambda own, after, limit: completion_by_user(own, course, after=after, limit=limit),
-        lambda user: (user.name, user.user_id),
-    )
-    rows = (
-        [(user.name, user.email, user.state.value, user.progress, user.completed_at, user.due_at) for user in batch]
-        for batch in batches
-    )
-    head = ("name", "email", "state", "progress_percent", "completed_at", "due_at")
-    return csv_answer(f"{course.code} completion by users.csv", head, rows)
+
+def _shown(request: Request) -> Shown:
+    path = request.url.path.removesuffix("/users.csv")
+    return Shown(request, COMPLETION_ORDERS, FILTERS, path=path, csv=f"{path}/users.csv")
+
+
+def _which(shown: Shown) -> CompletionFilter:
+    return CompletionFilter(shown.q, Standing(shown["state"]) if shown["state"] else None)

@@ -4,11 +4,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from models.analytics import completion_by_course
+from models.analytics_lists import COURSE_ORDERS
 from models.directory import activity_counts, course_of
 from tasks.reset.lookup import resets_seen_by
 from web.access import FOR_COURSES_ADMINS, CoursesAdmin
 from web.course_chart import chart_of
 from web.database import Database
+from web.pages.course_list import courses_csv, courses_page
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/training")
@@ -25,8 +28,14 @@ def content() -> Response:
 
 @router.get("/content/courses")
 def courses(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """List all courses with their completion."""
-    return page(request, "courses.html", courses=completion_by_course(session, person.actor.organization_id))
+    """List the courses with their completion."""
+    return page(request, "courses.html", **courses_page(session, person, Shown(request, COURSE_ORDERS)))
+
+
+@router.get("/content/courses.csv")
+def courses_file(request: Request, person: CoursesAdmin) -> Response:
+    """Download the courses that the list shows."""
+    return courses_csv(person, Shown(request, COURSE_ORDERS), "courses.csv")
 
 
 @router.get("/content/courses/{code}")

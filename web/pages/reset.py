@@ -12,18 +12,18 @@ from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.people import zone_of
 from models.refusals.base import Refused
-from models.refusals.resets import AlreadyBegun, DetailsDeleted, ReasonMissing, StartAtInvalid
-from models.resets import SETTLED, ItemState, Reset
+from models.refusals.resets import AlreadyBegun, ReasonMissing, StartAtInvalid
+from models.resets import SETTLED, Reset
 from models.session import Session, transaction
 from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
 from tasks.report import mails_in, progress_of, removed_in_words, report
 from tasks.reset.cancel import cancel
 from tasks.reset.in_hand import in_hand
-from tasks.reset.lookup import causes_of, items_of, line_of, reset_seen_by
+from tasks.reset.lookup import causes_of, line_of, reset_seen_by
 from tasks.reset.move import move
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
-from tasks.reset.outcomes import AUDIENCES, LEARNERS, end_in_words, is_planned, note_on, shares_of
+from tasks.reset.outcomes import AUDIENCES, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
 from tasks.reset.pause import pause_reset, resume_reset
 from tasks.reset.retry_failed import can_retry, retry_failed
@@ -31,22 +31,18 @@ from tasks.reset.stalled import stalled
 from web.access import AnyAdmin, SignedIn
 from web.database import Database
 from web.downloads import download
-from web.pager import Pager
 from web.pages.reset_form import moment_in
+from web.pages.reset_learners import learners_csv, learners_page, learners_shown
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/resets/{reset_id}")
 
-Show = Annotated[str, Query(max_length=20)]
-Cursor = Annotated[str, Query(max_length=1000)]
-
 
 @router.get("")
-def reset_page(
-    request: Request, reset_id: str, person: AnyAdmin, session: Database, show: Show = "", after: Cursor = ""
-) -> Response:
-    """Show a reset; `show` is the outcome whose learners are listed."""
-    return _show(request, person, session, reset_seen_by(session, person.actor, reset_id), show, after)
+def reset_page(request: Request, reset_id: str, person: AnyAdmin, session: Database) -> Response:
+    """Show a reset; `show` in the address is the outcome whose learners are listed."""
+    return _show(request, person, session, reset_seen_by(session, person.actor, reset_id))
 
 
 @router.get("/live")
@@ -56,21 +52,23 @@ def live(
     person: AnyAdmin,
     session: Database,
     was: Annotated[str, Query(max_length=200)] = "",
-    show: Show = "",
-    after: Cursor = "",
 ) -> Response:
     """Return the part of the page that changes, with the list of learners if the outcomes differ from `was`."""
     reset = reset_seen_by(session, person.actor, reset_id)
-    values = _progress(session, reset, show, after) | {"live": True}
+    shown = learners_shown(request, reset.id)
+    values = _progress(session, reset, shown) | {"live": True}
     if values["mark"] != was:
-        values |= _learners(request, session, reset, show, after) | {"swapped": True}
+        values |= learners_page(session, reset, shown) | {"swapped": True}
     return page(request, "reset_progress.html", **values)
 
 
 @router.get("/learners.csv")
-def learners_file(reset_id: str, person: AnyAdmin) -> Response:
-    """Download the learners with their outcomes as CSV."""
+def learners_file(request: Request, reset_id: str, person: AnyAdmin) -> Response:
+    """Download the learners with their outcomes as CSV: all, or those that the list shows."""
     number = _id_for_files(person, reset_id)
+    shown = learners_shown(request, number)
+    if shown.is_narrowed or shown.is_sorted:
+        return learners_csv(number, shown)
     return download(f"reset {number} learners.csv", learners_as_csv(number))
 
 
@@ -150,24 +148,23 @@ def _show(
     person: SignedIn,
     session: Session,
     reset: Reset,
-    show: str = "",
-    after: str = "",
     error: Refused | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:
     start_at = reset.start_at.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M")
+    shown = learners_shown(request, reset.id)
     return page(
         request,
         "reset.html",
         status=error.status if error else 200,
         error=error,
         typed={"start_at": start_at, "reason": reset.reason} | (typed or {}),
-        **_progress(session, reset, show, after),
-        **_learners(request, session, reset, show, after),
+        **_progress(session, reset, shown),
+        **learners_page(session, reset, shown),
     )
 
 
-def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
+def _progress(session: Session, reset: Reset, shown: Shown) -> dict[str, Any]:
     seen = report(session, reset)
     settled = reset.state in SETTLED
     progress = progress_of(session, reset.id)
@@ -184,7 +181,7 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "note": note_on(reset, line.paused, line.place),
         "planned": is_planned(reset),
         "mark": mark,
-        "asked": urlencode({"was": mark, "show": show, "after": after}),
+        "asked": urlencode({"was": mark, **shown.asked}),
         "swapped": False,
         "live": False,
         "seen": seen,
@@ -203,22 +200,4 @@ def _progress(session: Session, reset: Reset, show: str, after: str) -> dict[str
         "mails": mails_in(session, reset) if settled else NO_MAILS,
         "files": files_left(session, reset.id),
         "flower": flower_row(reset.task_id),
-    }
-
-
-def _learners(request: Request, session: Session, reset: Reset, show: str, after: str) -> dict[str, Any]:
-    pager = Pager(request, after, (int,), path=f"/resets/{reset.id}", without=("was",))
-    wanted = ItemState(show) if show in list(ItemState) else None
-    details_deleted = ""
-    try:
-        found = items_of(session, reset, state=wanted, after=pager.after[0] if pager.after else 0, limit=pager.limit)
-    except DetailsDeleted as refusal:
-        found, details_deleted = [], str(refusal)
-    items = pager.cut(found, lambda item: (item.enrolment_id,))
-    return {
-        "items": items,
-        "outcomes": list(LEARNERS),
-        "wanted": wanted,
-        "details_deleted": details_deleted,
-        "pager": pager,
     }

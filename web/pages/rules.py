@@ -1,26 +1,32 @@
 """Retraining rules: the list, and the page of a rule with its upcoming times and its history."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from config.languages import gettext, translatable
-from models.retraining import RuleState, rule_of
+from models.listing import Listed
+from models.retraining import Rule, RuleKind, RuleState, rule_of
+from models.session import Session
 from tasks.rules.dry_run import dry_run
-from tasks.rules.history import history_of, owner_of, rules_seen_by
+from tasks.rules.history import RULE_ORDERS, RuleFilter, count_rules, history_of, owner_of, rules_listed
 from tasks.rules.lifecycle import pause, remove, resume
 from tasks.rules.next_due import next_due_of
 from tasks.rules.terms import in_sentences, terms_of, when_in_words, whom_in_words
-from web.access import CoursesAdmin
+from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pager import Pager
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/rules")
 
+STATES = [state for state in RuleState if state != RuleState.REMOVED]
+HEAD = ("id", "course", "name", "rule", "state", "next_due_at", "reason")
 DONE = {
     "made": translatable("Rule created. It starts resets automatically from now on."),
     "confirmed": translatable("Rule confirmed for its current audience. Waiting resets continue."),
@@ -31,15 +37,71 @@ DONE = {
 }
 
 
+@dataclass(frozen=True)
+class RuleLine:
+    """A rule in the list."""
+
+    rule: Rule
+    course: str  # its code
+    summary: str
+    next: datetime | None
+
+
 @router.get("")
 def rules(request: Request, person: CoursesAdmin, session: Database) -> Response:
-    """List all rules, those waiting for confirmation first."""
+    """List the rules that match, usually those waiting for confirmation first."""
+    shown = _shown(request)
+    which = _which(shown)
+    waiting = RuleFilter(state=RuleState.WAITING)
+    return page(
+        request,
+        "rules.html",
+        lines=shown.cut(_read(session, person, shown, shown.pager.after, shown.pager.limit)),
+        count=count_rules(session, person.actor, which),
+        waiting=None if shown.is_narrowed else count_rules(session, person.actor, waiting),
+        states=STATES,
+        kinds=list(RuleKind),
+        shown=shown,
+    )
+
+
+@router.get(".csv")
+def rules_file(request: Request, person: CoursesAdmin) -> Response:
+    """Download the rules that the list shows."""
+    shown = _shown(request)
+    return shown.as_csv(
+        "rules.csv",
+        HEAD,
+        lambda own, after, limit: _read(own, person, shown, after, limit),
+        lambda one: (
+            one.rule.id,
+            one.course,
+            one.rule.name,
+            one.summary,
+            one.rule.state.value,
+            one.next,
+            one.rule.reason,
+        ),
+    )
+
+
+def _shown(request: Request) -> Shown:
+    return Shown(request, RULE_ORDERS, {"state": STATES, "kind": list(RuleKind)})
+
+
+def _which(shown: Shown) -> RuleFilter:
+    state = RuleState(shown["state"]) if shown["state"] else None
+    return RuleFilter(shown.q, state, RuleKind(shown["kind"]) if shown["kind"] else None)
+
+
+def _read(session: Session, person: SignedIn, shown: Shown, after: Any, limit: int) -> list[Listed[RuleLine]]:
     lines = []
-    for rule, code in rules_seen_by(session, person.actor):
+    found = rules_listed(session, person.actor, _which(shown), sort=shown.sort, after=after, limit=limit)
+    for (rule, code), place in found:
         terms = terms_of(session, rule)
         summary = gettext("For {whom}: {when}.", whom=whom_in_words(terms), when=when_in_words(terms))
-        lines.append((rule, code, summary, next_due_of(session, rule)))
-    return page(request, "rules.html", lines=lines)
+        lines.append((RuleLine(rule, code, summary, next_due_of(session, rule)), place))
+    return lines
 
 
 @router.get("/{rule_id}")

@@ -5,13 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from models.directory import USER_ORDERS
 from models.refusals.base import Refused
 from models.session import transaction
 from tasks.reset.lists import list_of_users
 from web.access import UsersAdmin
 from web.numbers import number_in
 from web.pages.reset_dialog import LIST
-from web.pages.users import AsTyped, list_page, matching
+from web.pages.users import FILTERS, list_page, matching, shown_in
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/users")
@@ -30,17 +32,19 @@ def reset_selection(
     q: Annotated[str, Form(max_length=200)] = "",
     group: Annotated[str, Form(max_length=200)] = "",
     state: Annotated[str, Form(max_length=20)] = "",
+    sort: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Make a list of the users selected here and on other pages, or of all that match, and go to its dialog."""
-    typed = AsTyped(q, group, state)
+    typed = {"q": q, "group": group, "state": state, "sort": sort}
     chosen = _ids([*(user or []), *elsewhere.split(",")])
     try:
         with transaction() as session:
-            which = matching(session, person, typed) if everyone else None
+            shown = Shown(request, USER_ORDERS, FILTERS, typed=typed)
+            which = matching(session, person, shown) if everyone else None
             made = list_of_users(session, person.actor, course, users=chosen, matching=which)
     except Refused as refusal:
         with transaction() as session:
-            values = list_page(request, session, person, typed, path="/users")
+            values = list_page(session, person, shown_in(request, session, person, typed))
             return page(
                 request,
                 "users.html",

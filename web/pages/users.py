@@ -1,13 +1,23 @@
 """Users, and a user's profile and qualifications."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from config.languages import translatable
-from models.directory import UserFilter, UserState, count_users, courses_of, training_of, user_of, users_of
+from models.directory import (
+    USER_ORDERS,
+    UserFilter,
+    UserState,
+    count_users,
+    courses_of,
+    matching_users,
+    training_of,
+    user_of,
+    users_of,
+)
 from models.groups import group_by_code, groups_with_size
 from models.people import User
 from models.refusals.base import Refused
@@ -18,22 +28,13 @@ from tasks.people.permissions import managed
 from web.access import FOR_USERS_ADMINS, SignedIn, UsersAdmin
 from web.database import Database
 from web.numbers import Number
-from web.pager import Pager
+from web.shown import Shown
 from web.templating import page
 
 router = APIRouter(prefix="/users")
 
-MOST_COUNTED = 10_000  # users; a list with more says “more than 10,000”
-
-
-@dataclass(frozen=True)
-class AsTyped:
-    """What users the list shows, as in its address."""
-
-    q: str = ""
-    group: str = ""
-    state: str = ""
-
+FILTERS = {"group": None, "state": list(UserState)}
+HEAD = ("id", "name", "email", "state", "courses", "completed", "added")
 
 DONE = {
     "added": translatable(
@@ -47,46 +48,60 @@ DONE = {
 
 
 @router.get("")
-def users(
-    request: Request,
-    person: UsersAdmin,
-    session: Database,
-    q: Annotated[str, Query(max_length=200)] = "",
-    group: Annotated[str, Query(max_length=200)] = "",
-    state: Annotated[str, Query(max_length=20)] = "",
-    after: Annotated[str, Query(max_length=1000)] = "",
-) -> Response:
-    """List the organization's users by name: those that match."""
-    return page(request, "users.html", **list_page(request, session, person, AsTyped(q, group, state), after))
+def users(request: Request, person: UsersAdmin, session: Database) -> Response:
+    """List the organization's users that match, by name or in another order."""
+    return page(request, "users.html", **list_page(session, person, shown_in(request, session, person)))
 
 
-def matching(session: Session, person: SignedIn, typed: AsTyped) -> UserFilter:
+@router.get(".csv")
+def users_file(request: Request, person: UsersAdmin, session: Database) -> Response:
+    """Download the users that the list shows."""
+    shown, organization = shown_in(request, session, person), person.actor.organization_id
+    which = matching(session, person, shown)
+    found = matching_users(session, organization, which)
+    return shown.as_csv(
+        "users.csv",
+        HEAD,
+        lambda own, after, limit: users_of(
+            own, organization, which, found=found, sort=shown.sort, after=after, limit=limit
+        ),
+        lambda one: (one.id, one.name, one.email, one.state.value, one.assigned, one.completed, one.added_at),
+    )
+
+
+def shown_in(request: Request, session: Session, person: SignedIn, typed: Mapping[str, str] | None = None) -> Shown:
+    """Return the list as it is asked for. An old address may name a group that is gone."""
+    shown = Shown(request, USER_ORDERS, FILTERS, path="/users", typed=typed)
+    try:
+        matching(session, person, shown)
+    except GroupUnknown:
+        shown = Shown(request, USER_ORDERS, FILTERS | {"group": ()}, path="/users", typed=typed)
+    return shown
+
+
+def matching(session: Session, person: SignedIn, shown: Shown) -> UserFilter:
     """Return what users the list shows. Raises `GroupUnknown`."""
-    group = group_by_code(session, person.actor.organization_id, typed.group).id if typed.group else None
-    return UserFilter(typed.q.strip(), group, UserState(typed.state) if typed.state in list(UserState) else None)
+    code = shown["group"]
+    group = group_by_code(session, person.actor.organization_id, code).id if code else None
+    return UserFilter(shown.q, group, UserState(shown["state"]) if shown["state"] else None)
 
 
-def list_page(
-    request: Request, session: Session, person: SignedIn, typed: AsTyped, after: str = "", path: str | None = None
-) -> dict[str, Any]:
+def list_page(session: Session, person: SignedIn, shown: Shown) -> dict[str, Any]:
     """Return what the list of users shows."""
     organization = person.actor.organization_id
-    pager = Pager(request, after, (str, int), path=path)
-    try:
-        which = matching(session, person, typed)
-    except GroupUnknown:  # an old address
-        typed = AsTyped(typed.q, "", typed.state)
-        which = matching(session, person, typed)
-    found = users_of(session, organization, which, after=pager.after, limit=pager.limit)
+    which = matching(session, person, shown)
+    found = matching_users(session, organization, which)
+    lines = users_of(
+        session, organization, which, found=found, sort=shown.sort, after=shown.pager.after, limit=shown.pager.limit
+    )
     return {
-        "users": pager.cut(found, lambda line: (line.name, line.id)),
-        "count": count_users(session, organization, which, MOST_COUNTED + 1),
-        "most_counted": MOST_COUNTED,
-        "typed": typed,
+        "users": shown.cut(lines),
+        "shown": shown,
+        "count": found.count if found else count_users(session, organization),
+        "deactivated": None if found else count_users(session, organization, UserState.DEACTIVATED),
         "states": list(UserState),
         "groups": groups_with_size(session, organization),
         "courses": courses_of(session, organization),
-        "pager": pager,
         "error": None,
         "chosen": [],
         "course": "",

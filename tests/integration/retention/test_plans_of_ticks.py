@@ -87,6 +87,7 @@ def _ask_pages(scene: Scene, base: str, reset: object, seen: Looking) -> None:
         (admin, "/resets"),
         (admin, "/resets?state=open"),
         (admin, "/resets?state=failed"),
+        (admin, "/resets?state=failed&sort=course"),
         (admin, "/webhooks"),
         (admin, "/rules"),
         (learner, "/my/inbox"),
@@ -109,6 +110,7 @@ def test_nothing_that_runs_by_the_clock_reads_what_is_over(
     monkeypatch.setattr("tasks.retention.tidy.RUN_SECONDS", 5.0)
     for step, at_once in (("BATCH", BATCH), ("RESETS", 20)):
         monkeypatch.setattr(f"tasks.retention.tidy.{step}", at_once)
+    monkeypatch.setattr("models.listing.MOST_COUNTED", 10 * BATCH)
     seen = list(in_all_of_it(scene, post, served))
     # Each of them was seen at work
     during = {looked.during for looked in seen}

@@ -109,6 +109,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/my/files/{file_id}"): (303, 404, 404, 404, 404),
     ("POST", "/users/selection"): (303, 403, 403, 404, 404),  # without a course
     ("GET", "/users"): (303, 403, 403, 200, 200),
+    ("GET", "/users.csv"): (303, 403, 403, 200, 200),
     ("GET", "/users/new"): (303, 403, 403, 200, 200),
     ("POST", "/users/new"): (303, 403, 403, 422, 422),  # an empty form
     ("GET", "/users/{colleague}/edit"): (303, 403, 403, 200, 404),
@@ -132,6 +133,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/training"): (303, 403, 303, 303, 303),
     ("GET", "/training/content"): (303, 403, 303, 303, 303),
     ("GET", "/training/content/courses"): (303, 403, 200, 200, 200),
+    ("GET", "/training/content/courses.csv"): (303, 403, 200, 200, 200),
     ("GET", "/training/content/courses/{code}"): (303, 403, 200, 200, 404),
     ("GET", "/training/content/courses/{code}/reset"): (303, 403, 200, 200, 404),
     ("POST", "/training/content/courses/{code}/reset"): (303, 403, 422, 422, 404),
@@ -143,9 +145,11 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/training/content/courses/{code}/exemptions"): (303, 403, 404, 404, 404),  # of nobody
     ("POST", "/training/content/courses/{code}/exemptions/{user_id}/end"): (303, 403, 404, 404, 404),  # of nobody
     ("GET", "/training/analytics"): (303, 403, 200, 200, 200),
+    ("GET", "/training/analytics.csv"): (303, 403, 200, 200, 200),
     ("GET", "/training/analytics/{code}"): (303, 403, 200, 200, 404),
     ("GET", "/training/analytics/{code}/users.csv"): (303, 403, 200, 200, 404),
     ("GET", "/resets"): (303, 403, 200, 200, 200),
+    ("GET", "/resets.csv"): (303, 403, 200, 200, 200),
     ("GET", "/resets/{reset_id}"): (303, 403, 200, 200, 404),
     ("GET", "/resets/{reset_id}/live"): (303, 403, 200, 200, 404),
     ("POST", "/resets/{reset_id}/cancel"): (303, 403, 409, 409, 404),
@@ -187,6 +191,7 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("POST", "/unsubscribe/{token}"): (404, 404, 404, 404, 404),
     ("GET", "/rules"): (303, 403, 200, 200, 200),
+    ("GET", "/rules.csv"): (303, 403, 200, 200, 200),
     ("GET", "/rules/new"): (303, 403, 200, 200, 200),
     ("POST", "/rules/new"): (303, 403, 422, 422, 422),  # an empty form
     ("POST", "/rules"): (303, 403, 422, 422, 422),
