@@ -12,6 +12,7 @@ from models.heartbeat import BEAT, leave_heartbeat
 from models.people import User
 from models.session import transaction
 from models.sign_in import set_password
+from tests.scenes import run
 
 PASSWORD = "correct horse battery staple"
 SignIn = Callable[..., Page]
@@ -54,6 +55,7 @@ def sign_in(open_page: Callable[..., Page]) -> SignIn:
             for user in session.scalars(select(User).where(User.email == email)):
                 set_password(session, user, PASSWORD)
             leave_heartbeat(session, BEAT)
+        run("UPDATE heartbeat SET at = at + interval '1 h'")  # no banner, however long the test takes
         page = open_page("/sign-in", **options)
         if page.get_by_label("Organization").count():
             page.get_by_label("Organization").fill(email.partition("@")[2].removesuffix(".example"))
