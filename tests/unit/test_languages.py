@@ -1,6 +1,7 @@
 """The catalogues have every text, each translated, and the templates have no text that is in none."""
 
 import re
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
@@ -33,6 +34,12 @@ SAME_IN_EVERY_LANGUAGE = {"Recourse", "email,due_at", "ada@example.com,2027-03-3
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_catalogue_has_the_texts_of_today(language: str) -> None:
     assert (HERE / f"{language}.po").read_bytes() == updated(language), "run `make messages`, then translate"
+
+
+def test_a_new_catalogue_has_every_text_and_no_translation() -> None:
+    catalogue = read_po(BytesIO(updated("fr")), locale="fr")
+    assert {message.id for message in catalogue if message.id} == {message.id for message in extracted() if message.id}
+    assert not any(chain.from_iterable(_each(message.string) for message in catalogue if message.id))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
