@@ -13,13 +13,14 @@ from jinja2 import Environment, nodes
 from config.languages import HERE, gettext, language_of, languages, locale_of, ngettext, speaking, translatable
 from config.languages.update import extracted, updated
 from models.access import Permission
+from  import Standing
 from models.directory import UserState
 from models.participants import AskState
 from models.records import kind_labels
 from models.refusals.audience_lists import AudienceTooLarge
 from models.refusals.rules import RuleStateConflict
 from models.resets import ResetState
-from models.retraining import OccurrenceState, RuleState
+from models.retraining import OccurrenceState, RuleKind, RuleState
 from models.training import ActivityKind, EnrolmentState
 from models.webhooks import DeliveryState
 from web.language import preferred
@@ -78,6 +79,8 @@ def test_the_words_for_values_are_in_the_catalogues() -> None:
         RuleState,
         ActivityKind,
         EnrolmentState,
+        RuleKind,
+        Standing,
         DeliveryState,
     )
     words = {value.replace("_", " ") for value in values} | set(kind_labels().values())
