@@ -13,7 +13,7 @@ from jinja2 import Environment, nodes
 from config.languages import HERE, gettext, language_of, languages, locale_of, ngettext, speaking, translatable
 from config.languages.update import extracted, updated
 from models.access import Permission
-from  import Standing
+from models.analytics_lists import Standing
 from models.directory import UserState
 from models.participants import AskState
 from models.records import kind_labels
