@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def _environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "day": day,
-        "short_day": short_day,
+        "short_day": plain_day,
         "counted": counted,
     }
     environment.globals |= {"_": said, "gettext": said, "ngettext": said_of_many}
@@ -179,6 +179,12 @@ def day(context: Context, value: datetime | None) -> Markup | str:
     if value is None:
         return "-"
     return _time(value, short_day(value.astimezone(_zone(context)), locale_spoken()))
+
+
+@pass_context
+def plain_day(_: Context, value: date) -> str:
+    """Return a date that is of no time zone."""
+    return short_day(value, locale_spoken())
 
 
 def _time(value: datetime, text: str) -> Markup:

@@ -18,6 +18,8 @@ STATES = (
     translatable("failed"),
     translatable("given up"),
     translatable("in progress"),
+    translatable("not started"),
+    translatable("overdue"),
     translatable("partly failed"),
     translatable("paused"),
     translatable("pending"),

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.languages import gettext
 from models.access import Actor, Permission
 from models.resets import SETTLED, ResetState
 from models.retraining import Rule, RuleKind, RuleState
@@ -58,7 +59,7 @@ def _rules(session: Session, actor: Actor, course_id: int) -> list[Ahead]:
     found = []
     for rule in rules:
         terms = terms_of(session, rule)
-        words = rule.name or f"for {whom_in_words(terms)}, {when_in_words(terms)}"
+        words = rule.name or gettext("for {whom}, {when}", whom=whom_in_words(terms), when=when_in_words(terms))
         at = next_due_of(session, rule)
         if at is not None or rule.kind == RuleKind.EVENT or rule.state == RuleState.WAITING:
             found.append(Ahead("rule", rule.id, rule.state.value, at, rule.time_zone, words, None))

@@ -1,6 +1,7 @@
 """The catalogues have every text, each translated, and the templates have no text that is in none."""
 
 import re
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from jinja2 import Environment, nodes
 from config.languages import HERE, gettext, language_of, languages, locale_of, ngettext, speaking, translatable
 from config.languages.update import extracted, updated
 from models.access import Permission
+from models.analytics_lists import Standing
 from models.directory import UserState
 from models.participants import AskState
 from models.records import kind_labels
 from models.refusals.audience_lists import AudienceTooLarge
 from models.refusals.rules import RuleStateConflict
 from models.resets import ResetState
-from models.retraining import OccurrenceState, RuleState
+from models.retraining import OccurrenceState, RuleKind, RuleState
 from models.training import ActivityKind, EnrolmentState
 from models.webhooks import DeliveryState
 from web.language import preferred
@@ -33,6 +35,12 @@ SAME_IN_EVERY_LANGUAGE = {"Recourse", "email,due_at", "ada@example.com,2027-03-3
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_catalogue_has_the_texts_of_today(language: str) -> None:
     assert (HERE / f"{language}.po").read_bytes() == updated(language), "run `make messages`, then translate"
+
+
+def test_a_new_catalogue_has_every_text_and_no_translation() -> None:
+    catalogue = read_po(BytesIO(updated("fr")), locale="fr")
+    assert {message.id for message in catalogue if message.id} == {message.id for message in extracted() if message.id}
+    assert not any(chain.from_iterable(_each(message.string) for message in catalogue if message.id))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -71,6 +79,8 @@ def test_the_words_for_values_are_in_the_catalogues() -> None:
         RuleState,
         ActivityKind,
         EnrolmentState,
+        RuleKind,
+        Standing,
         DeliveryState,
     )
     words = {value.replace("_", " ") for value in values} | set(kind_labels().values())
