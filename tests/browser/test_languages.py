@@ -27,6 +27,7 @@ TEXTS = """() => {
 }"""
 
 
+COUNTS = ("amount", "count", "n", "num", "number")
 NAMED = re.compile(r"%\((\w+)\)s|\{(\w+)[^}]*\}")
 
 
@@ -34,7 +35,7 @@ def _spelled(text: str) -> str:
     """Return a pattern for the text with any values filled in."""
     parts = NAMED.split(text)  # the text between the placeholders, and the two names that each of them may have
     named = [one or other for one, other in zip(parts[1::3], parts[2::3], strict=True)]
-    values = [r"[\d.,]+" if name in ("num", "count") else ".+" for name in named]
+    values = [r"[\d.,]+" if name in COUNTS else ".+" for name in named]
     return "".join(re.escape(part) + value for part, value in zip(parts[::3], [*values, ""], strict=True))
 
 
