@@ -11,6 +11,7 @@ import redis
 
 from cli.local import LocalServers
 from tests.conftest import PROJECT
+from tests.crashes import restart_empty
 from tests.installations import Installation
 from tests.post import Post
 from tests.scenes import make_scene, recover, report_of, rows, slow_down, state_of
@@ -35,7 +36,6 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
     installation.assert_nothing_is_lost()
 
 
-@pytest.mark.soak
 @sized(learners=(1500, 10_000), restarts=(1, 5))
 def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
     installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis, size: Size
@@ -46,8 +46,7 @@ def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
     installation.reset()
     for restart in range(1, size.restarts + 1):
         installation.wait_for(restart / (size.restarts + 3))
-        redis_server.shutdown(nosave=True, now=True, force=True)
-        own_servers.start()
+        restart_empty(redis_server, own_servers)
         back_at, before = time.monotonic(), installation.settled()
         until(lambda: installation.settled() > before, 60)  # noqa: B023 - called at once
         print(f"working again after {time.monotonic() - back_at:.1f} s")  # noqa: T201 - pytest -s shows it

@@ -12,7 +12,7 @@ import redis
 
 from cli.local import LocalServers
 from models.session import DBAPIError
-from tests.crashes import crash
+from tests.crashes import crash, restart_empty
 from tests.installations import Writing, install
 from tests.mail_server import LoopbackMailServer
 from tests.receiver import Receiver
@@ -65,8 +65,7 @@ def test_six_resets_survive_two_minutes_of_everything(
                     case "empty":
                         redis_server.flushall()
                     case "restart":
-                        redis_server.shutdown(nosave=True, now=True, force=True)
-                        own_servers.start()
+                        restart_empty(redis_server, own_servers)
                     case "database":
                         crash(database)
                     case "connections":
