@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import pytest
 import redis
 
 from cli.local import LocalServers
