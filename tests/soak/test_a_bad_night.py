@@ -12,6 +12,7 @@ import redis
 
 from cli.local import LocalServers
 from models.session import DBAPIError
+from tasks.reset.plan import MOST_NAMED_USERS
 from tests.crashes import crash, restart_empty
 from tests.installations import Writing, install
 from tests.mail_server import LoopbackMailServer
@@ -21,6 +22,7 @@ from tests.workers import Worker, until
 
 LEARNERS = 20_000
 OVERLAPPING = 5
+STEP = 800  # from the first learner of one to that of the next
 SECONDS = 120
 BETWEEN = (1.0, 4.0)
 RECOVERED_AFTER = 45.0
@@ -52,7 +54,7 @@ def test_six_resets_survive_two_minutes_of_everything(
         slow_down(0.3)
         installation.reset()
         for number in range(OVERLAPPING):
-            installation.reset(users[number * LEARNERS // 8 : number * LEARNERS // 8 + LEARNERS // 4])
+            installation.reset(users[number * STEP : number * STEP + MOST_NAMED_USERS])
         blows: list[str] = []
         with Writing(installation, 50):
             beat = start_worker(queues="interactive", **AS_INSTALLED)
