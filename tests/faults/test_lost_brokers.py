@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from tests.crashes import restart_empty
 from tests.installations import Installation
 from tests.post import Post
-from tests.scenes import make_scene, recover, report_of, rows, slow_down, state_of
+from tests.scenes import ask, make_scene, recover, report_of, rows, slow_down, state_of
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
 
@@ -33,6 +33,21 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
         installation.wait_for(share)
         redis_server.flushall()
     installation.assert_nothing_is_lost()
+
+
+def test_a_worker_that_waits_for_messages_while_it_works_outlives_a_restart_of_the_broker(
+    installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis
+) -> None:
+    # Given a worker of which one process has a slice, and the other one has nothing
+    installation = installed(learners=250)
+    slow_down(2)
+    worker = start_worker()
+    installation.reset()
+    until(lambda: ask("SELECT count(*) FROM reset_slice WHERE begun_at IS NOT NULL"))
+    # When the broker crashes, then the same worker does the rest
+    restart_empty(redis_server, own_servers)
+    installation.assert_nothing_is_lost()
+    assert worker.process.poll() is None, worker.last_lines()
 
 
 @sized(learners=(1500, 10_000), restarts=(1, 5))
