@@ -31,7 +31,12 @@ def is_up(database: str) -> bool:
     return True
 
 
-def restart_empty(server: redis.Redis, servers: LocalServers) -> None:
-    """Kill Redis, which keeps nothing on disk, and start it again."""
+def kill_redis(server: redis.Redis) -> None:
+    """Kill Redis, which keeps nothing on disk."""
     os.kill(server.info("server")["process_id"], signal.SIGKILL)
+
+
+def restart_empty(server: redis.Redis, servers: LocalServers) -> None:
+    """Kill Redis, and start it again."""
+    kill_redis(server)
     servers.start()

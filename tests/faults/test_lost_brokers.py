@@ -1,6 +1,7 @@
 """A broker that is emptied, restarted empty, or down."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import redis
 
 from cli.local import LocalServers
 from tests.conftest import PROJECT
-from tests.crashes import restart_empty
+from tests.crashes import kill_redis, restart_empty
 from tests.installations import Installation
 from tests.post import Post
 from tests.scenes import ask, make_scene, recover, report_of, rows, slow_down, state_of
@@ -35,17 +36,28 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
     installation.assert_nothing_is_lost()
 
 
-def test_a_worker_that_waits_for_messages_while_it_works_outlives_a_restart_of_the_broker(
-    installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis
+def test_a_worker_that_waits_for_messages_while_it_works_outlives_the_loss_of_the_broker(
+    installed: Installed,
+    start_worker: StartWorker,
+    start_beat: Callable[[], object],
+    own_servers: LocalServers,
+    redis_server: redis.Redis,
 ) -> None:
     # Given a worker of which one process has a slice, and the other one has nothing
     installation = installed(learners=250)
     slow_down(2)
-    worker = start_worker()
+    worker = start_worker(beat=False)
     installation.reset()
     until(lambda: ask("SELECT count(*) FROM reset_slice WHERE begun_at IS NOT NULL"))
-    # When the broker crashes, then the same worker does the rest
-    restart_empty(redis_server, own_servers)
+    # When the broker crashes, and the worker first notices on its connection for commands, not for messages
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    assert redis_server.client_kill_filter(_type="pubsub") > 0
+    kill_redis(redis_server)
+    os.kill(worker.process.pid, signal.SIGCONT)
+    until(lambda: "Connection to broker lost" in worker.last_lines())
+    own_servers.start()
+    # Then the same worker does the rest
+    start_beat()
     installation.assert_nothing_is_lost()
     assert worker.process.poll() is None, worker.last_lines()
 
