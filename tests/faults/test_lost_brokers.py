@@ -37,16 +37,13 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
 
 
 def test_a_worker_that_waits_for_messages_while_it_works_outlives_the_loss_of_the_broker(
-    installed: Installed,
-    start_worker: StartWorker,
-    start_beat: Callable[[], object],
-    own_servers: LocalServers,
-    redis_server: redis.Redis,
+    installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis
 ) -> None:
     # Given a worker of which one process has a slice, and the other one has nothing
     installation = installed(learners=250)
     slow_down(2)
-    worker = start_worker(beat=False)
+    start_worker(queues="interactive,notify")
+    worker = start_worker(queues="bulk", beat=False)
     installation.reset()
     until(lambda: ask("SELECT count(*) FROM reset_slice WHERE begun_at IS NOT NULL"))
     # When the broker crashes, and the worker first notices on its connection for commands, not for messages
@@ -57,7 +54,6 @@ def test_a_worker_that_waits_for_messages_while_it_works_outlives_the_loss_of_th
     until(lambda: "Connection to broker lost" in worker.last_lines())
     own_servers.start()
     # Then the same worker does the rest
-    start_beat()
     installation.assert_nothing_is_lost()
     assert worker.process.poll() is None, worker.last_lines()
 
