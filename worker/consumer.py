@@ -24,6 +24,6 @@ class Consumer(CelerysConsumer):
         the channel again, now without its transport; if a task is running, that raises, and the worker ends.
         """
         channel = getattr(self.connection, "_default_channel", None)
-        if getattr(channel, "_in_poll", None):
+        if channel is not None and getattr(channel, "_in_poll", None):
             channel._in_poll = None  # there is no answer to wait for: the ledger knows what was in it
         super().on_connection_error_after_connected(exc)
