@@ -58,7 +58,8 @@ def transport_options(prefix: str, longest_task: int) -> dict[str, Any]:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_timeout": 30,
+        # Between tasks, a worker waits for one answer after the other; with several dead connections, for each so long.
+        "socket_timeout": 5,
         "socket_keepalive": True,
         # A connection that is open but dead, such as through a gateway that lost it, is given up after twice this time.
         "health_check_interval": 10,

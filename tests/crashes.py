@@ -1,10 +1,12 @@
-"""A PostgreSQL that crashes, and restarts by itself."""
+"""A PostgreSQL that crashes and restarts by itself, and a Redis that crashes and is restarted empty."""
 
 import os
 import signal
 
 import psycopg
+import redis
 
+from cli.local import LocalServers
 from models.session import forget_engine
 from tests.workers import until
 
@@ -27,3 +29,14 @@ def is_up(database: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def kill_redis(server: redis.Redis) -> None:
+    """Kill Redis, which keeps nothing on disk."""
+    os.kill(server.info("server")["process_id"], signal.SIGKILL)
+
+
+def restart_empty(server: redis.Redis, servers: LocalServers) -> None:
+    """Kill Redis, and start it again."""
+    kill_redis(server)
+    servers.start()

@@ -281,8 +281,23 @@ def count_new_registrations() -> None:
     )
 
 
+def slow_down_each(seconds: float) -> None:
+    """Make each learner take that much longer, so that a test can interfere for long.
+
+    With `slow_down`, a reset that adapts to the pace of the database would take ever more and smaller transactions.
+    """
+    run(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN PERFORM pg_sleep({seconds}); RETURN new; END $$"
+    )
+    run(
+        "CREATE TRIGGER dawdle BEFORE UPDATE ON enrolment FOR EACH ROW "
+        "WHEN (old.registration <> new.registration) EXECUTE FUNCTION dawdle()"
+    )
+
+
 def slow_down(seconds: float) -> None:
-    """Make each slice take that long, so that a test can interfere."""
+    """Make each transaction that clears learners take that long, so that a test can interfere."""
     run(
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$"

@@ -1,19 +1,20 @@
 """A broker that is emptied, restarted empty, or down."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-import pytest
 import redis
 
 from cli.local import LocalServers
 from tests.conftest import PROJECT
+from tests.crashes import kill_redis, restart_empty
 from tests.installations import Installation
 from tests.post import Post
-from tests.scenes import make_scene, recover, report_of, rows, slow_down, state_of
+from tests.scenes import ask, make_scene, recover, report_of, rows, slow_down, state_of
 from tests.sizes import Size, sized
 from tests.workers import Worker, until
 
@@ -35,7 +36,28 @@ def test_a_broker_that_is_emptied_at_10_50_and_90_percent(
     installation.assert_nothing_is_lost()
 
 
-@pytest.mark.soak
+def test_a_worker_that_waits_for_messages_while_it_works_outlives_the_loss_of_the_broker(
+    installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis
+) -> None:
+    # Given a worker of which one process has a slice, and the other one has nothing
+    installation = installed(learners=250)
+    slow_down(2)
+    start_worker(queues="interactive,notify")
+    worker = start_worker(queues="bulk", beat=False)
+    installation.reset()
+    until(lambda: ask("SELECT count(*) FROM reset_slice WHERE begun_at IS NOT NULL"))
+    # When the broker crashes, and the worker first notices on its connection for commands, not for messages
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    assert redis_server.client_kill_filter(_type="pubsub") > 0
+    kill_redis(redis_server)
+    os.kill(worker.process.pid, signal.SIGCONT)
+    until(lambda: "Connection to broker lost" in worker.last_lines())
+    own_servers.start()
+    # Then the same worker does the rest
+    installation.assert_nothing_is_lost()
+    assert worker.process.poll() is None, worker.last_lines()
+
+
 @sized(learners=(1500, 10_000), restarts=(1, 5))
 def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
     installed: Installed, start_worker: StartWorker, own_servers: LocalServers, redis_server: redis.Redis, size: Size
@@ -46,8 +68,7 @@ def test_a_broker_that_restarts_empty_has_its_workers_back_within_a_minute(
     installation.reset()
     for restart in range(1, size.restarts + 1):
         installation.wait_for(restart / (size.restarts + 3))
-        redis_server.shutdown(nosave=True, now=True, force=True)
-        own_servers.start()
+        restart_empty(redis_server, own_servers)
         back_at, before = time.monotonic(), installation.settled()
         until(lambda: installation.settled() > before, 60)  # noqa: B023 - called at once
         print(f"working again after {time.monotonic() - back_at:.1f} s")  # noqa: T201 - pytest -s shows it

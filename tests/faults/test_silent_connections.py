@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from sqlalchemy import make_url
 
 from cli.local import LocalUrls
@@ -16,7 +15,6 @@ from tests.workers import Worker, until
 LIMITS = {"statement_timeout_seconds": 3, "task_time_limit_seconds": 10}
 
 
-@pytest.mark.soak
 @sized(learners=(1500, 10_000), times=(1, 3))
 def test_a_worker_whose_connections_to_both_servers_die_silently(
     installed: Callable[..., Installation], start_worker: Callable[..., Worker], servers: LocalUrls, size: Size

@@ -12,18 +12,29 @@ import redis
 
 from cli.local import LocalServers
 from models.session import DBAPIError
-from tests.crashes import crash
+from tasks.reset.plan import MOST_NAMED_USERS
+from tests.crashes import crash, restart_empty
 from tests.installations import Writing, install
 from tests.mail_server import LoopbackMailServer
 from tests.receiver import Receiver
-from tests.scenes import ask, slow_down
+from tests.scenes import ask, slow_down_each
 from tests.workers import Worker, until
 
 LEARNERS = 20_000
 OVERLAPPING = 5
+STEP = 800  # from the first learner of one to that of the next
 SECONDS = 120
 BETWEEN = (1.0, 4.0)
 RECOVERED_AFTER = 45.0
+OPEN_SLICES = (
+    "SELECT (SELECT count(*) FROM reset_slice WHERE settled_at IS NULL) "
+    "+ (SELECT count(*) FROM reset WHERE state = 'requested')"
+)
+OPEN_ALERTS = (
+    "SELECT (SELECT count(*) FROM reset WHERE finished_at IS NULL) "
+    "+ (SELECT count(*) FROM reset_slice WHERE alerts_due) "
+    "+ (SELECT count(*) FROM notification WHERE state = 'pending')"
+)
 AS_INSTALLED = {"recover_every_seconds": 10, "recover_after_seconds": 20}
 
 
@@ -41,10 +52,10 @@ def test_six_resets_survive_two_minutes_of_everything(
     with LoopbackMailServer() as mails, Receiver() as webhooks:
         installation = install(set_up, mails, webhooks, learners=LEARNERS)
         users = [user.id for user in installation.scene.users()]
-        slow_down(0.3)
+        slow_down_each(0.004)
         installation.reset()
         for number in range(OVERLAPPING):
-            installation.reset(users[number * LEARNERS // 8 : number * LEARNERS // 8 + LEARNERS // 4])
+            installation.reset(users[number * STEP : number * STEP + MOST_NAMED_USERS])
         blows: list[str] = []
         with Writing(installation, 50):
             beat = start_worker(queues="interactive", **AS_INSTALLED)
@@ -65,8 +76,7 @@ def test_six_resets_survive_two_minutes_of_everything(
                     case "empty":
                         redis_server.flushall()
                     case "restart":
-                        redis_server.shutdown(nosave=True, now=True, force=True)
-                        own_servers.start()
+                        restart_empty(redis_server, own_servers)
                     case "database":
                         crash(database)
                     case "connections":
@@ -80,17 +90,23 @@ def test_six_resets_survive_two_minutes_of_everything(
                         time.sleep(chance.uniform(1, 5))
                         os.killpg(workers[victim].process.pid, signal.SIGCONT)
             last = time.monotonic()
-        left = _unless_down("SELECT count(*) FROM reset_slice WHERE settled_at IS NULL")
-        until(lambda: _unless_down("SELECT count(*) FROM reset WHERE finished_at IS NULL") == 0, 600)
-        recovered = time.monotonic() - last
+        left = _unless_down(OPEN_SLICES)
+        recovered, alerted = (_seconds_until(query, last) for query in (OPEN_SLICES, OPEN_ALERTS))
         with capsys.disabled():
             print(  # noqa: T201
                 f"\n{len(blows)} blows in {last - began:.0f} s, the last: {blows[-1]}; {left} slices were left; the "
-                f"last one done {recovered:.1f} s later; {len(installation.books.written):,} writes"
+                f"last one done {recovered:.1f} s later, the last alert {alerted:.1f} s later; "
+                f"{len(installation.books.written):,} writes"
             )
-        assert beat.process.poll() is None
+        assert [worker.process.poll() for worker in (beat, *workers)] == [None] * 3, "none may end by itself"
         installation.assert_nothing_is_lost(limit=300)
     assert recovered <= RECOVERED_AFTER
+
+
+def _seconds_until(nothing_left: str, since: float) -> float:
+    """Wait until the query gives 0. Returns the seconds that have passed since then."""
+    until(lambda: _unless_down(nothing_left) == 0, 600)
+    return time.monotonic() - since
 
 
 def _unless_down(query: str) -> int | None:
