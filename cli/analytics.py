@@ -29,15 +29,13 @@ def analytics_command(
     ] = None,
     organization: OnlyOrganization = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many users or days.")] = 50,
-    over_time: Annotated[
-        bool, typer.Option("--over-time", help="Show what the course counted at the end of each day instead of users.")
-    ] = False,
+    over_time: Annotated[bool, typer.Option("--over-time", help="Show daily counts instead of users.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show course completion by users, for all courses or for one."""
     with servers_and_database(), transaction() as session:
         if course is None and over_time:
-            raise typer.BadParameter("Name the course whose days to show.", param_hint="COURSE")
+            raise typer.BadParameter("Name a course to show its daily counts.", param_hint="COURSE")
         if course is None:
             _all_courses(session, organizations(session, organization), as_json=as_json)
         else:
@@ -77,7 +75,7 @@ def _over_time(session: Session, owner: Organization, code: str, limit: int, *, 
         return
     print_table(_courses_table([(owner, row)]))
     if not days:
-        console.print(f"The days of a course are counted from {FEWEST} learners on.")
+        console.print(f"Daily counts need at least {FEWEST} learners.")
         return
     table = Table(
         "Day", *(Column(name, justify="right") for name in ("Assigned", "Completed", "Due", "Overdue", "Reset"))

@@ -213,7 +213,7 @@ def _ask_and_request(
 def _print_ahead(ahead: list[Ahead], where: Console) -> None:
     """Print what is running, queued or planned for the course already."""
     if ahead:
-        where.print("Running or planned for this course already:")
+        where.print("Already running or planned for this course:")
     for one in ahead:
         where.print(f"  {ahead_in_words(one)}", markup=False, highlight=False)
 

@@ -1,4 +1,4 @@
-"""Completion over time: what each course counted at the end of each day, in UTC. Counts only, and no person.
+"""Completion over time: daily counts of each course, taken at the end of the day in UTC. Counts only, and no person.
 
 Past completions are gone after a reset, so these counts cannot be made up for later. See
 `docs/decisions/0117-completion-over-time.md`.

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models.groups import GroupMember
 from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches
 from models.people import Organization, User
@@ -283,7 +284,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
     return [TrainingLine(**row) for row in session.execute(query).mappings()]
 
 
-def assigned_course(session: Session, user: User, code: str, *, whom: str = "this user") -> TrainingLine:
+def assigned_course(session: Session, user: User, code: str, *, whom: str = translatable("this user")) -> TrainingLine:
     """Returns the course with this code as assigned to the user, whom a refusal calls `whom`.
 
     Raises `CourseUnknown`, `CourseNotAssigned`.

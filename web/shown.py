@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Shown:
-    """A list as it is asked for. What an address has that the list does not know is as if it were not there."""
+    """A list as it is asked for. A list ignores parameters that it does not know."""
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ from tasks.speed import left_in_units
 from tasks.troubles import START_BEAT, start_a_worker
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
+from web.words import STORED
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -133,6 +134,9 @@ def words(_: Context, value: str) -> str:
 @pass_context
 def told(_: Context, stored: str) -> str:
     """Return what was stored in English, such as the reason of a failure, in the language spoken if it is known."""
+    for text, pattern in STORED.items():
+        if found := pattern.fullmatch(stored):
+            return gettext(text, **found.groupdict())
     return gettext(stored)
 
 

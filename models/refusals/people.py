@@ -54,7 +54,7 @@ DEACTIVATE = translatable(
 )
 REMOVE = translatable("You cannot remove yourself. Ask another administrator, or the operator of this installation.")
 PERMISSIONS = translatable(
-    "You cannot change the permissions of yourself. Ask another administrator, or the operator of this installation."
+    "You cannot change your own permissions. Ask another administrator, or the operator of this installation."
 )
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from config.languages import gettext, translatable
 from models.external_ids import LONGEST
 
 CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -18,11 +19,24 @@ LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 NUMBER = (str, int, float)
-MUST_BE: dict[type | tuple[type, ...], str] = {str: "text", list: "a list", NUMBER: "a number from 0 to 100"}
+A_PERCENTAGE = translatable("must be a number from 0 to 100")
+MUST_BE: dict[type | tuple[type, ...], str] = {
+    str: translatable("must be text"),
+    list: translatable("must be a list"),
+    NUMBER: A_PERCENTAGE,
+}
 
 
 class WrongError(ValueError):
-    """A value is not valid in its column; the message says what it must be."""
+    """A value is not valid in its column; the message says what it must be, in the language spoken."""
+
+    def __init__(self, must_be: str, **values: object) -> None:
+        """`must_be` is in English, with placeholders such as `{longest}` for the values."""
+        super().__init__(must_be)
+        self.must_be, self.values = must_be, values
+
+    def __str__(self) -> str:
+        return gettext(self.must_be, **self.values)
 
 
 Check = Callable[[Any], Any]  # returns the value for the database; raises `WrongError`
@@ -43,13 +57,13 @@ class Column:
         elif isinstance(value, str):
             value = value.strip()
             if not is_storable(value):
-                raise WrongError("contains a character that is not allowed")
+                raise WrongError(translatable("contains a character that is not allowed"))
         if value in (None, ""):
             if self.required:
-                raise WrongError("must not be empty")
+                raise WrongError(translatable("must not be empty"))
             return None
         if not isinstance(value, self.takes):
-            raise WrongError(f"must be {MUST_BE[self.takes]}")
+            raise WrongError(MUST_BE[self.takes])
         return self.check(value)
 
 
@@ -63,18 +77,18 @@ def text(longest: int) -> Check:
 
     def check(value: str) -> str:
         if len(value) > longest:
-            raise WrongError(f"must have at most {longest:,} characters")
+            raise WrongError(translatable("must have at most {longest:,} characters"), longest=longest)
         return value
 
     return check
 
 
 def matching(pattern: re.Pattern[str], must_be: str, longest: int = 320) -> Check:
-    """Text that matches the whole pattern."""
+    """Text that matches the whole pattern. `must_be` says what that is."""
 
     def check(value: str) -> str:
         if len(value) > longest or not pattern.fullmatch(value):
-            raise WrongError(f"must be {must_be}")
+            raise WrongError(must_be)
         return value
 
     return check
@@ -85,7 +99,7 @@ def one_of(values: type[StrEnum]) -> Check:
 
     def check(value: str) -> str:
         if value not in list(values):
-            raise WrongError(f"must be one of {', '.join(values)}")
+            raise WrongError(translatable("must be one of {values}"), values=", ".join(values))
         return value
 
     return check
@@ -94,13 +108,13 @@ def one_of(values: type[StrEnum]) -> Check:
 def yes_or_no(value: str) -> bool:
     """`true` or `false`."""
     if value not in ("true", "false"):
-        raise WrongError("must be true or false")
+        raise WrongError(translatable("must be true or false"))
     return value == "true"
 
 
 def moment(value: str) -> datetime:
     """A date and time with a time zone, in ISO 8601."""
-    wrong = WrongError("must be a date and time with a time zone, such as 2027-01-31T12:00:00Z")
+    wrong = WrongError(translatable("must be a date and time with a time zone, such as 2027-01-31T12:00:00Z"))
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
@@ -121,7 +135,7 @@ def score(value: str | float) -> Decimal:
 
 
 def _percent(value: str | float) -> Decimal:
-    wrong = WrongError("must be a number from 0 to 100")
+    wrong = WrongError(A_PERCENTAGE)
     try:
         found = Decimal(str(value))
     except InvalidOperation:
@@ -134,14 +148,14 @@ def _percent(value: str | float) -> Decimal:
 def group_code(value: str) -> str:
     """The code of a group."""
     if len(value) > 100 or "/" in value:
-        raise WrongError("must have 1 to 100 characters, without “/”")
+        raise WrongError(translatable("must have 1 to 100 characters, without “/”"))
     return value
 
 
 def time_zone(value: str) -> str:
     """The name of a time zone."""
     if value not in _time_zones():
-        raise WrongError("must be the name of a time zone, such as Europe/Zurich")
+        raise WrongError(translatable("must be the name of a time zone, such as Europe/Zurich"))
     return value
 
 
@@ -151,6 +165,8 @@ def _time_zones() -> set[str]:
 
 
 external_id = text(LONGEST)
-course_code = matching(CODE, "a course code of 1 to 64 letters, digits, dots, hyphens and underscores")
-email = matching(EMAIL, "an e-mail address")
-locale = matching(LOCALE, "a language tag, such as de-CH", 35)
+course_code = matching(
+    CODE, translatable("must be a course code of 1 to 64 letters, digits, dots, hyphens and underscores")
+)
+email = matching(EMAIL, translatable("must be an e-mail address"))
+locale = matching(LOCALE, translatable("must be a language tag, such as de-CH"), 35)

@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, literal_column, select, update
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models import audit
 from models.access import Actor, Permission
 from models.directory import course_of
@@ -24,7 +25,7 @@ def unassign(session: Session, actor: Actor, user: User, code: str) -> None:
     course = course_of(session, actor.organization_id, code)
     ended = end_enrolments(session, (Enrolment.user_id == user.id) & (Enrolment.course_id == course.id))
     if not ended:
-        raise CourseNotAssigned(course.code, "this user")
+        raise CourseNotAssigned(course.code, translatable("this user"))
     audit.record(session, actor, "enrolment.ended", ended[0], course.organization_id, user=user.id, course=course.code)
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from config.languages import translatable
 from models.directory import assigned_course
 from models.people import User
 from models.refusals.training import StaleRegistration
@@ -14,5 +15,5 @@ def check_own_registration(session: Session, user: User, code: str, registration
 
     A registration is no secret, so on its own it must not let anyone write in another's name.
     """
-    if assigned_course(session, user, code, whom="you").registration != registration:
+    if assigned_course(session, user, code, whom=translatable("you")).registration != registration:
         raise StaleRegistration

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, any_, exists, func, in
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from config.languages import gettext
+from config.languages import gettext, translatable
 from models.access import Actor, Permission
 from models.audience_lists import LIST_LIFE, AudienceList, AudienceListLearner, AudienceListLine, LineProblem
 from models.directory import UserFilter, course_of
@@ -180,7 +180,7 @@ def _columns(session: Session, actor: Actor) -> dict[str, Column]:
         except ValueError:
             found = moment(value)
         if not now < found <= now + LONGEST_DUE:
-            raise WrongError("must be in the future, within ten years")
+            raise WrongError(translatable("must be in the future, within ten years"))
         return found
 
     return {"email": Column(email), "external_id": Column(external_id), "due_at": Column(due)}

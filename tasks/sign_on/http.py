@@ -8,14 +8,32 @@ from typing import Any
 
 import httpx
 
-from config.languages import gettext, translatable
+from config.languages import Translatable, gettext, translatable
 from models.refusals.sign_on import SignOnUnavailable
 from models.refusals.webhooks import WebhookAddressRefused
-from tasks.webhooks.post import address_of, look_up, opened
+from tasks.webhooks.post import (
+    INVISIBLE,
+    MUST_BE_HTTPS,
+    NO_ADDRESS,
+    NOT_PUBLIC,
+    UNRESOLVED,
+    USER_NAME,
+    address_of,
+    look_up,
+    opened,
+)
 
 SECONDS = 5.0  # for the whole request, however slowly the answer trickles in
 LONGEST = 256_000  # bytes of an answer
 ERROR_OF_THE_SERVER = 500
+WHY_REFUSED: dict[str, Translatable] = {  # an address, within a sentence
+    INVISIBLE: translatable("its address contains spaces or invisible characters"),
+    NO_ADDRESS: translatable("its address is not a web address"),
+    MUST_BE_HTTPS: translatable("its address must begin with https:// and a host name"),
+    USER_NAME: translatable("its address must not contain a user name or a password"),
+    UNRESOLVED: translatable("its host name cannot be resolved"),
+    NOT_PUBLIC: translatable("its address is not public"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ def ask(
         ip = look_up(address)
         return asyncio.run(_answer(provider, method, url, ip, sent | (headers or {}), content, end - time.monotonic()))
     except WebhookAddressRefused as refusal:
-        raise SignOnUnavailable(provider, refusal.why.rstrip(".").lower()) from None
+        raise SignOnUnavailable(provider, WHY_REFUSED[refusal.why]) from None
     except TimeoutError:
         raise SignOnUnavailable(provider, gettext("no answer within {seconds:.0f} seconds", seconds=SECONDS)) from None
     except (httpx.HTTPError, OSError) as error:

@@ -24,7 +24,12 @@ LOOK_UP_SECONDS = 5.0
 LONGEST_NAME = 253  # in the DNS
 GONE = 410
 ERROR_OF_THE_SERVER = 500
+INVISIBLE = translatable("The address contains spaces or invisible characters.")
+NO_ADDRESS = translatable("This is not a web address.")
 MUST_BE_HTTPS = translatable("The address must begin with https:// and a host name.")
+USER_NAME = translatable("The address must not contain a user name or a password.")
+UNRESOLVED = translatable("This host name cannot be resolved.")
+NOT_PUBLIC = translatable("This address is not public.")
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -72,19 +77,19 @@ def address_of(text: str) -> Address:
     Raises `WebhookAddressRefused` if the text alone shows that the address is not allowed.
     """
     if not text.isprintable() or any(letter.isspace() for letter in text):
-        raise WebhookAddressRefused(translatable("The address contains spaces or invisible characters."))
+        raise WebhookAddressRefused(INVISIBLE)
     try:
         address = Address(httpx.URL(text))
         address.host.encode("idna")  # as the look-up does: httpx accepts some invalid names
         port = address.port
     except (httpx.InvalidURL, ValueError):
-        raise WebhookAddressRefused(translatable("This is not a web address.")) from None
+        raise WebhookAddressRefused(NO_ADDRESS) from None
     # Whether the host is in a network that may do without encryption is known at the look-up.
     schemes = ("https", "http") if settings().webhook_allow_private or settings().allowed_networks else ("https",)
     if address.url.scheme not in schemes or not 0 < len(address.host) <= LONGEST_NAME or not 0 < port < 65536:
         raise WebhookAddressRefused(MUST_BE_HTTPS)
     if address.url.userinfo:
-        raise WebhookAddressRefused(translatable("The address must not contain a user name or a password."))
+        raise WebhookAddressRefused(USER_NAME)
     return address
 
 
@@ -98,13 +103,13 @@ def look_up(address: Address) -> str:
     try:
         found = within(LOOK_UP_SECONDS, call, "look-up")
     except (OSError, UnicodeError, TookTooLongError):
-        raise WebhookAddressRefused(translatable("This host name cannot be resolved.")) from None
+        raise WebhookAddressRefused(UNRESOLVED) from None
     addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
     if settings().webhook_allow_private:
         return addresses[0]
     others = [ip for ip in map(_deciding, addresses) if not _is_allowed(ip)]
     if not all(ip.is_global and not ip.is_multicast for ip in others):
-        raise WebhookAddressRefused(translatable("This address is not public."))
+        raise WebhookAddressRefused(NOT_PUBLIC)
     if others and address.url.scheme != "https":
         raise WebhookAddressRefused(MUST_BE_HTTPS)
     return addresses[0]

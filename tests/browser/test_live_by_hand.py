@@ -35,8 +35,8 @@ def test_a_running_reset_says_how_long_and_who_has_what(
     page.goto(f"/resets/{reset}")
     expect(page.locator("#speed")).to_contain_text("Less than a minute left · ")
     expect(page.locator(".troubles")).to_have_count(0)
-    # Which worker has what stays open, and is kept up to date; the list keeps the reader's focus
-    page.get_by_text("Which worker has what").click()
+    # The list of workers stays open, and is kept up to date; the list of learners keeps the reader's focus
+    page.get_by_text("Workers", exact=True).click()
     expect(page.locator("#workers-now th[scope=row]")).to_have_text("bulk@host-1")
     following = page.get_by_role("link", name="Next page")
     following.focus()

@@ -107,7 +107,7 @@ def over_time(
     session: Database,
     since: Annotated[date | None, Query(description="The first day", examples=["2027-01-01"])] = None,
 ) -> Any:
-    """List what a course counted at the end of each day. Days with fewer than 10 learners are left out."""
+    """List the daily counts of a course. Days with fewer than 10 learners are left out."""
     course = course_of(session, actor.organization_id, code)
     days = completion_over_time(session, course, since)
     return CourseDayFiguresList(items=[CourseDayFigures.model_validate(one) for one in days])

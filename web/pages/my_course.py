@@ -84,7 +84,7 @@ def _show(
     file_gone: bool = False,
 ) -> Response:
     """`error` concerns the activity `at`, whose text field gets `kept` back; `file_gone` asks for the file again."""
-    mine = assigned_course(session, user, code, whom="you")
+    mine = assigned_course(session, user, code, whom=translatable("you"))
     course = course_of(session, user.organization_id, code)
     steps = steps_of(session, course.id, mine.registration)
     limit = settings().file_limit_mb

@@ -26,7 +26,7 @@ SCOPES = {
     Scope.RESETS_WRITE: translatable("Request, cancel and retry resets"),
     Scope.LEARNING_WRITE: translatable("Record learners' progress"),
     Scope.PEOPLE_WRITE: translatable("Manage users and groups, and import"),
-    Scope.ACCESS_WRITE: translatable("Give permissions, make password links, and end sessions"),
+    Scope.ACCESS_WRITE: translatable("Change permissions, create password links, and end sessions"),
     Scope.ANALYTICS_READ: translatable("Read completion figures"),
     Scope.RULES_READ: translatable("Read retraining rules"),
     Scope.RULES_WRITE: translatable("Create, pause and remove retraining rules"),

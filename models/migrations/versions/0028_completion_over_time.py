@@ -1,4 +1,4 @@
-"""What each course counted at the end of each day; tokens keep to the permissions that they were made with."""
+"""Daily counts of each course; tokens never have more permissions than they were made with."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -30,7 +30,7 @@ class PasswordLink(Answer):
 class UserSession(Answer):
     """A browser in which a user is signed in."""
 
-    key: str = Field(description="Names the session; one cannot sign in with it")
+    key: str = Field(description="Identifies the session. It does not sign anyone in.")
     device: str
     began_at: datetime
     seen_at: datetime = Field(description="When it was last used, to the minute")
