@@ -136,7 +136,7 @@ def told(_: Context, stored: str) -> str:
     """Return what was stored in English, such as the reason of a failure, in the language spoken if it is known."""
     for text, pattern in STORED.items():
         if found := pattern.fullmatch(stored):
-            return gettext(text, **found.groupdict())
+            return gettext(text, **{name: Translatable(value) for name, value in found.groupdict().items()})
     return gettext(stored)
 
 

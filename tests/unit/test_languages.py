@@ -19,11 +19,17 @@ from models.participants import AskState
 from models.records import kind_labels
 from models.refusals.audience_lists import AudienceTooLarge
 from models.refusals.rules import RuleStateConflict
+from models.refusals.training import CourseNotAssigned
+from models.refusals.webhooks import WebhookAddressRefused
 from models.resets import ResetState
 from models.retraining import OccurrenceState, RuleKind, RuleState
 from models.training import ActivityKind, EnrolmentState
 from models.webhooks import DeliveryState
+from tasks.imports.values import WrongError
+from tasks.people.users import FIELDS
+from tasks.webhooks.post import NOT_PUBLIC
 from web.language import preferred
+from web.templating import told as told_in_page
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "web" / "templates").glob("*.html"))
 LANGUAGES = sorted(file.stem for file in HERE.glob("*.po"))
@@ -111,6 +117,35 @@ def test_words_are_in_the_language_spoken_and_in_english_otherwise() -> None:
     with speaking("tlh"):
         assert gettext("Save settings") == "Save settings"
     assert refusal.args[0] == str(refusal), "logs are in English, whoever asked"
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ("answered 204", "Antwort 204"),
+        ("no answer within 15 seconds", "keine Antwort innerhalb von 15 Sekunden"),
+        (str(WebhookAddressRefused(NOT_PUBLIC)), "Diese Adresse ist nicht öffentlich. Verwenden Sie"),
+        ("what a receiver said", "what a receiver said"),
+    ],
+)
+def test_what_is_stored_in_english_is_told_in_the_language_spoken(stored: str, told: str) -> None:
+    environment = Environment(autoescape=False)
+    environment.filters["told"] = told_in_page
+    shown = environment.from_string("{{ stored | told }}")
+    assert shown.render(stored=stored) == stored
+    with speaking("de"):
+        assert shown.render(stored=stored).startswith(told)
+
+
+def test_what_is_wrong_with_a_value_is_said_in_the_language_spoken() -> None:
+    with pytest.raises(WrongError) as wrong:
+        FIELDS["name"].checked("n" * 1000)
+    assert str(wrong.value) == "must have at most 200 characters"
+    with speaking("de"):
+        assert str(wrong.value) == "darf höchstens 200 Zeichen haben"
+        assert str(CourseNotAssigned("SAFETY-101", translatable("you"))).startswith(
+            "Der Kurs SAFETY-101 ist Ihnen nicht zugewiesen."
+        )
 
 
 @pytest.mark.parametrize(
