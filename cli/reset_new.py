@@ -29,7 +29,7 @@ from tasks.reset.impact import preview
 from tasks.reset.lists import list_from_file, why_left_out
 from tasks.reset.plan import LONGEST_SKIP_COMPLETED_DAYS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
-from tasks.rules.ahead import Ahead, ahead_in_words, ahead_of
+from tasks.rules.ahead import Ahead, ahead_of
 
 app = typer.Typer()
 
@@ -216,6 +216,15 @@ def _print_ahead(ahead: list[Ahead], where: Console) -> None:
         where.print("Already running or planned for this course:")
     for one in ahead:
         where.print(f"  {ahead_in_words(one)}", markup=False, highlight=False)
+
+
+def ahead_in_words(one: Ahead) -> str:
+    """Returns it in one line; times in UTC."""
+    at = f" {one.at:%Y-%m-%d %H:%M %Z}" if one.at else ""
+    if one.kind == "rule":
+        return f"Rule: {one.words}; {'next due' + at if at else one.state}"
+    learners = f", {one.learners:,} learners" if one.learners else ""
+    return f"Reset {one.state}{' for' + at if at and one.state == 'planned' else ''}{learners}: {one.words}"
 
 
 def _request(who: Actor, plan: Plan, reason: str | None, confirm: str | None, key: str | None) -> UUID:

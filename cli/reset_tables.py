@@ -90,6 +90,9 @@ def _in_words(missing: Trouble) -> str:
     since = f"{missing.since:%Y-%m-%d %H:%M:%S %Z}" if missing.since else None
     if missing.kind == Kind.BEAT:
         return f"Beat {f'has not ticked since {since}' if since else 'has never run'}. Start it: {START_BEAT}"
+    if missing.kind == Kind.TICKS:
+        why = f"the broker or a worker for {missing.what} is missing or overloaded"
+        return f"Ticks of beat have not been carried out since {since}: {why}. See: recourse doctor"
     return f"No worker for {missing.what} has been running since {since}. Start one: {start_a_worker([missing.what])}"
 
 

@@ -198,7 +198,7 @@ def password_link_command(email: Email, organization: Organization = None, as_: 
     with servers_and_database(), transaction() as session:
         owner = organization_of_user(session, email, organization)
         user = user_by_address(session, owner.id, email)
-        link = make_password_link(session, actor(session, owner, as_), user)
+        link = make_password_link(session, actor(session, owner, as_), user).link
     print(link)  # noqa: T201 - the answer, to be copied
 
 
@@ -212,7 +212,7 @@ def permissions_command(
     organization: Organization = None,
     as_: As = None,
 ) -> None:
-    """Let a user do this, and nothing else.
+    """Let a user do this, and nothing else. Who gets a permission is signed out everywhere.
 
     Example: `recourse user permissions kim@acme.example --permission courses`
     """

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.base import Base
 
 BEAT = "beat"
-TICKS = "recover"  # a worker for the queue `interactive` carries them out
+TICKS = "recover"  # a worker for the queue `interactive` carries them out, or reads a probe there
 
 
 class Heartbeat(Base):

@@ -1,6 +1,7 @@
 """Lists that people sort, search and page through: their orders, the places of their rows, and their capped counts.
 
-A list is read by keyset, in any of its orders: each page starts after the last row of the previous one.
+A list is read by keyset, in any of its orders: each page starts after the last row of the previous one. See
+`docs/decisions/0126-lists-are-read-in-any-order.md`.
 """
 
 from collections.abc import Mapping, Sequence

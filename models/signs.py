@@ -43,7 +43,7 @@ class Signs:
 
     now: datetime
     beat_at: datetime | None  # when beat last ticked
-    ticks_at: datetime | None  # when a worker last carried out such a tick
+    ticks_at: datetime | None  # when a worker for `interactive` last carried out such a tick, or read a probe
     without_worker: Mapping[str, datetime]  # queues that no worker reads, and since when something waits there
     paused: WholePause | None
     outboxes: Mapping[str, OutboxSigns]

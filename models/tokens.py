@@ -54,6 +54,7 @@ class ApiToken(Base):
     name: Mapped[str]  # its purpose
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     # What its user might do when it was made. It never has more than that; none: made by an earlier release.
+    # See `docs/decisions/0118-tokens-never-grow.md`.
     permissions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]

@@ -1,4 +1,8 @@
-"""The probes of queues: see `models/queue_probes.py`."""
+"""The probes of queues: see `models/queue_probes.py`.
+
+If probes of a queue are not read, workers are asked whether they read it: see
+`docs/decisions/0121-workers-are-asked-when-a-queue-is-not-read.md`.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +10,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.celery import INTERACTIVE
 from config.settings import settings
+from models.heartbeat import TICKS, leave_heartbeat
 from models.queue_probes import begin_probe, end_probe, forget_probes, long_unread, note_workers, probes_read
 from models.session import transaction
 from tasks.app import app
@@ -21,6 +27,8 @@ ROLL_CALL = 1.0  # seconds that workers have for their answer; waited for only i
 def probe(*, queue: str, sent_at: str) -> None:
     """Note that the queue was read up to the moment when this was sent."""
     with transaction() as session:
+        if queue == INTERACTIVE:  # busy workers may drop ticks that waited for too long, but they are there
+            leave_heartbeat(session, TICKS)
         end_probe(session, queue, datetime.fromisoformat(sent_at))
 
 

@@ -42,13 +42,14 @@ def recover() -> None:
     Beat sends it every few seconds. Lost or repeated ticks do no harm: it keeps no state, and everything it sends may
     arrive any number of times.
     """
+    with transaction() as session:  # first: this tick is carried out, even if the broker is away by now
+        leave_heartbeat(session, TICKS)
     try:
         waiting = messages_waiting()
     except OperationalError as error:  # then nothing can be sent either
         log.warning("broker_away", error=str(error))
         return
     with transaction() as session:
-        leave_heartbeat(session, TICKS)
         read = read_up_to(session, waiting)
         lost = send_lost(session, read)
     with transaction() as session:

@@ -20,6 +20,8 @@ from models.resets import SETTLED, Reset, ResetSlice
 from tasks.speed import Speed, speed_of
 
 COUNTS = ("total", "cleared", "unchanged", "skipped", "failed", "waiting")
+PACE = ("learners_per_second", "seconds_left")  # of a report: known only while it goes on
+TIMES = {"seconds", *PACE}  # of a report: they change with time alone
 
 
 @dataclass(frozen=True)

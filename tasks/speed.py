@@ -50,9 +50,3 @@ def left_in_units(seconds: float) -> tuple[int, str]:
     """Returns a time left as people say it: 0 minutes for less than one, minutes, and hours from 90 minutes on."""
     minutes = round(seconds / 60) if seconds >= 60 else 0
     return (minutes, "minute") if minutes <= IN_MINUTES_UP_TO else (round(minutes / 60), "hour")
-
-
-def left_in_words(seconds: float) -> str:
-    """Returns the time left in words: `about 2 minutes left`."""
-    count, unit = left_in_units(seconds)
-    return f"about {count:,} {unit}{'' if count == 1 else 's'} left" if count else "less than a minute left"

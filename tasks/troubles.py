@@ -23,6 +23,7 @@ class Kind(StrEnum):
     """What is wrong."""
 
     BEAT = "beat"  # it does not tick
+    TICKS = "ticks"  # beat sends them, and no worker carries them out
     QUEUE = "queue"  # no worker reads it
     EVERYTHING_PAUSED = "everything_paused"
     ORGANIZATION_PAUSED = "organization_paused"
@@ -55,7 +56,9 @@ def troubles(session: Session, organization_id: int | None) -> list[Trouble]:
         found.append(Trouble(kind, seen.paused.reason, seen.paused.at))
     if is_beat_late(seen):
         found.append(Trouble(Kind.BEAT, since=seen.beat_at))
-    found += [Trouble(Kind.QUEUE, queue, since) for queue, since in without_worker(seen).items()]
+    if are_ticks_late(seen):
+        found.append(Trouble(Kind.TICKS, INTERACTIVE, seen.ticks_at))
+    found += [Trouble(Kind.QUEUE, queue, since) for queue, since in sorted(seen.without_worker.items())]
     return found + outbox_troubles(seen)
 
 
@@ -71,16 +74,14 @@ def is_beat_late(seen: Signs) -> bool:
     return seen.beat_at is None or seen.now - seen.beat_at > timedelta(seconds=beat_patience())
 
 
-def without_worker(seen: Signs) -> dict[str, datetime]:
-    """Returns the queues that no worker reads, and since when.
+def are_ticks_late(seen: Signs) -> bool:
+    """Returns whether beat ticks and no worker has carried that out for too long.
 
-    Workers are asked by `recover`. If beat ticks and `recover` does not run, no worker reads the queue of both.
+    Why is not known, since `recover` is what asks: the broker may be away, or a worker for `interactive` missing or
+    busy.
     """
-    found = dict(seen.without_worker)
     late = timedelta(seconds=2 * beat_patience())
-    if seen.ticks_at is not None and not is_beat_late(seen) and seen.now - seen.ticks_at > late:
-        found[INTERACTIVE] = seen.ticks_at
-    return dict(sorted(found.items()))
+    return seen.ticks_at is not None and not is_beat_late(seen) and seen.now - seen.ticks_at > late
 
 
 def outbox_troubles(seen: Signs) -> list[Trouble]:

@@ -3,6 +3,7 @@
 Words are in the language of the person whose page is being made: the web app says which, for each request. The API, the
 command line, tasks and logs say nothing, and so speak English. Placeholders have names: `{course}` in code,
 `%(course)s` in templates; `{count:,}` is a number as the language writes it.
+See `docs/decisions/0116-a-catalogue-per-language.md`.
 """
 
 from collections.abc import Iterator, Mapping

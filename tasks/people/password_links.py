@@ -5,7 +5,8 @@ the address or the permissions change, and when the user is removed, even if the
 """
 
 import json
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import func, select
@@ -26,7 +27,15 @@ from tasks.people.sign_in import must_accept_passwords
 VALID = timedelta(hours=24)
 
 
-def make_password_link(session: Session, actor: Actor, user: User) -> str:
+@dataclass(frozen=True)
+class NewLink:
+    """A link that is shown once."""
+
+    link: str
+    expires_at: datetime
+
+
+def make_password_link(session: Session, actor: Actor, user: User) -> NewLink:
     """Returns a link with which the user chooses a password. Whoever has it can sign in as the user.
 
     Raises `Forbidden`, `UserUnknown`, also if they are deactivated; `PasswordsOff`.
@@ -36,7 +45,8 @@ def make_password_link(session: Session, actor: Actor, user: User) -> str:
         raise UserUnknown(user.email)
     must_accept_passwords(session, user.organization_id)
     audit.record(session, actor, "user.password_link_made", user.id, user.organization_id)
-    return password_link(user.id, _current(session, user))
+    expires_at = datetime.now(UTC) + VALID  # from before, so that it is never later than the link's own end
+    return NewLink(password_link(user.id, _current(session, user)), expires_at)
 
 
 def user_of_link(session: Session, token: str, *, lock: bool = False) -> User:

@@ -13,6 +13,7 @@ from models.refusals.people import PERMISSIONS, NotOneself, PermissionsElsewhere
 from models.sign_on import IdentityProvider, UserIdentity
 from models.tokens import ApiToken, Scope
 from tasks.people.authority import must_manage
+from tasks.people.sessions import end_sessions_of
 from tasks.people.users import lock_user
 
 
@@ -52,6 +53,9 @@ def managed(session: Session, user: User) -> Managed:
 def set_permissions(session: Session, actor: Actor, user: User, permissions: Sequence[Permission]) -> None:
     """Let the user do this and nothing else. The actor needs every permission that the user had or gets.
 
+    A user who gets a permission is signed out everywhere: someone who may do less may have signed in as them, with a
+    password link. See `docs/decisions/0118-tokens-never-grow.md`.
+
     Raises `Forbidden`; `UserUnknown`, also if they were removed; `NotOneself`; `PermissionsElsewhere` if their provider
     decides them.
     """
@@ -72,3 +76,5 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
     user.permissions = after
     session.flush()
     audit.record(session, actor, "user.permissions_changed", user.id, user.organization_id, before=before, after=after)
+    if set(after) - set(before):
+        end_sessions_of(session, actor, user)

@@ -10,30 +10,27 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from config.languages import gettext, ngettext, translatable
+from config.languages import SOURCE, gettext, ngettext, speaking, translatable
 from models.exemptions import Exemption, exempt_at
 from models.open_learners import open_learners_in
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import ELSEWHERE, Asked, in_audience
 
-LATELY = re.compile(r"completed within ([\d,]+) days? before the preview")
+NUMBER = re.compile(r"\d[\d,]{0,5}")
 EXEMPT = translatable("the learner is exempt from resets of this course")
 
 
 def completed_lately_words(days: int) -> str:
-    """Returns the reason for leaving out who completed the course within so many days before the preview."""
-    return f"completed within {days:,} {'day' if days == 1 else 'days'} before the preview"
+    """Returns the reason for leaving out who completed the course within so many days before the preview, as kept."""
+    with speaking(SOURCE):
+        return _completed_lately(days)
 
 
 def reason_in_words(reason: str) -> str:
     """Returns a reason, as a reset has kept it, in the language spoken; others than those here as they are."""
-    if found := LATELY.fullmatch(reason):
-        days = int(found[1].replace(",", ""))
-        return ngettext(
-            "completed within {count:,} day before the preview",
-            "completed within {count:,} days before the preview",
-            days,
-        )
+    if found := NUMBER.search(reason):
+        days = int(found[0].replace(",", ""))
+        return _completed_lately(days) if reason == completed_lately_words(days) else reason
     return gettext(reason) if reason in (EXEMPT, ELSEWHERE) else reason
 
 
@@ -83,6 +80,12 @@ def all_elsewhere(session: Session, asked: Asked) -> bool:
     anyone = select(Enrolment.id).where(to_be_reset(asked))
     others = anyone.where(Enrolment.id.not_in(open_elsewhere))
     return session.scalars(select(anyone.exists() & ~others.exists())).one()
+
+
+def _completed_lately(days: int) -> str:
+    return ngettext(
+        "completed within {count:,} day before the preview", "completed within {count:,} days before the preview", days
+    )
 
 
 def _reasons(asked: Asked) -> list[tuple[str, ColumnElement[bool]]]:

@@ -9,7 +9,7 @@ from config.celery import BULK, INTERACTIVE
 from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.signs import signs
 from tasks.reset.lookup import ResetLine
-from tasks.troubles import Kind, Trouble, beat_patience, is_beat_late, without_worker
+from tasks.troubles import Kind, Trouble, are_ticks_late, beat_patience, is_beat_late
 
 
 def stalled(session: Session, line: ResetLine) -> Trouble | None:
@@ -29,10 +29,11 @@ def stalled(session: Session, line: ResetLine) -> Trouble | None:
         return None
     if is_beat_late(seen):
         return Trouble(Kind.BEAT, since=seen.beat_at)
-    missing = without_worker(seen)
-    # Where no worker reads `interactive`, nobody looks whether one reads the others; but this work was not begun.
-    if queue in missing or INTERACTIVE in missing or seen.ticks_at is None:
-        return Trouble(Kind.QUEUE, queue, missing.get(queue, missing.get(INTERACTIVE, since)))
+    if queue in seen.without_worker:
+        return Trouble(Kind.QUEUE, queue, seen.without_worker[queue])
+    # Then nobody looks whether a worker reads the other queues; but this work was not begun.
+    if seen.ticks_at is None or are_ticks_late(seen):
+        return Trouble(Kind.TICKS, INTERACTIVE, seen.ticks_at or since)
     return None
 
 

@@ -64,12 +64,3 @@ def _rules(session: Session, actor: Actor, course_id: int) -> list[Ahead]:
         if at is not None or rule.kind == RuleKind.EVENT or rule.state == RuleState.WAITING:
             found.append(Ahead("rule", rule.id, rule.state.value, at, rule.time_zone, words, None))
     return sorted(found, key=lambda one: (one.at is None, one.at or 0))
-
-
-def ahead_in_words(one: Ahead) -> str:
-    """Returns it in one line, for the command line; times in UTC."""
-    at = f" {one.at:%Y-%m-%d %H:%M %Z}" if one.at else ""
-    if one.kind == "rule":
-        return f"Rule: {one.words}; {'next due' + at if at else one.state}"
-    learners = f", {one.learners:,} learners" if one.learners else ""
-    return f"Reset {one.state}{' for' + at if at and one.state == 'planned' else ''}{learners}: {one.words}"

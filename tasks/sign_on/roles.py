@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Permission
 from models.people import User
-from models.sign_on import IdentityProvider
+from models.session import changed_rows
+from models.sign_on import IdentityProvider, ProviderSession
+from models.web_sessions import WebSession
 
 ACTOR = "task:sign-on"  # in the audit
 
@@ -34,7 +37,10 @@ def permissions_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> lis
 
 
 def take_over(session: Session, provider: IdentityProvider, user: User, claims: Mapping[str, Any]) -> bool:
-    """Give the user the permissions that the claims say. Returns whether they changed."""
+    """Give the user the permissions that the claims say. Returns whether they changed.
+
+    If the user gets one, their sessions that did not begin at the provider end: as in `set_permissions`.
+    """
     permissions = permissions_of(provider, claims)
     if permissions is None or permissions == user.permissions:
         return False
@@ -47,4 +53,8 @@ def take_over(session: Session, provider: IdentityProvider, user: User, claims: 
     audit.record(
         session, ACTOR, "user.permissions_changed", user.id, user.organization_id, before=before, after=permissions
     )
+    if set(permissions) - set(before):
+        elsewhere = WebSession.token_hash.not_in(select(ProviderSession.token_hash))
+        if ended := changed_rows(session, delete(WebSession).where(WebSession.user_id == user.id, elsewhere)):
+            audit.record(session, ACTOR, "user.sessions_ended", user.id, user.organization_id, sessions=ended)
     return True

@@ -62,7 +62,7 @@ def a_participant(scene: Scene) -> str:
 
 def a_password_link(scene: Scene) -> str:
     with transaction() as session:
-        return urlsplit(make_password_link(session, scene.admin, scene.users()[-1])).path
+        return urlsplit(make_password_link(session, scene.admin, scene.users()[-1]).link).path
 
 
 def an_incident(scene: Scene) -> int:

@@ -3,7 +3,6 @@
 A scope of its own: whoever makes a password link for a user can sign in as them, which no other scope allows.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from models.access import Actor, Permission
 from models.directory import user_of
 from models.tokens import Scope
-from tasks.people.password_links import VALID, make_password_link
+from tasks.people.password_links import make_password_link
 from tasks.people.permissions import set_permissions
 from tasks.people.sessions import end_session_of, end_sessions_of, open_sessions_of
 from web.access import program_with
@@ -37,7 +36,10 @@ ENDED: Responses = {204: {"description": "Signed out there"}}
     responses=problems("forbidden", "user-unknown", "not-oneself", "permissions-elsewhere", "body-too-large"),
 )
 def permissions(user_id: UserId, body: PermissionsUpdate, actor: Manager, session: Database) -> UserDetails:
-    """Let a user do this and nothing else. Requires every permission that the user had or gets."""
+    """Let a user do this and nothing else. Requires every permission that the user had or gets.
+
+    A user who gets a permission is signed out everywhere.
+    """
     user = user_of(session, actor.organization_id, user_id)
     set_permissions(session, actor, user, body.permissions)
     return UserDetails.model_validate(user)
@@ -55,9 +57,8 @@ def password_link(user_id: UserId, actor: Manager, session: Database) -> Passwor
 
     It is not shown again, and ends once any password is set. Requires every permission that the user has.
     """
-    until = datetime.now(UTC) + VALID
-    link = make_password_link(session, actor, user_of(session, actor.organization_id, user_id))
-    return PasswordLink(link=link, expires_at=until)
+    made = make_password_link(session, actor, user_of(session, actor.organization_id, user_id))
+    return PasswordLink.model_validate(made)
 
 
 @router.get(

@@ -57,7 +57,8 @@ def live(
     reset = reset_seen_by(session, person.actor, reset_id)
     shown = learners_shown(request, reset.id)
     values = _progress(session, reset, shown) | {"live": True}
-    if values["mark"] != was:
+    # A search may look through a million users: with one, the list stays as it is until the reset is settled.
+    if values["mark"] != was and (values["settled"] or not shown.q):
         values |= learners_page(session, reset, shown) | {"swapped": True}
     return page(request, "reset_progress.html", **values)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from config.languages import gettext, translatable
+from config.languages import SOURCE, gettext, speaking, translatable
 from models.listing import Listed
 from models.retraining import Rule, RuleKind, RuleState, rule_of
 from models.session import Session
@@ -69,10 +69,15 @@ def rules(request: Request, person: CoursesAdmin, session: Database) -> Response
 def rules_file(request: Request, person: CoursesAdmin) -> Response:
     """Download the rules that the list shows."""
     shown = _shown(request)
+
+    def read(own: Session, after: Any, limit: int) -> list[Listed[RuleLine]]:
+        with speaking(SOURCE):  # as the head and the states do, whoever asks
+            return _read(own, person, shown, after, limit)
+
     return shown.as_csv(
         "rules.csv",
         HEAD,
-        lambda own, after, limit: _read(own, person, shown, after, limit),
+        read,
         lambda one: (
             one.rule.id,
             one.course,

@@ -88,7 +88,7 @@ def remove(user_id: Number, person: UsersAdmin, session: Database) -> Response:
 def show_password_link(request: Request, user_id: Number, person: UsersAdmin, session: Database) -> Response:
     """Show a link with which the user chooses a password. It is shown once."""
     user = user_of(session, person.actor.organization_id, user_id)
-    link = make_password_link(session, person.actor, user)
+    link = make_password_link(session, person.actor, user).link
     return page(
         request, "user_password_link.html", user=user, section="profile", link=link, hours=VALID.total_seconds() // 3600
     )

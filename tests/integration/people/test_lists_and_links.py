@@ -12,6 +12,7 @@ from models.refusals.people import ListTooLong, NotOneself, UserUnknown
 from models.refusals.sign_in import PasswordLinkOver
 from models.session import transaction
 from models.sign_in import set_password
+from models.web_sessions import begin_session, sessions_of
 from tasks.people.devices import device_in
 from tasks.people.group_lists import FillMode, fill_group, filling_of
 from tasks.people.password_links import make_password_link, user_of_link
@@ -69,7 +70,7 @@ def test_a_password_link_ends_with_any_new_password_and_is_made_only_by_ones_equ
     learner = scene.users()[0]
     helper = replace(scene.admin, permissions=frozenset({Permission.USERS}))
     with transaction() as session:
-        token = make_password_link(session, helper, session.get_one(User, learner.id)).rpartition("/")[2]
+        token = make_password_link(session, helper, session.get_one(User, learner.id)).link.rpartition("/")[2]
         assert user_of_link(session, token).id == learner.id
         set_password(session, session.get_one(User, learner.id), "correct horse battery staple")
     for over in (token, "made-up"):
@@ -84,7 +85,7 @@ def test_a_password_link_is_for_the_account_as_it_was(scene: Scene, what: str) -
     learner = scene.users()[0]
     with transaction() as session:
         user = session.get_one(User, learner.id)
-        token = make_password_link(session, scene.admin, user).rpartition("/")[2]
+        token = make_password_link(session, scene.admin, user).link.rpartition("/")[2]
         change_user(session, scene.admin, user, {"name": "Someone Else", "time_zone": "Europe/Zurich"})
         assert user_of_link(session, token).id == learner.id
         if what == "more permissions":
@@ -100,8 +101,27 @@ def test_a_password_link_is_for_the_account_as_it_was(scene: Scene, what: str) -
     with pytest.raises(PasswordLinkOver), transaction() as session:
         user_of_link(session, token)
     with transaction() as session:
-        again = make_password_link(session, scene.admin, session.get_one(User, learner.id)).rpartition("/")[2]
+        again = make_password_link(session, scene.admin, session.get_one(User, learner.id)).link.rpartition("/")[2]
         assert user_of_link(session, again).id == learner.id
+
+
+def test_who_signed_in_before_a_permission_was_given_does_not_have_it(scene: Scene) -> None:
+    learner = scene.users()[0]
+
+    def sessions_after(*permissions: Permission) -> int:
+        with transaction() as session:
+            user = session.get_one(User, learner.id)
+            begin_session(session, user, "a browser")
+            session.flush()
+            set_permissions(session, scene.admin, user, permissions)
+            return len(sessions_of(session, user.id))
+
+    assert sessions_after() == 1
+    assert sessions_after(Permission.COURSES) == 0
+    assert sessions_after(Permission.USERS) == 0, "one is taken, but another one is given"
+    assert sessions_after() == 1
+    ended = rows("SELECT details FROM audit WHERE action = 'user.sessions_ended' ORDER BY id")
+    assert ended == [({"sessions": 2},), ({"sessions": 1},)]
 
 
 def test_permissions_are_given_and_taken_only_up_to_ones_own(scene: Scene) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from cli.reset_new import ahead_in_words
 from models.access import Permission
 from models.session import transaction
-from tasks.rules.ahead import Ahead, ahead_in_words, ahead_of
+from tasks.rules.ahead import Ahead, ahead_of
 from tests.post import Post
 from tests.rules import CALENDAR, change, make
 from tests.scenes import COURSE, OTHER_COURSE, Scene, make_scene

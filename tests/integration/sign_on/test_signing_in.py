@@ -143,7 +143,9 @@ def test_roles_there_are_permissions_here(
     use(scene, provider, roles_claim=path, roles=roles)
     kim = user_here(scene, "kim")
     provider.knows("kim", **claims)
-    browser = signed_on(base, provider, "kim")
+    with visitor(base, kim.id) as before:  # with a password that someone else may have chosen
+        browser = signed_on(base, provider, "kim")
+        assert not is_signed_in(before)
     assert permissions_of(kim) == [permission.value for permission in Permission]
     assert browser.get("/training/content/courses").status_code == browser.get("/users").status_code == 200
     [(actor, subject, details)] = audit_of("user.permissions_changed")

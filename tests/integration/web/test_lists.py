@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -207,6 +208,18 @@ def test_who_is_open_in_a_running_reset_is_found_in_either_way(lists: Lists, mon
     ] == several
 
 
+def test_a_search_in_a_running_reset_is_repeated_once_it_is_settled(lists: Lists, post: Post) -> None:
+    running = lists.resets["running"]
+
+    def has_the_list(query: str) -> bool:
+        return 'id="list"' in lists.browser.get(f"/resets/{running}/live?was=before&{query}").text
+
+    assert [has_the_list(query) for query in ("", "sort=name", "q=n1")] == [True, True, False]
+    lists.scene.cancel(UUID(running))
+    post.drain()
+    assert has_the_list("q=n1")
+
+
 FILTERED = {
     "/users?q=N1": "name = 'n1'",
     "/users?q=%25": "false",
@@ -274,6 +287,13 @@ def test_what_nobody_can_mean_shows_the_list_as_it_usually_is(lists: Lists) -> N
             if "q" not in query:
                 assert re.findall(one.named, answer.text.partition("<tbody>")[2]) == usual, (path, query)
         assert lists.browser.get(f"{file}?{urlencode(nonsense[-1])}").status_code == 200
+
+
+def test_a_file_is_in_one_language_whoever_asks(lists: Lists) -> None:
+    before = table(lists.browser, "/rules.csv")
+    run("UPDATE \"user\" SET locale = 'de'")
+    assert "Regeln" in lists.browser.get("/rules").text
+    assert table(lists.browser, "/rules.csv") == before
 
 
 def test_a_file_is_for_those_who_may_see_the_list_and_runs_no_formula(lists: Lists, served: str) -> None:

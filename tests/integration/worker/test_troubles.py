@@ -4,16 +4,21 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
+import redis
+
+from cli.local import LocalServers
 from models.resets import Reset
 from models.session import transaction
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
+from tasks.app import app
 from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import line_of
 from tasks.reset.pause import pause_everything, resume_everything
 from tasks.reset.stalled import stalled
 from tasks.troubles import MOST_GIVEN_UP, OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
 from tests.conftest import PROJECT
+from tests.crashes import kill_redis
 from tests.scenes import Scene, ask, make_scene, recover, run, slow_down
 from tests.workers import Worker, until
 
@@ -35,9 +40,10 @@ def found(scene: Scene) -> list[tuple[Kind, str]]:
         return [(one.kind, one.what) for one in troubles(session, scene.organization.id)]
 
 
-def beat(at: str = "now()") -> None:
+def beat(at: str = "now()", part: str = "beat") -> None:
     run(
-        "INSERT INTO heartbeat (part, at) VALUES ('beat', " + at + ") ON CONFLICT (part) DO UPDATE SET at = excluded.at"
+        f"INSERT INTO heartbeat (part, at) VALUES (:part, {at}) ON CONFLICT (part) DO UPDATE SET at = excluded.at",
+        part=part,
     )
 
 
@@ -80,7 +86,7 @@ def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
     assert found(scene) == []
     recover()
     run(f"UPDATE heartbeat SET at = {AN_HOUR_AGO} WHERE part = 'recover'")
-    assert found(scene) == [(Kind.QUEUE, "interactive")]
+    assert found(scene) == [(Kind.TICKS, "interactive")]
     beat(AN_HOUR_AGO)  # nothing follows for the worker from ticks that nobody sends
     assert found(scene) == [(Kind.BEAT, "")]
     beat()
@@ -106,6 +112,33 @@ def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
     run("UPDATE webhook_delivery SET state = 'failed', tried_at = now()")
     assert found(scene) == [(Kind.GIVEN_UP, "webhook")]
     run("UPDATE webhook_delivery SET tried_at = now() - interval '2 h'")
+    assert found(scene) == []
+
+
+def test_a_worker_that_reads_its_queue_is_not_called_missing(
+    database: str, own_servers: LocalServers, redis_server: redis.Redis
+) -> None:
+    scene = make_scene(learners=2)
+    reset = scene.request()
+    run(f"UPDATE reset SET requested_at = {AN_HOUR_AGO}, start_at = {AN_HOUR_AGO}")
+    beat()
+    # Where ticks are not carried out, it is not known whether a worker is missing
+    beat(AN_HOUR_AGO, "recover")
+    since = ask("SELECT at FROM heartbeat WHERE part = 'recover'")
+    assert why(reset) == Trouble(Kind.TICKS, "interactive", since)
+    # When the worker drops late ticks, but reads probes
+    sent_at = ask("SELECT now()").isoformat()
+    app.tasks["recourse.probe"](queue="bulk", sent_at=sent_at)
+    assert found(scene) == [(Kind.TICKS, "interactive")]
+    app.tasks["recourse.probe"](queue="interactive", sent_at=sent_at)
+    assert (found(scene), why(reset)) == ([], None)
+    # When it carries out a tick, and the broker is away
+    beat(AN_HOUR_AGO, "recover")
+    kill_redis(redis_server)
+    try:
+        recover()
+    finally:
+        own_servers.start()
     assert found(scene) == []
 
 

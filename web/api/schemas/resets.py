@@ -10,7 +10,7 @@ from pydantic import Field
 from models.pauses import PauseScope
 from models.resets import Audience, ItemState, Reset, ResetState
 from models.session import Session
-from tasks.report import Progress
+from tasks.report import TIMES, Progress
 from tasks.reset.lookup import ResetLine, facts_of, line_of
 from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Moment, Token, example
 from web.api.schemas.plans import Reason, Removed
@@ -195,9 +195,6 @@ def summary_of(line: ResetLine, progress: Progress) -> ResetSummary:
 def details_of(session: Session, reset: Reset) -> ResetDetails:
     """Returns a reset with all details."""
     return ResetDetails.model_validate(facts_of(session, line_of(session, reset)))
-
-
-TIMES = {"seconds", "learners_per_second", "seconds_left"}  # which change with time alone
 
 
 def version_of(details: ResetDetails) -> str:
