@@ -82,6 +82,8 @@ def _as(kind: type | UnionType, value: Any) -> Any:
         if value is None:
             return None
         kind = kind.__args__[0]
+    if isinstance(value, bool):  # an int to Python
+        raise ValueError("wrong type")
     if kind is float and isinstance(value, int | float) and isfinite(value):
         return float(value)
     if not isinstance(value, int if kind is int else str):

@@ -12,7 +12,7 @@ from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import line_of
 from tasks.reset.pause import pause_everything, resume_everything
 from tasks.reset.stalled import stalled
-from tasks.troubles import MOST_GIVEN_UP, OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
+from tasks.troubles import OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
 from tests.conftest import PROJECT
 from tests.scenes import Scene, ask, make_scene, recover, run, slow_down
 from tests.workers import Worker, until
