@@ -17,7 +17,7 @@ import pytest
 from models.access import Permission
 from tests.post import Post
 from tests.rules import CALENDAR, make
-from tests.scenes import COURSE, OTHER_COURSE, Scene, ask, fail_for, make_scene, rows, run
+from tests.scenes import COURSE, OTHER_COURSE, Scene, ask, fail_for, let_all_pass, make_scene, rows, run
 from tests.web import make_user, visitor
 
 LEARNERS = 23
@@ -126,6 +126,7 @@ def lists(served: str, post: Post, one_by_one: None, monkeypatch: pytest.MonkeyP
     fail_for(scene.enrolments()[0])
     reset = scene.request()
     post.drain()
+    let_all_pass()
     run("UPDATE enrolment SET due_at = now() - id % 4 * interval '1 day' - interval '1 hour' WHERE id % 5 = 0")
     copies(
         "reset",
@@ -262,7 +263,8 @@ def cursor(*values: object) -> str:
 
 def test_what_nobody_can_mean_shows_the_list_as_it_usually_is(lists: Lists) -> None:
     deep = base64.urlsafe_b64encode(b"[" * 3000).decode()
-    cursors = [cursor(None), cursor("x", 2**63), cursor("\0", 1), cursor([], {}), cursor(True), cursor("x", True), "%$", "a" * 9000, deep]
+    cursors = [cursor(None), cursor("x", 2**63), cursor("\0", 1), cursor([], {}), "%$", "a" * 9000, deep]
+    cursors += [cursor(True), cursor("x", True)]
     nonsense: list[dict[str, str]] = [{"sort": sort} for sort in ("-", "--name", "\0", "x" * 900)]
     nonsense += [{name: value} for name in ("state", "kind", "show") for value in ("x", "\0")]
     nonsense += [{"after": after} for after in cursors]

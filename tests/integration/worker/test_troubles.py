@@ -6,6 +6,7 @@ from uuid import UUID
 
 from models.resets import Reset
 from models.session import transaction
+from models.signs import MOST_GIVEN_UP
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.reset.in_hand import in_hand
@@ -84,6 +85,12 @@ def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
     beat(AN_HOUR_AGO)  # nothing follows for the worker from ticks that nobody sends
     assert found(scene) == [(Kind.BEAT, "")]
     beat()
+    run("DELETE FROM heartbeat WHERE part = 'recover'")
+    # A process of an earlier release sets only `sent_in_vain` back when a queue is read
+    run(f"INSERT INTO queue_probe VALUES ('bulk', {AN_HOUR_AGO}, 0, NULL, {AN_HOUR_AGO}, true)")
+    assert found(scene) == [(Kind.QUEUE, "bulk")]
+    recover()
+    assert found(scene) == []
     run("DELETE FROM heartbeat WHERE part = 'recover'")
     with transaction() as session:
         pause_everything(session, "console:root", "their directory is broken")
