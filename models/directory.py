@@ -7,9 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, tuple_
+from sqlalchemy import ColumnElement, case, func, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 
+from models.base import one_of
 from models.groups import GroupMember
 from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches
 from models.people import Organization, User
@@ -79,7 +80,9 @@ _STATES = {
     UserState.DEACTIVATED: ~User.active & User.is_kept(),
     UserState.REMOVED: ~User.is_kept(),
 }
-_STATE = case(*((condition, state.value) for state, condition in _STATES.items()))
+_STATE = type_coerce(
+    case(*((condition, state.value) for state, condition in _STATES.items())), one_of(UserState, "state")
+)
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,7 @@ def users_of(
     ).where(User.organization_id == organization_id, *which.conditions())
     if found is not None:
         query = query.where(found.quickly)
-    return [
-        (UserLine(*row[:3], UserState(row[3]), *row[4:7]), order.place(row))
-        for row in order.rows(session, query, after, limit)
-    ]
+    return [(UserLine(*row[:7]), order.place(row)) for row in order.rows(session, query, after, limit)]
 
 
 def _courses_of_user(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
