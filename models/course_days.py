@@ -71,6 +71,7 @@ WITH span AS (  -- the days to be counted. Until the course's last reset, some c
                 THEN greatest(e.due_at, e.assigned_at) END AS due_at
     FROM span s JOIN enrolment e USING (course_id)
     WHERE s.first <= s.last
+    OFFSET 0  -- computes each moment once, and not wherever it is named
 ), moment AS (
     SELECT course_id, greatest((at AT TIME ZONE 'UTC')::date, first) AS day,
            sum(assigned) AS assigned, sum(completed) AS completed, sum(due) AS due, sum(overdue) AS overdue
