@@ -212,7 +212,7 @@ def permissions_command(
     organization: Organization = None,
     as_: As = None,
 ) -> None:
-    """Let a user do this, and nothing else. Who gets a permission is signed out everywhere.
+    """Let a user do this, and nothing else. Users who get a permission are signed out everywhere.
 
     Example: `recourse user permissions kim@acme.example --permission courses`
     """

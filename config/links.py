@@ -80,12 +80,6 @@ def flower_row(task_id: object) -> str | None:
     return _in_flower(f"/task/{task_id}")
 
 
-def flower_tasks(reset_id: object) -> str | None:
-    """Returns Flower's list of the reset's runs, slices and alerts, `None` if Flower's address is not set."""
-    # Flower takes only `name` from the address, but searches for all words in it.
-    return _in_flower(f"/tasks?name={quote(f'recourse. kwargs:reset={reset_id}', safe='')}")
-
-
 def flower_worker(name: str) -> str | None:
     """Returns Flower's page of the worker with this name, `None` if Flower's address is not set."""
     return _in_flower(f"/worker/{quote(name)}")

@@ -98,7 +98,7 @@ _STANDINGS = {
     Standing.NOT_STARTED: Enrolment.state == EnrolmentState.ASSIGNED,
     Standing.IN_PROGRESS: Enrolment.state == EnrolmentState.IN_PROGRESS,
     Standing.COMPLETED: Enrolment.state == EnrolmentState.COMPLETED,
-    Standing.OVERDUE: (Enrolment.due_at < func.now()) & (Enrolment.state != EnrolmentState.COMPLETED),
+    Standing.OVERDUE: Enrolment.is_overdue(func.now()),
 }
 _USER = Key(Enrolment.user_id, int)
 _OF_USERS = {

@@ -19,6 +19,7 @@ class Announcement(Base):
     __tablename__ = "announcement"
     __table_args__ = (
         Index("ix_announcement_due", "organization_id", "next_try_at", postgresql_where=text("given_up_at IS NULL")),
+        Index("ix_announcement_given_up_at", "given_up_at", postgresql_where=text("given_up_at IS NOT NULL")),
     )
 
     reset_id: Mapped[UUID] = mapped_column(ForeignKey("reset.id"), primary_key=True)

@@ -4,6 +4,7 @@ Past completions are gone after a reset, so these counts cannot be made up for l
 `docs/decisions/0117-completion-over-time.md`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -28,7 +29,7 @@ class CourseDay(Base):
 
     course_id: Mapped[int] = mapped_column(ForeignKey("course.id", ondelete="CASCADE"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    assigned: Mapped[int]  # learners
+    assigned: Mapped[int]  # learners; 0: learners were reset before the day was counted, so it is not known
     completed: Mapped[int]  # of these
     due: Mapped[int]  # of these, by their due dates: who should have completed it
     overdue: Mapped[int]  # of these, who have not
@@ -48,17 +49,18 @@ class Day:
 
 
 # A learner's moments, each with what it adds to the counts. Moments before the assignment count with it, and the end of
-# the assignment takes back what the learner was counted as.
-COUNT = """
+# the assignment takes back what the learner was counted as. A day ends before its midnight, as in `Enrolment.is_due`.
+_COUNT = """
 WITH span AS (  -- the days to be counted. Until the course's last reset, some completions are no longer known.
     SELECT c.id AS course_id,
            greatest(min((e.assigned_at AT TIME ZONE 'UTC')::date), max((e.reset_at AT TIME ZONE 'UTC')::date),
                     (SELECT max(day) + 1 FROM course_day d WHERE d.course_id = c.id),
                     (now() AT TIME ZONE 'UTC')::date + 1 - CAST(:kept AS integer)) AS first,
-           (now() AT TIME ZONE 'UTC')::date - 1 AS last
+           (now() AT TIME ZONE 'UTC')::date - 1 AS last,
+           coalesce(max((e.reset_at AT TIME ZONE 'UTC')::date) >= (now() AT TIME ZONE 'UTC')::date, false) AS too_late
     FROM course c JOIN enrolment e ON e.course_id = c.id
-    WHERE NOT EXISTS (SELECT FROM course_day d WHERE d.course_id = c.id
-                                                 AND d.day = (now() AT TIME ZONE 'UTC')::date - 1)
+    WHERE {courses} AND NOT EXISTS (SELECT FROM course_day d WHERE d.course_id = c.id
+                                                               AND d.day = (now() AT TIME ZONE 'UTC')::date - 1)
     GROUP BY c.id
     HAVING count(*) FILTER (WHERE e.unassigned_at IS NULL) >= :fewest
 ), learner AS (
@@ -69,6 +71,7 @@ WITH span AS (  -- the days to be counted. Until the course's last reset, some c
                 THEN greatest(e.due_at, e.assigned_at) END AS due_at
     FROM span s JOIN enrolment e USING (course_id)
     WHERE s.first <= s.last
+    OFFSET 0  -- computes each moment once, and not wherever it is named
 ), moment AS (
     SELECT course_id, greatest((at AT TIME ZONE 'UTC')::date, first) AS day,
            sum(assigned) AS assigned, sum(completed) AS completed, sum(due) AS due, sum(overdue) AS overdue
@@ -91,8 +94,12 @@ WITH span AS (  -- the days to be counted. Until the course's last reset, some c
 )
 INSERT INTO course_day (course_id, day, assigned, completed, due, overdue)
 SELECT course_id, day, assigned, completed, due, overdue FROM counted WHERE assigned >= :fewest
+UNION ALL
+SELECT course_id, last, 0, 0, 0, 0 FROM span WHERE too_late  -- so that nobody looks at it again
 ON CONFLICT DO NOTHING
 """
+COUNT_ALL = text(_COUNT.format(courses="true"))
+COUNT_SOME = text(_COUNT.format(courses="c.id = ANY (CAST(:courses AS bigint[]))"))
 
 
 def count_days(session: Session, most: int) -> int:  # noqa: ARG001 - as the other steps of `tidy`
@@ -101,16 +108,28 @@ def count_days(session: Session, most: int) -> int:  # noqa: ARG001 - as the oth
     A day is counted from the times of the enrolments, whenever that is done: after a pause, the missing days are made
     up for, and a new course gets its past. Days before a course's last reset cannot be.
     """
-    kept = settings().keep_completion_days or None
-    done: Any = session.execute(text(COUNT), {"kept": kept, "fewest": FEWEST})
+    done: Any = session.execute(COUNT_ALL, _values())
     return int(done.rowcount)
 
 
+def count_days_before_reset(session: Session, course_ids: Sequence[int]) -> None:
+    """Count the days of these courses that are not counted yet, as they cannot be once a learner is reset or erased.
+
+    Call it before the first learner is. Costs one lookup for a course whose yesterday is counted.
+    """
+    session.execute(COUNT_SOME, _values() | {"courses": [*course_ids]})
+
+
+def _values() -> dict[str, Any]:
+    return {"kept": settings().keep_completion_days or None, "fewest": FEWEST}
+
+
 def completion_over_time(session: Session, course: Course, since: date | None = None) -> list[Day]:
-    """Returns the course's days since that one, in order; the last is today. Days with too few learners are missing."""
+    """Returns the course's days since that one, in order; the last is today. Days with too few learners are missing,
+    and those that are not known."""
     resets = _resets_by_day(session, course, since)
     query = select(CourseDay.day, CourseDay.assigned, CourseDay.completed, CourseDay.due, CourseDay.overdue)
-    query = query.where(CourseDay.course_id == course.id).order_by(CourseDay.day)
+    query = query.where(CourseDay.course_id == course.id, CourseDay.assigned > 0).order_by(CourseDay.day)
     if since is not None:
         query = query.where(CourseDay.day >= since)
     days = [Day(*row) for row in (*session.execute(query), *_today(session, course))]
@@ -123,16 +142,15 @@ def completion_over_time(session: Session, course: Course, since: date | None = 
 
 
 def _today(session: Session, course: Course) -> list[Any]:
-    completed = Enrolment.state == EnrolmentState.COMPLETED
-    due = Enrolment.due_at <= func.now()
+    now = func.now()
     assigned = func.count()
     row = session.execute(
         select(
-            _day_of(func.now()),
+            _day_of(now),
             assigned,
-            assigned.filter(completed),
-            assigned.filter(due),
-            assigned.filter(due, ~completed),
+            assigned.filter(Enrolment.state == EnrolmentState.COMPLETED),
+            assigned.filter(Enrolment.is_due(now)),
+            assigned.filter(Enrolment.is_overdue(now)),
         ).where(Enrolment.course_id == course.id, Enrolment.unassigned_at.is_(None))
     ).one()
     return [row] if row[1] >= FEWEST else []

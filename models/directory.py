@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, case, func, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 
 from config.languages import translatable
+from models.base import one_of
 from models.groups import GroupMember
 from models.listing import Count, Key, Listed, Matches, Orders, Place, contains, count_of, matches
 from models.people import Organization, User
@@ -20,6 +21,14 @@ from models.refusals.training import CourseNotAssigned, CourseUnknown
 from models.training import Activity, ActivityKind, Course, Enrolment, EnrolmentState
 
 
+class UserState(StrEnum):
+    """Whether a user takes part."""
+
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    REMOVED = "removed"
+
+
 @dataclass(frozen=True)
 class UserLine:
     """A user in a list."""
@@ -27,26 +36,10 @@ class UserLine:
     id: int
     name: str
     email: str
-    active: bool
-    removed: bool
+    state: UserState
     added_at: datetime
     assigned: int  # courses
     completed: int
-
-    @property
-    def state(self) -> "UserState":
-        """Whether they are active, deactivated or removed."""
-        if self.removed:
-            return UserState.REMOVED
-        return UserState.ACTIVE if self.active else UserState.DEACTIVATED
-
-
-class UserState(StrEnum):
-    """Which users a list shows."""
-
-    ACTIVE = "active"
-    DEACTIVATED = "deactivated"
-    REMOVED = "removed"
 
 
 @dataclass(frozen=True)
@@ -88,6 +81,9 @@ _STATES = {
     UserState.DEACTIVATED: ~User.active & User.is_kept(),
     UserState.REMOVED: ~User.is_kept(),
 }
+_STATE = type_coerce(
+    case(*((condition, state.value) for state, condition in _STATES.items())), one_of(UserState, "state")
+)
 
 
 @dataclass(frozen=True)
@@ -105,11 +101,7 @@ class TrainingLine:
     certificate: str | None  # its serial
     score: Decimal | None  # 0 to 100, of the completion, if another system reported one
     external_id: str | None  # of the course
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether its due date has passed without a completion."""
-        return self.state != EnrolmentState.COMPLETED and self.due_at is not None and self.due_at < datetime.now(UTC)
+    is_overdue: bool  # its due date has passed without a completion
 
 
 def matching_users(session: Session, organization_id: int, which: UserFilter) -> Matches | None:
@@ -139,15 +131,14 @@ def users_of(
         User.id,
         User.name,
         User.email,
-        User.active,
-        User.removed_at.is_not(None),
+        _STATE,
         User.created_at,
         _courses_of_user(),
         _courses_of_user(Enrolment.state == EnrolmentState.COMPLETED),
     ).where(User.organization_id == organization_id, *which.conditions())
     if found is not None:
         query = query.where(found.quickly)
-    return [(UserLine(*row[:8]), order.place(row)) for row in order.rows(session, query, after, limit)]
+    return [(UserLine(*row[:7]), order.place(row)) for row in order.rows(session, query, after, limit)]
 
 
 def _courses_of_user(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
@@ -268,6 +259,7 @@ def training_of(session: Session, user: User, code: str | None = None) -> list[T
             Certificate.serial.label("certificate"),
             Completion.score,
             Course.external_id,
+            Enrolment.is_overdue(func.now()).label("is_overdue"),
         )
         .join(Course, Course.id == Enrolment.course_id)
         .outerjoin(Completion, Completion.registration == Enrolment.registration)

@@ -118,6 +118,7 @@ class EvidencePart(Base):
         Index(None, "reset_id", "state"),
         Index("ix_evidence_part_due", "lane", "next_try_at", "id", postgresql_where=text("state = 'waiting'")),
         Index("ix_evidence_part_given_up", "lane", postgresql_where=text("state = 'given_up'")),
+        Index("ix_evidence_part_given_up_at", "tried_at", postgresql_where=text("state = 'given_up'")),
         CheckConstraint("(state = 'written') = (object IS NOT NULL AND sha256 IS NOT NULL)", name="written_says_where"),
     )
 

@@ -137,16 +137,19 @@ def backlogs(outbox: Outbox, organization_id: ColumnElement[int] | None) -> Sele
     return query.join(whose, true()).where(whose.c.organization == organization_id)
 
 
-def given_up_lately(outbox: Outbox, organization_id: ColumnElement[int] | None, seconds: float) -> ColumnElement[int]:
-    """Returns how many items were given up within so many seconds; 0 if the outbox does not keep when."""
+def given_up_lately(
+    outbox: Outbox, organization_id: ColumnElement[int] | None, seconds: float, most: int
+) -> ColumnElement[int]:
+    """Returns how many items were given up within so many seconds, counted up to `most`; 0 if the outbox does not keep
+    when. A partial index on `tried_at` of the rows that are given up serves it."""
     if outbox.given_up is None or outbox.tried_at is None:
         return literal(0)
     lately = outbox.tried_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-    query = select(func.count()).select_from(outbox.table).where(outbox.given_up, lately)
+    query = select(literal(1)).select_from(outbox.table).where(outbox.given_up, lately)
     if organization_id is not None:
         whose = outbox.organization if outbox.organization is not None else outbox.turn
         query = query.where(whose == organization_id)
-    return query.scalar_subquery()
+    return select(func.count()).select_from(query.limit(most).subquery()).scalar_subquery()
 
 
 def take(session: Session, outbox: Outbox, turn: Turn, waits: tuple[int, ...], most: int = 1) -> list[Item]:

@@ -120,6 +120,7 @@ class ParticipantRequest(Base):
             postgresql_where=text("state = 'waiting'"),
         ),
         Index("ix_participant_request_given_up", "participant_id", postgresql_where=text("state = 'given_up'")),
+        Index("ix_participant_request_given_up_at", "tried_at", postgresql_where=text("state = 'given_up'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))

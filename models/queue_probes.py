@@ -68,9 +68,11 @@ def end_probe(session: Session, queue: str, sent_at: datetime) -> None:
 
 def forget_probes(session: Session, queues: Collection[str]) -> None:
     """Note that these queues are empty: a probe that is still on its way was lost."""
+    # A process of a release before `unread_since` sets only `sent_in_vain` back.
+    on_its_way = or_(QueueProbe.sent_in_vain > 0, QueueProbe.unread_since.is_not(None))
     session.execute(
         update(QueueProbe)
-        .where(QueueProbe.queue.in_(queues), QueueProbe.sent_in_vain > 0)
+        .where(QueueProbe.queue.in_(queues), on_its_way)
         .values(**READ)
         .execution_options(synchronize_session=False)
     )

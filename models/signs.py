@@ -17,6 +17,7 @@ from models.pauses import Pause
 from models.queue_probes import QueueProbe
 
 LATELY = 3600.0  # seconds
+MOST_GIVEN_UP = 10  # items of an outbox within that time; more are trouble, and not counted
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class OutboxSigns:
 
     overdue_since: datetime | None
     attempts: int  # of the item that waits longest for its next one
-    given_up: int  # items, within the last hour
+    given_up: int  # items, within the last hour; at most `MOST_GIVEN_UP` + 1
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,6 @@ def _statement(organization_id: ColumnElement[int] | None, outboxes: Mapping[str
     ]
     for name, outbox in outboxes.items():
         behind = backlogs(outbox, organization_id).subquery(f"behind_{name}")
-        given_up = given_up_lately(outbox, organization_id, LATELY)
+        given_up = given_up_lately(outbox, organization_id, LATELY, MOST_GIVEN_UP + 1)
         parts.append(select(literal("outbox"), literal(name), behind.c.overdue_since, behind.c.attempts, given_up))
     return union_all(*parts)

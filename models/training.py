@@ -130,3 +130,13 @@ class Enrolment(Base):
     completed_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     registered_xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     due_at: Mapped[datetime | None]
+
+    @classmethod
+    def is_due(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Returns the condition that the due date has passed at that moment, whether or not the course is completed."""
+        return cls.due_at.is_not(None) & (cls.due_at < at)
+
+    @classmethod
+    def is_overdue(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Returns the condition that the due date has passed at that moment without a completion."""
+        return cls.is_due(at) & (cls.state != EnrolmentState.COMPLETED)

@@ -107,6 +107,7 @@ class WebhookDelivery(Base):
             postgresql_where=text("state = 'pending'"),
         ),
         Index("ix_webhook_delivery_failed", "endpoint_id", postgresql_where=text("state = 'failed'")),
+        Index("ix_webhook_delivery_failed_at", "tried_at", postgresql_where=text("state = 'failed'")),
         CheckConstraint("(state = 'delivered') = (delivered_at IS NOT NULL)", name="delivered_has_its_moment"),
     )
 

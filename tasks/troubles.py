@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from config.celery import INTERACTIVE
 from config.settings import settings
-from models.signs import Signs, signs
+from models.signs import MOST_GIVEN_UP, Signs, signs
 
 OVERDUE = 900.0  # seconds that the first item of an outbox may be late
 TRIED = 4  # attempts of an item, within which most outages pass
-MOST_GIVEN_UP = 10  # items of an outbox within an hour
 
 
 class Kind(StrEnum):
@@ -39,7 +38,7 @@ class Trouble:
     kind: Kind
     what: str = ""  # a queue, an outbox, or why something is paused
     since: datetime | None = None
-    count: int = 0  # attempts, or items
+    count: int = 0  # attempts; of what is given up, there are more items than that
 
 
 def beat_patience() -> float:
@@ -93,7 +92,7 @@ def outbox_troubles(seen: Signs) -> list[Trouble]:
         elif one.attempts >= TRIED:
             found.append(Trouble(Kind.FAILING, name, count=one.attempts))
         elif one.given_up > MOST_GIVEN_UP:
-            found.append(Trouble(Kind.GIVEN_UP, name, count=one.given_up))
+            found.append(Trouble(Kind.GIVEN_UP, name, count=MOST_GIVEN_UP))
     return found
 
 

@@ -82,10 +82,11 @@ def _as(kind: type | UnionType, value: Any) -> Any:
         if value is None:
             return None
         kind = kind.__args__[0]
-    if kind is float and isinstance(value, int | float) and isfinite(value):
+    given = type(value)  # exactly: to Python, a bool is an int
+    if kind is float and given in (int, float) and isfinite(value):
         return float(value)
-    if not isinstance(value, int if kind is int else str):
-        raise ValueError("wrong type")  # noqa: TRY004 - user input, not a programming error
+    if given is not (int if kind is int else str):
+        raise ValueError("wrong type")
     if isinstance(value, str):
         value.encode()  # raises ValueError for a lone surrogate
     if kind is datetime and isinstance(value, str):

@@ -21,4 +21,4 @@ def _words(one: Trouble) -> str:
         return f"overdue since {one.since:%Y-%m-%d %H:%M %Z}"
     if one.kind == Kind.FAILING:
         return f"{one.count:,} attempts failed"
-    return f"{one.count:,} given up within the last hour"
+    return f"more than {one.count:,} given up within the last hour"

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
+from models.course_days import count_days_before_reset
 from models.exemptions import Exemption
 from models.files.files import StoredFile
 from models.groups import GroupMember
@@ -92,8 +93,9 @@ def erase_now(session: Session, actor: Actor | str, user: User) -> Erased:
 
 def _empty_enrolments(session: Session, user: User) -> Erased:
     """Clear the user's enrolments as a reset does, with the same lock order, and unassign them."""
-    mine = select(Enrolment.id).where(Enrolment.user_id == user.id, Enrolment.organization_id == user.organization_id)
-    enrolments = session.scalars(mine.order_by(Enrolment.id).with_for_update()).all()
+    mine = (Enrolment.user_id == user.id) & (Enrolment.organization_id == user.organization_id)
+    count_days_before_reset(session, session.scalars(select(Enrolment.course_id).where(mine)).all())
+    enrolments = session.scalars(select(Enrolment.id).where(mine).order_by(Enrolment.id).with_for_update()).all()
     removed = end_registrations(session, enrolments)
     changed_rows(session, update(Enrolment).where(Enrolment.id.in_(enrolments)).values(due_at=None))
     end_enrolments(session, Enrolment.id.in_(enrolments))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor, Permission
-from models.exemptions import Exemption, in_force_at
+from models.exemptions import Exemption
 from models.people import User
 from models.refusals.audience_lists import ExemptionInvalid, ExemptionUnknown
 from models.refusals.people import UserUnknown
@@ -58,12 +58,6 @@ def end_exemption(session: Session, actor: Actor, course: Course, user: User) ->
         raise ExemptionUnknown(user.email, course.code)
     details = {"course": course.code, "user": user.id}
     audit.record(session, actor, "exemption.ended", ended.id, ended.organization_id, **details)
-
-
-def exemption_of(session: Session, course: Course, user: User) -> Exemption | None:
-    """Returns the user's exemption from the course that is in force, `None` if there is none."""
-    theirs = (Exemption.course_id == course.id) & (Exemption.user_id == user.id)
-    return session.scalar(select(Exemption).where(theirs, in_force_at(func.now())))
 
 
 def _end(session: Session, actor: Actor, course: Course, user: User) -> Exemption | None:

@@ -17,6 +17,7 @@ from config.settings import settings
 from models import audit
 from models.access import still_acting
 from models.announcements import announce_later
+from models.course_days import count_days_before_reset
 from models.evidence import PartKind, PartState
 from models.evidence_holds import add_part, asked_at_start, part_about, withdraw_parts
 from models.notifications import Notification, NotificationKind
@@ -148,6 +149,7 @@ def _begin(session: Session, reset: Reset) -> None:
         trust_what_is_seen(session, reset.course_id, reset.user_ids, reset.group_id, reset.list_id)
         reset.as_of = session.scalars(select(func.pg_current_snapshot().cast(Text))).one()
     reset.participants = participants
+    count_days_before_reset(session, [reset.course_id])
     write_slices(session, reset)
     reset.learners = progress_of(session, reset.id).total
     reset.move_to(ResetState.RUNNING)

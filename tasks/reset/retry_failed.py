@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import Actor
+from models.course_days import count_days_before_reset
 from models.refusals.resets import DetailsDeleted, NothingToRetry, NotYetOver
 from models.resets import TRANSITIONS, Reset, ResetState
 from models.tallies import count_no_more
@@ -27,6 +28,7 @@ def retry_failed(session: Session, actor: Actor, reset: Reset) -> None:
         raise DetailsDeleted
     if reset.reported_at is None:  # or the run before would never get its result
         raise NotYetOver
+    count_days_before_reset(session, [reset.course_id])
     if not reopen_failed(session, reset):
         raise NothingToRetry(reset.state)
     count_no_more(session, reset)

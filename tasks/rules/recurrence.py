@@ -90,7 +90,7 @@ def checked(recurrence: str, starts: datetime) -> str:
     if "BYDAY" in parts:
         _check_days(parts["BYDAY"], may_have_numbers="BYWEEKNO" not in parts and frequency in ("MONTHLY", "YEARLY"))
     # An interval of whole weeks always falls on the same day of the week.
-    never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAY[starts.weekday()] not in parts.get("BYDAY", _ANY)
+    never = frequency == "DAILY" and interval % 7 == 0 and _WEEKDAYS[starts.weekday()] not in parts.get("BYDAY", _ANY)
     if never or next(due_after(text, starts, "UTC", moment(starts, "UTC") - timedelta(days=2)), None) is None:
         raise RecurrenceInvalid(translatable("It is never due. Choose days that exist."))
     return text
@@ -229,8 +229,8 @@ def due_days(after: datetime, until: datetime, at: time, time_zone: str) -> Iter
         day += timedelta(days=1)
 
 
-_WEEKDAY = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_ANY = ",".join(_WEEKDAY)
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_ANY = ",".join(_WEEKDAYS)
 _EACH = {
     "DAILY": translatable("each day"),
     "WEEKLY": translatable("each week"),
@@ -243,7 +243,6 @@ _EVERY = {
     "MONTHLY": translatable("every {count} months"),
     "YEARLY": translatable("every {count} years"),
 }
-_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ORDINALS = {
     1: translatable("the first {day}"),
     2: translatable("the second {day}"),

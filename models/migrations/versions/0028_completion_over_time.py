@@ -10,11 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE api_token ADD COLUMN IF NOT EXISTS permissions text[]")
-    op.execute(
-        'UPDATE api_token SET permissions = "user".permissions FROM "user" '
-        'WHERE "user".id = api_token.user_id AND api_token.permissions IS NULL'
-    )
+    # First: whoever signs in with a token would wait as long as the foreign key waits for its lock on `course`.
     op.create_table(
         "course_day",
         sa.Column("course_id", sa.BigInteger(), nullable=False),
@@ -24,6 +20,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("course_id", "day", name=op.f("pk_course_day")),
     )
     op.create_index(op.f("ix_course_day_day"), "course_day", ["day"])
+    op.execute("ALTER TABLE api_token ADD COLUMN IF NOT EXISTS permissions text[]")
+    op.execute(
+        'UPDATE api_token SET permissions = "user".permissions FROM "user" '
+        'WHERE "user".id = api_token.user_id AND api_token.permissions IS NULL'
+    )
 
 
 def downgrade() -> None:

@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from models.course_days import FEWEST, Day, completion_over_time
+from models.people import User
 from models.session import transaction
 from tasks.app import app
+from tasks.people.erase import erase
 from tests.post import Post
-from tests.scenes import Scene, ask, make_scene, rows, run
+from tests.scenes import Scene, ask, fail_for, let_all_pass, make_scene, rows, run
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -79,12 +81,63 @@ def test_a_missed_day_is_made_up_for_but_not_before_the_last_reset(post: Post) -
     run("DELETE FROM course_day WHERE day > :day", day=day(5))
     count()
     assert list(series(scene)) == list(range(9, -1, -1))
-    run("DELETE FROM course_day")
     scene.request()
     post.drain()
+    run("DELETE FROM course_day")
     run("UPDATE enrolment SET reset_at = now() - interval '3 days'")
     count()
     assert list(series(scene)) == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("begins", ["a reset", "an erasure", "a retry"])
+def test_what_begins_just_after_midnight_keeps_the_day_before(post: Post, begins: str) -> None:
+    # Given days that are counted up to the day before yesterday: `tidy` has not run since midnight
+    scene = make_scene(learners=12, completed=6)
+    run("UPDATE enrolment SET assigned_at = now() - interval '9 days', completed_at = completed_at - interval '8 days'")
+    reset = None
+    if begins == "a retry":
+        fail_for(scene.enrolments()[0])
+        reset = scene.request()
+        post.drain()
+        let_all_pass()
+        run("UPDATE enrolment SET reset_at = reset_at - interval '3 days'")
+        run("DELETE FROM course_day")
+    count()
+    before = series(scene)
+    run("DELETE FROM course_day WHERE day > :day", day=day(2))
+    # When
+    if reset is not None:
+        scene.retry_failed(reset)
+    elif begins == "an erasure":
+        with transaction() as session:
+            user = session.get_one(User, scene.enrolments()[0].user_id)
+            erase(session, scene.admin, user, confirm=user.email)
+    else:
+        scene.request()
+    post.drain()
+    count()
+    # Then
+    after = series(scene)
+    assert after.pop(0) != before.pop(0)
+    assert after == before
+    assert 1 in after
+
+
+def test_a_day_that_ended_amid_a_reset_is_left_out_and_looked_at_once(post: Post) -> None:
+    scene = make_scene(learners=12, completed=6)
+    run("UPDATE enrolment SET assigned_at = now() - interval '9 days', completed_at = completed_at - interval '8 days'")
+    scene.request()
+    post.drain()
+    # Given that it began yesterday, when yesterday was not counted yet
+    run("DELETE FROM course_day WHERE day = :day", day=day(1))
+    count()
+    assert list(series(scene)) == [9, 8, 7, 6, 5, 4, 3, 2, 0]
+    assert rows("SELECT day FROM course_day WHERE assigned = 0") == [(day(1),)]
+    # And the days after it are counted
+    run("UPDATE course_day SET day = day - 1")
+    run("UPDATE enrolment SET reset_at = reset_at - interval '1 day'")
+    count()
+    assert list(series(scene)) == [10, 9, 8, 7, 6, 5, 4, 3, 1, 0]
 
 
 def test_too_few_learners_are_never_counted_and_old_days_are_deleted() -> None:

@@ -9,6 +9,7 @@ import redis
 from cli.local import LocalServers
 from models.resets import Reset
 from models.session import transaction
+from models.signs import MOST_GIVEN_UP
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.app import app
@@ -16,7 +17,7 @@ from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import line_of
 from tasks.reset.pause import pause_everything, resume_everything
 from tasks.reset.stalled import stalled
-from tasks.troubles import MOST_GIVEN_UP, OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
+from tasks.troubles import OVERDUE, TRIED, Kind, Trouble, beat_patience, troubles
 from tests.conftest import PROJECT
 from tests.crashes import kill_redis
 from tests.scenes import Scene, ask, make_scene, recover, run, slow_down
@@ -90,6 +91,12 @@ def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
     beat(AN_HOUR_AGO)  # nothing follows for the worker from ticks that nobody sends
     assert found(scene) == [(Kind.BEAT, "")]
     beat()
+    run("DELETE FROM heartbeat WHERE part = 'recover'")
+    # A process of an earlier release sets only `sent_in_vain` back when a queue is read
+    run(f"INSERT INTO queue_probe VALUES ('bulk', {AN_HOUR_AGO}, 0, NULL, {AN_HOUR_AGO}, true)")
+    assert found(scene) == [(Kind.QUEUE, "bulk")]
+    recover()
+    assert found(scene) == []
     run("DELETE FROM heartbeat WHERE part = 'recover'")
     with transaction() as session:
         pause_everything(session, "console:root", "their directory is broken")
