@@ -55,7 +55,7 @@ def test_a_small_course_says_why_it_has_no_chart_and_a_new_one_begins_with_a_poi
     scene = make_scene(learners=12, completed=6)
     page = sign_in("admin@acme.example")
     page.goto(COURSE_PAGE)
-    expect(page.get_by_text("From tomorrow on, there is a line.")).to_be_visible()
+    expect(page.get_by_text("The chart has lines from tomorrow.")).to_be_visible()
     run(
         "UPDATE enrolment SET unassigned_at = now() WHERE course_id = :course AND id > :third",
         course=scene.course.id,
@@ -66,9 +66,10 @@ def test_a_small_course_says_why_it_has_no_chart_and_a_new_one_begins_with_a_poi
 
 
 def test_paper_has_the_page_without_what_one_can_do_there(sign_in: Callable[..., Page], post: Post) -> None:
-    reset = (scene := make_scene(learners=60, completed=50)).request()
-    post.drain()
+    scene = make_scene(learners=60, completed=50)
     run(DAYS, course=scene.course.id)
+    reset = scene.request()
+    post.drain()
     page = sign_in("admin@acme.example", light="dark")
     for path in (COURSE_PAGE, ANALYTICS, f"/resets/{reset}", "/evidence"):
         page.goto(path)
