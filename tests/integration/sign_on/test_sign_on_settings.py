@@ -154,6 +154,8 @@ def test_passwords_can_be_turned_off_and_on_again(base: str, scene: Scene, provi
     with pytest.raises(PasswordsNeeded):
         do(turn_passwords_off, operator(scene))
     there = signed_on(base, provider, "kim")
+    assert not is_signed_in(browser), "there, they got a permission, which those signed in before do not get"
+    browser, _ = by_password(base, "kim@acme.example")
     assert do(turn_passwords_off, operator(scene)) == 1
     assert [is_signed_in(one) for one in (browser, there)] == [False, True]
     refused = visitor(base).get("/sign-in").text
