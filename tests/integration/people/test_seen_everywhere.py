@@ -262,7 +262,8 @@ def test_who_moved_left_or_was_erased_is_seen_as_they_are_now(
     }
     assert seen(LEAVER, answers) == past
     assert {"/users", f"/users/{leaver}"} <= seen(LEAVER_NAME, pages)
-    theirs = rf"/users(\.csv)?|/users/{leaver}\b.*|/resets/{first}\b.*|learner: /my/courses/{COURSE}"  # what they once posted
+    # … in the lists, and by what they once posted
+    theirs = rf"/users(\.csv)?|/users/{leaver}\b.*|/resets/{first}\b.*|learner: /my/courses/{COURSE}"
     assert [place for place in seen(LEAVER_NAME, pages) if not re.fullmatch(theirs, place)] == []
     # … e-mails go to the new address, and to none of the others, and name none of them
     later = mails.delivered[told[0] :]
