@@ -397,7 +397,7 @@ def test_the_shell_completes_commands_courses_and_ids(recourse: Command) -> None
         environment["COMP_CWORD"] = str(len(words))
         return set(recourse.program(**environment).stdout.split())
 
-    reset = recourse.answer("resets")[0]["id"][-8:]
+    reset = recourse.answer("reset", COURSE, *CONFIRMED)["id"][-8:]
     assert completed("ret") == {"retry-failed"}
     assert completed("rules", "dr") == {"dry-run"}
     assert completed("preview", "BBB-2014") == {"BBB-2014B"}
