@@ -14,7 +14,7 @@ from models.resets import SETTLED, Reset, ResetState
 from models.session import DBAPIError, is_connection_lost, transaction
 from tasks.report import TIMES, report
 from tasks.reset.outcomes import place_in_words
-from tasks.speed import left_in_units
+from tasks.speed import left_in_words
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 60.0  # seconds to wait for a database that does not answer
@@ -107,12 +107,6 @@ def _speed(seen: dict[str, Any]) -> str:
     speed, left = seen["learners_per_second"], seen["seconds_left"]
     words = [] if speed is None else [f"{speed:,.0f} learners/s"]
     return " · ".join(words + ([] if left is None else [left_in_words(left)]))
-
-
-def left_in_words(seconds: float) -> str:
-    """Returns the time left in words: `about 2 minutes left`."""
-    count, unit = left_in_units(seconds)
-    return f"about {count:,} {unit}{'' if count == 1 else 's'} left" if count else "less than a minute left"
 
 
 def _doing(seen: dict[str, Any]) -> str:

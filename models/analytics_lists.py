@@ -159,7 +159,7 @@ def completions_listed(
     if which.search or sort.removeprefix("-") not in _OF_ENROLMENTS:
         query = _with_users(query, course)
     page = order.page(query, after, limit).subquery()
-    places = [column for name, column in page.c.items() if name.startswith("place_")]
+    places = order.places_in(page)
     lines = (
         select(User.id, User.name, User.email, *list(page.c)[1:5], User.external_id, *places)
         .join(page, page.c.user_id == User.id)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    FromClause,
     Result,
     Select,
     SQLColumnExpression,
@@ -31,6 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 MOST_COUNTED = 10_000  # rows; a longer list says “more than 10,000”
+
+PLACE = "place_"  # begins the names of the columns with a row's place
 
 T = TypeVar("T")
 
@@ -69,7 +72,7 @@ class Order:
     def page(self, query: Select[*tuple[Any, ...]], after: Place | None, limit: int | None) -> Select[*tuple[Any, ...]]:
         """Returns the query for up to `limit` rows after the place `after`. Its last columns are the row's place."""
         values = [key.value for key in self.keys]
-        query = query.add_columns(*(value.label(f"place_{number}") for number, value in enumerate(values)))
+        query = query.add_columns(*(value.label(f"{PLACE}{number}") for number, value in enumerate(values)))
         query = query.order_by(*self.by(values)).limit(limit)
         return query if after is None else query.where(self._after(after))
 
@@ -81,6 +84,11 @@ class Order:
     def place(self, row: Sequence[Any]) -> Place:
         """Returns the place of a row of `page`."""
         return tuple(row[-len(self.keys) :])
+
+    @staticmethod
+    def places_in(page: FromClause) -> list[ColumnElement[Any]]:
+        """Returns the columns of a page, as a subquery, that are a row's place."""
+        return [column for name, column in page.c.items() if name.startswith(PLACE)]
 
     def _after(self, place: Place) -> ColumnElement[bool]:
         if not any(key.nullable for key in self.keys):  # one comparison, which an index serves

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, ngettext
 from models.resets import Reset, ResetSlice, ResetState
 
 MEASURED_OVER = 30.0  # seconds
@@ -46,7 +47,11 @@ def speed_of(session: Session, reset: Reset, *, left: int, slices_in_flight: int
     return Speed(round(speed, 1), round(left / speed, 1) if known else None)
 
 
-def left_in_units(seconds: float) -> tuple[int, str]:
-    """Returns a time left as people say it: 0 minutes for less than one, minutes, and hours from 90 minutes on."""
-    minutes = round(seconds / 60) if seconds >= 60 else 0
-    return (minutes, "minute") if minutes <= IN_MINUTES_UP_TO else (round(minutes / 60), "hour")
+def left_in_words(seconds: float) -> str:
+    """Returns a time left as people say it, in the language spoken: `about 2 minutes left`."""
+    if seconds < 60:
+        return gettext("less than a minute left")
+    minutes = round(seconds / 60)
+    if minutes <= IN_MINUTES_UP_TO:
+        return ngettext("about {count:,} minute left", "about {count:,} minutes left", minutes)
+    return ngettext("about {count:,} hour left", "about {count:,} hours left", round(minutes / 60))

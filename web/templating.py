@@ -25,7 +25,7 @@ from tasks.formats import number, percent, short_day, short_moment
 from tasks.reset.exclusions import reason_in_words
 from tasks.reset.lists import why_left_out
 from tasks.reset.outcomes import LEARNERS, ended_as, place_in_words, state_in_words, what_is_paused
-from tasks.speed import left_in_units
+from tasks.speed import left_in_words
 from tasks.troubles import START_BEAT, start_a_worker
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
@@ -82,7 +82,7 @@ def _environment() -> Environment:
         "place_in_words": place_in_words,
         "why_left_out": why_left_out,
         "what_is_paused": what_is_paused,
-        "left_in_units": left_in_units,
+        "left_in_words": left_in_words,
         "start_a_worker": start_a_worker,
         "START_BEAT": START_BEAT,
     }

@@ -75,7 +75,7 @@ def learners_listed(
         return [(item, (item.enrolment_id,)) for item in items]
     parts = [orders.named(sort).page(part, after, limit) for part, orders in _parts(session, reset, which, found)]
     together = union_all(*parts).subquery()
-    places = [column for name, column in together.c.items() if name.startswith("place_")]
+    places = order.places_in(together)
     plan_with_values(session)
     query = select(together).order_by(*order.by(places)).limit(limit)
     return [(ItemLine(*row[:6]), order.place(row)) for row in session.execute(query)]

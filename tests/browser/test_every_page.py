@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page
@@ -12,6 +13,7 @@ from models.access import Permission
 from models.events import EventKind
 from models.participants import ParticipantKind, ParticipantRequest
 from models.session import transaction
+from models.training import Enrolment
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms, add_participant
@@ -69,6 +71,22 @@ def an_incident(scene: Scene) -> int:
     with transaction() as session:
         told = {"kind": EventKind.INCIDENT, "course": COURSE, "reason": "press 4, hand injury"}
         return report_event(session, scene.admin, **told, key="7731").id
+
+
+def scene_of_every_page(post: Post) -> tuple[Scene, Enrolment, UUID, UUID]:
+    """Make something for each page to show. Returns the scene, the enrolment of a learner who could not be reset, the
+    reset of everyone, and a rule."""
+    scene = make_scene(learners=60, completed=70, begun=90)
+    mine = scene.enrolments()[0]
+    do_everything(mine)
+    fail_for(mine)
+    reset = scene.request()
+    post.drain()
+    scene.request(course="DATA-202")  # and one that is running
+    post.take()
+    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
+    group(scene, "bern-2", [user.email for user in scene.users()[:2]])
+    return scene, mine, reset, rule
 
 
 def admin_pages(scene: Scene, reset: object, rule: object) -> dict[str, str]:
@@ -173,17 +191,7 @@ def test_no_page_violates_axe_rules_or_scrolls_sideways(
     light: str,
     subtests: pytest.Subtests,
 ) -> None:
-    scene = make_scene(learners=60, completed=70, begun=90)
-    mine = scene.enrolments()[0]
-    do_everything(mine)
-    fail_for(mine)
-    reset = scene.request()
-    post.drain()
-    scene.request(course="DATA-202")  # and one that is running
-    post.take()
-
-    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
-    group(scene, "bern-2", [user.email for user in scene.users()[:2]])
+    scene, mine, reset, rule = scene_of_every_page(post)
 
     def look(page: Page, name: str) -> None:
         with subtests.test(page=name):

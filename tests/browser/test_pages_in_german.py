@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from babel.messages.pofile import read_po
 from playwright.sync_api import Page
 
 from config.languages import HERE
-from tests.browser.test_every_page import Axe, SignIn, admin_pages
+from tests.browser.test_every_page import Axe, SignIn, admin_pages, scene_of_every_page
 from tests.post import Post
-from tests.rules import CALENDAR, group, make
-from tests.scenes import COURSE, do_everything, fail_for, make_scene, run
+from tests.scenes import COURSE, make_scene, run
 from tests.web import visitor
 
 TEXTS = """() => {
@@ -57,16 +55,7 @@ def in_english() -> Callable[[str], bool]:
 def test_every_page_is_in_german(
     sign_in: SignIn, open_page: Callable[..., Page], axe: Axe, post: Post, served: str, subtests: pytest.Subtests
 ) -> None:
-    scene = make_scene(learners=60, completed=70, begun=90)
-    mine = scene.enrolments()[0]
-    do_everything(mine)
-    fail_for(mine)
-    reset = scene.request()
-    post.drain()
-    scene.request(course="DATA-202")  # and one that is running
-    post.take()
-    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00", time_zone="Europe/Zurich")
-    group(scene, "bern-2", [user.email for user in scene.users()[:2]])
+    scene, mine, reset, rule = scene_of_every_page(post)
     english = in_english()
 
     def look(page: Page, name: str) -> None:

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from cli.watch import left_in_words
 from models.access import console_operator
 from models.people import Organization
 from models.resets import Reset
 from models.session import transaction
 from tasks.reset.pause import pause_reset
+from tasks.speed import left_in_words
 from tests.post import Post
 from tests.scenes import make_scene, report_of, run
 
