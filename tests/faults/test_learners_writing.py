@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from models.session import engine, transaction
+from tasks.reset.plan import MOST_NAMED_USERS
 from tests.installations import Installation, Writing
 from tests.post import Post
 from tests.scenes import ask, make_scene, rows, run, slow_down
@@ -24,7 +25,7 @@ def test_fifty_learners_who_write_throughout(
     installation = installed(learners=size.learners)
     slow_down(0.1)
     installation.reset()
-    installation.reset([user.id for user in installation.scene.users()[: size.learners // 2]])
+    installation.reset([user.id for user in installation.scene.users()[:MOST_NAMED_USERS]])
     with Writing(installation, size.writers):
         until(lambda: len(installation.books.written) > size.writers)
         start_worker()

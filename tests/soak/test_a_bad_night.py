@@ -21,9 +21,11 @@ from tests.scenes import ask, slow_down_each
 from tests.workers import Worker, until
 
 LEARNERS = 20_000
+SECONDS_EACH = 0.016  # that clearing a learner takes in addition: two minutes for all, by four processes
 OVERLAPPING = 5
 STEP = 800  # from the first learner of one to that of the next
 SECONDS = 120
+FEW = 8  # slices that are left at the last blow, or fewer
 BETWEEN = (1.0, 4.0)
 RECOVERED_AFTER = 45.0
 OPEN_SLICES = (
@@ -52,7 +54,7 @@ def test_six_resets_survive_two_minutes_of_everything(
     with LoopbackMailServer() as mails, Receiver() as webhooks:
         installation = install(set_up, mails, webhooks, learners=LEARNERS)
         users = [user.id for user in installation.scene.users()]
-        slow_down_each(0.004)
+        slow_down_each(SECONDS_EACH)
         installation.reset()
         for number in range(OVERLAPPING):
             installation.reset(users[number * STEP : number * STEP + MOST_NAMED_USERS])
@@ -61,7 +63,7 @@ def test_six_resets_survive_two_minutes_of_everything(
             beat = start_worker(queues="interactive", **AS_INSTALLED)
             workers = [start_worker(beat=False, **AS_INSTALLED) for _ in range(2)]
             began = time.monotonic()
-            while time.monotonic() < began + SECONDS:
+            while time.monotonic() < began + SECONDS or _many_are_left():
                 time.sleep(chance.uniform(*BETWEEN))
                 blow = chance.choice(("worker", "child", "empty", "restart", "database", "connections", "freeze"))
                 blows.append(blow)
@@ -92,6 +94,7 @@ def test_six_resets_survive_two_minutes_of_everything(
             last = time.monotonic()
         left = _unless_down(OPEN_SLICES)
         recovered, alerted = (_seconds_until(query, last) for query in (OPEN_SLICES, OPEN_ALERTS))
+        assert left != 0, "all was done before the last blow: make SECONDS_EACH longer"
         with capsys.disabled():
             print(  # noqa: T201
                 f"\n{len(blows)} blows in {last - began:.0f} s, the last: {blows[-1]}; {left} slices were left; the "
@@ -101,6 +104,11 @@ def test_six_resets_survive_two_minutes_of_everything(
         assert [worker.process.poll() for worker in (beat, *workers)] == [None] * 3, "none may end by itself"
         installation.assert_nothing_is_lost(limit=300)
     assert recovered <= RECOVERED_AFTER
+
+
+def _many_are_left() -> bool:
+    left = _unless_down(OPEN_SLICES)
+    return left is None or left > FEW
 
 
 def _seconds_until(nothing_left: str, since: float) -> float:
