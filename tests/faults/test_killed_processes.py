@@ -83,8 +83,10 @@ def test_rolling_restarts_with_a_cancel_and_an_overlapping_reset(
     installation = installed(learners=size.learners)
     users = [user.id for user in installation.scene.users()]
     half, few = size.learners // 2, 250
+    # Two of the four processes at most wait for learners who are held, and wait for as long as that takes
+    settings = {"soft_shutdown_seconds": 5, "slices_in_flight": 2, "lock_timeout_seconds": 60}
     slow_down(0.1)
-    workers = [start_worker(soft_shutdown_seconds=5) for _ in range(2)]
+    workers = [start_worker(**settings) for _ in range(2)]
     with psycopg.connect(database) as connection:
         # Given a reset that has done half of its learners. It gets no further, or what follows would be refused: nobody
         # may confirm what has changed since it was shown.
@@ -103,7 +105,7 @@ def test_rolling_restarts_with_a_cancel_and_an_overlapping_reset(
         installation.wait_for((restart + 1) / (size.restarts + 4))
         old = workers.pop(0)
         old.ask_to_stop()
-        workers.append(start_worker(soft_shutdown_seconds=5))
+        workers.append(start_worker(**settings))
         assert old.process.wait(30) == 0, old.last_lines()
     installation.assert_nothing_is_lost()
     assert [state_of(reset) for reset in (first, cancelled, overlapping)] == ["succeeded", "cancelled", "succeeded"]
