@@ -117,6 +117,12 @@ def savepoint(session: Session) -> Iterator[None]:
         raise
 
 
+def limit_statements(session: Session, seconds: float) -> None:
+    """Have each further statement of the transaction raise `DBAPIError` if it takes, or waits for a lock, that long."""
+    most = text("SELECT set_config('statement_timeout', :most, true), set_config('lock_timeout', :most, true)")
+    session.execute(most, {"most": f"{round(seconds * 1000)}ms"})
+
+
 def after_commit(session: Session, call: Callable[[], object]) -> None:
     """Run `call` once the session's transaction is committed.
 

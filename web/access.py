@@ -96,8 +96,9 @@ def _person(request: Request, token: str) -> tuple[SignedIn | None, SessionUser 
         user, standing, arrived = found.user, found.standing, arrival_of(request, found.at)
         unchecked = standing is not None and standing.is_withheld(arrived)
         actor = actor_for(user, unchecked=unchecked)
-        person = SignedIn(user, actor, token, unread(session, user.id), troubles_for(request.app, session, actor))
-        return person, found if standing is not None and standing.is_due(arrived) else None
+        unread_alerts = unread(session, user.id)
+    person = SignedIn(user, actor, token, unread_alerts, troubles_for(request.app, actor))
+    return person, found if standing is not None and standing.is_due(arrived) else None
 
 
 async def _guard(request: Request) -> Actor:

@@ -27,8 +27,8 @@ class BrowsersLanguage:
 def preferred(header: str) -> str:
     """Returns the tag of the language that an `Accept-Language` header likes best among ours; English if none."""
     liked = [_with_weight(one) for one in header[:1000].split(",")]
-    for _, tag in sorted(liked, key=lambda one: -one[0]):  # stable: the first of equals counts
-        if tag.partition("-")[0].lower() in languages():
+    for weight, tag in sorted(liked, key=lambda one: -one[0]):  # stable: the first of equals counts
+        if weight > 0 and tag.partition("-")[0].lower() in languages():
             return tag
     return SOURCE
 
@@ -38,4 +38,4 @@ def _with_weight(preference: str) -> tuple[float, str]:
     try:
         return float(weight.strip().removeprefix("q=") or 1), tag.strip()
     except ValueError:
-        return 0.0, tag.strip()
+        return 0.001, tag.strip()

@@ -36,7 +36,7 @@ class Shown:
         `csv` that of its file, if they are not the request's and that with `.csv`; `typed` stands for its query."""
         query = request.query_params if typed is None else typed
         self._orders = orders
-        self.path = (path or request.url.path).removesuffix(".csv")
+        self.path = path or request.url.path.removesuffix(".csv")
         self._csv = csv or f"{self.path}.csv"
         self.q = _cleaned(query.get("q", ""))
         self.chosen = {name: _cleaned(query.get(name, "")) for name in filters or {}}

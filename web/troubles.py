@@ -1,15 +1,17 @@
 """What does not do its work, for the banner above every page: each process asks now and then, not with each page."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
 from models.access import Actor
-from models.session import Session
+from models.session import DBAPIError, limit_statements, transaction
 from tasks.troubles import Trouble, troubles
 
 KEPT = 15.0  # seconds
+PATIENCE = 1.0  # seconds
 
 
 @dataclass
@@ -20,10 +22,11 @@ class Kept:
     found: list[Trouble] = field(default_factory=list)
 
 
-def troubles_for(app: FastAPI, session: Session, actor: Actor) -> list[Trouble]:
+def troubles_for(app: FastAPI, actor: Actor) -> list[Trouble]:
     """Returns what concerns the actor's organization, perhaps some seconds old; nothing to those who do not manage it.
 
-    One request looks; those beside it get what was found before.
+    One request looks, in a short transaction of its own; those beside it, and it if the database does not answer, get
+    what was found before.
     """
     if not actor.has_all():
         return []
@@ -31,5 +34,7 @@ def troubles_for(app: FastAPI, session: Session, actor: Actor) -> list[Trouble]:
     kept = known.setdefault(actor.organization_id, Kept())
     if (now := time.monotonic()) >= kept.look_at:
         kept.look_at = now + KEPT
-        kept.found = troubles(session, actor.organization_id)
+        with suppress(DBAPIError), transaction() as session:
+            limit_statements(session, PATIENCE)
+            kept.found = troubles(session, actor.organization_id)
     return kept.found

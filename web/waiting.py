@@ -1,5 +1,9 @@
-"""Wait for sign-in providers in threads of their own, so that a slow one blocks no page. No database connection is held
-meanwhile."""
+"""Wait for servers outside in threads of their own, so that a slow one blocks no page: sign-in providers, webhook
+endpoints, participants, stores. No database connection is held meanwhile.
+
+Sign-ins have threads apart from the rest. Of each, one organization has a share, so that its slow servers leave room
+for the others.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,17 +12,39 @@ import anyio
 from anyio.to_thread import run_sync
 
 from config.languages import translatable
+from models.refusals.base import Refused
+from models.refusals.requests import TooManyWaiting
 from models.refusals.sign_on import SignOnUnavailable
 from models.sign_on import IdentityProvider
 
-AT_ONCE = 32  # requests to providers, per process
-AT_ONCE_EACH = 8  # of these, of one organization
 PATIENCE = 5.0  # longest wait for a turn, in seconds
 
 T = TypeVar("T")
 
-_threads = anyio.CapacityLimiter(AT_ONCE)
-_shares: dict[int, anyio.CapacityLimiter] = {}
+
+class Turns:
+    """So many threads per process, and of these so many for one organization."""
+
+    def __init__(self, at_once: int, each: int) -> None:
+        self._threads = anyio.CapacityLimiter(at_once)
+        self._each = each
+        self._shares: dict[int, anyio.CapacityLimiter] = {}
+
+    async def run(self, organization_id: int, work: Callable[[], T], busy: Refused) -> T:
+        """Return the result of `work`. Raises what `work` raises, and `busy` if the organization waits for too much."""
+        share = self._shares.setdefault(organization_id, anyio.CapacityLimiter(self._each))
+        with anyio.move_on_after(PATIENCE) as patience:
+            await share.acquire()
+        if patience.cancelled_caught:
+            raise busy
+        try:
+            return await run_sync(work, limiter=self._threads)
+        finally:
+            share.release()
+
+
+_SIGN_INS = Turns(32, 8)
+_OTHERS = Turns(16, 4)
 
 
 async def waiting(provider: IdentityProvider, work: Callable[[], T]) -> T:
@@ -26,12 +52,13 @@ async def waiting(provider: IdentityProvider, work: Callable[[], T]) -> T:
 
     Raises what `work` raises, and `SignOnUnavailable` if too much else waits for this provider.
     """
-    share = _shares.setdefault(provider.organization_id, anyio.CapacityLimiter(AT_ONCE_EACH))
-    with anyio.move_on_after(PATIENCE) as patience:
-        await share.acquire()
-    if patience.cancelled_caught:
-        raise SignOnUnavailable(provider.name, translatable("too many sign-ins wait for it"))
-    try:
-        return await run_sync(work, limiter=_threads)
-    finally:
-        share.release()
+    busy = SignOnUnavailable(provider.name, translatable("too many sign-ins wait for it"))
+    return await _SIGN_INS.run(provider.organization_id, work, busy)
+
+
+async def waiting_outside(organization_id: int, work: Callable[[], T]) -> T:
+    """Return the result of `work`, which asks a server of the organization's: an endpoint, a participant or a store.
+
+    Raises what `work` raises, and `TooManyWaiting` if too much else waits for the organization's servers.
+    """
+    return await _OTHERS.run(organization_id, work, TooManyWaiting())

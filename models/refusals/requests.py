@@ -27,3 +27,15 @@ class IdempotencyKeyMissing(Refused):
             "The header Idempotency-Key is missing or not valid. Use 1 to 255 visible ASCII characters, for example a "
             "UUID, and send the same ones when you repeat the request. Nothing was changed."
         )
+
+
+class TooManyWaiting(Refused):
+    code = "too-many-waiting"
+    status = 503
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Other requests of this organization are still waiting for servers outside. Nothing was sent or changed. "
+            "Try again in a moment."
+        )

@@ -82,7 +82,7 @@ class SkipCompletedInvalid(Refused):
     code = "skip-completed-invalid"
 
     def __init__(self) -> None:
-        super().__init__("Whom to leave out is out of range. Choose learners who completed within 1 to 3650 days.")
+        super().__init__("The number of days is out of range. Choose 1 to 3650.")
 
 
 class StartAtInvalid(Refused):

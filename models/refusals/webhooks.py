@@ -30,15 +30,6 @@ class WebhookDisabled(Refused):
         super().__init__("This webhook is paused. Use it again first, then send its messages. Nothing was sent.")
 
 
-class WebhookBusy(Refused):
-    code = "webhook-busy"
-    status = 503
-    seconds = 5
-
-    def __init__(self) -> None:
-        super().__init__("Other tests are waiting for their answers. Nothing was sent. Try again in a moment.")
-
-
 class SinceInvalid(Refused):
     code = "since-invalid"
 

@@ -82,7 +82,8 @@ def checked_values(
     """Returns the values for the database, `None` if one is wrong, which is added to `errors`."""
     before = errors.count
     if unknown := sorted(values.keys() - columns.keys()):
-        errors.add(line, f"{within}{unknown[0]}: there is no such column; the columns are {', '.join(columns)}")
+        name = unknown[0].encode(errors="backslashreplace").decode()  # JSON can name what is not Unicode
+        errors.add(line, f"{within}{name}: there is no such column; the columns are {', '.join(columns)}")
         return None
     checked = {}
     for name, column in columns.items():
@@ -101,11 +102,13 @@ def _objects_of_csv(
     *,
     others: bool,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(_text_lines(file, errors), strict=True)
+    lines = _RecordLines(_text_lines(file, errors))
+    reader = csv.reader(lines, strict=True)
     header = None
     begins = 1
     try:
         for cells in reader:
+            lines.begin_record()
             line, begins = begins, reader.line_num + 1
             if header is None:
                 header = [name.strip() for name in cells]
@@ -120,6 +123,27 @@ def _objects_of_csv(
         errors.add(begins, f"{error}; the rest of the file was not read")
     if header is None and not errors.count:
         errors.add(1, "the file is empty")
+
+
+class _RecordLines:
+    """The lines of a CSV file. A record of many lines may be no longer than a line may be: it is read whole."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._length = 0  # of the record, so far
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._length += len(line)
+        if self._length > LONGEST_LINE:
+            raise csv.Error(f"the record has more than {LONGEST_LINE:,} characters")
+        return line
+
+    def begin_record(self) -> None:
+        self._length = 0
 
 
 def _good_header(

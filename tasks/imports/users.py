@@ -80,12 +80,16 @@ ONESELF = (
     "SELECT line, 'active: you cannot deactivate yourself' AS wrong FROM import_user "
     "WHERE user_id = :actor AND NOT active"
 )
-# Whoever gives a user another address, or the id of another account, could become that user.
+# Whoever gives a user another address, or the id of another account, could become that user; and nobody locks out, or
+# lets in again, who may do more than they may.
 ABOVE = """
-SELECT f.line, CASE WHEN lower(f.email) <> lower(u.email) THEN 'email' ELSE 'external_id' END
+SELECT f.line, CASE WHEN lower(f.email) <> lower(u.email) THEN 'email'
+                    WHEN f.external_id IS NOT NULL AND u.external_id IS NULL THEN 'external_id'
+                    ELSE 'active' END
                || ': cannot change; this user has a permission that you do not have' AS wrong
 FROM import_user f JOIN "user" u ON u.id = f.user_id
-WHERE (lower(f.email) <> lower(u.email) OR (f.external_id IS NOT NULL AND u.external_id IS NULL))
+WHERE (lower(f.email) <> lower(u.email) OR (f.external_id IS NOT NULL AND u.external_id IS NULL)
+       OR f.active <> u.active)
   AND NOT u.permissions <@ CAST(:permissions AS text[])
 """
 
@@ -148,6 +152,7 @@ SELECT jsonb_build_object('returned', jsonb_build_array(u.id, u.created_at, cloc
 FROM import_differing d JOIN "user" u ON u.id = d.id
 WHERE d.active AND u.removed_at IS NOT NULL
 """
+SIGN_OUT = "DELETE FROM web_session s USING import_differing d WHERE s.user_id = d.id AND NOT d.active"
 UNASSIGN = """
 WITH ending AS (
     SELECT e.id FROM enrolment e JOIN import_differing d ON d.id = e.user_id
@@ -187,6 +192,7 @@ def write_users(stage: Stage) -> Imported:
         stage.write(RETURNED)
         stage.write(PARK)
         stage.write(CHANGE)
+        stage.write(SIGN_OUT)
         removed = stage.ask("SELECT count(*) FROM import_differing WHERE gone")
         changed = stage.ask("SELECT count(*) FROM import_differing WHERE NOT gone")
     new = stage.add(ADD, expected) if (expected := stage.ask(NEW)) else 0

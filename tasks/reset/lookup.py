@@ -83,6 +83,7 @@ RESET_ORDERS = Orders(
         "state": (Key(rank(Reset.state, list(ResetState)), int), Key(Reset.id, UUID)),
         "learners": (Key(Reset.learners, int, nullable=True), Key(Reset.id, UUID)),
         "requester": (Key(_REQUESTER, str), Key(Reset.id, UUID)),
+        "start": (Key(Reset.start_at, datetime), Key(Reset.id, UUID)),
     },
     down=("requested", "learners"),
 )

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from config.settings import settings
 from models import audit
 from models.access import Actor
+from models.groups import Group
+from models.refusals.people import GroupUnknown
 from models.refusals.requests import IdempotencyMismatch
 from models.refusals.resets import AlreadyResetting, ConfirmMismatch, PlanExpired, ReasonMissing
 from models.resets import Audience, Reset
@@ -23,6 +25,8 @@ from tasks.reset.outdated import check_as_shown
 from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed, together
 from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
 from tasks.tracing import current_traceparent, span
+
+KEPT = {"read": True, "key_share": True}  # nobody deletes it before the reset is stored
 
 
 def request_reset(
@@ -39,7 +43,7 @@ def request_reset(
     `plan` is a preview's token, `confirm` the course code as typed; `reason`, or else the plan's, goes to the audit.
     The same plan, or the same key with the same request, gives the reset that was already made. Raises
     `PlanInvalid`, `PlanExpired`, `Forbidden`, `ConfirmMismatch`, `ReasonMissing`, `IdempotencyMismatch`,
-    `AlreadyResetting`, `PlanOutdated`, `ListUnknown`, `ListUsed`.
+    `AlreadyResetting`, `PlanOutdated`, `GroupUnknown`, `ListUnknown`, `ListUsed`.
     """
     asked = opened_by(actor, plan)
     if confirm != asked.course_code:
@@ -51,6 +55,8 @@ def request_reset(
         return earlier
     if expired(asked):
         raise PlanExpired(settings().plan_minutes)
+    if asked.group_id is not None and session.get(Group, asked.group_id, with_for_update=KEPT) is None:
+        raise GroupUnknown(asked.group_id)
     lines = use_list(session, actor, asked.list_id) if asked.list_id is not None else {}
     if asked.start_at is None and all_elsewhere(session, asked):
         raise AlreadyResetting(asked.course_code)

@@ -1,6 +1,19 @@
 """Cutting a reset's learners into slices: all of its audience when it begins, and the failed ones for a retry."""
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, Uuid, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Uuid,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
@@ -21,15 +34,20 @@ from tasks.reset.window import slice_size
 def write_slices(session: Session, reset: Reset) -> None:
     """Write the slices of the reset's audience. Locks nobody.
 
-    Named learners who were unassigned since the preview are skipped, and so is who is left out; the ledger says why.
+    Learners who are left out are skipped, and so are named learners who were unassigned since the preview; the ledger
+    says why. Each statement sees what is committed when it begins, so the later ones go by what the earlier ones did.
     """
+    cut_slices(session, reset, select(Enrolment.id).where(to_be_reset(reset)))
+    in_slices = select(func.unnest(ResetSlice.members)).where(ResetSlice.reset_id == reset.id)
+    others = Enrolment.id.not_in(in_slices)
+    if leaves_anyone_out(session, reset):
+        _skip(session, reset, left_out(reset) & others, why_left_out(reset))
     if reset.audience in (Audience.USERS, Audience.LIST):
         by_id = (Enrolment.course_id == reset.course_id) & Enrolment.user_id.in_(reset.user_ids or [])
         named = by_id if reset.list_id is None else listed(reset.list_id)
-        _skip(session, reset, named & ~in_audience(reset), literal(NOT_ASSIGNED, String))
-    if leaves_anyone_out(session, reset):
-        _skip(session, reset, left_out(reset), why_left_out(reset))
-    cut_slices(session, reset, select(Enrolment.id).where(to_be_reset(reset)))
+        skipped = select(ResetItem.enrolment_id).where(ResetItem.reset_id == reset.id)
+        why = case((in_audience(reset), EXEMPT), else_=NOT_ASSIGNED)  # exempt when the slices were cut
+        _skip(session, reset, named & others & Enrolment.id.not_in(skipped), why)
 
 
 def _skip(session: Session, reset: Reset, who: ColumnElement[bool], why: ColumnElement[str]) -> None:

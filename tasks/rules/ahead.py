@@ -12,13 +12,13 @@ from config.languages import gettext
 from models.access import Actor, Permission
 from models.resets import SETTLED, ResetState
 from models.retraining import Rule, RuleKind, RuleState
-from tasks.reset.lookup import resets_seen_by
+from tasks.reset.lookup import ResetFilter, resets_listed
 from tasks.reset.outcomes import state_in_words
 from tasks.rules.next_due import next_due_of
 from tasks.rules.terms import terms_of, when_in_words, whom_in_words
 
 MOST_SHOWN = 10  # of each
-OPEN = tuple(state for state in ResetState if state not in SETTLED)
+BEGUN = tuple(state for state in ResetState if state not in SETTLED | {ResetState.REQUESTED})
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,13 @@ class Ahead:
 
 def ahead_of(session: Session, actor: Actor, course_id: int, course_code: str) -> list[Ahead]:
     """Returns what the actor may see: open resets, those that begin first coming first; then active and held rules."""
-    found = []
-    for line in resets_seen_by(session, actor, states=OPEN, course_code=course_code, limit=MOST_SHOWN):
-        words = state_in_words(line.reset, line.paused, line.place)
-        at = line.reset.start_at if line.reset.state == ResetState.REQUESTED else None
-        found.append(Ahead("reset", line.reset.id, words, at, None, line.reset.reason, line.reset.learners))
-    found.sort(key=lambda one: (one.at is not None, one.at or 0))
+    found: list[Ahead] = []
+    for states in (BEGUN, (ResetState.REQUESTED,)):
+        which, left = ResetFilter(states, course_code), MOST_SHOWN - len(found)
+        for line, _ in resets_listed(session, actor, which, sort="start", limit=left) if left else ():
+            words = state_in_words(line.reset, line.paused, line.place)
+            at = line.reset.start_at if line.reset.state == ResetState.REQUESTED else None
+            found.append(Ahead("reset", line.reset.id, words, at, None, line.reset.reason, line.reset.learners))
     return found + (_rules(session, actor, course_id) if Permission.COURSES in actor.permissions else [])
 
 

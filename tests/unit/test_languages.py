@@ -157,6 +157,7 @@ def test_what_is_wrong_with_a_value_is_said_in_the_language_spoken() -> None:
         ("en-US,de;q=0.9", "en-US"),
         ("fr,en;q=0.3,de;q=0.7", "de"),
         ("tlh", "en"),
+        ("fr, de;q=0", "en"),
         ("de;q=x", "de"),
         (",;,=;q", "en"),
     ],

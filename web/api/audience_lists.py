@@ -16,6 +16,7 @@ from tasks.imports import Form
 from tasks.reset.impact import preview
 from tasks.reset.lists import list_from_file, seen_list
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS, LONGEST_SKIP_COMPLETED_DAYS
+from tasks.rules.ahead import ahead_of
 from web.access import program_with
 from web.api.analytics import PAGED_OR_CSV, WantsCsv
 from web.api.import_files import run_import
@@ -78,7 +79,7 @@ async def plan_reset_of_list(
         Query(
             ge=1,
             le=LONGEST_SKIP_COMPLETED_DAYS,
-            description="Leave out who completed the course within so many days before the plan",
+            description="Leave out learners who completed the course within so many days before the plan",
         ),
     ] = None,
 ) -> ResetPlan:
@@ -105,7 +106,8 @@ async def plan_reset_of_list(
             start_at=start,
             skip_completed_days=skip_completed_days,
         )
-        return plan_of(seen, None, made)
+        ahead = ahead_of(session, actor, seen.plan.course_id, seen.plan.course_code)
+        return plan_of(seen, None, made, ahead)
 
     return await run_import(request, run, scope=Scope.RESETS_WRITE)
 

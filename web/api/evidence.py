@@ -1,8 +1,10 @@
 """Evidence: the files of a reset, and the store of evidence before deletion."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from models.access import Actor, Permission
@@ -19,6 +21,7 @@ from web.api.responses import TEXT, Responses, problems
 from web.api.schemas.evidence import EvidenceStoreDetails, EvidenceStoreRequest, store_of
 from web.database import Database
 from web.downloads import download
+from web.waiting import waiting_outside
 
 router = APIRouter(tags=["evidence"], route_class=JsonRoute)
 
@@ -92,12 +95,18 @@ def get_store(actor: Manager, session: Database) -> EvidenceStoreDetails:
     "/evidence-store",
     operation_id="setEvidenceStore",
     response_model=EvidenceStoreDetails,
-    responses=problems("forbidden", "evidence-store-invalid", "evidence-folder-operator-only", "body-too-large"),
+    responses=problems(
+        "forbidden", "evidence-store-invalid", "evidence-folder-operator-only", "body-too-large", "too-many-waiting"
+    ),
 )
-def put_store(body: EvidenceStoreRequest, actor: Manager) -> EvidenceStoreDetails:
+async def put_store(body: EvidenceStoreRequest, actor: Manager) -> EvidenceStoreDetails:
     """Turn evidence before deletion on, or change the store. The store is tried first: one object is left there."""
     terms = Terms(body.url, body.endpoint, body.region, body.access_key_id, body.secret_access_key, body.lock_days)
-    terms = checked(actor, terms)  # takes as long as the store, so outside of any transaction
+    checked_terms = await waiting_outside(actor.organization_id, partial(checked, actor, terms))
+    return await run_in_threadpool(_set_store, actor, checked_terms)
+
+
+def _set_store(actor: Actor, terms: Terms) -> EvidenceStoreDetails:
     with transaction() as session:
         store = set_store(session, actor, terms)
         return store_of(store, standing_of_all(session, actor))

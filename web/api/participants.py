@@ -1,6 +1,7 @@
 """Participants: systems that clear records of their own, and their reports."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -45,6 +46,7 @@ from web.api.schemas.participants import (
     participant_of,
 )
 from web.database import Database
+from web.waiting import waiting_outside
 
 router = APIRouter(tags=["participants"], route_class=JsonRoute)
 
@@ -174,11 +176,12 @@ async def report(key: Key, body: ClearReport, request: Request) -> ReportTaken:
     "/reset-plans:count-elsewhere",
     operation_id="countElsewhere",
     response_model=PlanElsewhere,
-    responses=problems("plan-invalid", "forbidden", "body-too-large"),
+    responses=problems("plan-invalid", "forbidden", "body-too-large", "too-many-waiting"),
 )
-def count_elsewhere(body: PlanToAsk, actor: Planner) -> PlanElsewhere:
+async def count_elsewhere(body: PlanToAsk, actor: Planner) -> PlanElsewhere:
     """Ask a plan's participants what they would remove. Changes nothing; takes as long as they do, up to seconds."""
-    return elsewhere_of(impact_elsewhere(opened_by(actor, body.plan), about=True))
+    ask = partial(impact_elsewhere, opened_by(actor, body.plan), about=True)
+    return elsewhere_of(await waiting_outside(actor.organization_id, ask))
 
 
 def _report(key: UUID, headers: dict[str, str], body: bytes, outcomes: list[Outcome]) -> ReportTaken:

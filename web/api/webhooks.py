@@ -31,7 +31,7 @@ from web.api.schemas.webhooks import (
 )
 from web.database import Database
 from web.numbers import BIGGEST
-from web.pinging import pinging
+from web.waiting import waiting_outside
 
 router = APIRouter(tags=["webhooks"], route_class=JsonRoute)
 
@@ -89,11 +89,11 @@ def change(endpoint_id: EndpointId, body: WebhookUpdate, actor: Manager) -> Webh
     "/webhook-endpoints/{endpoint_id}:test",
     operation_id="testWebhookEndpoint",
     response_model=WebhookTest,
-    responses=FOUND | problems("webhook-busy"),
+    responses=FOUND | problems("too-many-waiting"),
 )
 async def test(endpoint_id: EndpointId, actor: Manager) -> WebhookTest:
     """Send a signed ping now, of the type `webhook.ping`, and say what the endpoint answers within 15 seconds."""
-    pinged = await pinging(partial(webhooks.ping_endpoint, actor, endpoint_id))
+    pinged = await waiting_outside(actor.organization_id, partial(webhooks.ping_endpoint, actor, endpoint_id))
     return WebhookTest.model_validate(pinged)
 
 

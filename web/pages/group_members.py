@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from models.groups import group_by_code, size_of
 from models.refusals.base import Refused
-from models.session import Session
+from models.session import Session, savepoint
 from tasks.people.group_lists import Filling, FillMode, fill_group, filling_of
 from tasks.people.pasted import MOST_IN_A_LIST, Pasted, read_list
 from web.access import SignedIn, UsersAdmin
@@ -41,11 +41,12 @@ def fill(
     """Show what the list changes; with the ids that were shown, change it."""
     group = group_by_code(session, person.actor.organization_id, code)
     chosen = FillMode(mode) if mode in list(FillMode) else FillMode.ADD
-    if ids:
-        joined, left = fill_group(session, person.actor, group, chosen, _numbers(ids))
-        return RedirectResponse(f"{address_of(code)}?joined={joined}&left={left}", 303)
     try:
-        pasted = read_list(session, person.actor, text)
+        with savepoint(session):
+            if ids:
+                joined, left = fill_group(session, person.actor, group, chosen, _numbers(ids))
+                return RedirectResponse(f"{address_of(code)}?joined={joined}&left={left}", 303)
+            pasted = read_list(session, person.actor, text)
     except Refused as refusal:
         return _show(request, person, session, code, chosen, text, error=refusal)
     filling = filling_of(session, group, chosen, [user.id for user in pasted.users])

@@ -4,6 +4,7 @@ With scripts it opens over the current page; without, it is a page of its own wi
 learners, see `reset_list.py`.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -18,6 +19,7 @@ from models.groups import Group, groups_with_size
 from models.people import User, zone_of
 from models.records import kind_labels
 from models.refusals.base import Refused
+from models.refusals.people import GroupUnknown
 from models.refusals.resets import PlanExpired, PlanInvalid, PlanOutdated, SkipCompletedInvalid
 from models.resets import Audience
 from models.session import Session, transaction
@@ -33,6 +35,7 @@ from web.database import Database
 from web.numbers import Number
 from web.pages.reset_form import ResetForm, Typed, days_in, plan_in, plan_with_options
 from web.templating import page
+from web.waiting import waiting_outside
 
 router = APIRouter()
 
@@ -83,9 +86,12 @@ def reset_user(request: Request, user_id: Number, code: str, person: UsersAdmin,
 
 
 @router.post("/reset-plans/elsewhere")
-def records_elsewhere(request: Request, person: AnyAdmin, plan: Annotated[str, Form(max_length=200_000)]) -> Response:
+async def records_elsewhere(
+    request: Request, person: AnyAdmin, plan: Annotated[str, Form(max_length=200_000)]
+) -> Response:
     """Return what the plan's participants would remove: a part of the dialog, since they may take seconds."""
-    found = impact_elsewhere(opened_by(person.actor, plan), about=True)
+    ask = partial(impact_elsewhere, opened_by(person.actor, plan), about=True)
+    found = await waiting_outside(person.actor.organization_id, ask)
     return page(request, "reset_elsewhere.html", elsewhere=found)
 
 
@@ -147,9 +153,11 @@ def _same_audience(session: Session, plan: Plan | None, user: User | None, list_
         return Options(audience=Audience.USERS, users=[user.id])
     if plan is None:
         return Options(audience=Audience.LIST if list_id else Audience.ASSIGNED, list_id=list_id)
-    group = session.get_one(Group, plan.group_id).code if plan.group_id is not None else None
-    days = plan.skip_completed_days
-    return Options(audience=plan.audience, group=group, list_id=plan.list_id, skip_completed_days=days)
+    group = session.get(Group, plan.group_id) if plan.group_id is not None else None
+    if plan.group_id is not None and group is None:
+        raise GroupUnknown(plan.group_id)
+    code, days = group.code if group else None, plan.skip_completed_days
+    return Options(audience=plan.audience, group=code, list_id=plan.list_id, skip_completed_days=days)
 
 
 def show(

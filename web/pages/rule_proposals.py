@@ -12,7 +12,7 @@ from models.analytics import completion_by_course
 from models.groups import groups_with_size
 from models.refusals.base import Refused
 from models.refusals.resets import ConfirmMismatch, PlanExpired
-from models.refusals.rules import BrakeHolds
+from models.refusals.rules import BrakeHolds, RuleChanged, RuleStateConflict
 from models.retraining import Rule, RuleKind, RuleState, rule_of
 from models.session import Session
 from tasks.rules.dry_run import dry_run
@@ -127,6 +127,10 @@ def confirm_rule(
         confirm_again(session, person.actor, proposal=proposal, confirm=confirm.strip())
     except (ConfirmMismatch, BrakeHolds) as refusal:
         return _confirm_page(request, session, proposed, refusal, rule=rule)
+    except (RuleChanged, RuleStateConflict) as refusal:
+        if not edited:
+            raise
+        return _form(request, person, session, Typed(**typed_for(proposed.terms)), refusal, rule=rule)
     except PlanExpired as refusal:
         now = propose_with(session, person.actor, rule, proposed.terms.model_dump())
         return _confirm_page(request, session, now, refusal, rule=rule)

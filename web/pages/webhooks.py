@@ -20,8 +20,8 @@ from web.database import Database
 from web.numbers import Number, number_in
 from web.pager import Pager
 from web.pages.reset_form import moment_of
-from web.pinging import pinging
 from web.templating import page
+from web.waiting import waiting_outside
 
 router = APIRouter(prefix="/webhooks")
 
@@ -117,7 +117,8 @@ def edit(
 @router.post("/{endpoint_id}/test")
 async def test(request: Request, endpoint_id: Number, person: CoursesAdmin) -> Response:
     """Send a ping, and show what the endpoint answers. No connection and no thread of other pages is held meanwhile."""
-    pinged = await pinging(partial(webhooks.ping_endpoint, person.actor, endpoint_id))
+    actor = person.actor
+    pinged = await waiting_outside(actor.organization_id, partial(webhooks.ping_endpoint, actor, endpoint_id))
     return await run_in_threadpool(_pinged, request, person, endpoint_id, pinged)
 
 

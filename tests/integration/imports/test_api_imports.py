@@ -146,6 +146,8 @@ ODD_FILES: list[tuple[str | bytes, Form, int, str]] = [
     ('email,name\na@b.c,"K\n', Form.CSV, 2, "unexpected end of data"),
     ("x" * 1_000_001, Form.CSV, 1, "more than 1,000,000 bytes"),
     ("email,name\na@b.c," + "x" * 300_000, Form.CSV, 2, "field larger than field limit"),
+    ('email,name\n"a\n' + '","a\n' * 300_000, Form.CSV, 2, "the record has more than 1,000,000 characters"),
+    ('{"\\ud800": 1}', Form.NDJSON, 1, "\\ud800: there is no such column"),
     ("{", Form.NDJSON, 1, "not JSON"),
     ("[1]", Form.NDJSON, 1, "not a JSON object"),
     ("[" * 100_000, Form.NDJSON, 1, "not JSON"),

@@ -9,7 +9,7 @@ from models.access import Permission
 from models.external_ids import LONGEST
 from tests.integration.imports.test_api_imports import NDJSON, counts, errors, send
 from tests.scenes import COURSE, OTHER_COURSE, Scene, ask, make_scene, rows, run
-from tests.web import client_of, make_user, token_for
+from tests.web import client_of, make_user, token_for, visitor
 
 
 @pytest.fixture
@@ -248,6 +248,16 @@ def test_addresses_of_users_with_more_permissions_stay(scene: Scene, served: str
             (2, "email: cannot change; this user has a permission that you do not have"),
             (3, "external_id: cannot change; this user has a permission that you do not have"),
         ]
+        locked_out = send(client, "users", "email,active\nmanager@acme.example,false\n")
+        assert errors(locked_out) == [(2, "active: cannot change; this user has a permission that you do not have")]
         assert counts(send(client, "users", "external_id,name\na-1,Renamed\n")) == {"users": (1, 0, 1, 0)}
     with client_of(served, token_for(scene.admin.user_id or 0)) as client:
         assert counts(send(client, "users", file)) == {"users": (3, 0, 3, 0)}
+
+
+def test_who_is_deactivated_by_a_file_is_signed_out(api: httpx.Client, served: str) -> None:
+    learner = ask("SELECT id FROM \"user\" WHERE email = 'learner-1@acme.example'")
+    with visitor(served, learner) as browser:
+        for active in ("false", "true"):  # and stays so
+            send(api, "users", f"email,active\nlearner-1@acme.example,{active}\n")
+        assert browser.get("/my/training").status_code == 303

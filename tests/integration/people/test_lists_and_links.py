@@ -1,5 +1,6 @@
 """Groups filled from lists, password links, and permissions that are given."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ from tasks.people.permissions import set_permissions
 from tasks.people.users import change_user, remove_user
 from tests.rules import group
 from tests.scenes import Scene, make_scene, rows
-from tests.web import make_user
+from tests.web import form_token, make_user, visitor
 
 
 @pytest.fixture
@@ -142,3 +143,21 @@ def test_permissions_are_given_and_taken_only_up_to_ones_own(scene: Scene) -> No
 def test_browsers_have_names_that_people_know() -> None:
     edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
     assert [device_in(one) for one in (edge, "curl/8.5", "")] == ["Edge on Windows", "curl", "Unknown browser"]
+
+
+def test_a_list_with_a_user_who_was_removed_meanwhile_is_shown_again(scene: Scene, served: str) -> None:
+    group(scene, "nights", [])
+    learner, other = scene.users()[:2]
+    with visitor(served, scene.admin.user_id) as browser:
+        form = {"csrf": form_token(browser.get("/groups/nights/members")), "text": f"{learner.email}\n{other.email}"}
+        shown = browser.post("/groups/nights/members", data=form)
+        with transaction() as session:
+            remove_user(session, scene.admin, session.get_one(User, learner.id))
+        ids = re.search(r'name="ids" value="([\d,]+)"', shown.text)
+        kept = re.search(r'<input type="hidden" name="text" value="([^"]+)"', shown.text)
+        assert ids
+        assert kept
+        answer = browser.post("/groups/nights/members", data=form | {"ids": ids[1], "text": kept[1]})
+    assert answer.status_code == UserUnknown.status
+    assert other.email in answer.text
+    assert rows("SELECT user_id FROM group_member") == []

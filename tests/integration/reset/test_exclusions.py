@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import event
 
 from models.access import Permission
 from models.directory import course_of, user_of
 from models.refusals.access import Forbidden
 from models.refusals.audience_lists import ExemptionInvalid, ExemptionUnknown
 from models.refusals.resets import SkipCompletedInvalid
-from models.session import transaction
+from models.session import engine, transaction
 from models.training import Enrolment
 from tasks.reset.exemptions import end_exemption, exempt
 from tests.post import Post
@@ -167,3 +169,35 @@ def test_exemptions_are_made_listed_and_ended_by_api(served: str) -> None:
         assert api.delete(f"/v1/courses/{COURSE}/exemptions/{user.id}").status_code == 204
         assert api.delete(f"/v1/courses/{COURSE}/exemptions/{user.id}").status_code == 404
     assert ask("SELECT ended_at IS NOT NULL FROM exemption")
+
+
+def test_no_exemption_ends_after_the_years_that_can_be_shown() -> None:
+    scene = make_scene(learners=1)
+    with pytest.raises(ExemptionInvalid):
+        leave_out(scene, scene.enrolments()[0], datetime(9999, 12, 31, 23, tzinfo=UTC))
+
+
+def test_who_is_unassigned_while_a_reset_is_cut_into_slices_has_an_outcome(post: Post, database: str) -> None:
+    """Each statement sees what is committed when it begins."""
+    scene = make_scene(learners=3)
+    gone, exempt_one, other = scene.enrolments()
+    leave_out(scene, exempt_one)
+    reset = scene.request(audience="users", users=[one.user_id for one in (gone, exempt_one, other)])
+    done = []
+
+    def between(_: object, __: object, statement: str, *___: object) -> None:
+        if not done and statement.startswith(("INSERT INTO reset_slice", "INSERT INTO reset_item")):
+            done.append(statement)
+            with psycopg.connect(database, autocommit=True) as connection:
+                connection.execute("UPDATE enrolment SET unassigned_at = now() WHERE id = %s", [gone.id])
+                connection.execute("DELETE FROM exemption")
+
+    event.listen(engine(), "after_cursor_execute", between)
+    try:
+        post.drain()
+    finally:
+        event.remove(engine(), "after_cursor_execute", between)
+    assert done
+    assert ledger(reset)[exempt_one.id] == ("skipped", EXEMPT)
+    assert set(ledger(reset)) == {gone.id, exempt_one.id, other.id}
+    assert state_of(reset) == "succeeded"

@@ -14,7 +14,7 @@ from config.settings import settings
 from models.access import Actor, Permission, acting_user, acting_user_by_id, console_operator
 from models.refusals.access import Forbidden
 from models.refusals.base import Refused
-from models.refusals.people import UserUnknown
+from models.refusals.people import GroupUnknown, UserUnknown
 from models.refusals.requests import IdempotencyMismatch
 from models.refusals.resets import (
     AudienceInvalid,
@@ -33,6 +33,7 @@ from tasks.reset.impact import preview
 from tasks.reset.request import request_reset
 from tasks.signed_messages import RequestRefused
 from tests.post import Post
+from tests.rules import group
 from tests.scenes import COURSE, OTHER_COURSE, REASON, Scene, ask, make_scene, rows, run
 
 
@@ -419,3 +420,12 @@ def test_a_request_by_message_waits_for_a_database_that_is_away(scene: Scene, po
     assert again.headers["retries"] == 1
     post.deliver(again)
     assert asked.get(timeout=5)["reset"]
+
+
+def test_a_group_that_is_deleted_before_the_confirmation_is_refused(scene: Scene) -> None:
+    group(scene, "nights", [scene.users()[0].email])
+    seen = scene.preview(audience="group", group="nights")
+    run("DELETE FROM group_member")
+    run("DELETE FROM user_group")
+    with pytest.raises(GroupUnknown):
+        scene.request(seen)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from cli.reset_new import ahead_in_words
 from models.access import Permission
 from models.session import transaction
-from tasks.rules.ahead import Ahead, ahead_of
+from tasks.rules.ahead import MOST_SHOWN, Ahead, ahead_of
 from tests.post import Post
 from tests.rules import CALENDAR, change, make
 from tests.scenes import COURSE, OTHER_COURSE, Scene, make_scene
@@ -52,3 +52,8 @@ def test_open_resets_and_rules_of_a_course_are_ahead(post: Post, served: str) ->
         answer = api.post(f"/v1/courses/{COURSE}/reset-plans", json={"reason": "incident 7731"}).json()
     assert [(one["kind"], one["id"]) for one in answer["ahead"]] == [(one.kind, str(one.id)) for one in found]
     assert ahead(seen) == []
+    # … and of more than are shown, those that begin first
+    for days in range(4, 4 + MOST_SHOWN):
+        scene.request(scene.preview(start_at=later + timedelta(days=days)))
+    assert [one.id for one in ahead()[:2]] == [running, planned]
+    assert sum(one.kind == "reset" for one in ahead()) == MOST_SHOWN

@@ -14,6 +14,7 @@ from tasks.rules.lifecycle import confirm_again
 from tasks.rules.proposals import propose_with
 from tests.rules import CALENDAR, ROLLING, at, change, completed, make, occurrences, rule_of, tick
 from tests.scenes import COURSE, Scene, ask, make_scene
+from tests.web import form_token, visitor
 
 NOW = datetime(2031, 2, 20, tzinfo=UTC)
 MARCH, APRIL = datetime(2031, 3, 1, 6, tzinfo=UTC), datetime(2031, 4, 1, 6, tzinfo=UTC)
@@ -71,3 +72,17 @@ def test_a_paused_rule_stays_paused_and_a_stale_proposal_changes_nothing(scene: 
     for wrong in ({"course": "DATA-202"}, {"warn_days": 1000}, {"recurrence": None}):
         with pytest.raises(RuleInvalid):
             edit(scene, rule, NOW, **wrong)
+
+
+def test_a_change_that_someone_else_was_quicker_with_can_be_made_again(scene: Scene, served: str) -> None:
+    rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00")
+    with transaction() as session:
+        mine = {"warn_days": 3, "name": "What I typed"}
+        stale = propose_with(session, scene.admin, session.get_one(Rule, rule), mine).token
+    edit(scene, rule, datetime.now(UTC), warn_days=7)
+    with visitor(served, scene.admin.user_id) as browser:
+        form = {"csrf": form_token(browser.get("/rules/new")), "proposal": stale, "confirm": COURSE}
+        answer = browser.post(f"/rules/{rule}/confirm", data=form)
+    assert answer.status_code == 409
+    assert "Someone else has confirmed or changed this rule" in answer.text
+    assert 'value="What I typed"' in answer.text

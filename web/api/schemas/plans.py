@@ -23,7 +23,7 @@ SkipCompletedDays = Annotated[
         strict=True,
         ge=1,
         le=LONGEST_SKIP_COMPLETED_DAYS,
-        description="Leave out who completed the course within so many days before the plan",
+        description="Leave out learners who completed the course within so many days before the plan",
     ),
 ]
 Removed = Annotated[dict[str, int], Field(examples=[{"lesson_progress": 1180, "completion": 118}])]
@@ -142,7 +142,7 @@ class ResetPlan(Answer):
     audience: Audience
     group: str | None = Field(description="The group's code")
     audience_list: AudienceListDetails | None = Field(description="With the audience `list`")
-    skip_completed_days: int | None = Field(description="Who completed it within so many days is left out")
+    skip_completed_days: int | None = Field(description="Learners who completed it within so many days are left out")
     reason: str
     due_in_days: int | None = Field(description="Days from the reset to the new due date; no due date if null")
     notify: bool = Field(description="Whether learners will be alerted")
