@@ -34,6 +34,7 @@ KEYS = {
         Key("vs_bare_script", 20_000, "the same, with the fence dropped for the script", at_least=1.0),
         Key("vs_bare_script_100k", 100_000, "the same, with the fence dropped for the script", at_least=1.0),
         Key("vs_script_few", 2_000, "speed by the script's, to the last alert, on the same tables", at_least=0.6),
+        Key("few_seconds", 200, "seconds to the last alert, each learner a subtask", at_most=1.5),
         Key("vs_chord", 10_000, "speed by that of a Celery chord", at_least=100),
         Key("vs_dramatiq", 5_000, "speed by that of Dramatiq", at_least=12),
         Key("vs_procrastinate", 5_000, "speed by that of Procrastinate", at_least=12),
