@@ -12,16 +12,17 @@ from models.session import Session
 from models.short_ids import short
 from tasks.rules.dry_run import Ahead
 from tasks.rules.history import Became, open_occurrences_of, owner_of
-from tasks.rules.terms import in_sentences, terms_of, when_in_words
+from tasks.rules.terms import in_sentences, terms_of, terms_of_each, when_in_words
 
 
 def rules_table(session: Session, found: list[tuple[Rule, str]]) -> Table:
     """Returns one row per rule, with the end of its id, from rules with their course codes."""
     table = whole(Table("Rule", "Course", "When", "State", "Next check", "On hold because"), "Rule", "Course")
     ids = short([rule.id for rule, _ in found])
-    for rule, code in found:
+    each = terms_of_each(session, [rule for rule, _ in found])
+    for (rule, code), terms in zip(found, each, strict=True):
         next_check = f"{_local(rule.look_at, rule.time_zone)} {rule.time_zone}" if rule.look_at else ""
-        when = when_in_words(terms_of(session, rule))
+        when = when_in_words(terms)
         table.add_row(ids[rule.id], code, when, state_in_words(rule.state), next_check, rule.waits_for or "")
     return table
 

@@ -15,7 +15,7 @@ from models.retraining import Rule, RuleKind, RuleState
 from tasks.reset.lookup import ResetFilter, resets_listed
 from tasks.reset.outcomes import state_in_words
 from tasks.rules.next_due import next_due_of
-from tasks.rules.terms import terms_of, when_in_words, whom_in_words
+from tasks.rules.terms import terms_of_each, when_in_words, whom_in_words
 
 MOST_SHOWN = 10  # of each
 BEGUN = tuple(state for state in ResetState if state not in SETTLED | {ResetState.REQUESTED})
@@ -47,7 +47,7 @@ def ahead_of(session: Session, actor: Actor, course_id: int, course_code: str) -
 
 
 def _rules(session: Session, actor: Actor, course_id: int) -> list[Ahead]:
-    rules = session.scalars(
+    query = (
         select(Rule)
         .where(
             Rule.organization_id == actor.organization_id,
@@ -58,10 +58,10 @@ def _rules(session: Session, actor: Actor, course_id: int) -> list[Ahead]:
         .limit(MOST_SHOWN)
     )
     found = []
-    for rule in rules:
-        terms = terms_of(session, rule)
+    rules = session.scalars(query).all()
+    for rule, terms in zip(rules, terms_of_each(session, rules), strict=True):
         words = rule.name or gettext("for {whom}, {when}", whom=whom_in_words(terms), when=when_in_words(terms))
-        at = next_due_of(session, rule)
+        at = next_due_of(session, rule, terms)
         if at is not None or rule.kind == RuleKind.EVENT or rule.state == RuleState.WAITING:
             found.append(Ahead("rule", rule.id, rule.state.value, at, rule.time_zone, words, None))
     return sorted(found, key=lambda one: (one.at is None, one.at or 0))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from models.due_completions import DueCompletions
 from models.retraining import Rule, RuleKind, RuleState
 from tasks.rules.recurrence import completions_due, due_after, due_on, moment, on_the_clock
-from tasks.rules.terms import MORNING, Terms, terms_of
+from tasks.rules.terms import MORNING, Terms
 
 UPCOMING = 12  # due times
 
@@ -21,11 +21,10 @@ def next_due(terms: Terms, count: int = UPCOMING) -> list[datetime]:
     return list(islice(due_after(terms.recurrence, terms.starts, terms.time_zone, datetime.now(UTC)), count))
 
 
-def next_due_of(session: Session, rule: Rule) -> datetime | None:
-    """Returns when the rule is due next as things are now, `None` if no time is known."""
+def next_due_of(session: Session, rule: Rule, terms: Terms) -> datetime | None:
+    """Returns when the rule, which has these terms, is due next as things are now, `None` if no time is known."""
     if rule.state != RuleState.ACTIVE or rule.kind == RuleKind.EVENT:
         return None
-    terms = terms_of(session, rule)
     if rule.kind == RuleKind.ROLLING:
         now = session.scalars(select(func.now())).one()
         day = next_due_day(session, DueCompletions(rule.course_id, rule.group_id, now), terms, first_day(terms))

@@ -1,9 +1,11 @@
 """The terms of a retraining rule: their fields, their validation, and their description in plain words."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.languages import gettext, locale_spoken, ngettext, translatable
@@ -138,10 +140,27 @@ def _only_terms_of_its_kind(terms: Terms) -> None:
 
 def terms_of(session: Session, rule: Rule) -> Terms:
     """Returns the terms of an existing rule."""
-    own = {term: getattr(rule, term) for term in Terms.model_fields if term not in ("course", "group")}
-    course = session.get_one(Course, rule.course_id).code
-    group = session.get_one(Group, rule.group_id).code if rule.group_id is not None else None
-    return Terms(course=course, group=group, **own)
+    return terms_of_each(session, [rule])[0]
+
+
+def terms_of_each(session: Session, rules: Sequence[Rule]) -> list[Terms]:
+    """Returns the terms of existing rules, in the same order."""
+    courses = _codes(session, Course, {rule.course_id for rule in rules})
+    groups = _codes(session, Group, {rule.group_id for rule in rules if rule.group_id is not None})
+    return [
+        Terms(
+            course=courses[rule.course_id],
+            group=groups[rule.group_id] if rule.group_id is not None else None,
+            **{term: getattr(rule, term) for term in Terms.model_fields if term not in ("course", "group")},
+        )
+        for rule in rules
+    ]
+
+
+def _codes(session: Session, table: type[Course | Group], ids: set[int]) -> dict[int, str]:
+    if not ids:
+        return {}
+    return {row.id: row.code for row in session.execute(select(table.id, table.code).where(table.id.in_(ids)))}
 
 
 AUDIENCES = {

@@ -16,7 +16,7 @@ from tasks.rules.dry_run import dry_run
 from tasks.rules.history import RULE_ORDERS, RuleFilter, count_rules, history_of, owner_of, rules_listed
 from tasks.rules.lifecycle import pause, remove, resume
 from tasks.rules.next_due import next_due_of
-from tasks.rules.terms import in_sentences, terms_of, when_in_words, whom_in_words
+from tasks.rules.terms import in_sentences, terms_of, terms_of_each, when_in_words, whom_in_words
 from web.access import CoursesAdmin, SignedIn
 from web.database import Database
 from web.pager import Pager
@@ -102,10 +102,10 @@ def _which(shown: Shown) -> RuleFilter:
 def _read(session: Session, person: SignedIn, shown: Shown, after: Any, limit: int) -> list[Listed[RuleLine]]:
     lines = []
     found = rules_listed(session, person.actor, _which(shown), sort=shown.sort, after=after, limit=limit)
-    for (rule, code), place in found:
-        terms = terms_of(session, rule)
+    each = terms_of_each(session, [rule for (rule, _), _ in found])
+    for ((rule, code), place), terms in zip(found, each, strict=True):
         summary = gettext("For {whom}: {when}.", whom=whom_in_words(terms), when=when_in_words(terms))
-        lines.append((RuleLine(rule, code, summary, next_due_of(session, rule)), place))
+        lines.append((RuleLine(rule, code, summary, next_due_of(session, rule, terms)), place))
     return lines
 
 
