@@ -26,6 +26,8 @@ DOCUMENTS = Outbox(
     attempts=Certificate.pdf_attempts,
     waiting=Certificate.pdf_due_at.is_not(None),
     given_up=Certificate.pdf_due_at.is_(None) & Certificate.pdf_error.is_not(None),
+    begun={"pdf_tried_at": func.now()},
+    tried_at=Certificate.pdf_tried_at,
 )
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without 0 and O, 1 and I, which look alike
 MISREAD = str.maketrans("1I", "LL")

@@ -42,6 +42,7 @@ class Mail(Base):
         Index(None, "created_at"),
         Index("ix_mail_due", "organization_id", "next_try_at", postgresql_where=text("state = 'pending'")),
         Index("ix_mail_failed", "organization_id", postgresql_where=text("state = 'failed'")),
+        Index("ix_mail_failed_at", "tried_at", postgresql_where=text("state = 'failed'")),
         Index(
             "uq_mail_gathering",
             "user_id",
@@ -63,7 +64,8 @@ class Mail(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     next_try_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(server_default="0")
-    begun_at: Mapped[datetime | None]  # start of an attempt without a known outcome
+    tried_at: Mapped[datetime | None]  # start of the last attempt
+    begun_at: Mapped[datetime | None]  # the same, while its outcome is not known
     unsure: Mapped[int] = mapped_column(server_default="0")  # attempts without a known outcome, so a repeat is possible
     error: Mapped[str | None]  # of the last attempt
     sent_at: Mapped[datetime | None]
@@ -77,10 +79,12 @@ MAILS = Outbox(
     waiting=Mail.state == literal_column("'pending'"),
     given_up=Mail.state == literal_column("'failed'"),
     begun={
+        "tried_at": func.now(),
         "begun_at": func.now(),
         # The process of the previous attempt died before it stored the outcome.
         "unsure": Mail.unsure + case((Mail.begun_at.is_not(None), 1), else_=0),
     },
+    tried_at=Mail.tried_at,
 )
 
 

@@ -54,7 +54,7 @@ class Outbox:
     begun: Mapping[str, Any] = field(default_factory=dict)
     """Further columns that are set when an attempt begins."""
     tried_at: InstrumentedAttribute[datetime | None] | None = None
-    """When the last attempt was, for those that are given up; `None` if it is not kept."""
+    """When the last attempt was; `None` if attempts never end, since it is for those that are given up."""
 
     @property
     def key(self) -> tuple[Column[Any], ...]:
@@ -140,8 +140,10 @@ def backlogs(outbox: Outbox, organization_id: ColumnElement[int] | None) -> Sele
 def given_up_lately(
     outbox: Outbox, organization_id: ColumnElement[int] | None, seconds: float, most: int
 ) -> ColumnElement[int]:
-    """Returns how many items were given up within so many seconds, counted up to `most`; 0 if the outbox does not keep
-    when. A partial index on `tried_at` of the rows that are given up serves it."""
+    """Returns how many items were given up within so many seconds, counted up to `most`; 0 if attempts never end.
+
+    A partial index on `tried_at` of the rows that are given up serves it.
+    """
     if outbox.given_up is None or outbox.tried_at is None:
         return literal(0)
     lately = outbox.tried_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)

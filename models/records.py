@@ -132,6 +132,11 @@ class Certificate(LearnerRecord):
             "organization_id",
             postgresql_where=text("pdf_due_at IS NULL AND pdf_error IS NOT NULL"),
         ),
+        Index(
+            "ix_certificate_given_up_at",
+            "pdf_tried_at",
+            postgresql_where=text("pdf_due_at IS NULL AND pdf_error IS NOT NULL"),
+        ),
         CheckConstraint("pdf_due_at IS NULL OR organization_id IS NOT NULL", name="due_in_its_organizations_turn"),
         CheckConstraint("pdf_key IS NULL OR pdf_due_at IS NULL", name="made_once"),
     )
@@ -144,6 +149,7 @@ class Certificate(LearnerRecord):
     # When its document is to be made (or tried again); none: it is made, given up, or was imported.
     pdf_due_at: Mapped[datetime | None]
     pdf_attempts: Mapped[int] = mapped_column(server_default="0")
+    pdf_tried_at: Mapped[datetime | None]
     pdf_error: Mapped[str | None]  # of the last try
     pdf_key: Mapped[str | None] = mapped_column(unique=True)  # of the document in the storage
 

@@ -4,9 +4,13 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
+import pytest
 import redis
 
 from cli.local import LocalServers
+from models.certificates import DOCUMENTS
+from models.mail import MAILS
+from models.outbox import Outbox, Turn, take
 from models.resets import Reset
 from models.session import transaction
 from models.signs import MOST_GIVEN_UP
@@ -120,6 +124,46 @@ def test_everything_that_does_not_do_its_work_is_named(database: str) -> None:
     assert found(scene) == [(Kind.GIVEN_UP, "webhook")]
     run("UPDATE webhook_delivery SET tried_at = now() - interval '2 h'")
     assert found(scene) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "outbox", "insert", "give_up"),
+    [
+        (
+            "mail",
+            MAILS,
+            """INSERT INTO mail (user_id, organization_id, kind, bundle, next_try_at)
+               SELECT id, organization_id, 'course_assigned', '', now() FROM "user" """,
+            "UPDATE mail SET state = 'failed', reason = '550 no such user' WHERE attempts = 1",
+        ),
+        (
+            "certificate",
+            DOCUMENTS,
+            """INSERT INTO certificate (registration, serial, organization_id, pdf_due_at)
+               SELECT registration, registration::text, organization_id, now() FROM enrolment""",
+            "UPDATE certificate SET pdf_due_at = NULL, pdf_error = 'away' WHERE pdf_attempts = 1",
+        ),
+    ],
+    ids=["mail", "certificate"],
+)
+def test_many_that_were_given_up_lately_are_named(
+    database: str, set_up: Callable[..., None], name: str, outbox: Outbox, insert: str, give_up: str
+) -> None:
+    set_up(smtp_host="mail.example", mail_from="training@acme.example")
+    scene = make_scene(learners=2 * MOST_GIVEN_UP, completed=0)
+    beat()
+    run(insert)
+
+    def fail_for_good(items: int) -> None:
+        with transaction() as session:
+            turn = Turn(scene.organization.id, scene.organization.id)
+            assert len(take(session, outbox, turn, (60,), items)) == items
+        run(give_up)
+
+    fail_for_good(MOST_GIVEN_UP)
+    assert found(scene) == []
+    fail_for_good(1)
+    assert found(scene) == [(Kind.GIVEN_UP, name)]
 
 
 def test_a_worker_that_reads_its_queue_is_not_called_missing(
