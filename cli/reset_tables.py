@@ -13,7 +13,7 @@ from models.session import Session, transaction
 from models.short_ids import short
 from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
-from tasks.report import mails_in, progress_of, progress_of_each, removed_in_words, report
+from tasks.report import Progress, mails_in, progress_of, progress_of_each, removed_in_words, report_of
 from tasks.reset.lookup import ResetLine, causes_of, facts_of, line_of
 from tasks.reset.outcomes import (
     AUDIENCES,
@@ -30,10 +30,10 @@ from tasks.troubles import START_BEAT, Kind, Trouble, start_a_worker
 
 def report_table(session: Session, line: ResetLine) -> Table:
     """Returns all facts and figures of one reset."""
-    reset = line.reset
+    reset, progress = line.reset, progress_of(session, line.reset.id)
     table = Table(title=f"Reset {reset.id}", title_justify="left", show_header=False)
     table.add_row("Course", f"{line.course_code} · {line.course_title}")
-    _add_standing(session, table, line)
+    _add_standing(session, table, line, progress)
     table.add_row("Audience", AUDIENCES[reset.audience])
     table.add_row("Reason", reset.reason)
     table.add_row("Requested", f"{reset.requested_at:%Y-%m-%d %H:%M:%S %Z} by {line.requester}")
@@ -41,12 +41,11 @@ def report_table(session: Session, line: ResetLine) -> Table:
         table.add_row("Start", f"{reset.start_at:%Y-%m-%d %H:%M:%S %Z}")
     if reset.state == ResetState.REQUESTED:
         return table  # there is nothing to count yet
-    figures = report(session, reset)
+    figures = report_of(session, reset, progress, line.paused, line.place)
     table.add_row("Duration", f"{figures['seconds']:,.1f} s")
     if reset.error:
         table.add_row("Error", reset.error)
     table.add_section()
-    progress = progress_of(session, reset.id)
     table.add_row("Learners", f"{progress.total:,}" if progress.total else end_in_words(reset, progress))
     for share in shares_of(progress) if progress.total else ():
         table.add_row(f"Learners: {share.label}", f"{share.learners:,}")
@@ -73,7 +72,7 @@ def report_table(session: Session, line: ResetLine) -> Table:
     return table
 
 
-def _add_standing(session: Session, table: Table, line: ResetLine) -> None:
+def _add_standing(session: Session, table: Table, line: ResetLine, progress: Progress) -> None:
     """Add the rows that say where the reset stands, and what holds it."""
     table.add_row("State", state_in_words(line.reset, line.paused, line.place))
     if line.paused:
@@ -81,7 +80,7 @@ def _add_standing(session: Session, table: Table, line: ResetLine) -> None:
         table.add_row(what_is_paused(line.paused), line.paused.reason)
     elif line.place:
         table.add_row("Place", place_in_words(line.place))
-    if missing := stalled(session, line):
+    if missing := stalled(session, line, progress):
         table.add_row("Waits", _in_words(missing))
 
 

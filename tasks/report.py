@@ -37,6 +37,8 @@ class Progress:
     slices_in_flight: int
     waiting: int = 0  # cleared here; a participant has still to do so
     waiting_for: Mapping[str, int] = field(default_factory=dict)  # learners by participant
+    sent_at: datetime | None = None  # of the open slices that are sent: when the first of them was
+    moved_at: datetime | None = None  # when a slice was last begun or settled
 
     @property
     def is_open(self) -> bool:
@@ -96,6 +98,7 @@ def progress_of(session: Session, reset_id: UUID) -> Progress:
 def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, Progress]:
     """Returns the progress of several resets, by id."""
     open_slice = ResetSlice.settled_at.is_(None)
+    moved = func.max(func.greatest(ResetSlice.begun_at, ResetSlice.settled_at))
     learners = (
         func.sum(column)
         for column in (
@@ -110,6 +113,8 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
     rows = session.execute(
         select(
             ResetSlice.reset_id,
+            func.min(ResetSlice.published_at).filter(open_slice),
+            moved,
             *learners,
             func.count().filter(open_slice),
             func.count().filter(open_slice, ResetSlice.published_at.is_not(None)),
@@ -118,7 +123,7 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
         .group_by(ResetSlice.reset_id)
     )
     found = {}
-    for reset_id, *figures in rows:
+    for reset_id, sent_at, moved_at, *figures in rows:
         total, cleared, unchanged, skipped, failed, waiting, open_slices, in_flight = map(int, figures)
         found[reset_id] = Progress(
             total,
@@ -130,6 +135,8 @@ def progress_of_each(session: Session, reset_ids: Sequence[UUID]) -> dict[UUID, 
             in_flight,
             waiting,
             waiting_for(session, reset_id) if waiting else {},
+            sent_at,
+            moved_at,
         )
     return {reset_id: found.get(reset_id, Progress(0, 0, 0, 0, 0, 0, 0)) for reset_id in reset_ids}
 
@@ -163,7 +170,14 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
     `done` is true once the reset is settled and all its alerts are sent; `seconds` counts from its start time.
     The last two are `None` where they cannot be known; see `speed_of`.
     """
-    progress = progress_of(session, reset.id)
+    paused, place = pauses_of(session, [reset]).get(reset.id), places_of(session, [reset]).get(reset.id)
+    return report_of(session, reset, progress_of(session, reset.id), paused, place)
+
+
+def report_of(
+    session: Session, reset: Reset, progress: Progress, paused: Paused | None, place: int | None
+) -> dict[str, Any]:
+    """Returns the `report` of a reset whose progress, pause and place are known."""
     settled = reset.state in SETTLED
     alerts = Notification.reset_id == reset.id
     # Counted once the reset is settled: while it runs, pages ask every second, and there may be a million.
@@ -174,7 +188,6 @@ def report(session: Session, reset: Reset) -> dict[str, Any]:
         | select(ResetSlice).where(ResetSlice.reset_id == reset.id, ResetSlice.alerts_due).exists()
     )
     until = reset.finished_at or datetime.now(UTC)
-    paused, place = pauses_of(session, [reset]).get(reset.id), places_of(session, [reset]).get(reset.id)
     speed = Speed()
     if not paused:
         speed = speed_of(session, reset, left=progress.left, slices_in_flight=progress.slices_in_flight)

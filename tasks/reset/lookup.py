@@ -23,7 +23,7 @@ from models.reset_queue import places_of
 from models.resets import Audience, ItemState, Reset, ResetItem, ResetState, reset_by_id
 from models.training import Course, Enrolment
 from tasks.evidence.lookup import Standing, standing_of
-from tasks.report import report
+from tasks.report import progress_of, report_of
 from tasks.reset.plan import permission_for
 
 CAUSES = 20  # shown at most
@@ -175,7 +175,7 @@ def facts_of(session: Session, line: ResetLine) -> dict[str, Any]:
     return (
         {name: getattr(reset, name) for name in names}
         | {"course": line.course_code, "requester": line.requester}
-        | report(session, reset)
+        | report_of(session, reset, progress_of(session, reset.id), line.paused, line.place)
         | {"cancelled": reset.cancel_requested_at is not None, "error": reset.error}
         | {"evidence": _evidence(standing_of(session, reset))}
     )

@@ -36,7 +36,7 @@ from tasks.base import Step
 from tasks.messages import RESET_COURSE, WORK_OUTBOXES, send_coordinator, send_notify, send_outbox, show_progress
 from tasks.outbox.due import send_due_outboxes
 from tasks.participants.settle import withdraw
-from tasks.report import PACE, Progress, progress_of, report
+from tasks.report import PACE, Progress, progress_of, report, report_of
 from tasks.reset.audience import trust_what_is_seen
 from tasks.reset.cancel import CANCELLED, close_open_slices
 from tasks.reset.plan import permission_for
@@ -120,7 +120,8 @@ def advance(reset_id: UUID, task_id: str) -> dict[str, Any] | None:
             _continue(session, reset, paused=paused)
         if reset.state not in SETTLED:
             return None
-        figures, progress = report(session, reset), progress_of(session, reset.id)
+        progress = progress_of(session, reset.id)
+        figures = report_of(session, reset, progress, None, None)
         for later in ("done", "notified", "paused", "place", *PACE):  # alerts come later, and the rest has passed
             del figures[later]
         if progress.failed:  # a failure has no result: without this, Flower keeps an older count

@@ -1,18 +1,18 @@
 """A reset that does not go on, since no worker does its work."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE
-from models.resets import SETTLED, Reset, ResetSlice, ResetState
+from models.resets import SETTLED, Reset, ResetState
 from models.signs import signs
+from tasks.report import Progress
 from tasks.reset.lookup import ResetLine
 from tasks.troubles import Kind, Trouble, are_ticks_late, beat_patience, is_beat_late
 
 
-def stalled(session: Session, line: ResetLine) -> Trouble | None:
+def stalled(session: Session, line: ResetLine, progress: Progress) -> Trouble | None:
     """Returns why the reset does not go on if no worker, or no beat, does what it waits for; else `None`.
 
     One that moves, is paused, queued or planned, or waits for participants or evidence has no such reason.
@@ -20,13 +20,13 @@ def stalled(session: Session, line: ResetLine) -> Trouble | None:
     reset = line.reset
     if reset.state in SETTLED or line.paused or line.place:
         return None
-    waiting = _waiting(session, reset)
+    waiting = _waiting(reset, progress)
     if waiting is None:
         return None
-    seen = signs(session, reset.organization_id, {})
     queue, since = waiting
-    if seen.now - since < timedelta(seconds=beat_patience()):
+    if datetime.now(UTC) - since < timedelta(seconds=beat_patience()):
         return None
+    seen = signs(session, reset.organization_id, {})
     if is_beat_late(seen):
         return Trouble(Kind.BEAT, since=seen.beat_at)
     if queue in seen.without_worker:
@@ -37,16 +37,14 @@ def stalled(session: Session, line: ResetLine) -> Trouble | None:
     return None
 
 
-def _waiting(session: Session, reset: Reset) -> tuple[str, datetime] | None:
+def _waiting(reset: Reset, progress: Progress) -> tuple[str, datetime] | None:
     """Returns the queue that the reset's work waits in, and since when nothing of it moved; `None` if none waits."""
     from tasks.messages import queue_of_coordinator  # loads Celery, which commands that only read do without
     from tasks.reset.window import is_small
 
     if reset.state == ResetState.REQUESTED:
         return queue_of_coordinator(reset), max(reset.requested_at, reset.start_at)
-    moved = func.max(func.greatest(ResetSlice.begun_at, ResetSlice.settled_at))
-    sent_at = func.min(ResetSlice.published_at).filter(ResetSlice.settled_at.is_(None))
-    since, sent = session.execute(
-        select(func.greatest(moved, sent_at), sent_at).where(ResetSlice.reset_id == reset.id)
-    ).one()
-    return None if sent is None else (INTERACTIVE if is_small(reset) else BULK, since)
+    if progress.sent_at is None:
+        return None
+    since = max(progress.sent_at, progress.moved_at or progress.sent_at)
+    return INTERACTIVE if is_small(reset) else BULK, since

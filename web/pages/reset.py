@@ -17,7 +17,7 @@ from models.resets import SETTLED, Reset
 from models.session import Session, transaction
 from tasks.evidence.lookup import standing_of
 from tasks.participants.lookup import there
-from tasks.report import mails_in, progress_of, removed_in_words, report
+from tasks.report import mails_in, progress_of, removed_in_words, report_of
 from tasks.reset.cancel import cancel
 from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import causes_of, line_of, reset_seen_by
@@ -166,11 +166,10 @@ def _show(
 
 
 def _progress(session: Session, reset: Reset, shown: Shown) -> dict[str, Any]:
-    seen = report(session, reset)
+    line, progress = line_of(session, reset), progress_of(session, reset.id)
+    seen = report_of(session, reset, progress, line.paused, line.place)
     settled = reset.state in SETTLED
-    progress = progress_of(session, reset.id)
     mark = f"{reset.state} {in_words(progress)}"
-    line = line_of(session, reset)
     return {
         "reset": reset,
         "line": line,
@@ -186,7 +185,7 @@ def _progress(session: Session, reset: Reset, shown: Shown) -> dict[str, Any]:
         "swapped": False,
         "live": False,
         "seen": seen,
-        "trouble": stalled(session, line),
+        "trouble": stalled(session, line, progress),
         "in_hand": [] if settled else in_hand(session, reset),
         "removed": removed_in_words(seen["removed"]),
         "there": there(session, reset),

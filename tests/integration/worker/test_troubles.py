@@ -17,6 +17,7 @@ from models.signs import MOST_GIVEN_UP
 from models.webhook_messages import tell
 from models.webhooks import WebhookEvent, open_endpoint
 from tasks.app import app
+from tasks.report import progress_of
 from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import line_of
 from tasks.reset.pause import pause_everything, resume_everything
@@ -32,7 +33,7 @@ AN_HOUR_AGO = "now() - interval '1 h'"
 
 def why(reset: UUID) -> Trouble | None:
     with transaction() as session:
-        return stalled(session, line_of(session, session.get_one(Reset, reset)))
+        return stalled(session, line_of(session, session.get_one(Reset, reset)), progress_of(session, reset))
 
 
 def workers(reset: UUID) -> list[tuple[str, int]]:
