@@ -89,7 +89,7 @@ def _over_time(session: Session, owner: Organization, code: str, limit: int, *, 
 
 
 def _course_as_json(owner: Organization, row: CourseCompletion) -> dict[str, object]:
-    facts = asdict(row) | {"organization": owner.slug, "rate": row.rate}
+    facts = asdict(row) | {"organization": owner.slug}
     return {"course": facts.pop("code")} | facts
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, Double, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.people import User
@@ -20,17 +20,13 @@ class CourseCompletion:
     assigned: int
     in_progress: int
     completed: int
+    rate: float  # of the assigned users who completed the course, 0 to 1
     external_id: str | None = None
 
     @property
     def not_started(self) -> int:
         """How many have not begun."""
         return self.assigned - self.in_progress - self.completed
-
-    @property
-    def rate(self) -> float:
-        """Share of assigned users who completed the course, 0 to 1."""
-        return self.completed / self.assigned if self.assigned else 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,11 @@ class UserCompletion:
     external_id: str | None = None
 
 
+def rate_of(completed: ColumnElement[int], assigned: ColumnElement[int]) -> ColumnElement[float]:
+    """Returns the share of assigned users who completed a course, 0 to 1; 0 if it is assigned to no one."""
+    return func.coalesce(cast(completed, Double) / func.nullif(assigned, 0), 0.0)
+
+
 def completion_by_course(
     session: Session,
     organization_id: int,
@@ -59,13 +60,16 @@ def completion_by_course(
 
     The page begins after the code `after` and holds up to `limit` courses.
     """
+    assigned = func.count(Enrolment.id)
+    completed = assigned.filter(Enrolment.state == EnrolmentState.COMPLETED)
     query = (
         select(
             Course.code,
             Course.title,
-            func.count(Enrolment.id),
-            func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.IN_PROGRESS),
-            func.count(Enrolment.id).filter(Enrolment.state == EnrolmentState.COMPLETED),
+            assigned,
+            assigned.filter(Enrolment.state == EnrolmentState.IN_PROGRESS),
+            completed,
+            rate_of(completed, assigned),
             Course.external_id,
         )
         .outerjoin(Enrolment, (Enrolment.course_id == Course.id) & Enrolment.unassigned_at.is_(None))

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Select, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from models.analytics import CourseCompletion, UserCompletion
+from models.analytics import CourseCompletion, UserCompletion, rate_of
 from models.listing import (
     Count,
     Key,
@@ -41,7 +41,7 @@ _SUMS = (
 _ASSIGNED, _IN_PROGRESS, _COMPLETED = (
     func.coalesce(_SUMS.c[name], 0) for name in ("assigned", "in_progress", "completed")
 )
-_RATE = func.coalesce(cast(_SUMS.c.completed, Double) / _SUMS.c.assigned, 0.0)
+_RATE = rate_of(_COMPLETED, _ASSIGNED)
 _CODE = Key(Course.code, str)
 
 COURSE_ORDERS = Orders(
@@ -71,12 +71,12 @@ def courses_listed(
     """Returns up to `limit` of the organization's courses whose code or title contains the text, after `after`."""
     order = COURSE_ORDERS.named(sort)
     query = (
-        select(Course.code, Course.title, _ASSIGNED, _IN_PROGRESS, _COMPLETED, Course.external_id)
+        select(Course.code, Course.title, _ASSIGNED, _IN_PROGRESS, _COMPLETED, _RATE, Course.external_id)
         .outerjoin(_SUMS, _SUMS.c.course_id == Course.id)
         .where(Course.organization_id == organization_id, *contains(search, Course.code, Course.title))
     )
     rows = order.rows(session, query, after, limit, organization=organization_id)
-    return [(CourseCompletion(*row[:6]), order.place(row)) for row in rows]
+    return [(CourseCompletion(*row[:7]), order.place(row)) for row in rows]
 
 
 def count_courses(session: Session, organization_id: int, search: str = "") -> Count:
