@@ -36,7 +36,7 @@ def clear_learners(*, reset_id: str, number: int) -> None:
     process. What fails with the connection or with a full disk is left open: `recover` sends it again.
     """
     reset = UUID(reset_id)
-    attempt, learners = _begin(reset, number)
+    attempt, learners = begin_attempt(reset, number)
     if not attempt:  # whoever has it in hand, or settled it, goes on; `recover` does if that one was lost
         return
     if attempt == learners == 1:
@@ -82,15 +82,9 @@ def _clear_whole(reset_id: UUID, numbers: list[int]) -> None:
             _clear_one_by_one(reset_id, number)
 
 
-def begin_attempt(reset_id: UUID, number: int) -> int:
-    """Count that the slice is begun. Returns how often it was since one of its learners was last settled; 0 if all are
-    settled, it is paused, or another worker is clearing it.
-    """
-    return _begin(reset_id, number)[0]
-
-
-def _begin(reset_id: UUID, number: int) -> tuple[int, int]:
-    """Count as `begin_attempt` does. Returns what it returns, and how many learners the slice has.
+def begin_attempt(reset_id: UUID, number: int) -> tuple[int, int]:
+    """Count that the slice is begun. Returns how often it was since one of its learners was last settled, and how many
+    learners it has; zeros if all are settled, it is paused, or another worker is clearing it.
 
     A paused one counts as not sent: `fill_window` sends it again after the pause. In a transaction of its own, since it
     is to be remembered when the worker dies of what comes next.

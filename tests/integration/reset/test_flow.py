@@ -677,7 +677,7 @@ def test_a_slice_that_always_kills_its_worker_is_given_up(post: Post, set_up: Ca
     reset = scene.request()
     post.deliver(post.take()[0])
     slices = post.take()
-    assert [begin_attempt(reset, 1) for _ in range(3)] == [1, 2, 3]
+    assert [begin_attempt(reset, 1) for _ in range(3)] == [(1, 1), (2, 1), (3, 1)]
     # When its message comes again
     for letter in slices:
         post.deliver(letter)
