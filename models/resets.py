@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -22,6 +23,9 @@ from sqlalchemy.types import BigInteger
 from models.base import Base, PgSnapshot, one_of
 from models.refusals.resets import ResetAmbiguous, ResetUnknown
 from models.short_ids import ids_like, in_words
+
+QUICK_UP_TO = 5000  # learners whose slices are written and settled in well under a second
+UNKNOWN = 2**31  # learners: as many as a large reset has
 
 
 class Audience(StrEnum):
@@ -157,7 +161,6 @@ class Reset(Base):
 
     state: Mapped[ResetState] = mapped_column(one_of(ResetState, "state"), server_default=ResetState.REQUESTED.value)
     task_id: Mapped[UUID]  # of the Celery task that carries the current run: the reset's id, and a new one a retry
-    expected: Mapped[int | None]  # learners that its preview showed, if it had one
     learners: Mapped[int | None]  # in its slices, once they are written
     recovered_at: Mapped[datetime | None]  # when `recover` last sent something for it
     recoveries: Mapped[int] = mapped_column(server_default="0")  # how often it had to, since something was lost
@@ -174,6 +177,22 @@ class Reset(Base):
     figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     details_deleted_at: Mapped[datetime | None]  # when its ledger was gone; one slice keeps the counts
     counted: Mapped[bool] = mapped_column(server_default=text("false"))  # whether the tallies have it
+
+    @hybrid_property
+    def likely_learners(self) -> int:
+        """How many learners it has, as its slices say, or its preview before they are written; else `UNKNOWN`."""
+        known = (self.learners, self.shown["learners"] if self.shown else None)
+        return next((learners for learners in known if learners is not None), UNKNOWN)
+
+    @likely_learners.inplace.expression
+    @classmethod
+    def _likely_learners(cls) -> ColumnElement[int]:
+        return func.coalesce(cls.learners, cls.shown["learners"].as_integer(), UNKNOWN)
+
+    @hybrid_property
+    def is_quick(self) -> bool:
+        """Whether it is not large, or a person waits for it: its coordinator does not wait for slices of others."""
+        return (self.audience == Audience.USERS) | (self.likely_learners <= QUICK_UP_TO)
 
     def move_to(self, state: ResetState) -> None:
         """Take an edge of the transition table. Raises `TransitionError` where there is none."""

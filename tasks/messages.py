@@ -10,13 +10,12 @@ from datetime import datetime
 
 import structlog
 from celery import current_task
-from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_link
 from config.settings import settings
-from models.resets import Audience, Reset
+from models.resets import Reset
 from models.session import after_commit
 from models.training import Course
 from tasks.app import app
@@ -34,7 +33,6 @@ PROBE = "recourse.probe"
 
 QUIET_SECONDS = 10.0
 SHARED_FROM = 2000  # learners
-QUICK_UP_TO = 5000  # learners whose slices are written and settled in well under a second
 
 
 class _Quiet:
@@ -82,20 +80,9 @@ def send_coordinator(session: Session, reset: Reset) -> None:
     )
 
 
-def is_quick() -> ColumnElement[bool]:
-    """Returns the condition that `queue_of_coordinator` is `interactive`."""
-    learners = func.coalesce(Reset.learners, Reset.expected)
-    return or_(Reset.audience == Audience.USERS, func.coalesce(learners <= QUICK_UP_TO, False))
-
-
 def queue_of_coordinator(reset: Reset) -> str:
-    """Returns the queue for the coordinator's messages.
-
-    Of a reset that a person waits for, and of one that is not large: so it does not wait for the slices of others.
-    """
-    learners = reset.expected if reset.learners is None else reset.learners
-    quick = learners is not None and learners <= QUICK_UP_TO
-    return INTERACTIVE if quick or reset.audience == Audience.USERS else BULK
+    """Returns the queue for the coordinator's messages."""
+    return INTERACTIVE if reset.is_quick else BULK
 
 
 def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, interactive: bool) -> None:

@@ -23,7 +23,7 @@ from models.resets import SETTLED, Reset, ResetSlice, ResetState
 from models.session import transaction
 from tasks.app import app
 from tasks.broker import messages_waiting
-from tasks.messages import is_quick, queue_of_coordinator, send_coordinator, send_notify
+from tasks.messages import queue_of_coordinator, send_coordinator, send_notify
 from tasks.outbox.due import send_due_outboxes
 from tasks.probe import look_for_workers, read_up_to
 from tasks.reset.window import LEARNERS_ONE_BY_ONE, send_lost
@@ -138,7 +138,7 @@ def _halted(session: Session, read: Mapping[str, datetime | None]) -> list[Reset
         ),
         Reset.state.in_(SETTLED) & Reset.reported_at.is_(None) & (Reset.finished_at < since),
     )
-    patience = case((is_quick(), _patience(read[INTERACTIVE])), else_=_patience(read[BULK]))
+    patience = case((Reset.is_quick, _patience(read[INTERACTIVE])), else_=_patience(read[BULK]))
     return list(
         session.scalars(
             select(Reset)

@@ -105,7 +105,6 @@ def _write_in_its_trace(
             skip_completed_days=plan.skip_completed_days,
             planned_at=plan.planned_at,
             snapshot=plan.snapshot,
-            expected=plan.shown.learners if plan.shown else None,
             shown=asdict(plan.shown) if plan.shown else None,
             as_of=func.pg_current_snapshot(),
             due_in_days=plan.due_in_days,

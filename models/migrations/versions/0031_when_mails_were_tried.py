@@ -1,4 +1,5 @@
-"""When e-mails and documents of certificates were last tried, so that it is known how many were given up lately."""
+"""When e-mails and documents of certificates were last tried, so that it is known how many were given up lately; how
+many learners a preview showed stands once."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE reset DROP COLUMN IF EXISTS expected")
     op.execute("ALTER TABLE mail ADD COLUMN IF NOT EXISTS tried_at timestamptz")
     op.execute("ALTER TABLE certificate ADD COLUMN IF NOT EXISTS pdf_tried_at timestamptz")
     build_index("ix_mail_failed_at", "mail", ["tried_at"], postgresql_where=sa.text("state = 'failed'"))
@@ -26,3 +28,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("certificate", "pdf_tried_at")  # with their indexes
     op.drop_column("mail", "tried_at")
+    op.add_column("reset", sa.Column("expected", sa.BigInteger()))

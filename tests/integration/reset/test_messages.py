@@ -2,13 +2,15 @@
 
 from ast import literal_eval
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import redis
+from sqlalchemy import select
 
 from config.celery import name_on_the_broker
-from models.resets import Audience
+from models.resets import QUICK_UP_TO, Audience, Reset
+from models.session import transaction
 from tasks.app import TASK_MODULES, app
 from tests.post import Letter, Post
 from tests.scenes import COURSE, Scene, ask, fail_for, let_all_pass, make_scene, report_of, state_of
@@ -99,11 +101,28 @@ def test_a_retry_has_its_own_tree_of_tasks(post: Post) -> None:
 def test_each_message_goes_to_its_queue(
     post: Post, learners: int, audience: Audience, queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.messages.QUICK_UP_TO", 250)  # in place of 5,000
+    monkeypatch.setattr("models.resets.QUICK_UP_TO", 250)  # in place of 5,000
     scene = make_scene(learners=learners, completed=100)
     users = [user.id for user in scene.users()[:2]] if audience == Audience.USERS else None
     scene.request(audience=audience, users=users)
     assert {letter.task: letter.queue for letter in post.drain()} == queues
+
+
+def test_queries_and_messages_agree_on_which_resets_are_quick(post: Post) -> None:
+    reset_id = make_scene(learners=1).request()
+    quick = []
+    with transaction() as session:
+        reset = session.get_one(Reset, reset_id)
+        sizes = (None, QUICK_UP_TO, QUICK_UP_TO + 1)
+        for written, shown, audience in product(sizes, sizes, (Audience.ASSIGNED, Audience.USERS)):
+            reset.learners = written
+            reset.shown = None if shown is None else {"learners": shown}
+            reset.audience = audience
+            reset.user_ids = [1] if audience == Audience.USERS else None
+            session.flush()
+            quick.append(session.scalars(select(Reset.is_quick)).one())
+            assert reset.is_quick == quick[-1]
+    assert quick.count(True) == 13, "all 9 of named users, 3 with few learners, and one whose preview showed few"
 
 
 def test_nothing_personal_is_in_the_broker(post: Post, redis_server: redis.Redis) -> None:
