@@ -25,7 +25,7 @@ from tasks.reset.outcomes import (
     what_is_paused,
 )
 from tasks.reset.stalled import stalled
-from tasks.troubles import START_BEAT, Kind, Trouble, start_a_worker
+from tasks.trouble_words import words_of
 
 
 def report_table(session: Session, line: ResetLine) -> Table:
@@ -81,18 +81,7 @@ def _add_standing(session: Session, table: Table, line: ResetLine, progress: Pro
     elif line.place:
         table.add_row("Place", place_in_words(line.place))
     if missing := stalled(session, line, progress):
-        table.add_row("Waits", _in_words(missing))
-
-
-def _in_words(missing: Trouble) -> str:
-    """Returns what a reset waits for, and what to do, for an operator."""
-    since = f"{missing.since:%Y-%m-%d %H:%M:%S %Z}" if missing.since else None
-    if missing.kind == Kind.BEAT:
-        return f"Beat {f'has not ticked since {since}' if since else 'has never run'}. Start it: {START_BEAT}"
-    if missing.kind == Kind.TICKS:
-        why = f"the broker or a worker for {missing.what} is missing or overloaded"
-        return f"Ticks of beat have not been carried out since {since}: {why}. See: recourse doctor"
-    return f"No worker for {missing.what} has been running since {since}. Start one: {start_a_worker([missing.what])}"
+        table.add_row("Waits", str(words_of(missing)))
 
 
 def causes_table(session: Session, reset: Reset) -> Table | None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -25,10 +25,3 @@ def leave_heartbeat(session: Session, part: str) -> None:
     """Store that the part is alive now."""
     alive = insert(Heartbeat).values(part=part)
     session.execute(alive.on_conflict_do_update(index_elements=[Heartbeat.part], set_={"at": func.now()}))
-
-
-def seconds_since_heartbeat(session: Session, part: str) -> float | None:
-    """Returns how many seconds ago the part showed itself, `None` if it never did."""
-    age = func.extract("epoch", func.now() - Heartbeat.at)
-    seconds = session.scalar(select(age).where(Heartbeat.part == part))
-    return None if seconds is None else float(seconds)

@@ -3,7 +3,6 @@
 The alert rules in deploy/prometheus-rules.yml have the same limits, but wait longer for beat.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -94,11 +93,3 @@ def outbox_troubles(seen: Signs) -> list[Trouble]:
         elif one.given_up > MOST_GIVEN_UP:
             found.append(Trouble(Kind.GIVEN_UP, name, count=MOST_GIVEN_UP))
     return found
-
-
-def start_a_worker(queues: Sequence[str]) -> str:
-    """Returns the command that starts a worker for these queues."""
-    return f"celery -A worker worker -Q {','.join(queues)}"
-
-
-START_BEAT = "celery -A worker beat"

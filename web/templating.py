@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,8 @@ from tasks.reset.exclusions import reason_in_words
 from tasks.reset.lists import why_left_out
 from tasks.reset.outcomes import LEARNERS, ended_as, place_in_words, state_in_words, what_is_paused
 from tasks.speed import left_in_words
-from tasks.troubles import START_BEAT, start_a_worker
+from tasks.trouble_words import TroubleWords, words_of
+from tasks.troubles import Trouble
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
 from web.words import STORED
@@ -83,8 +85,7 @@ def _environment() -> Environment:
         "why_left_out": why_left_out,
         "what_is_paused": what_is_paused,
         "left_in_words": left_in_words,
-        "start_a_worker": start_a_worker,
-        "START_BEAT": START_BEAT,
+        "trouble_words": trouble_words,
     }
     return environment
 
@@ -189,6 +190,13 @@ def day(context: Context, value: datetime | None) -> Markup | str:
 def plain_day(_: Context, value: date) -> str:
     """Return a date that is of no time zone."""
     return short_day(value, locale_spoken())
+
+
+@pass_context
+def trouble_words(context: Context, trouble: Trouble) -> TroubleWords:
+    """Return the words for a trouble, with markup for what its sentence names."""
+    found = words_of(trouble, partial(moment, context), Markup("<em>{}</em>").format)
+    return replace(found, wrong=Markup(found.wrong))  # noqa: S704 - from a catalogue, and the values are markup
 
 
 def _time(value: datetime, text: str) -> Markup:

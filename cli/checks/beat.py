@@ -1,17 +1,14 @@
 """Beat: it ticks."""
 
-from cli.checks.finding import AwayError, Places
-from models.heartbeat import BEAT, seconds_since_heartbeat
+from cli.checks.finding import AwayError, Places, found_and_remedy
 from models.session import transaction
-from tasks.troubles import START_BEAT, beat_patience
+from models.signs import signs
+from tasks.troubles import Kind, Trouble, is_beat_late
 
 
 def check(_: Places) -> str:
     with transaction() as session:
-        seconds = seconds_since_heartbeat(session, BEAT)
-    remedy = f"Start it, once in the whole installation: `{START_BEAT}`. Without it, lost messages stay lost."
-    if seconds is None:
-        raise AwayError("it has never run", remedy)
-    if seconds > beat_patience():
-        raise AwayError(f"its last tick was {seconds:,.0f} s ago", remedy)
-    return f"it ticked {seconds:,.0f} s ago"
+        seen = signs(session, None, {})
+    if seen.beat_at is None or is_beat_late(seen):
+        raise AwayError(*found_and_remedy(Trouble(Kind.BEAT, since=seen.beat_at)))
+    return f"it ticked {(seen.now - seen.beat_at).total_seconds():,.0f} s ago"

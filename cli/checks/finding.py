@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from cli.up.addresses import Addresses
+from tasks.trouble_words import words_of
+from tasks.troubles import Trouble
 
 PATIENCE = 3.0  # seconds that a part may take to answer
 NOT_UP = ("it is not running", "Start everything with `recourse up`.")
@@ -39,6 +41,12 @@ class Places:
 def start_or_check(what: str, setting: str) -> str:
     """Returns what to do about a server that does not answer."""
     return f"Start {what}, or check RECOURSE_{setting.upper()}. Without that setting, `recourse up` starts its own."
+
+
+def found_and_remedy(trouble: Trouble) -> tuple[str, str]:
+    """Returns the arguments of a `FaultyError` for a trouble."""
+    words = words_of(trouble)
+    return words.wrong.rstrip("."), f"{words.follows} {words.advice} `{words.command}`"
 
 
 def with_remedy_of_up(finding: Finding, name: str, up: Addresses | None) -> Finding:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from cli.checks.finding import AwayError, Places
+from cli.checks.finding import AwayError, Places, found_and_remedy
 from config.celery import QUEUES, name_on_the_broker
 from tasks.app import app
 from tasks.broker import broker_errors
-from tasks.troubles import start_a_worker
+from tasks.troubles import Kind, Trouble
 
 ROLL_CALL = 2.0  # seconds to collect answers; always waited for, as the number of workers is unknown
 
@@ -19,6 +19,6 @@ def check(_: Places) -> str:
         who = f"none of {len(found)} workers" if found else "no worker"
         raise AwayError(
             f"{who} consumes the {'queue' if len(missing) == 1 else 'queues'} {', '.join(missing)}",
-            f"Start one: `{start_a_worker(missing)}`. Waiting tasks are kept, and done then.",
+            found_and_remedy(Trouble(Kind.QUEUE, ",".join(missing)))[1],
         )
     return ", ".join(f"{consumers[name_on_the_broker(queue)]} for {queue}" for queue in QUEUES)
