@@ -26,7 +26,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from models.base import Base, one_of
 from models.outbox import Outbox
-from models.sealing import is_of_the_newest_key, opened, seal
+from models.sealing import MayHaveSecret
 
 LANES = 4  # parts of one organization that are written at a time
 MOST_IN_A_PART = 500  # learners
@@ -50,27 +50,7 @@ class PartState(StrEnum):
     WITHDRAWN = "withdrawn"  # the reset was cancelled
 
 
-class _Sealed:
-    """A table with one secret, of which there may be none."""
-
-    sealed_secret: Mapped[str | None]
-
-    def secret(self) -> str | None:
-        """Returns the secret. Raises `SecretUnreadableError`."""
-        return None if self.sealed_secret is None else opened(self.sealed_secret)
-
-    def seal_again(self) -> bool:
-        """Encrypt the secret with the newest key. Returns whether it was of a former one.
-
-        Raises `SecretUnreadableError`.
-        """
-        if self.sealed_secret is None or is_of_the_newest_key(self.sealed_secret):
-            return False
-        self.sealed_secret = seal(opened(self.sealed_secret))
-        return True
-
-
-class EvidenceKey(_Sealed, Base):
+class EvidenceKey(MayHaveSecret, Base):
     """An Ed25519 key of the installation. Its public part is kept for good, since evidence is; a retired one has no
     private part any more."""
 
@@ -91,7 +71,7 @@ class EvidenceKey(_Sealed, Base):
     retired_at: Mapped[datetime | None]
 
 
-class EvidenceStore(_Sealed, Base):
+class EvidenceStore(MayHaveSecret, Base):
     """Where the evidence of an organization's resets is written. Without a row, its resets have none."""
 
     __tablename__ = "evidence_store"

@@ -65,6 +65,26 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+class MayHaveSecret:
+    """A table whose rows have one secret, or none."""
+
+    sealed_secret: Mapped[str | None]
+
+    def secret(self) -> str | None:
+        """Returns the secret. Raises `SecretUnreadableError`."""
+        return None if self.sealed_secret is None else opened(self.sealed_secret)
+
+    def seal_again(self) -> bool:
+        """Encrypt the secret with the newest key. Returns whether it was of a former one.
+
+        Raises `SecretUnreadableError`.
+        """
+        if self.sealed_secret is None or is_of_the_newest_key(self.sealed_secret):
+            return False
+        self.sealed_secret = seal(opened(self.sealed_secret))
+        return True
+
+
 class HasSecret:
     """A table whose rows have a signing secret, and for a day after a change the former one."""
 

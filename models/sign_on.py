@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, one_of
 from models.people import Organization, User
-from models.sealing import SecretUnreadableError, is_of_the_newest_key, opened, seal
+from models.sealing import MayHaveSecret, SecretUnreadableError, opened, seal
 from models.token_hash import hash_of
 from models.web_sessions import WebSession, is_over
 
@@ -27,8 +27,8 @@ class ClaimsFrom(StrEnum):
     ID_TOKEN = "id_token"  # noqa: S105 - the ID token, a new one for each check
 
 
-class IdentityProvider(Base):
-    """How an organization signs in elsewhere."""
+class IdentityProvider(MayHaveSecret, Base):
+    """How an organization signs in elsewhere. A public client has no secret."""
 
     __tablename__ = "identity_provider"
     __table_args__ = (
@@ -42,7 +42,6 @@ class IdentityProvider(Base):
     name: Mapped[str]  # for people: “Sign in with …”
     issuer: Mapped[str]
     client_id: Mapped[str]
-    sealed_secret: Mapped[str | None]  # none: a public client
     scopes: Mapped[str]  # with a space between them
     claims_from: Mapped[ClaimsFrom] = mapped_column(one_of(ClaimsFrom, "claims_from"))
     by_address: Mapped[bool]  # users are found by their e-mail address
@@ -55,20 +54,6 @@ class IdentityProvider(Base):
     check_seconds: Mapped[int]  # between two checks of someone with permissions; 0: at each request
     away_seconds: Mapped[int]  # how long permissions hold while the provider is down
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-    def secret(self) -> str | None:
-        """Returns the client secret, `None` for a public client. Raises `SecretUnreadableError`."""
-        return None if self.sealed_secret is None else opened(self.sealed_secret)
-
-    def seal_again(self) -> bool:
-        """Encrypt the secret with the newest key. Returns whether it was of a former one.
-
-        Raises `SecretUnreadableError`.
-        """
-        if self.sealed_secret is None or is_of_the_newest_key(self.sealed_secret):
-            return False
-        self.sealed_secret = seal(opened(self.sealed_secret))
-        return True
 
 
 class UserIdentity(Base):

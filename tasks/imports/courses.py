@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
 from models.training import ActivityKind
+from tasks.imports.contradictions import again, another_value
 from tasks.imports.lines import Errors, Form, checked_values, read
 from tasks.imports.stage import Count, Imported, Stage
 from tasks.imports.values import Column, WrongError, course_code, external_id, one_of, text, yes_or_no
@@ -65,28 +66,11 @@ LEFT JOIN course adopted ON adopted.organization_id = :organization AND adopted.
                          AND known.id IS NULL AND (f.external_id IS NULL OR adopted.external_id IS NULL)
 """
 
-AT_ODDS = """
-SELECT DISTINCT l.line, '{column}: line ' || first.line || ' has another value for course ' || code AS wrong
-FROM import_line l
-JOIN (SELECT DISTINCT ON (code) code, line, {column} FROM import_line
-      WHERE {column} IS NOT NULL ORDER BY code, line) first USING (code)
-WHERE l.{column} <> first.{column}
-"""
-IDS_AT_ODDS = AT_ODDS.format(column="external_id")
-TITLES_AT_ODDS = AT_ODDS.format(column="title")
-CERTIFICATES_AT_ODDS = AT_ODDS.format(column="certificates_on")
-TWICE_BY_ID = """
-SELECT line, 'external_id: line ' || first || ' has the same one, with another code' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY external_id) AS first FROM import_course
-      WHERE external_id IS NOT NULL) same
-WHERE line > first
-"""
-SAME = """
-SELECT line, 'code: line ' || first || ' has the same course, by external_id and by code' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY course_id) AS first FROM import_course
-      WHERE course_id IS NOT NULL) same
-WHERE line > first
-"""
+IDS_AT_ODDS = another_value("external_id", of="course")
+TITLES_AT_ODDS = another_value("title", of="course")
+CERTIFICATES_AT_ODDS = another_value("certificates_on", of="course")
+TWICE_BY_ID = again("external_id", "one, with another code", "import_course", "external_id")
+SAME = again("code", "course, by external_id and by code", "import_course", "course_id")
 # Unless that course gets another code by the same file.
 TAKEN = """
 SELECT f.line, 'code: another course has the code ' || f.code

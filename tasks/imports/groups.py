@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
+from tasks.imports.contradictions import again, another_value
 from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import Count, Full, Imported, Stage
 from tasks.imports.values import Column, email, external_id, group_code, text, yes_or_no
@@ -48,26 +49,10 @@ LEFT JOIN "user" x ON x.organization_id = :organization AND x.external_id = l.us
 WHERE l.email IS NOT NULL OR l.user_external_id IS NOT NULL
 """
 
-AT_ODDS = """
-SELECT DISTINCT l.line, '{column}: line ' || first.line || ' has another value for group ' || code AS wrong
-FROM import_line l
-JOIN (SELECT DISTINCT ON (code) code, line, {column} FROM import_line
-      WHERE {column} IS NOT NULL ORDER BY code, line) first USING (code)
-WHERE l.{column} <> first.{column}
-"""
-NAMES_AT_ODDS = AT_ODDS.format(column="name")
-IDS_AT_ODDS = AT_ODDS.format(column="external_id")
-TWICE_BY_ID = """
-SELECT line, 'external_id: line ' || first || ' has the same one, with another group' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY external_id) AS first FROM import_group
-      WHERE external_id IS NOT NULL) same
-WHERE line > first
-"""
-SAME = """
-SELECT line, 'group: line ' || first || ' has the same group, by external_id and by code' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY group_id) AS first FROM import_group WHERE group_id IS NOT NULL) same
-WHERE line > first
-"""
+NAMES_AT_ODDS = another_value("name", of="group")
+IDS_AT_ODDS = another_value("external_id", of="group")
+TWICE_BY_ID = again("external_id", "one, with another group", "import_group", "external_id")
+SAME = again("group", "group, by external_id and by code", "import_group", "group_id")
 # Unless that group gets another code by the same file.
 TAKEN = """
 SELECT f.line, 'group: another group has the code ' || f.code

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from models.access import Actor, Permission
+from tasks.imports.contradictions import again
 from tasks.imports.lines import Errors, Form, read
 from tasks.imports.stage import Count, Full, Imported, Stage
 from tasks.imports.values import Column, email, external_id, locale, text, time_zone, yes_or_no
@@ -44,22 +45,9 @@ LEFT JOIN "user" adopted ON adopted.organization_id = :organization AND lower(ad
                          AND known.id IS NULL AND (l.external_id IS NULL OR adopted.external_id IS NULL)
 """
 
-TWICE = """
-SELECT line, 'email: line ' || first || ' has the same address' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY lower(email)) AS first FROM import_line WHERE email IS NOT NULL) same
-WHERE line > first
-"""
-TWICE_BY_ID = """
-SELECT line, 'external_id: line ' || first || ' has the same one' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY external_id) AS first FROM import_line
-      WHERE external_id IS NOT NULL) same
-WHERE line > first
-"""
-SAME = """
-SELECT line, 'email: line ' || first || ' has the same user, by external_id and by address' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY user_id) AS first FROM import_user WHERE user_id IS NOT NULL) same
-WHERE line > first
-"""
+TWICE = again("email", "address", "import_line", "lower(email)")
+TWICE_BY_ID = again("external_id", "one", "import_line", "external_id")
+SAME = again("email", "user, by external_id and by address", "import_user", "user_id")
 WITHOUT_ADDRESS = """
 SELECT line, 'email: must not be empty for a new user; nobody has the external_id ' || external_id AS wrong
 FROM import_user WHERE user_id IS NULL AND email IS NULL

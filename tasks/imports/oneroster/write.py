@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.access import Actor
 from tasks.imports import courses, enrolments, users
+from tasks.imports.contradictions import again
 from tasks.imports.history import write_enrolments
 from tasks.imports.lines import Errors
 from tasks.imports.oneroster.archive import CLASSES, COURSES, ENROLLMENTS, FILES, RESULTS, USERS, File, Mode
@@ -59,10 +60,6 @@ WANTED = {
         SELECT line, sourcedid, title, coursecode AS code
         FROM oneroster_course WHERE status IS DISTINCT FROM 'tobedeleted'""",
 }
-TWICE = """
-SELECT line, 'sourcedId: line ' || first || ' has the same one' AS wrong
-FROM (SELECT line, min(line) OVER (PARTITION BY sourcedid) AS first FROM {table}) same WHERE line > first
-"""
 
 # By class, or by the course of the class.
 CLASS_OF = {
@@ -132,7 +129,7 @@ def write_archive(
     if modes[USERS] != Mode.ABSENT:
         errors.file = USERS.name
         stage = Stage(session, actor, users.STAGED, errors, full=_whole(full, modes[USERS]))
-        stage.check(TWICE.format(table=USERS.table))
+        stage.check(again("sourcedId", "one", USERS.table, "sourcedid"))
         stage.refuse_what_is_wrong()
         stage.fill_from(USER_LINES)
         done.append(users.write_users(stage))
@@ -140,7 +137,7 @@ def write_archive(
     if modes[source] != Mode.ABSENT:
         errors.file = source.name
         stage = Stage(session, actor, courses.STAGED, errors)
-        stage.check(TWICE.format(table=source.table))
+        stage.check(again("sourcedId", "one", source.table, "sourcedid"))
         stage.refuse_what_is_wrong()
         stage.fill_from(COURSE_LINES % WANTED[each])
         done.append(courses.write_courses(stage))
