@@ -32,7 +32,7 @@ from tasks.people.erase import erase_now
 from tasks.people.users import remove_now
 from tasks.reset.end_registrations import end_registrations
 from tasks.retention.journal import read_all
-from tasks.rules.retrain import wait
+from tasks.rules.hold import wait
 
 BATCH = 500
 WHY = "the database was restored from a backup: check that the rule is still right"
