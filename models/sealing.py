@@ -12,9 +12,9 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.log import logger
 from config.settings import signing_keys
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT = timedelta(days=1)  # how long the former secret stays valid beside a new one
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class SecretUnreadableError(Exception):

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from config.log import logger
 from models.refusals.base import Refused
 from tasks.base import Step
 from tasks.faults import faults_in
 from tasks.signed_messages import RequestRefused, TheirTask
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Door(Step):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_link
+from config.log import logger
 from config.settings import settings
 from models.resets import Audience, Reset
 from models.session import after_commit
@@ -24,7 +24,7 @@ from models.training import Course
 from tasks.report import Progress
 from tasks.tracing import within
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from config.log import logger
 from config.settings import settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class _Tracing:

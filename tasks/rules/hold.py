@@ -2,17 +2,17 @@
 
 from datetime import datetime
 
-import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from models import audit
 from models.notifications import Notification, NotificationKind
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleState
 from tasks.rules.begin import ready
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def wait(session: Session, rule: Rule, why: str, now: datetime) -> None:

@@ -7,14 +7,11 @@ up for a lost one, and a duplicate tick finds the rule locked or nothing left to
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from config.settings import settings
-from models import audit
-from models.notifications import Notification, NotificationKind
 from models.pauses import holds_organization
 from models.refusals.base import Refused
 from models.resets import SETTLED, Reset
@@ -31,7 +28,7 @@ BACK_OFF = timedelta(minutes=5)  # for a rule that failed, so that it does not h
 PAUSED = "postponed: resets are paused"
 MISSED = "due while no worker was running; this rule skips missed runs"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name="recourse.retrain", send_events=False)  # ticks would bury the resets in Flower

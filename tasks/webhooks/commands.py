@@ -46,7 +46,9 @@ def checked_address(text: str) -> "Address":
     return address
 
 
-def open_endpoint(session: Session, actor: Actor, address: "Address", events: Sequence[WebhookEvent]) -> WebhookEndpoint:
+def open_endpoint(
+    session: Session, actor: Actor, address: "Address", events: Sequence[WebhookEvent]
+) -> WebhookEndpoint:
     """Send these events to the address from now on. Raises `Forbidden`, `WebhookEventsMissing`."""
     actor.must_have(Permission.COURSES)
     if not events:
