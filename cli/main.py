@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from cli.commands import LazyGroup
+from config.log import log_to_stderr
 
 HELP = """Reset the progress of training courses, as a job that cannot half-happen.
 
@@ -22,10 +23,7 @@ class Commands(LazyGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        import structlog  # not needed for `--help`
-
-        if not structlog.is_configured():
-            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the answer
+        log_to_stderr()
         return super().invoke(ctx)
 
 

@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Callable
 from functools import lru_cache
 from threading import BoundedSemaphore
-from typing import TypeVar
-
-from pwdlib import PasswordHash
+from typing import TYPE_CHECKING, TypeVar
 
 from models.refusals.sign_in import PasswordTooShort, SignInBusy
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
 
 SHORTEST = 12  # NIST SP 800-63B requires at least 8, and no other rule
 AT_ONCE = 2  # per process: 128 MiB. More would be no faster, since one hash uses several cores
@@ -45,7 +46,9 @@ def _in_turn(work: Callable[[], T]) -> T:
 
 
 @lru_cache(maxsize=1)
-def _hasher() -> PasswordHash:
+def _hasher() -> "PasswordHash":
+    from pwdlib import PasswordHash  # the tables are loaded by every command, and few hash anything
+
     return PasswordHash.recommended()
 
 

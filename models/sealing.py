@@ -1,6 +1,8 @@
 """Signing secrets, encrypted in the database: with a copy of it alone, no one can sign.
 
 The encryption key is derived from `secret_key`. Secrets encrypted with a former key can still be read.
+
+Every command loads this module, with the tables, and few open a secret: so the library is loaded with the first one.
 """
 
 import base64
@@ -8,16 +10,19 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import structlog
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.log import logger
 from config.settings import signing_keys
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
 
 KEPT = timedelta(days=1)  # how long the former secret stays valid beside a new one
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class SecretUnreadableError(Exception):
@@ -37,6 +42,8 @@ def seal(secret: str) -> str:
 
 def opened(sealed: str) -> str:
     """Returns a secret that was encrypted with any accepted key. Raises `SecretUnreadableError`."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _keys().decrypt(sealed).decode()
     except InvalidToken:
@@ -45,6 +52,8 @@ def opened(sealed: str) -> str:
 
 def is_of_the_newest_key(sealed: str) -> bool:
     """Returns whether the secret can be read without the former keys."""
+    from cryptography.fernet import InvalidToken
+
     try:
         _cipher(signing_keys()[-1]).decrypt(sealed)
     except InvalidToken:
@@ -52,11 +61,15 @@ def is_of_the_newest_key(sealed: str) -> bool:
     return True
 
 
-def _keys() -> MultiFernet:
+def _keys() -> "MultiFernet":
+    from cryptography.fernet import MultiFernet
+
     return MultiFernet([_cipher(key) for key in reversed(signing_keys())])  # it encrypts with the first
 
 
-def _cipher(key: str) -> Fernet:
+def _cipher(key: str) -> "Fernet":
+    from cryptography.fernet import Fernet
+
     return Fernet(base64.urlsafe_b64encode(hmac.digest(key.encode(), b"recourse.sealed", hashlib.sha256)))
 
 

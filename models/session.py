@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 import psycopg
-import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -27,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from config.database import app_connection, in_the_background
+from config.log import logger
 from config.settings import required
 from models.poolers import fit_for_poolers
 
@@ -52,7 +52,7 @@ __all__ = [
     "transaction",
 ]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 MOST_CONNECTIONS = 15  # per process
 _KEPT_OPEN = 5

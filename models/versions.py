@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from models.base import Base
@@ -63,17 +63,21 @@ def server_version(connection: Connection) -> tuple[int, str]:
 
 def version_table(connection: Connection) -> str | None:
     """Returns the name of our version table, `None` if there are no tables of ours."""
-    found = inspect(connection)
-    if found.has_table(VERSION_TABLE):
+    # One plain query: SQLAlchemy's own for a table takes longer to build than the rest of the check.
+    names = {"ours": VERSION_TABLE, "usual": USUAL_TABLE}
+    ours, usual, items = connection.execute(_WHICH_TABLES, names).one()
+    if ours:
         return VERSION_TABLE
-    return USUAL_TABLE if _usual_table_is_ours(connection, found) else None
-
-
-def _usual_table_is_ours(connection: Connection, found: Inspector) -> bool:
     # Another application's migrations may also be called 0001, but it has no table of reset items.
-    if not found.has_table(USUAL_TABLE) or not found.has_table("reset_item"):
-        return False
-    return set(connection.scalars(text(f"SELECT version_num FROM {USUAL_TABLE}"))) <= _OURS_BY_THE_USUAL_NAME  # noqa: S608
+    if not usual or not items:
+        return None
+    versions = set(connection.scalars(text(f"SELECT version_num FROM {USUAL_TABLE}")))  # noqa: S608
+    return USUAL_TABLE if versions <= _OURS_BY_THE_USUAL_NAME else None
+
+
+_WHICH_TABLES = text(
+    "SELECT to_regclass(:ours) IS NOT NULL, to_regclass(:usual) IS NOT NULL, to_regclass('reset_item') IS NOT NULL"
+)
 
 
 def stranger(connection: Connection, *, schema_was_chosen: bool) -> str | None:

@@ -30,7 +30,7 @@ The rooms:
     sign_on/       single sign-on with an organization's OpenID Connect provider
     retention/     deletion by age, the journal, and the work after a restored backup
 
-Around Celery: `app` and `base` define it, `messages` sends, `signed_messages` accepts requests from other
+Around Celery: `app` and `base` define it, `messages` sends, `signed_messages` and `door` accept requests from other
 applications, `delivery` and `tracing` are what workers add, and `at_start` checks before anything runs. `report` says
 how far a reset is. `formats` writes dates and numbers. `sample` makes up data for demo, tests and benchmarks.
 """

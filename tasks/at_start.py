@@ -1,13 +1,13 @@
 """Checks when a process starts, so that a wrong record kind is found here and not during a reset."""
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
+from config.log import logger
 from models.records import check_declarations, check_tables
 from models.session import engine, in_words
 from models.versions import version_table
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def check_record_kinds() -> None:

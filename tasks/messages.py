@@ -1,29 +1,29 @@
 """The messages that go through the broker: their queues, and what Flower shows of them.
 
 Task ids are derived from the reset's, so that a message that is sent twice is one row in Flower.
+
+Celery is loaded with the first message: it takes as long as half of a command that only reads.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import structlog
-from celery import current_task
 from sqlalchemy.orm import Session
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
 from config.links import reset_link
+from config.log import logger
 from config.settings import settings
 from models.resets import Reset
 from models.session import after_commit
 from models.training import Course
-from tasks.app import app
-from tasks.broker import broker_down
 from tasks.report import Progress
 from tasks.tracing import within
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 RESET_COURSE = "recourse.reset_course"
 CLEAR_LEARNERS = "recourse.clear_learners"
@@ -64,7 +64,7 @@ def send_coordinator(session: Session, reset: Reset) -> None:
     _send(
         session,
         reset,
-        lambda: app.send_task(
+        lambda: _send_task(
             RESET_COURSE,
             kwargs={"reset_id": reset_id},
             argsrepr=reset_link(reset_id),  # there are no arguments, so that Flower can show the link
@@ -91,7 +91,7 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
 
     def send() -> None:
         for one in slices:
-            app.send_task(
+            _send_task(
                 CLEAR_LEARNERS,
                 kwargs={"reset_id": reset_id, "number": one.number},
                 kwargsrepr=str({"learners": one.range, "reset": reset_id}),
@@ -105,6 +105,12 @@ def send_slices(session: Session, reset: Reset, slices: list[SliceToSend], *, in
 
     if slices:
         _send(session, reset, send)
+
+
+def _send_task(name: str, **message: Any) -> None:
+    from tasks.app import app
+
+    app.send_task(name, **message)
 
 
 def _send(session: Session, reset: Reset, publish: Callable[[], object]) -> None:
@@ -122,6 +128,11 @@ def show_progress(reset: Reset, progress: Progress, *, paused: bool = False) -> 
     """Show the progress on the reset's row in Flower. Does nothing while the broker is away."""
     if time.monotonic() < _Quiet.until:
         return
+    from celery import current_task
+
+    from tasks.app import app
+    from tasks.broker import broker_down
+
     try:
         # With another name, Flower would list a worker that does not exist.
         hostname = current_task.request.hostname if current_task else None
@@ -144,7 +155,7 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None,
 
     def send() -> None:
         for name in names:
-            app.send_task(
+            _send_task(
                 NOTIFY_LEARNERS,
                 kwargs={"reset_id": reset_id},
                 kwargsrepr=str({"reset": reset_id}),
@@ -163,7 +174,7 @@ def send_notify(session: Session, reset: Reset, *, expires: float | None = None,
 def send_probe(session: Session, queue: str, sent_at: datetime) -> None:
     """Send the probe of the queue once the session's transaction is committed."""
     known = {"queue": queue, "sent_at": sent_at.isoformat()}
-    after_commit(session, lambda: app.send_task(PROBE, kwargs=known, ignore_result=True, queue=queue))
+    after_commit(session, lambda: _send_task(PROBE, kwargs=known, ignore_result=True, queue=queue))
 
 
 def send_outbox(session: Session, task: str) -> None:
@@ -172,4 +183,4 @@ def send_outbox(session: Session, task: str) -> None:
     The message carries nothing, since the database knows what is due. A repeated, late or lost one does no harm.
     """
     expires = max(1.0, settings().recover_every_seconds)  # the next `recover` sends another
-    after_commit(session, lambda: app.send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))
+    after_commit(session, lambda: _send_task(task, ignore_result=True, queue=NOTIFY, expires=expires))

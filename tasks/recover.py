@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from kombu.exceptions import OperationalError
 from sqlalchemy import ColumnElement, DateTime, case, exists, func, literal, or_, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.log import logger
 from config.settings import settings
 from models.evidence import is_writing
 from models.heartbeat import TICKS, leave_heartbeat
@@ -31,7 +31,7 @@ from tasks.reset.window import LEARNERS_ONE_BY_ONE, send_lost
 MOST_AT_ONCE = 100  # resets per run; the next run finds the rest
 RAREST = 128  # what may still wait in the queue is sent again ever less often, up to this many times the first wait
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name="recourse.recover", send_events=False)  # ticks would bury the jobs in Flower

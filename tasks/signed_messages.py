@@ -1,38 +1,28 @@
 """Requests by message, from applications that sign what they send with the secret of an API token.
 
 Anyone who can write to the broker can send any task. Tasks that only look at the ledger do what was requested before,
-so their sender does not matter. Tasks that request something need a signature.
+so their sender does not matter. Tasks that request something need a signature. Their class is in `tasks/door.py`.
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import structlog
-from kombu import Queue  # type: ignore[attr-defined]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import OperationalError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models.access import Actor, acting_user_by_id, actor_for
 from models.people import organization_by_slug
 from models.refusals.access import MessageExpired, MessageNotSigned, ScopeMissing
-from models.refusals.base import Refused
 from models.refusals.organizations import OrganizationUnknown
 from models.tokens import Scope, message_secrets, usable_token
-from tasks.app import app
-from tasks.base import Step
-from tasks.faults import faults_in
 
 OLDEST = timedelta(days=1)  # allows for outages; older idempotency keys may have been deleted
 FASTEST_CLOCK = timedelta(minutes=5)  # how far the sender's clock may be ahead
-
-log = structlog.get_logger(__name__)
 
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]  # the range of a database id
@@ -58,6 +48,10 @@ class TheirTask(BaseModel):
 
     def send(self, **message: Any) -> None:
         """Send it. `message` goes to Celery's `send_task`, and so do its exceptions."""
+        from kombu import Queue  # type: ignore[attr-defined]  # loads Celery, as the next does
+
+        from tasks.app import app
+
         queue = Queue(self.queue)  # type: ignore[no-untyped-call]
         # Declare nothing: the queue is theirs.
         app.send_task(self.task, queue=queue, declare=[], ignore_result=True, add_to_parent=False, **message)
@@ -115,55 +109,3 @@ def actor_of(
     if organization_by_slug(session, asked.organization).id != found.user.organization_id:
         raise OrganizationUnknown(asked.organization)
     return actor_for(found.user, at_most=found.token.permissions)
-
-
-class Door(Step):
-    """The task class of requests by message. It replies to the sender, if the message says where."""
-
-    abstract = True
-    # Until the request is in the database, `recover` cannot find it. So it is retried until the database is back.
-    autoretry_for = (OperationalError,)
-    retry_backoff = 2
-    retry_backoff_max = 60  # seconds
-    max_retries = None
-    throws = (RequestRefused,)
-    ignore_result = False
-
-    def on_success(self, retval: dict[str, Any], _task_id: str, _args: Any, kwargs: dict[str, Any]) -> None:
-        """Celery calls this once the result is stored."""
-        _reply(self, kwargs, retval)
-
-    def on_failure(self, exc: Exception, _task_id: str, _args: Any, kwargs: dict[str, Any], _info: Any) -> None:
-        """Celery calls this if the task fails."""
-        if isinstance(exc, RequestRefused):
-            code, sentence = exc.args
-        else:
-            code, sentence = "internal-error", "Something unexpected went wrong. It was logged."
-        log.warning("message_refused", message=self.name, code=code)
-        _reply(self, kwargs, {"refused": code, "because": sentence})
-
-
-@contextmanager
-def refusals_by_code() -> Iterator[None]:
-    """Turn refusals and invalid arguments into `RequestRefused`, for the sender."""
-    try:
-        yield
-    except ValidationError as error:
-        wrong = "; ".join(faults_in(error))
-        raise RequestRefused("arguments-invalid", f"Correct these arguments and send it again: {wrong}") from None
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, str(refusal)) from None
-
-
-def _reply(task: Step, arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    try:
-        where = TheirTask.model_validate(arguments.get("reply_to"))
-    except ValidationError:
-        return  # no valid address for a reply
-    if where.is_ours:
-        return
-    reply = {"task": task.name, "idempotency_key": arguments.get("idempotency_key"), **answer}
-    try:
-        where.send(args=[reply])
-    except Exception as error:  # the sender can repeat the request with the same key, and gets the same answer
-        log.warning("reply_not_sent", reply_task=where.task, error=type(error).__name__)

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from config.log import logger
 from config.settings import settings
-from tasks.app import app
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class _Tracing:
@@ -42,6 +40,8 @@ def start_tracing(service: str) -> None:
     except ImportError:
         log.error("tracing_unavailable", remedy="install the extra `tracing`, or unset RECOURSE_OTLP_ENDPOINT")  # noqa: TRY400
         return
+    from tasks.app import app  # loads Celery, which a command without tracing may do without
+
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=_sampler())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)))
     app.loader.import_default_modules()  # the instrumentation never ends the span of a task that it does not know
@@ -102,6 +102,8 @@ def current_traceparent() -> str | None:
 def _sampler() -> Any:
     """Returns a sampler for everything except ticks, which beat sends every few seconds and which mostly do nothing."""
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+
+    from tasks.app import app
 
     ticks = {f"run/{entry['task']}" for entry in app.conf.beat_schedule.values()}
 

@@ -4,13 +4,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import structlog
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from config.log import logger
 from config.logging import configure_logging
 from config.settings import settings
 from models.records import RecordKindUnfitError
@@ -34,7 +34,7 @@ from web.shutdown import noting_signals
 from web.templating import STATIC, mark_of
 from web.tracing import RequestSpans
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 BROKER_SECONDS = 2.0  # a request waits this long for the broker
 

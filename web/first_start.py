@@ -2,15 +2,15 @@
 
 import time
 
-import structlog
 from fastapi import FastAPI
 
+from config.log import logger
 from config.settings import settings
 from models.first_start import LIFETIME
 from models.session import Session, after_commit
 from tasks.people.first_start import offer_first_start
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def log_first_start(app: FastAPI, session: Session) -> None:

@@ -2,12 +2,13 @@
 
 import time
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-log = structlog.get_logger(__name__)
+from config.log import logger
+
+log = logger(__name__)
 
 FORWARDED = "x-forwarded-for"
 WARN_SECONDS = 3600.0  # between two warnings

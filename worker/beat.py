@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import structlog
 from celery import Celery
 from celery.signals import beat_embedded_init, beat_init, before_task_publish
 
 from config.celery import BULK, INTERACTIVE, NOTIFY
+from config.log import logger
 from config.settings import settings
 from models.heartbeat import BEAT, leave_heartbeat
 from models.session import DBAPIError, forget_engine, in_words, transaction
 from tasks.app import app
 from worker.waiting import wait_for_servers
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 TIDY_EVERY = 600  # seconds
 JOURNAL_EVERY = 60  # seconds; resets of the last minute may be missing from the journal

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from celery.signals import (
     task_failure,
     task_internal_error,
@@ -21,9 +20,10 @@ from celery.signals import (
 from celery.states import IGNORED, REJECTED
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from config.log import logger
 from models.session import in_words
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @task_received.connect

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from celery.signals import worker_init
 from kombu.exceptions import OperationalError
 
+from config.log import logger
 from config.logging import configure_logging
 from models.session import DBAPIError, engine, forget_engine
 from tasks.broker import check_broker
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
 

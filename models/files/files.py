@@ -8,7 +8,7 @@ no crash or rollback leaves an object without one. See `docs/decisions/0020-ever
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -28,13 +28,14 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.access import Actor, Permission
-from models.files import storage
 from models.files.deletions import FileDeletion, keep
-from models.files.uploads import Upload
 from models.records import AssignmentSubmission, Certificate, LearnerRecord, PracticalAssessment
 from models.refusals.files import FileUnknown, UploadExpired
 from models.session import transaction
 from models.training import Enrolment
+
+if TYPE_CHECKING:
+    from models.files.uploads import Upload
 
 
 class StoredFile(LearnerRecord):
@@ -73,7 +74,7 @@ class Download:
         return f"attachment; filename*=UTF-8''{quote(self.filename, safe='')}"
 
 
-def attach(session: Session, submission: AssignmentSubmission | PracticalAssessment, upload: Upload) -> StoredFile:
+def attach(session: Session, submission: AssignmentSubmission | PracticalAssessment, upload: "Upload") -> StoredFile:
     """Attach an upload from `models.files.uploads.receive` to an attempt from `models.learning.submit`.
 
     Call it in the transaction of the attempt, which locks the enrolment. Raises `UploadExpired`.
@@ -111,6 +112,8 @@ def open_file(actor: Actor, file_id: int) -> Download:
     Call it outside a transaction, since the storage may be slow. Raises `FileUnknown`, also for files of others, so
     that no one learns which exist, and `StorageUnavailable`.
     """
+    from models.files import storage  # loads obstore; the tables are loaded by every command
+
     with transaction() as session:
         found = session.execute(
             select(StoredFile, Enrolment.user_id)

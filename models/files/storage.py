@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import structlog
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store, from_url
 
+from config.log import logger
 from config.settings import settings
 from models.disks import is_storage_full
 from models.refusals.files import StorageFull, StorageUnavailable
@@ -25,7 +25,7 @@ PART = 5 * 1024 * 1024  # bytes of an upload in memory; the smallest part that S
 IN_VAIN = 3  # failures in a row after which the storage is considered unavailable
 RETRY_SECONDS = 5  # no repeats after this time: a repeat may take the full timeout again
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

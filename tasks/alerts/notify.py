@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-import structlog
-
+from config.log import logger
 from models.people import weight_of
 from models.resets import Reset
 from models.session import transaction
@@ -15,7 +14,7 @@ from tasks.outbox.due import send_due_outboxes
 
 BATCHES_A_TURN = 5  # of about a thousand learners each
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name=NOTIFY_LEARNERS)

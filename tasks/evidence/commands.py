@@ -22,10 +22,7 @@ from models.refusals.evidence import EvidenceFolderOperatorOnly, EvidenceOff, Ev
 from models.refusals.webhooks import WebhookAddressRefused
 from models.sealing import seal
 from models.session import changed_rows, transaction
-from tasks.evidence.s3 import PutError, object_url
-from tasks.evidence.store import put
 from tasks.messages import WORK_OUTBOXES, send_outbox
-from tasks.webhooks.post import address_of, look_up
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
@@ -50,6 +47,9 @@ def checked(actor: Actor, terms: Terms) -> Terms:
 
     Raises `Forbidden`, `EvidenceFolderOperatorOnly`, `EvidenceStoreInvalid`.
     """
+    from tasks.evidence.s3 import PutError  # loads httpx, which commands that only read do without
+    from tasks.evidence.store import put
+
     _must_decide(actor, terms)
     _check_words(terms)
     with transaction() as session:
@@ -154,6 +154,9 @@ def _check_words(terms: Terms) -> None:
         raise EvidenceStoreInvalid("Write the region as the server does, such as eu-central-1.")
     if not (terms.access_key_id and terms.secret):
         raise EvidenceStoreInvalid("A bucket needs an access key and its secret.")
+    from tasks.evidence.s3 import object_url
+    from tasks.webhooks.post import address_of, look_up
+
     try:
         look_up(address_of(object_url(_store(terms), "check")))
     except WebhookAddressRefused as refusal:

@@ -10,10 +10,10 @@ from datetime import timedelta
 from secrets import token_hex
 from typing import IO, Any
 
-import structlog
 from sqlalchemy import ARRAY, LargeBinary, cast, func, select, update
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from config.settings import settings
 from models.evidence import LANES, PARTS, EvidencePart, EvidenceStore, PartKind, PartState, as_sums
 from models.evidence_holds import release
@@ -39,7 +39,7 @@ AN_ATTEMPT = 60  # seconds after which a part whose process was killed is tried 
 IN_MEMORY = 4 * 1024 * 1024  # bytes of a bundle; a larger one is packed in a temporary file
 OFF = "evidence is turned off for this organization"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import CompoundSelect, Text, any_, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from config.settings import settings
 from models.files import storage
 from models.files.deletions import DELETIONS, FileDeletion, settle
@@ -24,7 +24,7 @@ from tasks.outbox.waits import EVER_MORE_RARELY
 BATCH = 1000  # the maximum that S3 deletes in one call
 SETTLED = timedelta(hours=1)  # younger objects are left alone: their row may not be committed yet
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Deletions(Handler):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
+from config.log import logger
 from models.outbox import Item
 from models.session import in_words, is_connection_lost, transaction
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
@@ -17,7 +17,7 @@ from tasks.outbox.turns import Turns
 HANGING_A_LANE = 4  # with so many abandoned attempts per lane, no new one starts
 LONGEST_WHY = 500
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class _TimedOut(NotNow):

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
-import structlog
 from structlog.contextvars import bind_contextvars
 
+from config.log import logger
 from models.leases import give_back, hold
 from models.session import in_words, transaction
 from tasks.app import app
@@ -26,7 +26,7 @@ LOOK_EVERY = 0.5
 LEASE = "outboxes"
 LEASE_SECONDS = 10.0  # until another process takes over from a killed one
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name=WORK_OUTBOXES, send_events=False)  # its many runs would hide the resets in Flower

@@ -14,10 +14,11 @@ from models.participants import AskState, Participant, ParticipantRequest
 from models.refusals.participants import ReportInvalid, RequestUnknown
 from models.session import transaction
 from tasks.app import app
+from tasks.door import Door, refusals_by_code
 from tasks.faults import faults_in
 from tasks.participants.protocol import ClearAnswer, Outcome
 from tasks.participants.settle import settle
-from tasks.signed_messages import Door, RequestRefused, refusals_by_code, signature_of
+from tasks.signed_messages import RequestRefused, signature_of
 
 
 class Message(ClearAnswer):

@@ -6,10 +6,10 @@ emptied and unassigned: a running reset that includes one skips it.
 
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from models import audit
 from models.access import Actor, Permission
 from models.course_days import count_days_before_reset
@@ -40,7 +40,7 @@ from tasks.reset.end_registrations import end_registrations
 NAME = "Erased user"
 ERASED = "the user was erased"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

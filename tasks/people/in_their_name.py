@@ -8,7 +8,7 @@ from models.events import EventSource
 from models.people import User
 from models.retraining import Rule, RuleState
 from tasks.rules.event_sources import close_source
-from tasks.rules.retrain import wait
+from tasks.rules.hold import wait
 
 WHY = "its owner was {}; the user who confirms it again becomes its owner"
 

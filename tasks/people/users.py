@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-import structlog
 from sqlalchemy import ColumnElement, delete, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from config.languages import gettext, translatable
+from config.log import logger
 from models import audit
 from models.access import Actor, Permission
 from models.groups import GroupMember
@@ -46,7 +46,7 @@ IDENTITY = {"email", "external_id", "user_name"}
 MANAGED = IDENTITY | {"active"}
 """The fields that only someone with every permission of the user changes."""
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def add_user(

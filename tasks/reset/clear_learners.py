@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
-import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import ARRAY, BigInteger, any_, case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from config.log import logger
 from config.settings import settings
 from models.pauses import is_paused
 from models.resets import Reset, ResetItem, ResetSlice
@@ -25,7 +25,7 @@ ABANDONED = "given up: the worker was lost each time this was tried"
 MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
 TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name=CLEAR_LEARNERS)

@@ -13,7 +13,6 @@ from models.people import Organization, User
 from models.session import in_words, transaction
 from models.training import Course, Enrolment
 from tasks.outbox.total_time import TookTooLongError, within
-from tasks.participants.ask import CALLERS
 from tasks.participants.protocol import Course as CourseAsked
 from tasks.participants.protocol import Learner, NotNowError, Question
 from tasks.reset.exclusions import to_be_reset
@@ -90,6 +89,8 @@ def impact_elsewhere(plan: Plan, *, about: bool = False) -> Elsewheres:
 
 def _ask(participant: Participant, question: Question) -> Mapping[str, int] | str:
     """Returns the participant's counts, or why there are none."""
+    from tasks.participants.ask import CALLERS  # loads Celery and httpx, which most previews do without
+
     try:
         said = within(SECONDS, lambda: CALLERS[participant.kind].preview(participant, question), "preview elsewhere")
     except (NotNowError, TookTooLongError) as error:

@@ -27,7 +27,6 @@ from models.refusals.resets import (
 from models.resets import Audience
 from models.training import Course, Enrolment
 from tasks.reset.audience import trust_what_is_seen
-from tasks.reset.lists import list_of
 
 MOST_NAMED_USERS = 1000  # with more, the signed plan no longer fits a form field or a header: use a list
 LONGEST_SKIP_COMPLETED_DAYS = 3650
@@ -123,6 +122,8 @@ def make_plan(
     user_ids = _named(session, course, users) if audience == Audience.USERS else None
     group_id = group_by_code(session, actor.organization_id, group).id if group is not None else None
     if list_id is not None:
+        from tasks.reset.lists import list_of  # loads all imports
+
         list_of(session, actor, list_id, course.id)
     trust_what_is_seen(session, course.id, user_ids, group_id, list_id)
     plan_id, now, snapshot = session.execute(

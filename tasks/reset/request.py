@@ -1,7 +1,6 @@
-"""Request: the only way to start a reset, whoever asks."""
+"""Request: the only way to start a reset, whoever asks. Requests by message come through `request_by_message.py`."""
 
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -14,16 +13,12 @@ from models.groups import Group
 from models.refusals.people import GroupUnknown
 from models.refusals.requests import IdempotencyMismatch
 from models.refusals.resets import AlreadyResetting, ConfirmMismatch, PlanExpired, ReasonMissing
-from models.resets import Audience, Reset
-from models.session import transaction
-from models.tokens import Scope
-from tasks.app import app
+from models.resets import Reset
 from tasks.messages import send_coordinator
 from tasks.reset.exclusions import all_elsewhere
 from tasks.reset.lists import use_list
 from tasks.reset.outdated import check_as_shown
-from tasks.reset.plan import Plan, expired, make_plan, opened_by, signed, together
-from tasks.signed_messages import Asked, Door, Id, Words, actor_of, refusals_by_code
+from tasks.reset.plan import Plan, expired, opened_by
 from tasks.tracing import current_traceparent, span
 
 KEPT = {"read": True, "key_share": True}  # nobody deletes it before the reset is stored
@@ -138,54 +133,3 @@ def _write_in_its_trace(
     if plan.start_at is None:  # otherwise `recover` calls it at its start
         send_coordinator(session, reset)
     return reset
-
-
-class Message(Asked):
-    """The arguments of `recourse.request_reset`."""
-
-    course: Words  # its code, or `external:` and its external id
-    confirm: Words  # the same again
-    requested_by: Id | None = None  # the id of a user; a signed message must name its token's user
-    reason: Words
-    audience: str = Audience.ASSIGNED
-    user_ids: list[Id] | None = None  # with the audience `users`
-    users: list[Words] | None = None  # or their addresses, or `external:` and their external ids
-    group: Words | None = None  # its code, with the audience `group`
-    due_in_days: int | None = None
-    notify: bool = True
-
-    @property
-    def named_users(self) -> list[str | int] | None:
-        """The named users together."""
-        return together(self.user_ids, self.users)
-
-
-@app.task(name="recourse.request_reset", bind=True, base=Door)
-def request_reset_by_message(self: Door, **arguments: Any) -> dict[str, Any]:
-    """Request a reset by a signed message from another application that shares the broker; see `asked_by_message`.
-
-    Gives `{"reset": id}`; fails with `RequestRefused`. Either is also sent to `reply_to`.
-    """
-    with refusals_by_code():
-        asked = Message(**arguments)
-        with transaction() as session:
-            actor = actor_of(session, self.name, asked, arguments, Scope.RESETS_WRITE, asked.requested_by)
-            plan = make_plan(
-                session,
-                actor,
-                asked.course,
-                audience=asked.audience,
-                users=asked.named_users,
-                group=asked.group,
-                due_in_days=asked.due_in_days,
-                notify=asked.notify,
-            )
-            reset = request_reset(
-                session,
-                actor,
-                plan=signed(plan),
-                confirm=plan.course_code if asked.confirm == asked.course else asked.confirm,
-                reason=asked.reason,
-                idempotency_key=asked.idempotency_key,
-            )
-        return {"reset": str(reset.id)}

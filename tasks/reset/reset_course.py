@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from celery import states
 from celery.exceptions import Ignore
 from sqlalchemy import Text, delete, func, select, update
@@ -13,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from config.settings import settings
 from models import audit
 from models.access import still_acting
@@ -45,7 +45,7 @@ from tasks.reset.window import fill_window, is_small
 
 MEND_THE_STORE = "Check the organization's store under Evidence, then request the reset again."
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class ResetFailed(Exception):  # noqa: N818 - its name is what Flower shows

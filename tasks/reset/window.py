@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from config.celery import BULK, INTERACTIVE
+from config.log import logger
 from config.settings import settings
 from models.pauses import is_paused
 from models.people import Organization
@@ -53,7 +53,7 @@ WHOLE_ATTEMPTS = 2  # a slice that was begun so often without settling anyone go
 RAREST = 32  # up to this multiple of the first wait
 MOST_LOST_AT_ONCE = 1000  # slices per run of `recover`; the next run finds the rest
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def is_small(reset: Reset) -> bool:

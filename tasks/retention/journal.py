@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import structlog
-
+from config.log import logger
 from config.settings import settings
 from models.files import storage
 from models.journal import first_entries, forget_entries
@@ -21,7 +20,7 @@ from tasks.app import app
 BATCH = 1000  # entries per object
 MOST_OBJECTS = 100  # per run; the next run continues
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name="recourse.keep_journal", send_events=False)

@@ -11,12 +11,12 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import any_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Uuid
 
+from config.log import logger
 from models import audit
 from models.access import console_operator
 from models.certificates import supersede_again
@@ -32,12 +32,12 @@ from tasks.people.erase import erase_now
 from tasks.people.users import remove_now
 from tasks.reset.end_registrations import end_registrations
 from tasks.retention.journal import read_all
-from tasks.rules.retrain import wait
+from tasks.rules.hold import wait
 
 BATCH = 500
 WHY = "the database was restored from a backup: check that the rule is still right"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from models import tallies
 from models.course_days import count_days
 from models.retention.by_age import Retention, forget
@@ -25,7 +25,7 @@ BATCH = 5000  # rows
 RESETS = 200  # per transaction
 DAYS = 10**9  # rows: one run counts all days
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name="recourse.tidy", send_events=False)

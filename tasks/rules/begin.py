@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from models.events import Event
 from models.exemptions import exempt_at
 from models.groups import Group
@@ -27,7 +27,7 @@ A_MINUTE = timedelta(minutes=1)
 EXEMPT_FOR_NOW = f"postponed to the next day: {EXEMPT} until a date"
 DAY_IS_FULL = "postponed to the next day: the rule's daily limit was reached"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def ready(rule: Rule, now: datetime) -> ColumnElement[bool]:

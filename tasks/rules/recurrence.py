@@ -13,7 +13,6 @@ from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from babel.dates import get_day_names, get_month_names
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rrulestr
 
@@ -312,10 +311,14 @@ def _weekdays(byday: str) -> str:
 
 
 def _weekday(number: int) -> str:
+    from babel.dates import get_day_names  # loads for longer than most commands that need no names
+
     return str(get_day_names("wide", locale=locale_spoken())[number])
 
 
 def _month(number: int) -> str:
+    from babel.dates import get_month_names
+
     return str(get_month_names("wide", locale=locale_spoken())[number])
 
 

@@ -7,14 +7,11 @@ up for a lost one, and a duplicate tick finds the rule locked or nothing left to
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from config.log import logger
 from config.settings import settings
-from models import audit
-from models.notifications import Notification, NotificationKind
 from models.pauses import holds_organization
 from models.refusals.base import Refused
 from models.resets import SETTLED, Reset
@@ -23,6 +20,7 @@ from models.session import changed_rows, in_words, savepoint, transaction
 from tasks.alerts.send_pending import send_pending
 from tasks.app import app
 from tasks.rules.begin import A_MINUTE, begin_learners, begin_one, postpone, ready
+from tasks.rules.hold import wait
 from tasks.rules.occurrences import next_look, skip, warn, write_occurrences
 
 MOST_AT_ONCE = 100  # rules a tick; the next tick finds the rest
@@ -30,7 +28,7 @@ BACK_OFF = timedelta(minutes=5)  # for a rule that failed, so that it does not h
 PAUSED = "postponed: resets are paused"
 MISSED = "due while no worker was running; this rule skips missed runs"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @app.task(name="recourse.retrain", send_events=False)  # ticks would bury the resets in Flower
@@ -116,30 +114,6 @@ def _begin(session: Session, rule: Rule, now: datetime) -> None:
                 begin_one(session, rule, occurrence, now)
     except Refused as refusal:
         wait(session, rule, str(refusal), now)
-
-
-def wait(session: Session, rule: Rule, why: str, now: datetime) -> None:
-    """Have the rule and its due occurrences wait until it is confirmed again, and alert its owner."""
-    rule.waits_for = why
-    rule.move_to(RuleState.WAITING)
-    session.flush()
-    first = session.scalar(select(func.min(Occurrence.id)).where(ready(rule, now)))
-    session.execute(
-        update(Occurrence)
-        .where(ready(rule, now))
-        .values(state=OccurrenceState.WAITING, reason=why)
-        .execution_options(synchronize_session=False)
-    )
-    if rule.owner_id is not None:
-        session.execute(
-            insert(Notification)
-            .values(
-                occurrence_id=first, user_id=rule.owner_id, course_id=rule.course_id, kind=NotificationKind.RULE_WAITS
-            )
-            .on_conflict_do_nothing()
-        )
-    audit.record(session, f"rule:{rule.id}", "rule.waits", rule.id, rule.organization_id, why=why)
-    log.warning("rule_waits", rule=str(rule.id), why=why)
 
 
 def settle() -> None:

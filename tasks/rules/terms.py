@@ -16,7 +16,6 @@ from models.refusals.rules import RuleInvalid
 from models.resets import Audience
 from models.retraining import CatchUp, Rule, RuleKind
 from models.training import Course
-from tasks.formats import long_day
 from tasks.reset.plan import LONGEST_DUE_IN_DAYS
 from tasks.rules.event_kinds import WORDS
 from tasks.rules.recurrence import check_first, checked, in_words, moment, zone
@@ -181,6 +180,8 @@ def when_in_words(terms: Terms) -> str:
             return gettext("{often} at {time} ({zone})", often=often, time=f"{terms.starts:%H:%M}", zone=zone_name)
         case RuleKind.ONCE:
             assert terms.starts
+            from tasks.formats import long_day  # loads Babel
+
             day = long_day(terms.starts, locale_spoken())
             return gettext("once, on {day} at {time} ({zone})", day=day, time=f"{terms.starts:%H:%M}", zone=zone_name)
         case RuleKind.ROLLING:

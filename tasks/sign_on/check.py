@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-import structlog
 from sqlalchemy import func, or_, select, update
 
+from config.log import logger
 from models import audit
 from models.people import User
 from models.refusals.sign_on import SignOnFailed, SignOnUnavailable
@@ -28,7 +28,7 @@ from tasks.sign_on.verify import id_token_claims
 MOST_REQUESTS = 5  # of a check: userinfo, endpoints, new tokens, userinfo again; or endpoints, tokens, keys twice
 LEASE = timedelta(seconds=MOST_REQUESTS * SECONDS + 15)  # for the check, and the wait for a thread before it
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Untaken(Enum):

@@ -6,7 +6,7 @@ permission that any user of the organization has, or gets by the mapping of role
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -20,8 +20,9 @@ from models.sealing import seal
 from models.session import changed_rows
 from models.sign_on import ClaimsFrom, IdentityProvider, ProviderSession, UserIdentity
 from models.web_sessions import WebSession
-from tasks.sign_on.endpoints import Endpoints, endpoints_of, forget, keys_of
-from tasks.webhooks.post import address_of, look_up
+
+if TYPE_CHECKING:
+    from tasks.sign_on.endpoints import Endpoints
 
 LONGEST = 2000  # characters of a setting
 LONGEST_NAME = 60
@@ -54,11 +55,15 @@ class Terms:
         return asdict(self) | {"scopes": " ".join(self.scopes), "roles": named, "check_seconds": seconds}
 
 
-def checked(terms: Terms) -> Endpoints:
+def checked(terms: Terms) -> "Endpoints":
     """Returns the provider's endpoints, if the terms are right. Asks the provider, so call it outside of a transaction.
 
     Raises `SignOnInvalid`.
     """
+    # loads httpx, which commands that only read do without
+    from tasks.sign_on.endpoints import endpoints_of, forget, keys_of
+    from tasks.webhooks.post import address_of, look_up
+
     _check_words(terms)
     try:
         look_up(address_of(terms.issuer))

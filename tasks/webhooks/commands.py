@@ -5,7 +5,7 @@ An endpoint is named by its id and found only in the actor's organization.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -19,8 +19,10 @@ from models.session import changed_rows
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from tasks.messages import WORK_OUTBOXES, send_outbox
 from tasks.webhooks.lookup import find_endpoint, has_failed
-from tasks.webhooks.post import Address, address_of, look_up
 from tasks.webhooks.secrets import renew_secret
+
+if TYPE_CHECKING:
+    from tasks.webhooks.post import Address
 
 DISABLED = "the endpoint is disabled"
 PENDING: dict[str, Any] = {
@@ -32,17 +34,21 @@ PENDING: dict[str, Any] = {
 }
 
 
-def checked_address(text: str) -> Address:
+def checked_address(text: str) -> "Address":
     """Returns the parsed address if it is public. Each delivery checks it again, since DNS entries change.
 
     Call it outside of a transaction: it asks the DNS. Raises `WebhookAddressRefused`.
     """
+    from tasks.webhooks.post import address_of, look_up  # loads httpx, which commands that only read do without
+
     address = address_of(text.strip())
     look_up(address)
     return address
 
 
-def open_endpoint(session: Session, actor: Actor, address: Address, events: Sequence[WebhookEvent]) -> WebhookEndpoint:
+def open_endpoint(
+    session: Session, actor: Actor, address: "Address", events: Sequence[WebhookEvent]
+) -> WebhookEndpoint:
     """Send these events to the address from now on. Raises `Forbidden`, `WebhookEventsMissing`."""
     actor.must_have(Permission.COURSES)
     if not events:
@@ -58,7 +64,7 @@ def change_endpoint(
     actor: Actor,
     endpoint_id: int,
     *,
-    address: Address | None = None,
+    address: "Address | None" = None,
     events: Sequence[WebhookEvent] | None = None,
 ) -> WebhookEndpoint:
     """Returns the endpoint with this address and these events, where given. Messages that wait go to the new address.

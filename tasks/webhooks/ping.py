@@ -10,7 +10,6 @@ from models import audit
 from models.access import Actor
 from models.session import transaction
 from tasks.webhooks.lookup import find_endpoint
-from tasks.webhooks.post import post
 
 PING = "webhook.ping"
 
@@ -30,6 +29,8 @@ def ping_endpoint(actor: Actor, endpoint_id: int) -> Pinged:
 
     It may take 15 seconds, so call it outside of any transaction. Raises `Forbidden`, `WebhookUnknown`.
     """
+    from tasks.webhooks.post import post  # loads httpx, which commands that only read do without
+
     with transaction() as session:
         endpoint = find_endpoint(session, actor, endpoint_id)
         to = endpoint.url, endpoint.secrets()

@@ -4,12 +4,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from config.languages import gettext, translatable
+from config.log import logger
 from models.refusals.base import Refused
 from models.refusals.sign_on import SignOnDeclined, SignOnFailed, SignOnNobody, SignOnTaken, SignOnUnavailable
 from tasks.sign_on.sign_in import LONGEST, attempt_of, begin_sign_on, finish_sign_on, prove, provider_for
@@ -22,7 +22,7 @@ from web.problems import retry_after, title_of
 from web.templating import page
 from web.waiting import waiting
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 router = APIRouter(prefix="/sign-on/{slug}")
 told_router = APIRouter(prefix="/sign-on/{slug}")

@@ -1,17 +1,17 @@
 """The answers to database errors."""
 
-import structlog
 from fastapi import Request
 from fastapi.responses import Response
 
 from config.languages import translatable
+from config.log import logger
 from models.disks import full_disk
 from models.session import DBAPIError, in_words, is_connection_lost, is_unstorable
 from web.problems.answers import answer
 from web.problems.kinds import KINDS
 from web.problems.last_resort import unexpected
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 LOCKED = ("55P03", "57014", "40P01", "40001")  # lock or statement timeout, deadlock, serialization failure
 

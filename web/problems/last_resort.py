@@ -1,18 +1,18 @@
 """The answer to unexpected errors."""
 
-import structlog
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.languages import gettext
+from config.log import logger
 from models.disks import full_disk
 from models.session import in_words
 from web.problems.answers import answer
 from web.problems.kinds import KINDS
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class LastResort:

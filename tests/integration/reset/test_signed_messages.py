@@ -260,7 +260,7 @@ def test_forged_internal_messages_do_nothing_unrequested(scene: Scene, post: Pos
 def test_every_task_that_takes_more_than_ids_asks_who_sends_it() -> None:
     import inspect
 
-    from tasks.signed_messages import Door
+    from tasks.door import Door
 
     app.loader.import_default_modules()
     # Their meaning is in the ledger; a made-up probe could only have messages sent once more.
