@@ -9,8 +9,11 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from config.languages.stored import stored
 from models.refusals.files import StorageFull
 
+OF_FILE = stored("that of {file}")
+OF_FOLDER = stored("that of temporary files, {folder}")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE_FULL = ("os error 28)", "os error 122)")  # in messages of the storage library
 _MEGABYTE = """
@@ -19,16 +22,16 @@ CREATE TEMPORARY TABLE recourse_probe ON COMMIT DROP AS SELECT repeat('x', 1000)
 
 
 def full_disk(error: BaseException) -> str | None:
-    """Returns which disk is full, as words that follow “is”; `None` if the error is another one."""
+    """Returns which disk is full, as words that follow “is”, to be told; `None` if the error is another one."""
     for one in _causes(error):
         driver = one.orig if isinstance(one, DBAPIError) else one
         refused = isinstance(driver, psycopg.OperationalError) and os.strerror(errno.ENOSPC) in str(driver)
         if isinstance(driver, psycopg.errors.DiskFull) or refused:  # a refused connection has no error code
-            return "the database's"
+            return stored("the database's")
         if isinstance(one, StorageFull):
-            return "that of the storage of files"
+            return stored("that of the storage of files")
         if isinstance(one, OSError) and one.errno in FULL:
-            return f"that of {one.filename or 'temporary files, ' + tempfile.gettempdir()}"
+            return OF_FILE.format(file=one.filename) if one.filename else OF_FOLDER.format(folder=tempfile.gettempdir())
     return None
 
 

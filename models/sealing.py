@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.languages.stored import stored
 from config.log import logger
 from config.settings import signing_keys
 
@@ -30,8 +31,10 @@ class SecretUnreadableError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "This secret was encrypted with a secret key that is not set. Add that key to RECOURSE_OLD_SECRET_KEYS, "
-            "or create a new secret."
+            stored(
+                "This secret was encrypted with a secret key that is not set. Add that key to "
+                "RECOURSE_OLD_SECRET_KEYS, or create a new secret."
+            )
         )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.languages.stored import stored
 from models.base import Base, Xid8, external_id_index, one_of
 from models.external_ids import is_named
 
@@ -79,7 +80,7 @@ ENDED_AT = "coalesce(unassigned_at, clock_timestamp())"
 """When an enrolment ends that is unassigned now, in SQL; one that has ended keeps its moment. The transaction may have
 begun before a plan that did not see this, so its own time would be too early."""
 
-NOT_ASSIGNED = "the course is no longer assigned"
+NOT_ASSIGNED = stored("the course is no longer assigned")
 """Why something is not done for an enrolment that has ended."""
 
 

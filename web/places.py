@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from config.languages import gettext, translatable
 from models.access import Actor
 from web.problems import Problem
 
@@ -77,15 +78,18 @@ class Places:
 
     def _must_be_free(self, actor: Actor) -> None:
         if self._of_people[actor.name] >= self._person:
-            raise self._refusal("too-many-requests", f"You already have {self._person} {self._what} open")
+            raise self._refusal(
+                "too-many-requests", translatable("You already have {places} {what} open."), self._person
+            )
         if self._of_organizations[actor.organization_id] >= self._organization:
-            words = f"Your organization already has {self._organization} {self._what} open"
-            raise self._refusal("too-many-requests", words)
+            words = translatable("Your organization already has {places} {what} open.")
+            raise self._refusal("too-many-requests", words, self._organization)
         if self.in_use >= self._total:
-            raise self._refusal("busy", f"All {self._total} slots for {self._what} are in use")
+            raise self._refusal("busy", translatable("All {places} slots for {what} are in use."), self._total)
 
-    def _refusal(self, code: str, why: str) -> Problem:
-        words = f"{why}. Nothing was changed. Try again in a moment."
+    def _refusal(self, code: str, sentence: str, places: int) -> Problem:
+        why = gettext(sentence, places=places, what=self._what)
+        words = gettext("{why} Nothing was changed. Try again in a moment.", why=why)
         return Problem(code, words, headers={"Retry-After": str(AGAIN_SECONDS)})
 
 

@@ -16,22 +16,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from config.languages import Translatable, gettext, language_spoken, locale_spoken, texts_of_scripts
+from config.languages import Translatable, gettext, language_spoken, locale_spoken, stored, texts_of_scripts
 from config.languages import ngettext as plural
 from config.links import course_on_the_platform
 from models.access import Permission
 from models.course_days import FEWEST
 from models.people import zone_of
+from tasks.event_reasons import reason_told
 from tasks.formats import number, percent, short_day, short_moment
-from tasks.reset.exclusions import reason_in_words
 from tasks.reset.lists import why_left_out
 from tasks.reset.outcomes import LEARNERS, ended_as, place_in_words, state_in_words, what_is_paused
+from tasks.reset.reasons import reason_in_words
 from tasks.speed import left_in_words
 from tasks.trouble_words import TroubleWords, words_of
 from tasks.troubles import Trouble
 from web.csrf import FIELD, form_token
 from web.navigation import menu_for
-from web.words import STORED
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -65,6 +65,7 @@ def _environment() -> Environment:
         "number": shown_number,
         "percent": shown_percent,
         "reason": reason_in_words,
+        "cause": reason_told,
         "told": told,
         "capitalize": capitalized,
         "words": words,
@@ -133,12 +134,9 @@ def words(_: Context, value: str) -> str:
 
 
 @pass_context
-def told(_: Context, stored: str) -> str:
+def told(_: Context, text: str) -> str:
     """Return what was stored in English, such as the reason of a failure, in the language spoken if it is known."""
-    for text, pattern in STORED.items():
-        if found := pattern.fullmatch(stored):
-            return gettext(text, **{name: Translatable(value) for name, value in found.groupdict().items()})
-    return gettext(stored)
+    return stored.told(text)
 
 
 def and_more(names: Sequence[str], total: int) -> str:

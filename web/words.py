@@ -3,8 +3,6 @@
 They stand here so that the catalogues have them. A test holds the list to the values.
 """
 
-import re
-
 from config.languages import translatable
 
 STATES = (
@@ -88,11 +86,3 @@ FIELDS = (  # of a user, in what is wrong with them
     translatable("name"),
     translatable("notifications on"),
 )
-STORED = {  # what tasks write down in English
-    translatable("answered {status}"): re.compile(r"answered (?P<status>\d+)"),
-    translatable("no answer within {seconds} seconds"): re.compile(r"no answer within (?P<seconds>\d+) seconds"),
-    translatable("the connection failed: {error}"): re.compile(r"the connection failed: (?P<error>\w+)"),
-    translatable(
-        "{why} Use a public address, such as https://example.org/hook, or have an operator allow its network."
-    ): re.compile(r"(?P<why>[^.]+\.) Use a public address, .+"),
-}

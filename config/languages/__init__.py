@@ -144,7 +144,7 @@ def _opened(language: str) -> NullTranslations:
     from babel.messages.mofile import write_mo
 
     compiled = BytesIO()
-    write_mo(compiled, _read(language))
+    write_mo(compiled, read_catalogue(language))
     compiled.seek(0)
     return GNUTranslations(compiled)
 
@@ -153,11 +153,12 @@ def _opened(language: str) -> NullTranslations:
 def _texts_of_scripts(language: str) -> dict[str, str]:
     if language == SOURCE:
         return {}
-    found = (one for one in _read(language) if any(file.endswith(".js") for file, _ in one.locations))
+    found = (one for one in read_catalogue(language) if any(file.endswith(".js") for file, _ in one.locations))
     return {str(one.id): str(one.string) for one in found}
 
 
-def _read(language: str) -> Any:
+def read_catalogue(language: str) -> Any:
+    """Returns the catalogue of a language, as Babel has it."""
     from babel.messages.pofile import read_po
 
     with (HERE / f"{language}.po").open("rb") as file:

@@ -16,11 +16,18 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from config.languages import HERE
+from config.languages.stored import MARK
 
 ROOT = HERE.parents[1]
 PACKAGES = ("config", "models", "tasks", "web")
 PLURAL: tuple[int, int] = (1, 2)
-FUNCTIONS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "ngettext": PLURAL, "translatable": None}
+FUNCTIONS: dict[str, tuple[int, ...] | None] = {
+    "_": None,
+    "gettext": None,
+    "ngettext": PLURAL,
+    "translatable": None,
+    MARK: None,
+}
 SENTENCES = ("AudienceInvalid", "BrakeHolds", "OrganizationInvalid", "RuleInvalid")  # refusals of several sentences
 CODE = re.compile(r'^(?:    code = |    )"([a-z]+(?:-[a-z]+)*)"(?:: Kind\(|$)', re.MULTILINE)
 COUNTED = re.compile(r'counted\("([^"]+)"(?:, "([^"]+)")?\)')
@@ -40,14 +47,17 @@ Message = str | tuple[str, ...]
 def extracted() -> Catalog:
     """Returns all texts that can appear on a page."""
     found: dict[Message, set[str]] = {}
+    marked: set[Message] = set()
     for file in sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*")):
         name = file.relative_to(ROOT).as_posix()
         if file.suffix in _TEXTS and not file.name.endswith(".min.js"):
             for message in _TEXTS[file.suffix](file, name):
                 found.setdefault(message, set()).add(name)
+            marked.update(_stored(file, name))
     catalogue = Catalog()
     for message in sorted(found, key=str):
-        catalogue.add(message, locations=[(file, 0) for file in sorted(found[message])])
+        comments = [MARK] if message in marked else []
+        catalogue.add(message, locations=[(file, 0) for file in sorted(found[message])], auto_comments=comments)
     return catalogue
 
 
@@ -60,7 +70,7 @@ def updated(language: str) -> bytes:
         if message.id:
             known = before.get(message.id)
             string = known.string if known is not None and known.id == message.id else ""
-            after.add(message.id, string, locations=message.locations)
+            after.add(message.id, string, locations=message.locations, auto_comments=message.auto_comments)
     content = BytesIO()
     write_po(content, after, width=WIDTH, omit_header=True, include_lineno=False, sort_output=True)
     header = HEADER.format(language=language, plural_forms=after.plural_forms)  # Babel's own has the time of day
@@ -74,6 +84,15 @@ def _in_code(file: Path, name: str) -> Iterator[Message]:
     yield from _found("python", file, keywords)
     if name.startswith("models/refusals/") or name == "web/problems/kinds.py":  # each code is a title, too
         yield from (code.replace("-", " ").capitalize() for code in CODE.findall(file.read_text()))
+
+
+def _stored(file: Path, name: str) -> Iterator[Message]:
+    """Yields the texts with values that may be stored: those marked, and refusals."""
+    keywords: dict[str, Any] = dict.fromkeys((MARK, *SENTENCES))
+    if name.startswith("models/refusals/"):
+        keywords |= {"__init__": None}
+    if file.suffix == ".py" and any(f"{word}(" in file.read_text() for word in keywords):
+        yield from (one for one in _found("python", file, keywords) if isinstance(one, str) and "{" in one)
 
 
 def _in_template(file: Path, _: str) -> Iterator[Message]:

@@ -7,12 +7,15 @@ from uuid import UUID
 from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
 
+from config.languages import SOURCE, gettext, speaking
 from config.links import managed_course_link, reset_link
 from models.announcements import ANNOUNCEMENTS, Announcement, channels
 from models.outbox import Item, is_this_try
+from models.people import User
 from models.resets import Reset
 from models.session import transaction
 from models.training import Course
+from tasks.event_reasons import reason_told
 from tasks.outbox.answers import Answer, Never, NotNow, Taken, Unwanted
 from tasks.outbox.handler import Handler
 from tasks.outbox.total_time import TookTooLongError, within
@@ -74,14 +77,21 @@ def _send(address: str, title: str, body: str) -> bool:
 
 
 def _words(session: Session, reset_id: UUID) -> tuple[str, str]:
-    """Returns the title and text: totals only, nothing about a single learner."""
+    """Returns the title and text, in the language of who asked for the reset: totals only, nothing about a single
+    learner."""
     reset = session.get_one(Reset, reset_id)
-    course = session.get_one(Course, reset.course_id)
-    state = reset.state.value.replace("_", " ")
+    asker = session.get(User, reset.requested_by) if reset.requested_by else None
+    with speaking(asker.locale if asker else SOURCE):
+        return _words_about(session, reset, session.get_one(Course, reset.course_id))
+
+
+def _words_about(session: Session, reset: Reset, course: Course) -> tuple[str, str]:
+    state = gettext(reset.state.value.replace("_", " "))
     lines = [
-        f"{progress_of(session, reset_id).outcome}.",
-        f"Reason: {reset.reason}",
-        f"Reset: {reset_link(reset_id)}",
-        f"Course: {managed_course_link(course.code, course.external_id)}",
+        f"{progress_of(session, reset.id).outcome}.",
+        gettext("Reason: {reason}", reason=reason_told(reset.reason)),
+        gettext("Reset: {link}", link=reset_link(reset.id)),
+        gettext("Course: {link}", link=managed_course_link(course.code, course.external_id)),
     ]
-    return f"Reset of {course.title} ({course.code}): {state}", "\n".join(lines)
+    title = gettext("Reset of {course}: {state}", course=f"{course.title} ({course.code})", state=state)
+    return title, "\n".join(lines)

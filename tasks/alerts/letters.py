@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from sqlalchemy import Row, case, select
 from sqlalchemy.orm import Session
 
+from config.languages import speaking
 from config.links import course_link, managed_course_link, reset_link, rule_link, settings_link, unsubscribe_link
 from config.settings import required
 from models.mail import Mail, MailAlert
@@ -25,6 +26,7 @@ from models.resets import Reset
 from models.retraining import Occurrence, Rule
 from models.training import NOT_ASSIGNED, Course, Enrolment
 from tasks.alerts.words import Language, language_of
+from tasks.event_reasons import reason_told
 from tasks.formats import long_day, number
 from tasks.report import progress_of
 
@@ -61,7 +63,8 @@ def write_letter(session: Session, mail: Mail) -> EmailMessage:
     if not wanted:
         raise NotWantedError(found[0].why_not if found else "it contains no alerts")
     tag, language = language_of(user.locale)
-    items = [_item(session, row, user, language) for row in wanted]
+    with speaking(tag):
+        items = [_item(session, row, user, language) for row in wanted]
     words = language.kinds[mail.kind]
     values: dict[str, Any] = {
         "tag": tag,
@@ -117,7 +120,7 @@ def _item(session: Session, row: Row[Any], user: User, language: Language) -> It
         case NotificationKind.COURSE_ASSIGNED:
             if row.due_at:
                 lines = [language.due.format(day=long_day(row.due_at.astimezone(zone_of(user)), language.locale))]
-            lines.append(language.why.format(reason=session.get_one(Reset, alert.reset_id).reason))
+            lines.append(language.why.format(reason=reason_told(session.get_one(Reset, alert.reset_id).reason)))
         case NotificationKind.RETRAINING_AHEAD:
             if alert.occurrence_id:
                 planned = session.get_one(Occurrence, alert.occurrence_id)
@@ -146,7 +149,7 @@ def _outcome(session: Session, reset: Reset, language: Language) -> list[str]:
         lines.append(language.figures.format(**counts))
     if progress.failed:
         lines.append(language.failures)
-    return [*lines, language.why.format(reason=reset.reason)]
+    return [*lines, language.why.format(reason=reason_told(reset.reason))]
 
 
 def _message(mail: Mail, user: User, subject: str, values: dict[str, Any]) -> EmailMessage:

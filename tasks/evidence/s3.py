@@ -16,10 +16,13 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from config.languages.stored import stored
 from models.evidence import EvidenceStore
-from tasks.webhooks.post import Address, address_of, look_up, opened
+from tasks.outbox.total_time import NO_ANSWER
+from tasks.webhooks.post import FAILED, Address, address_of, look_up, opened
 
 SERVICE, TERMINATOR, ALGORITHM = "s3", "aws4_request", "AWS4-HMAC-SHA256"
+ANSWERED = stored("the store answered {status}")
 PIECE = 256 * 1024  # bytes
 LONGEST_ERROR = 2000  # bytes
 
@@ -56,9 +59,9 @@ def put(store: EvidenceStore, secret: str, name: str, file: IO[bytes], seconds: 
     try:
         asyncio.run(_put(address, ip, signed, file, end - time.monotonic()))
     except TimeoutError:
-        raise PutError(f"no answer within {seconds:.0f} seconds") from None
+        raise PutError(NO_ANSWER.format(seconds=f"{seconds:.0f}")) from None
     except (httpx.HTTPError, OSError) as error:
-        raise PutError(f"the connection failed: {type(error).__name__}") from None
+        raise PutError(FAILED.format(error=type(error).__name__)) from None
 
 
 def object_url(store: EvidenceStore, name: str) -> str:
@@ -124,7 +127,7 @@ async def _put(address: Address, ip: str, headers: dict[str, str], file: IO[byte
             body += piece
             if len(body) > LONGEST_ERROR:
                 break
-        words = f"the store answered {answer.status_code}{_code_in(bytes(body))}"
+        words = ANSWERED.format(status=f"{answer.status_code}{_code_in(bytes(body))}")
         raise PutError(words, final=400 <= answer.status_code < 500 and answer.status_code not in (408, 409, 429))
 
 

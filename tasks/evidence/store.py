@@ -8,6 +8,7 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from config.languages.stored import stored
 from config.settings import settings
 from models.evidence import EvidenceStore
 from models.refusals.webhooks import WebhookAddressRefused
@@ -15,6 +16,8 @@ from models.sealing import SecretUnreadableError
 from tasks.evidence.s3 import PIECE, PutError
 from tasks.evidence.s3 import put as put_in_bucket
 
+NOT_ALLOWED = stored("the address of the store is not allowed: {why}")
+NOT_TAKEN = stored("the folder does not take it: {error}")
 SLOWEST = 256 * 1024  # bytes a second; a slower store times out
 
 
@@ -34,7 +37,7 @@ def put(store: EvidenceStore, name: str, file: IO[bytes]) -> None:
     try:
         put_in_bucket(store, secret or "", name, file, settings().storage_timeout_seconds + size / SLOWEST)
     except WebhookAddressRefused as refusal:
-        raise PutError(f"the address of the store is not allowed: {refusal.why}", final=True) from None
+        raise PutError(NOT_ALLOWED.format(why=refusal.why), final=True) from None
 
 
 def folder_of(url: str) -> Path:
@@ -65,4 +68,4 @@ def _put_in_folder(folder: Path, name: str, file: IO[bytes]) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise PutError(f"the folder does not take it: {error.strerror or type(error).__name__}") from None
+        raise PutError(NOT_TAKEN.format(error=error.strerror or type(error).__name__)) from None

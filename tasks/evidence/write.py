@@ -13,6 +13,7 @@ from typing import IO, Any
 from sqlalchemy import ARRAY, LargeBinary, cast, func, select, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.log import logger
 from config.settings import settings
 from models.evidence import LANES, PARTS, EvidencePart, EvidenceStore, PartKind, PartState, as_sums
@@ -37,7 +38,7 @@ RETRIES = (2, 5, 10, 20, 40, *(60,) * 5, *(300,) * 6, *(1800,) * 4, *(3600,) * 6
 REQUEST_RETRIES = 8  # of a reset that has not begun: some minutes, then it says why
 AN_ATTEMPT = 60  # seconds after which a part whose process was killed is tried again, at first
 IN_MEMORY = 4 * 1024 * 1024  # bytes of a bundle; a larger one is packed in a temporary file
-OFF = "evidence is turned off for this organization"
+OFF = stored("evidence is turned off for this organization")
 
 log = logger(__name__)
 

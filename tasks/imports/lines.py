@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, BinaryIO
 
+from config.languages import gettext, translatable
 from models.refusals.imports import LineError
 from tasks.imports.values import Column, WrongError
 
@@ -69,11 +70,11 @@ def read(
             continue
         missing = [one for one, other in either if checked[one] is None and checked[other] is None]
         for column in missing:
-            errors.add(line, f"{column}: must not be empty")
+            errors.add(line, f"{column}: {gettext('must not be empty')}")
         if not missing:
             yield line, checked
     if empty and form == Form.NDJSON and not errors.count:
-        errors.add(1, "the file is empty")
+        errors.add(1, gettext("the file is empty"))
 
 
 def checked_values(
@@ -83,7 +84,8 @@ def checked_values(
     before = errors.count
     if unknown := sorted(values.keys() - columns.keys()):
         name = unknown[0].encode(errors="backslashreplace").decode()  # JSON can name what is not Unicode
-        errors.add(line, f"{within}{name}: there is no such column; the columns are {', '.join(columns)}")
+        words = gettext("there is no such column; the columns are {columns}", columns=", ".join(columns))
+        errors.add(line, f"{within}{name}: {words}")
         return None
     checked = {}
     for name, column in columns.items():
@@ -115,14 +117,15 @@ def _objects_of_csv(
                 if not _good_header(header, columns, errors, either, others=others):
                     return
             elif len(cells) != len(header) and cells:
-                errors.add(line, f"the line has {len(cells)} cells, but the header has {len(header)}")
+                sentence = translatable("the line has {cells:,} cells, but the header has {columns:,}")
+                errors.add(line, gettext(sentence, cells=len(cells), columns=len(header)))
             elif cells:
                 found = dict(zip(header, cells, strict=True))
                 yield line, {name: found[name] for name in columns if name in found} if others else found
     except csv.Error as error:
-        errors.add(begins, f"{error}; the rest of the file was not read")
+        errors.add(begins, gettext("{error}; the rest of the file was not read", error=error))
     if header is None and not errors.count:
-        errors.add(1, "the file is empty")
+        errors.add(1, gettext("the file is empty"))
 
 
 class _RecordLines:
@@ -139,7 +142,7 @@ class _RecordLines:
         line = next(self._lines)
         self._length += len(line)
         if self._length > LONGEST_LINE:
-            raise csv.Error(f"the record has more than {LONGEST_LINE:,} characters")
+            raise csv.Error(gettext("the record has more than {most:,} characters", most=LONGEST_LINE))
         return line
 
     def begin_record(self) -> None:
@@ -154,12 +157,20 @@ def _good_header(
     *,
     others: bool,
 ) -> bool:
-    wrong = [f"{name!r} is not a column" for name in header if name not in columns and not others]
-    wrong += [f"{name} is missing" for name, column in columns.items() if column.required and name not in header]
-    wrong += [f"{one} or {other} is missing" for one, other in either if not {one, other} & set(header)]
-    wrong += [f"{name} appears twice" for name in sorted({name for name in header if header.count(name) > 1})]
+    strange = [name for name in header if name not in columns and not others]
+    missing = [name for name, column in columns.items() if column.required and name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    wrong = [gettext("{name!r} is not a column", name=name) for name in strange]
+    wrong += [gettext("{name} is missing", name=name) for name in missing]
+    wrong += [
+        gettext("{one} or {other} is missing", one=one, other=other)
+        for one, other in either
+        if not {one, other} & set(header)
+    ]
+    wrong += [gettext("{name} appears twice", name=name) for name in twice]
     if wrong:
-        errors.add(1, f"the header is wrong: {', '.join(wrong[:5])}. The columns are {', '.join(columns)}")
+        sentence = translatable("the header is wrong: {wrong}. The columns are {columns}")
+        errors.add(1, gettext(sentence, wrong=", ".join(wrong[:5]), columns=", ".join(columns)))
     return not wrong
 
 
@@ -172,10 +183,11 @@ def _objects_of_json(
         try:
             found = json.loads(words)
         except (ValueError, RecursionError):
-            errors.add(line, "the line is not JSON")
+            errors.add(line, gettext("the line is not JSON"))
             continue
         if not isinstance(found, dict):
-            errors.add(line, f"the line is not a JSON object; use the keys {', '.join(columns)}")
+            sentence = translatable("the line is not a JSON object; use the keys {columns}")
+            errors.add(line, gettext(sentence, columns=", ".join(columns)))
         else:
             yield line, found
 
@@ -186,13 +198,14 @@ def _text_lines(file: BinaryIO, errors: Errors) -> Iterator[str]:
     while block := file.readline(LONGEST_LINE + 1):
         number += 1
         if len(block) > LONGEST_LINE:
-            errors.add(number, f"the line has more than {LONGEST_LINE:,} bytes; the rest of the file was not read")
+            sentence = translatable("the line has more than {most:,} bytes; the rest of the file was not read")
+            errors.add(number, gettext(sentence, most=LONGEST_LINE))
             return
         if number == 1:
             block = block.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that spreadsheets write
         try:
             words = block.decode()
         except UnicodeDecodeError:
-            errors.add(number, "the line is not UTF-8")
+            errors.add(number, gettext("the line is not UTF-8"))
             words = "\n"
         yield words

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models.outbox import Item, Outbox
 from tasks.outbox.answers import Answer
 
@@ -21,7 +22,9 @@ class Handler(ABC):
     outbox: ClassVar[Outbox]
     waits: ClassVar[tuple[int, ...]]  # seconds between attempts
     gives_up: ClassVar[bool] = True  # after the last wait; if false, the last wait repeats
-    worn_out: ClassVar[str] = "the worker process died at every attempt"  # why an item is given up without an answer
+    worn_out: ClassVar[str] = stored(
+        "the worker process died at every attempt"
+    )  # why an item is given up without an answer
     batch: ClassVar[int] = 1  # items per attempt
     rest_seconds: ClassVar[float] = 0.0  # within a run, a receiver that failed is left alone for so long
 

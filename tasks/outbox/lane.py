@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy.exc import DBAPIError
 
+from config.languages.stored import stored
 from config.log import logger
 from models.outbox import Item
 from models.session import in_words, is_connection_lost, transaction
@@ -16,6 +17,8 @@ from tasks.outbox.turns import Turns
 
 HANGING_A_LANE = 4  # with so many abandoned attempts per lane, no new one starts
 LONGEST_WHY = 500
+GIVEN_UP = stored("given up after {attempts} attempts: {why}")
+UNEXPECTED = stored("unexpected error: {error}")
 
 log = logger(__name__)
 
@@ -96,7 +99,7 @@ def _try(handler: Handler, items: Sequence[Item]) -> list[Answer]:
         if len(items) > 1:  # one bad item must not fail the others
             return [answer for item in items for answer in _try(handler, [item])]
         log.exception(f"{handler.name}_failed", item=_named(items[0]), error=in_words(error))
-        return [NotNow(f"unexpected error: {in_words(error)}")]
+        return [NotNow(UNEXPECTED.format(error=in_words(error)))]
 
 
 def _is_worn_out(handler: Handler, item: Item) -> bool:
@@ -122,7 +125,7 @@ def _final(handler: Handler, item: Item, answer: Answer) -> Answer:
     if not isinstance(answer, NotNow | Never):
         return answer
     if isinstance(answer, NotNow) and handler.gives_up and item.attempt > len(handler.waits):
-        answer = Never(f"given up after {item.attempt} attempts: {answer.why}")
+        answer = Never(GIVEN_UP.format(attempts=item.attempt, why=answer.why))
     answer = replace(answer, why=_plain(answer.why))
     if isinstance(answer, Never):
         log.error(f"{handler.name}_never", item=_named(item), attempt=item.attempt, why=answer.why)

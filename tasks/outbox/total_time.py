@@ -7,6 +7,10 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TypeVar
 
+from config.languages.stored import stored
+
+NO_ANSWER = stored("no answer within {seconds} seconds")
+
 T = TypeVar("T")
 
 
@@ -39,7 +43,7 @@ def within(seconds: float, call: Callable[[], T], name: str) -> T:
         raise raised[0]
     if not returned:
         _abandoned[name].append(thread)
-        raise TookTooLongError(f"no answer within {seconds:.0f} seconds")
+        raise TookTooLongError(NO_ANSWER.format(seconds=f"{seconds:.0f}"))
     return returned[0]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.settings import settings
 from models.outbox import Item, is_this_try
 from models.participants import (
@@ -34,7 +35,8 @@ CALLERS: Mapping[ParticipantKind, Caller] = {
 }
 SECONDS = 60.0  # for a request
 WAITS = (2, 5, 10, 20, 40, *(60,) * 5, *(300,) * 6, *(1800,) * 4, *(3600,) * 6, *(7200,) * 8)  # a day
-REMOVED = "the participant was removed"
+DISABLED = stored("it is disabled: {why}")
+REMOVED = stored("the participant was removed")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Participants(Handler):
     outbox = REQUESTS
     waits = WAITS
     rest_seconds = 5.0
-    worn_out = "no answer, however often it was asked"
+    worn_out = stored("no answer, however often it was asked")
 
     @classmethod
     def at_once(cls) -> int:
@@ -81,7 +83,7 @@ class Participants(Handler):
             if participant.removed_at is not None:
                 return Never(REMOVED)
             if participant.disabled_at is not None:
-                return Never(f"it is disabled: {participant.disabled_why}")
+                return Never(DISABLED.format(why=participant.disabled_why))
             asked = _asked(session, request)
             session.expunge(participant)
         rest = 1 / float(participant.per_second) if participant.per_second else 0.0
@@ -97,7 +99,7 @@ class Participants(Handler):
             return
         match answer:
             case Answered(outcomes=outcomes):
-                request.outcome = "answered"
+                request.outcome = stored("answered")
                 settle(session, request, outcomes, whole=True)
             case Sent(words=words):
                 not_answered(session, request, words, unsure=True)

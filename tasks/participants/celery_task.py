@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from config.languages.stored import stored
 from models.participants import Participant
 from models.sealing import SecretUnreadableError
 from tasks.broker import broker_down
@@ -31,8 +32,8 @@ class CeleryCaller:
                 kwargsrepr=f"{{'reset': '{request.reset}'}}",
             )
         except broker_down() as error:
-            raise NotNowError(f"the broker did not take it: {error}") from None
-        return Silent("sent; it has not reported yet")
+            raise NotNowError(stored("the broker did not take it: {error}").format(error=error)) from None
+        return Silent(stored("sent; it has not reported yet"))
 
     def preview(self, _participant: Participant, _question: Question) -> None:
         """A task gives no answer while someone waits."""

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from config.languages import gettext, translatable
+from config.languages.stored import stored
 from models import audit
 from models.access import Actor, Permission
 from models.directory import course_of
@@ -25,7 +26,7 @@ from tasks.participants.plugin import made, plugins
 from tasks.signed_messages import TheirTask
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-BY_ADMIN = "an admin disabled it"
+BY_ADMIN = stored("an admin disabled it")
 
 
 @dataclass(frozen=True)

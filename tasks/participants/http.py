@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
+from config.languages.stored import stored
 from models.participants import Participant
 from tasks.faults import faults_in
 from tasks.participants.callers import Silent
@@ -24,6 +25,7 @@ CLEAR_SECONDS = 55.0
 PREVIEW_SECONDS = 5.0
 LONGEST_ANSWER = 1_000_000  # bytes
 ACCEPTED = 202
+NOT_AS_AGREED = stored("its answer is not as agreed: {fault}")
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -35,7 +37,7 @@ class HttpCaller:
         """Ask it to clear. An answer 202 promises a report about all learners. Raises `NotNowError`."""
         status, body = _ask(participant, str(request.idempotency_key), request.as_json(), CLEAR_SECONDS)
         if status == ACCEPTED:
-            return Silent("it will report")
+            return Silent(stored("it will report"))
         return _read(ClearAnswer, body).outcomes()
 
     def preview(self, participant: Participant, question: Question) -> Mapping[str, int]:
@@ -56,4 +58,4 @@ def _read(kind: type[Answer], body: bytes) -> Answer:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        raise NotNowError(f"its answer is not as agreed: {faults_in(error, 'body')[0]}", unsure=True) from None
+        raise NotNowError(NOT_AS_AGREED.format(fault=faults_in(error, "body")[0]), unsure=True) from None

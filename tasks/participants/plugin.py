@@ -6,12 +6,14 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from config.languages.stored import stored
 from models.participants import Participant
 from models.sealing import opened
 from tasks.participants.protocol import NotNowError, Outcome, Question, Request
 from tasks.participants.protocol import Participant as Plugin
 
 GROUP = "recourse.participants"
+NOT_INSTALLED = stored("the plug-in {name} is not installed where the worker runs")
 
 
 class PluginCaller:
@@ -42,7 +44,7 @@ def _made(participant: Participant) -> Plugin:
     try:
         return made(participant.target, options)
     except KeyError:
-        raise NotNowError(f"the plug-in {participant.target} is not installed where the worker runs") from None
+        raise NotNowError(NOT_INSTALLED.format(name=participant.target)) from None
 
 
 @lru_cache(maxsize=1)

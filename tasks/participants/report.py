@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from config.languages.stored import stored
 from models.participants import AskState, Participant, ParticipantRequest
 from models.refusals.participants import ReportInvalid, RequestUnknown
 from models.session import transaction
@@ -51,7 +52,7 @@ def take_report(session: Session, key: UUID, outcomes: list[Outcome]) -> bool:
     request = session.get_one(ParticipantRequest, key, with_for_update=True)
     if request.state != AskState.WAITING:
         return False
-    request.outcome = "reported"
+    request.outcome = stored("reported")
     settle(session, request, outcomes, whole=False)
     return True
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models.participants import OPEN_THERE, AskState, Participant, ParticipantItem, ParticipantRequest, ThereState
 from models.resets import ItemState, Reset, ResetItem, ResetSlice, ResetState
 from models.session import after_commit, changed_rows, transaction
@@ -30,9 +31,9 @@ from tasks.participants.protocol import End, Outcome
 from tasks.report import progress_of
 
 ASK_AFTER = timedelta(hours=1)  # about learners who were promised for later, if no report has come
-NOT_MENTIONED = "its answer does not mention this learner"
-NOT_ASKED = "not asked before the reset was cancelled"
-PERHAPS = "the reset was cancelled before it answered; it may have cleared this learner"
+NOT_MENTIONED = stored("its answer does not mention this learner")
+NOT_ASKED = stored("not asked before the reset was cancelled")
+PERHAPS = stored("the reset was cancelled before it answered; it may have cleared this learner")
 STATES = {
     End.DONE: ThereState.DONE,
     End.NOTHING: ThereState.DONE,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from config.languages import translatable
+from config.languages.stored import stored
 from models.audience_lists import enrolments_in
 from models.base import PgSnapshot, Xid8
 from models.groups import GroupMember, members_at
@@ -16,8 +16,8 @@ from models.session import changed_rows
 from models.training import Enrolment, EnrolmentState
 
 BEFORE_ALL = "3"  # PostgreSQL's first transaction of all
-ELSEWHERE = translatable("another reset of this learner is still open")
-RESET_SINCE = "another reset has reset this learner since"
+ELSEWHERE = stored("another reset of this learner is still open")
+RESET_SINCE = stored("another reset has reset this learner since")
 
 
 class Asked(Protocol):

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import String, Uuid
 
+from config.languages.stored import stored
 from models import audit
 from models.access import Actor
 from models.participant_asks import write_requests
@@ -14,7 +15,7 @@ from models.session import changed_rows
 from tasks.messages import send_coordinator
 from tasks.reset.plan import permission_for
 
-CANCELLED = "the reset was cancelled"
+CANCELLED = stored("the reset was cancelled")
 
 
 def cancel(session: Session, actor: Actor, reset: Reset) -> None:

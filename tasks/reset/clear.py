@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models.base import PgSnapshot
 from models.evidence_holds import changed_since_written, set_aside, why_not_written
 from models.participant_asks import let_wait, write_requests
@@ -41,7 +42,7 @@ from tasks.reset.end_registrations import end_registrations
 from tasks.reset.pace import pace
 from tasks.reset.window import is_small
 
-NO_EVIDENCE = "not reset, because the evidence could not be stored"
+NO_EVIDENCE = stored("not reset, because the evidence could not be stored: {why}")
 
 # Not the names of columns: SQLAlchemy would set those in every table that a statement writes.
 _ENROLMENTS = bindparam("these_enrolments", type_=ARRAY(BigInteger()))
@@ -64,7 +65,7 @@ def clear(reset_id: UUID, number: int, enrolment_id: int | None = None) -> bool:
         waiting = open_members(session, piece)
         learners = waiting[: pace.learners] if enrolment_id is None else [one for one in waiting if one == enrolment_id]
         if learners and reset.evidence and (why := why_not_written(session, piece)) is not None:
-            _write_failed(session, held, waiting, f"{NO_EVIDENCE}: {why}", settled=True)
+            _write_failed(session, held, waiting, NO_EVIDENCE.format(why=why), settled=True)
             return False
         if learners:
             measured.learners = len(learners)

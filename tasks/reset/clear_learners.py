@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import ARRAY, BigInteger, any_, case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from config.languages.stored import stored
 from config.log import logger
 from config.settings import settings
 from models.pauses import is_paused
@@ -21,7 +22,7 @@ from tasks.reset.clear import clear, fail, hold, open_members
 from tasks.reset.clear_together import clear_together, take_along
 from tasks.reset.window import WHOLE_ATTEMPTS, keep_going
 
-ABANDONED = "given up: the worker was lost each time this was tried"
+ABANDONED = stored("given up: the worker was lost each time this was tried")
 MOST_ABANDONED = 5  # learners of a slice, one after the other; then it is hardly the learners
 TRIES = 3  # deadlocks and lock time-outs pass; what does not pass by then is some learner's
 

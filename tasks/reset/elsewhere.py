@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models.participant_asks import participants_of
 from models.participants import Participant
 from models.people import Organization, User
@@ -21,7 +22,7 @@ from tasks.reset.plan import Plan
 
 SECONDS = 6.0  # for a question
 MOST_LEARNERS = 1000  # in a question
-COUNTS_NOTHING = "does not count: it is asked by message"
+COUNTS_NOTHING = stored("does not count: it is asked by message")
 
 
 @dataclass(frozen=True)

@@ -4,34 +4,32 @@ The rule stands here alone, for previews, resets and rules. Nobody who was shown
 exemption ends before the reset begins; and nobody who is exempt when it begins is reset, even if the plan was earlier.
 """
 
-import re
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from config.languages import SOURCE, gettext, ngettext, speaking, translatable
+from config.languages import SOURCE, ngettext, speaking
+from config.languages.stored import stored
 from models.exemptions import Exemption, exempt_at
 from models.open_learners import open_learners_in
 from models.training import Enrolment, EnrolmentState
 from tasks.reset.audience import ELSEWHERE, Asked, in_audience
 
-NUMBER = re.compile(r"\d[\d,]{0,5}")
-EXEMPT = translatable("the learner is exempt from resets of this course")
+EXEMPT = stored("the learner is exempt from resets of this course")
 
 
 def completed_lately_words(days: int) -> str:
     """Returns the reason for leaving out who completed the course within so many days before the preview, as kept."""
     with speaking(SOURCE):
-        return _completed_lately(days)
+        return completed_lately_in_words(days)
 
 
-def reason_in_words(reason: str) -> str:
-    """Returns a reason, as a reset has kept it, in the language spoken; others than those here as they are."""
-    if found := NUMBER.search(reason):
-        days = int(found[0].replace(",", ""))
-        return _completed_lately(days) if reason == completed_lately_words(days) else reason
-    return gettext(reason) if reason in (EXEMPT, ELSEWHERE) else reason
+def completed_lately_in_words(days: int) -> str:
+    """Returns the same in the language spoken."""
+    return ngettext(
+        "completed within {count:,} day before the preview", "completed within {count:,} days before the preview", days
+    )
 
 
 def to_be_reset(asked: Asked) -> ColumnElement[bool]:
@@ -80,12 +78,6 @@ def all_elsewhere(session: Session, asked: Asked) -> bool:
     anyone = select(Enrolment.id).where(to_be_reset(asked))
     others = anyone.where(Enrolment.id.not_in(open_elsewhere))
     return session.scalars(select(anyone.exists() & ~others.exists())).one()
-
-
-def _completed_lately(days: int) -> str:
-    return ngettext(
-        "completed within {count:,} day before the preview", "completed within {count:,} days before the preview", days
-    )
 
 
 def _reasons(asked: Asked) -> list[tuple[str, ColumnElement[bool]]]:

@@ -192,7 +192,7 @@ def _rows(file: BinaryIO, form: Form, columns: dict[str, Column], errors: Errors
         if count > MOST_LINES:
             raise AudienceTooLarge(MOST_LINES)
         if values["email"] is not None and values["external_id"] is not None:
-            errors.add(line, "external_id: must be empty if email is given")
+            errors.add(line, gettext("external_id: must be empty if email is given"))
         elif not errors.count:
             yield line, *values.values()
 

@@ -3,12 +3,12 @@ signature as a bundle. Each is made piece by piece, and no transaction is open w
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from config.languages import SOURCE, speaking
+from config.languages import SOURCE, gettext, language_spoken
 from models.evidence import as_sums
 from models.people import Organization
 from models.refusals.evidence import EvidenceKeyUnreadable
@@ -21,6 +21,7 @@ from tasks.evidence.keys import Signer, signer
 from tasks.report import progress_of, removed_by, removed_in_words
 from tasks.reset.lookup import ItemLine, causes_of, items_of, line_of
 from tasks.reset.outcomes import AUDIENCES, end_in_words, shares_of, state_in_words
+from tasks.reset.reasons import reason_in_words
 from tasks.reset.report_facts import Facts
 
 LEARNERS, REPORT = "learners.csv", "report.pdf"
@@ -111,11 +112,6 @@ class _Pieces:
 
 
 def _report(reset_id: UUID, checksum: str, key: Signer) -> bytes:
-    with speaking(SOURCE):  # whoever asks: the report is signed, and may be read by others
-        return _report_in_english(reset_id, checksum, key)
-
-
-def _report_in_english(reset_id: UUID, checksum: str, key: Signer) -> bytes:
     from tasks.reset.report_page import report_page  # takes 0.3 s to load, and few processes make one
 
     with transaction() as session:
@@ -131,14 +127,18 @@ def _facts(session: Session, reset: Reset) -> Facts:
         organization=session.get_one(Organization, reset.organization_id).name,
         course=f"{line.course_title} ({line.course_code})",
         requester=line.requester,
-        audience=AUDIENCES[reset.audience],
-        state=state_in_words(reset),
+        audience=gettext(AUDIENCES[reset.audience]),
+        state=gettext(state_in_words(reset)),
         result=end_in_words(reset, progress),
         learners=progress.total,
-        outcomes={share.label: share.learners for share in shares_of(progress)},
-        removed={label: count for label, count in removed_in_words(removed_by(session, reset.id)).items() if count},
-        shown={
-            label: count for label, count in removed_in_words((reset.shown or {}).get("removed", {})).items() if count
-        },
-        causes=[(cause.reason, cause.learners) for cause in causes_of(session, reset)],
+        outcomes={gettext(share.label): share.learners for share in shares_of(progress)},
+        removed=_labelled(removed_by(session, reset.id)),
+        shown=_labelled((reset.shown or {}).get("removed", {})),
+        causes=[(reason_in_words(cause.reason), cause.learners) for cause in causes_of(session, reset)],
     )
+
+
+def _labelled(removed: Mapping[str, int]) -> dict[str, int]:
+    labelled = {gettext(label): count for label, count in removed_in_words(removed).items() if count}
+    # Within a sentence, English has its nouns in lower case.
+    return {label.lower(): count for label, count in labelled.items()} if language_spoken() == SOURCE else labelled

@@ -1,12 +1,15 @@
-"""The report of a reset: one page of A4, in English, with moments in UTC."""
+"""The report of a reset: one page of A4, in the language spoken, with moments in UTC."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from fpdf import FPDF
 
+from config.languages import gettext, language_spoken, locale_spoken, ngettext, translatable
+from config.languages.stored import told
 from config.links import reset_link
 from tasks.certificates.pdf import ACCENT, FONTS, INK, QUIET
+from tasks.event_reasons import reason_told
 from tasks.evidence.keys import Signer
 from tasks.formats import number, short_moment
 from tasks.reset.report_facts import Facts
@@ -20,36 +23,39 @@ LONGEST = {"reason": 600, "cause": 160}  # characters; the rest is in the table
 
 def report_page(facts: Facts, *, table: str, checksum: str, signature: str, key: Signer) -> bytes:
     """Returns the PDF. `checksum` and `signature` are those of the `table` of learners."""
-    page = _Page(f"Reset of {facts.course}", facts.organization)
+    page = _Page(gettext("Reset of {course}", course=facts.course), facts.organization)
     reset = facts.reset
-    page.heading("Request")
-    page.fact("Course", facts.course)
-    page.fact("Requested", f"{_moment(reset.requested_at)} by {facts.requester}")
-    page.fact("Reason", _short(reset.reason, "reason"))
-    page.fact("Audience", facts.audience)
-    page.fact("Preview", _preview(facts))
-    page.heading("Result")
-    began = f"started {_moment(reset.start_at)}"
-    page.fact("State", f"{facts.state}: {facts.result}" if reset.finished_at else facts.state)
-    page.fact("Time", f"{began}, ended {_moment(reset.finished_at)}" if reset.finished_at else began)
-    page.fact("Learners", f"{number(facts.learners)}: {_counted(facts.outcomes)}" if facts.learners else "none")
-    page.fact("Records deleted", _counted(facts.removed) or "none")
+    page.heading(gettext("Request"))
+    page.fact(gettext("Course"), facts.course)
+    page.fact(gettext("Requested"), gettext("{when} by {whom}", when=_moment(reset.requested_at), whom=facts.requester))
+    page.fact(gettext("Reason"), _short(reason_told(reset.reason), "reason"))
+    page.fact(gettext("Audience"), facts.audience)
+    page.fact(gettext("Preview"), _preview(facts))
+    page.heading(gettext("Result"))
+    page.fact(gettext("State"), f"{facts.state}: {facts.result}" if reset.finished_at else facts.state)
+    page.fact(gettext("Time"), _time(reset.start_at, reset.finished_at))
+    page.fact(
+        gettext("Learners"),
+        f"{_number(facts.learners)}: {_counted(facts.outcomes)}" if facts.learners else gettext("none"),
+    )
+    page.fact(gettext("Records deleted"), _counted(facts.removed) or gettext("none"))
     if reset.error:
-        page.fact("Error", _short(reset.error, "reason"))
+        page.fact(gettext("Error"), _short(told(reset.error), "reason"))
     for place, (cause, learners) in enumerate(facts.causes[:MOST_CAUSES]):
-        page.fact("Not reset" if place == 0 else "", f"{number(learners)}: {_short(cause, 'cause')}")
+        page.fact(gettext("Not reset") if place == 0 else "", f"{_number(learners)}: {_short(cause, 'cause')}")
     if len(facts.causes) > MOST_CAUSES:
-        page.fact("", f"and other causes, in {table}")
-    page.heading("Identity")
-    page.fact("Reset", str(reset.id), link=reset_link(reset.id))
-    page.fact("Job", str(reset.task_id))
-    page.fact(f"SHA-256 of {table}", checksum)
-    page.fact("Signature", signature)
-    page.fact("Public key", key.address, link=key.address)
-    page.small(
-        f"The signature is Ed25519, in Base64, of one line: the checksum, two spaces, “{table}”, and a line feed. "
+        page.fact("", gettext("and other causes, in {table}", table=table))
+    page.heading(gettext("Identity"))
+    page.fact(gettext("Reset"), str(reset.id), link=reset_link(reset.id))
+    page.fact(gettext("Job"), str(reset.task_id))
+    page.fact(gettext("SHA-256 of {table}", table=table), checksum)
+    page.fact(gettext("Signature"), signature)
+    page.fact(gettext("Public key"), key.address, link=key.address)
+    signed = translatable(
+        "The signature is Ed25519, in Base64, of one line: the checksum, two spaces, “{table}”, and a line feed. "
         "The bundle of this reset has the checksum and the signature of this page too."
     )
+    page.small(gettext(signed, table=table))
     return bytes(page.output())
 
 
@@ -57,18 +63,35 @@ def _preview(facts: Facts) -> str:
     shown = facts.reset.shown
     planned = _moment(facts.reset.planned_at)
     if shown is None:
-        return f"planned {planned}, without figures"
-    about = "about " if shown["sampled"] > 1 else ""
-    records = _counted(facts.shown) or "no records"
-    return f"{planned}: {number(shown['learners'])} learners, {about}{records}; {about}{number(shown['alerts'])} alerts"
+        return gettext("planned {when}, without figures", when=planned)
+    sentence = translatable("{when}: {learners}, {records}; {alerts}")
+    if shown["sampled"] > 1:
+        sentence = translatable("{when}: {learners}, about {records}; about {alerts}")
+    return gettext(
+        sentence,
+        when=planned,
+        learners=ngettext("{count:,} learner", "{count:,} learners", shown["learners"]),
+        records=_counted(facts.shown) or gettext("no records"),
+        alerts=ngettext("{count:,} alert", "{count:,} alerts", shown["alerts"]),
+    )
+
+
+def _time(began: datetime, ended: datetime | None) -> str:
+    if ended is None:
+        return gettext("started {began}", began=_moment(began))
+    return gettext("started {began}, ended {ended}", began=_moment(began), ended=_moment(ended))
 
 
 def _counted(figures: dict[str, int]) -> str:
-    return ", ".join(f"{number(count)} {label.lower()}" for label, count in figures.items() if count)
+    return ", ".join(f"{_number(count)} {label}" for label, count in figures.items() if count)
+
+
+def _number(count: int) -> str:
+    return number(count, locale_spoken())
 
 
 def _moment(moment: datetime) -> str:
-    return f"{short_moment(moment, UTC)} UTC"
+    return f"{short_moment(moment, UTC, locale_spoken())} UTC"
 
 
 def _short(text: str, kind: str) -> str:
@@ -86,7 +109,7 @@ class _Page(FPDF):
         self.set_auto_page_break(auto=False)
         self.set_title(title)
         self.set_author(organization)
-        self.set_lang("en")
+        self.set_lang(language_spoken())
         self.add_page()
         self.set_xy(MARGIN, MARGIN)
         self._write(organization, 10, QUIET)

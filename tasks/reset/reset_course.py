@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.log import logger
 from config.settings import settings
 from models import audit
@@ -43,7 +44,16 @@ from tasks.reset.plan import permission_for
 from tasks.reset.slices import write_slices
 from tasks.reset.window import fill_window, is_small
 
-MEND_THE_STORE = "Check the organization's store under Evidence, then request the reset again."
+NOT_STARTED = stored("Not started: {why}")
+DEACTIVATED = stored("the requester was deactivated since. Request it again if it is still needed.")
+PERMISSION_LOST = stored(
+    "the requester lost the permission “{permission}” since. Request it again if it is still needed."
+)
+NO_EVIDENCE = stored(
+    "Not started, because its evidence could not be stored: {why}. "
+    "Check the organization's store under Evidence, then request the reset again."
+)
+NO_SLICES = stored("The slices could not be written: {error}")
 
 log = logger(__name__)
 
@@ -140,7 +150,7 @@ def _begin(session: Session, reset: Reset) -> None:
         return
     if why_not := _refusal(session, reset):
         log.warning("reset_not_allowed", reset=str(reset.id), why=why_not)
-        reset.error = f"Not started: {why_not}"
+        reset.error = NOT_STARTED.format(why=why_not)
         _settle(session, reset, ResetState.FAILED)
         return
     participants, reset.evidence = asked_at_start(session, reset)
@@ -169,7 +179,7 @@ def _has_begun_its_evidence(session: Session, reset: Reset) -> bool:
         send_outbox(session, WORK_OUTBOXES)
     else:
         log.warning("reset_without_evidence", reset=str(reset.id), why=part.outcome)
-        reset.error = f"Not started, because its evidence could not be stored: {part.outcome}. {MEND_THE_STORE}"
+        reset.error = NO_EVIDENCE.format(why=part.outcome)
         _settle(session, reset, ResetState.FAILED)
     return False
 
@@ -181,11 +191,9 @@ def _refusal(session: Session, reset: Reset) -> str | None:
     try:
         still_acting(session, reset.organization_id, reset.requested_by, permission_for(reset.audience))
     except UserUnknown:
-        return "the requester was deactivated since. Request it again if it is still needed."
+        return DEACTIVATED
     except Forbidden as refusal:
-        return (
-            f"the requester lost the permission “{refusal.permission}” since. Request it again if it is still needed."
-        )
+        return PERMISSION_LOST.format(permission=refusal.permission)
     return None
 
 
@@ -286,7 +294,7 @@ def count_failure(reset_id: UUID, error: str) -> None:
             return
         reset.attempts += 1
         if reset.attempts >= settings().slice_attempts:
-            reset.error = f"The slices could not be written: {error}"
+            reset.error = NO_SLICES.format(error=error)
             _settle(session, reset, ResetState.FAILED)
             send_coordinator(session, reset)
 

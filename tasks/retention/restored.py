@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Uuid
 
+from config.languages.stored import stored
 from config.log import logger
 from models import audit
 from models.access import console_operator
@@ -35,7 +36,7 @@ from tasks.retention.journal import read_all
 from tasks.rules.hold import wait
 
 BATCH = 500
-WHY = "the database was restored from a backup: check that the rule is still right"
+WHY = stored("the database was restored from a backup: check that the rule is still right")
 
 log = logger(__name__)
 

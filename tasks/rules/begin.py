@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.log import logger
 from models.events import Event
 from models.exemptions import exempt_at
@@ -13,19 +14,19 @@ from models.refusals.resets import AlreadyResetting
 from models.resets import Audience
 from models.retraining import Occurrence, OccurrenceState, Rule
 from models.training import Course, Enrolment
+from tasks import event_reasons
 from tasks.reset.exclusions import EXEMPT, to_be_reset
 from tasks.reset.plan import MOST_NAMED_USERS, Options, Plan, make_plan, signed
 from tasks.reset.request import request_reset
 from tasks.rules.brakes import acting_owner, check_caps, check_growth, room_today, tomorrow
-from tasks.rules.event_kinds import WORDS
 from tasks.rules.occurrences import aim_of, event_of, skip, still_due
 
-NOBODY = "the audience was empty, or all of it exempt"
-NO_LONGER_DUE = "the course was reset, completed again or unassigned in the meantime"
-ELSEWHERE = "postponed for a minute: another reset is running for all of these learners"
+NOBODY = stored("the audience was empty, or all of it exempt")
+NO_LONGER_DUE = stored("the course was reset, completed again or unassigned in the meantime")
+ELSEWHERE = stored("postponed for a minute: another reset is running for all of these learners")
 A_MINUTE = timedelta(minutes=1)
-EXEMPT_FOR_NOW = f"postponed to the next day: {EXEMPT} until a date"
-DAY_IS_FULL = "postponed to the next day: the rule's daily limit was reached"
+EXEMPT_FOR_NOW = stored("postponed to the next day: the learner is exempt from resets of this course until a date")
+DAY_IS_FULL = stored("postponed to the next day: the rule's daily limit was reached")
 
 log = logger(__name__)
 
@@ -107,7 +108,7 @@ def _leave_out_exempt(session: Session, rule: Rule, which: ColumnElement[bool], 
 
 def reason_of(rule: Rule, event: Event | None) -> str:
     """Returns the reason of the reset, for the audit. For an event, it says what happened."""
-    return rule.reason if event is None else f"{WORDS[event.kind].name}: {event.reason}"
+    return rule.reason if event is None else event_reasons.reason_of(event.kind, event.reason)
 
 
 def _plan(session: Session, rule: Rule, options: Options) -> Plan:

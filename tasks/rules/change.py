@@ -6,13 +6,14 @@ from itertools import takewhile
 from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models.groups import group_by_code
 from models.retraining import Occurrence, OccurrenceState, Rule, RuleKind
 from tasks.rules.occurrences import due_enrolments, skip, write_occurrences
 from tasks.rules.recurrence import due_after, due_days
 from tasks.rules.terms import Terms
 
-CHANGED = "the rule was changed"
+CHANGED = stored("the rule was changed")
 SCHEDULE = ("time_zone", "starts", "recurrence", "months", "at_time")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.languages import translatable
 from models.events import EventKind
+from tasks.event_reasons import NAMES
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,17 @@ class Words:
 
 WORDS = {
     EventKind.INCIDENT: Words(
-        translatable("incident"),
+        NAMES[EventKind.INCIDENT],
         translatable("an incident"),
         translatable("Somebody was hurt, something broke, or it nearly happened."),
     ),
     EventKind.NON_COMPLIANCE: Words(
-        translatable("non-compliance"),
+        NAMES[EventKind.NON_COMPLIANCE],
         translatable("a non-compliance event"),
         translatable("A rule or a standard was not kept."),
     ),
     EventKind.PROCEDURE_CHANGED: Words(
-        translatable("changed procedure"),
+        NAMES[EventKind.PROCEDURE_CHANGED],
         translatable("a changed procedure"),
         translatable("What the course teaches is done differently from now on."),
     ),

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from config.languages import translatable
+from config.languages.stored import stored
 from config.settings import settings
 from models import audit
 from models.access import Actor, Permission
@@ -35,8 +36,8 @@ from tasks.rules.proposals import (
 )
 from tasks.rules.terms import Figures, Terms, checked_terms
 
-PAUSED = "the rule was paused"
-REMOVED = "the rule was removed"
+PAUSED = stored("the rule was paused")
+REMOVED = stored("the rule was removed")
 
 
 def make_rule(session: Session, actor: Actor, *, proposal: str, confirm: str) -> Rule:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.log import logger
 from config.settings import settings
 from models.pauses import holds_organization
@@ -24,9 +25,10 @@ from tasks.rules.hold import wait
 from tasks.rules.occurrences import next_look, skip, warn, write_occurrences
 
 MOST_AT_ONCE = 100  # rules a tick; the next tick finds the rest
+REPLACED = stored("replaced by the later missed run, due {due} UTC")
 BACK_OFF = timedelta(minutes=5)  # for a rule that failed, so that it does not hold up the others
-PAUSED = "postponed: resets are paused"
-MISSED = "due while no worker was running; this rule skips missed runs"
+PAUSED = stored("postponed: resets are paused")
+MISSED = stored("due while no worker was running; this rule skips missed runs")
 
 log = logger(__name__)
 
@@ -107,7 +109,7 @@ def _begin(session: Session, rule: Rule, now: datetime) -> None:
             due = list(session.scalars(select(Occurrence).where(ready(rule, now)).order_by(Occurrence.due_at)))
             if rule.kind != RuleKind.EVENT and len(due) > 1:
                 *earlier, latest = due
-                replaced = f"replaced by the later missed run, due {latest.due_at:%Y-%m-%d %H:%M} UTC"
+                replaced = REPLACED.format(due=f"{latest.due_at:%Y-%m-%d %H:%M}")
                 skip(session, rule, replaced, Occurrence.id.in_([one.id for one in earlier]))
                 due = [latest]
             for occurrence in due:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from models import audit
 from models import webhooks as tables
 from models.access import Actor, Permission
@@ -24,7 +25,7 @@ from tasks.webhooks.secrets import renew_secret
 if TYPE_CHECKING:
     from tasks.webhooks.post import Address
 
-DISABLED = "the endpoint is disabled"
+DISABLED = stored("the endpoint is disabled")
 PENDING: dict[str, Any] = {
     "state": DeliveryState.PENDING,
     "attempts": 0,
@@ -98,7 +99,7 @@ def disable(session: Session, actor: Actor, endpoint_id: int) -> None:
     """Stop sending to the endpoint until it is enabled again. Raises `Forbidden`, `WebhookUnknown`."""
     endpoint = find_endpoint(session, actor, endpoint_id, lock=True)
     if endpoint.disabled_at is None:
-        close(session, actor, endpoint, "an admin disabled it")
+        close(session, actor, endpoint, stored("an admin disabled it"))
 
 
 def enable(session: Session, actor: Actor, endpoint_id: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
+from config.languages.stored import stored
 from config.settings import settings
 from models.outbox import Item, is_this_try
 from models.session import transaction
@@ -86,4 +87,4 @@ class Deliveries(Handler):
             .execution_options(synchronize_session=False)
         )
         if endpoint is not None and endpoint.disabled_at is None:
-            close(session, "task:webhooks", endpoint, "it answered 410 Gone")
+            close(session, "task:webhooks", endpoint, stored("it answered 410 Gone"))

@@ -15,9 +15,10 @@ import httpx
 from standardwebhooks import Webhook
 
 from config.languages import translatable
+from config.languages.stored import stored
 from config.settings import settings
 from models.refusals.webhooks import WebhookAddressRefused
-from tasks.outbox.total_time import TookTooLongError, within
+from tasks.outbox.total_time import NO_ANSWER, TookTooLongError, within
 
 SECONDS = 15.0  # for the whole request, however slowly the answer trickles in
 LOOK_UP_SECONDS = 5.0
@@ -30,6 +31,9 @@ MUST_BE_HTTPS = translatable("The address must begin with https:// and a host na
 USER_NAME = translatable("The address must not contain a user name or a password.")
 UNRESOLVED = translatable("This host name cannot be resolved.")
 NOT_PUBLIC = translatable("This address is not public.")
+ANSWERED = stored("answered {status}")
+FAILED = stored("the connection failed: {error}")
+TOO_LONG = stored("its answer is longer than {longest:,} bytes")
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -128,7 +132,7 @@ def exchange(url: str, secrets: list[str], number: str, body: str, *, seconds: f
     that is not allowed. With two secrets the message carries two signatures, of which a receiver needs one.
     """
     if not secrets:
-        return Exchange(False, "its secret cannot be decrypted: a secret key is missing")
+        return Exchange(False, stored("its secret cannot be decrypted: a secret key is missing"))
     end = time.monotonic() + seconds
     now = datetime.now(UTC)
     headers = {
@@ -145,17 +149,17 @@ def exchange(url: str, secrets: list[str], number: str, body: str, *, seconds: f
     except WebhookAddressRefused as refusal:
         return Exchange(False, str(refusal))
     except TimeoutError:
-        return Exchange(False, f"no answer within {seconds:.0f} seconds", unsure=True)
+        return Exchange(False, NO_ANSWER.format(seconds=f"{seconds:.0f}"), unsure=True)
     except (httpx.HTTPError, OSError) as error:
         unsure = not isinstance(error, httpx.ConnectError)
-        return Exchange(False, f"the connection failed: {type(error).__name__}", unsure=unsure)
+        return Exchange(False, FAILED.format(error=type(error).__name__), unsure=unsure)
 
 
 async def _exchange(
     address: Address, ip: str, headers: dict[str, str], body: str, seconds: float, longest: int
 ) -> Exchange:
     async with opened("POST", address, ip, headers, body, seconds) as answer:
-        words = f"answered {answer.status_code}"
+        words = ANSWERED.format(status=answer.status_code)
         if not answer.is_success or not longest:
             # After an error of the server, it may have done what was asked.
             unsure = answer.status_code >= ERROR_OF_THE_SERVER
@@ -164,7 +168,7 @@ async def _exchange(
         async for part in answer.aiter_bytes():
             read += part
             if len(read) > longest:
-                return Exchange(False, f"its answer is longer than {longest:,} bytes", unsure=True)
+                return Exchange(False, TOO_LONG.format(longest=longest), unsure=True)
         return Exchange(True, words, answer.status_code, bytes(read))
 
 

@@ -11,7 +11,7 @@ from config.languages import HERE
 from tests.browser.test_every_page import Axe, SignIn, admin_pages, scene_of_every_page
 from tests.post import Post
 from tests.scenes import COURSE, make_scene, run
-from tests.web import visitor
+from tests.web import form_token, visitor
 
 TEXTS = """() => {
   const found = [document.title.replace(/ · Recourse$/, "")];
@@ -23,6 +23,9 @@ TEXTS = """() => {
     for (const element of document.querySelectorAll(`[${name}]`)) found.push(element.getAttribute(name));
   return found.map((text) => text.replace(/\\s+/g, " ").trim()).filter((text) => text);
 }"""
+
+MIDDLES = """() => [...document.querySelectorAll(".bar > .brand, .bar > button, .bar nav a, .account > summary")]
+  .map((one) => one.getBoundingClientRect()).filter((box) => box.width).map((box) => box.top + box.height / 2)"""
 
 
 COUNTS = ("amount", "count", "n", "num", "number")
@@ -89,5 +92,36 @@ def test_who_is_not_signed_in_reads_the_language_of_their_browser(served: str) -
     asked = visitor(served).get("/sign-in", headers={"accept-language": "de-CH,en;q=0.5"})
     assert '<html lang="de">' in asked.text
     assert "<h1>Anmelden</h1>" in asked.text
+    for path, words in {
+        "/no-such-page": "<h1>Nicht gefunden</h1>",
+        "/set-password/no-such-link": "Link",
+        "/verify/no-such-serial": "Zertifikat",
+        "/.well-known/recourse-evidence/0123.pem": "Diesen Schlüssel gibt es nicht.",
+    }.items():
+        answer = visitor(served).get(path, headers={"accept-language": "de-CH,en;q=0.5"})
+        assert words in answer.text, path
+    with visitor(served) as browser:
+        browser.headers["accept-language"] = "de"
+        typed = {"organization": "acme", "email": "nobody@acme.example", "password": "wrong"}
+        typed["csrf"] = form_token(browser.get("/sign-in"))
+        wrong = [browser.post("/sign-in", data=typed) for _ in range(9)]
+        assert [answer.status_code for answer in wrong] == [401] * 8 + [429]
+        assert "Zu viele Anmeldungen sind fehlgeschlagen" in wrong[-1].text
     program = visitor(served).get("/v1/me", headers={"accept-language": "de"})
     assert program.json()["detail"].startswith("This needs a valid bearer token.")
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+def test_the_header_is_one_row_on_a_laptop_and_fits_everywhere(sign_in: SignIn, served: str, locale: str) -> None:
+    make_scene(learners=1)
+    page = sign_in("admin@acme.example")
+    run("UPDATE \"user\" SET locale = :locale, name = 'Dr. Wilhelmine von Oberhausen-Westenfelder'", locale=locale)
+    for width in (1280, 640, 390, 320):  # 640 is 1280 at 200 %
+        page.set_viewport_size({"width": width, "height": 860})
+        page.goto("/training/content/courses")
+        middles = page.evaluate(MIDDLES)
+        assert max(middles) - min(middles) < 6, f"more than one row at {width}"
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+        name = page.locator(".account summary span")
+        assert name.get_attribute("title") == "Dr. Wilhelmine von Oberhausen-Westenfelder"
+        assert (name.bounding_box() or {})["width"] >= 20

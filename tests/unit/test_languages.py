@@ -4,6 +4,7 @@ import re
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from string import Formatter
 
 import pytest
 from babel.messages import Message
@@ -11,22 +12,29 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
 from config.languages import HERE, gettext, language_of, languages, locale_of, ngettext, speaking, translatable
+from config.languages.stored import MARK, told
 from config.languages.update import extracted, updated
 from models.access import Permission
 from models.analytics_lists import Standing
 from models.directory import UserState
+from models.events import EventKind
 from models.participants import AskState
 from models.records import kind_labels
 from models.refusals.audience_lists import AudienceTooLarge
-from models.refusals.rules import RuleStateConflict
+from models.refusals.rules import BrakeHolds, RuleStateConflict, RuleUnknown
 from models.refusals.training import CourseNotAssigned
 from models.refusals.webhooks import WebhookAddressRefused
 from models.resets import ResetState
 from models.retraining import OccurrenceState, RuleKind, RuleState
 from models.training import ActivityKind, EnrolmentState
 from models.webhooks import DeliveryState
-from tasks.imports.values import WrongError
+from tasks.event_reasons import reason_of, reason_told
+from tasks.imports.lines import Errors, Form, read
+from tasks.imports.values import Column, WrongError, email
+from tasks.participants.settle import PERHAPS
 from tasks.people.users import FIELDS
+from tasks.reset.clear import NO_EVIDENCE
+from tasks.reset.reasons import reason_in_words
 from tasks.webhooks.post import NOT_PUBLIC
 from web.language import preferred
 from web.templating import told as told_in_page
@@ -126,6 +134,23 @@ def test_words_are_in_the_language_spoken_and_in_english_otherwise() -> None:
         ("no answer within 15 seconds", "keine Antwort innerhalb von 15 Sekunden"),
         (str(WebhookAddressRefused(NOT_PUBLIC)), "Diese Adresse ist nicht öffentlich. Verwenden Sie"),
         ("what a receiver said", "what a receiver said"),
+        (
+            "given up after 17 attempts: no answer within 15 seconds",
+            "nach 17 Versuchen aufgegeben: keine Antwort inner",
+        ),
+        ("given up after 17 attempts: what a receiver said", "nach 17 Versuchen aufgegeben: what a receiver said"),
+        ("its answer is longer than 1,000,000 bytes", "seine Antwort ist länger als 1.000.000 Byte"),
+        (
+            str(
+                BrakeHolds(
+                    "Its audience has grown from {before:,} to {now:,} learners since it was confirmed.",
+                    before=1200,
+                    now=2500,
+                )
+            ),
+            "Die Zielgruppe ist seit der Bestätigung von 1.200 auf 2.500",
+        ),
+        (str(RuleUnknown("7")), "Es gibt keine Regel 7."),
     ],
 )
 def test_what_is_stored_in_english_is_told_in_the_language_spoken(stored: str, told: str) -> None:
@@ -135,6 +160,76 @@ def test_what_is_stored_in_english_is_told_in_the_language_spoken(stored: str, t
     assert shown.render(stored=stored) == stored
     with speaking("de"):
         assert shown.render(stored=stored).startswith(told)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_stored_text_is_taken_for_no_other(language: str) -> None:
+    with (HERE / f"{language}.po").open("rb") as file:
+        marked = [message.id for message in read_po(file, locale=language) if MARK in message.auto_comments]
+    assert len(marked) > 100
+    for text in marked:
+        stored, values = filled_in(text)
+        with speaking(language):
+            said = told(stored)
+        assert said != stored, text
+        assert [value for value in values if value not in said] == [], text
+
+
+def filled_in(text: str) -> tuple[str, list[str]]:
+    """Returns the text with a value for each of its placeholders, and the values."""
+    parts, values = [], []
+    for words, name, form, _ in Formatter().parse(text):
+        parts.append(words)
+        if name is not None:
+            values.append(str(len(values) + 1) if form == "," else f"Value-{len(values) + 1}")
+            parts.append(values[-1])
+    return "".join(parts), values
+
+
+@pytest.mark.parametrize(
+    ("stored", "german"),
+    [
+        ("the course is no longer assigned", "der Kurs ist nicht mehr zugewiesen"),
+        ("completed within 1,000 days before the preview", "abgeschlossen innerhalb von 1.000 Tagen vor der Vorschau"),
+        (
+            "lms: it is disabled: an admin disabled it; scorm: " + PERHAPS,
+            "lms: deaktiviert: durch die Administration; scorm: die Zurücksetzung wurde abgebrochen, bevor",
+        ),
+        (NO_EVIDENCE.format(why="the store answered 403 (AccessDenied)"), "nicht zurückgesetzt, weil"),
+        ("ReadOnlySqlTransaction: cannot execute INSERT", "ReadOnlySqlTransaction: cannot execute INSERT"),
+    ],
+)
+def test_why_a_learner_was_not_reset_is_told_in_the_language_spoken(stored: str, german: str) -> None:
+    assert reason_in_words(stored) == stored
+    with speaking("de"):
+        assert reason_in_words(stored).startswith(german)
+
+
+def test_the_kind_of_an_event_is_told_in_the_reason_of_its_reset() -> None:
+    stored = reason_of(EventKind.INCIDENT, "Fall: Leiter 3")
+    assert reason_told(stored) == stored == "incident: Fall: Leiter 3"
+    with speaking("de"):
+        assert [reason_told(one) for one in (stored, "users: typed", "incident")] == [
+            "Vorfall: Fall: Leiter 3",
+            "users: typed",
+            "incident",
+        ]
+
+
+def test_what_is_wrong_with_a_list_of_learners_is_said_in_the_language_spoken() -> None:
+    for file, german in (
+        (
+            b"mail,email,email\n",
+            "die Kopfzeile ist falsch: 'mail' ist keine Spalte, email kommt zweimal vor. Die Spalten",
+        ),
+        (b"email\na@example.org,b\n", "die Zeile hat 2 Zellen, die Kopfzeile aber 1"),
+        (b"email\n\xff\n", "die Zeile ist nicht in UTF-8"),
+        (b"", "die Datei ist leer"),
+    ):
+        errors = Errors()
+        with speaking("de"):
+            assert list(read(BytesIO(file), Form.CSV, {"email": Column(email)}, errors)) == []
+        assert errors.first[0].detail.startswith(german)
 
 
 def test_what_is_wrong_with_a_value_is_said_in_the_language_spoken() -> None:

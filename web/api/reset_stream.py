@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from config.languages import translatable
 from models.access import Actor, Permission
 from models.refusals.base import Refused
 from models.session import DBAPIError, transaction
@@ -28,7 +29,7 @@ from web.shutdown import shutdown
 LOOK_SECONDS = 1.0  # between two queries
 HEARTBEAT_SECONDS = 15.0  # proxies cut a silent connection after a minute, and only writing shows that a client left
 LONGEST_SECONDS = 600.0  # then the client reconnects by itself, and its token is checked again
-STREAMS = Places("streams of events", total=200, organization=60, person=20)
+STREAMS = Places(translatable("streams of events"), total=200, organization=60, person=20)
 RECONNECT_MILLISECONDS = 2000
 
 EVENT = {

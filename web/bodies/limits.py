@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
+from config.languages import translatable
 from config.settings import settings
 from models.access import Actor
 from web.places import Places
@@ -15,9 +16,9 @@ IMPORT_LIMIT = 2_000 * MEGABYTE
 LIST_LIMIT = 20 * MEGABYTE  # 100,000 lines of 200 bytes
 
 # Slow senders occupy their own places and leave those of others free.
-FORMS = Places("requests", total=64, organization=32, person=8)
-UPLOADS = Places("uploads", total=64, organization=32, person=2)  # a whole class hands in at the deadline
-IMPORTS = Places("imports", total=8, organization=2, person=2)
+FORMS = Places(translatable("requests"), total=64, organization=32, person=8)
+UPLOADS = Places(translatable("uploads"), total=64, organization=32, person=2)  # a whole class hands in at the deadline
+IMPORTS = Places(translatable("imports"), total=8, organization=2, person=2)
 FORM_PATIENCE = 10.0  # seconds that an unread request waits for a place
 UPLOAD_PATIENCE = 20.0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import anyio
 from starlette.types import Message, Receive
 
+from config.languages import gettext
 from web.problems import KINDS, Problem
 
 GRACE_SECONDS = 30.0  # in which nothing need arrive, as from a phone in a tunnel
@@ -31,7 +32,7 @@ class Pace:
         with anyio.move_on_after(max(self._began + GRACE_SECONDS + self._bytes / SLOWEST - now, 0)) as waited:
             message = await self._receive()
         if waited.cancelled_caught:
-            words = f"{KINDS['body-too-slow'].meaning} Nothing was changed."
+            words = gettext("{why} Nothing was changed.", why=KINDS["body-too-slow"].meaning)
             raise Problem("body-too-slow", words, headers={"Connection": "close"})
         self._bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)

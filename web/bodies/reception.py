@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config.languages import gettext, translatable
 from web.bodies.cut_off import MOST, cut_off
 from web.bodies.doors import Doors
 from web.bodies.limits import limits_for
@@ -67,8 +68,10 @@ class Reception:
 def _must_fit(most: int, size: int) -> None:
     if size > most:
         limit = f"{most // 1_000_000:,} MB" if most >= 1_000_000 else f"{most // 1_000} KB"
-        words = f"The request is larger than the {limit} that this address accepts. Send a smaller one."
-        raise Problem("body-too-large", f"{words} Nothing was changed.")
+        sentence = translatable(
+            "The request is larger than the {limit} that this address accepts. Send a smaller one. Nothing was changed."
+        )
+        raise Problem("body-too-large", gettext(sentence, limit=limit))
 
 
 def _declared(request: Request) -> int:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from config.languages import translatable
 from config.settings import settings
 from web.problems import Problem
 
 MEGABYTE = 1_000_000
-FULL = "The server has no room for this file at the moment. Nothing was changed. Try again in a few minutes."
+FULL = translatable(
+    "The server has no room for this file at the moment. Nothing was changed. Try again in a few minutes."
+)
 
 
 class Spool:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
+from config.languages import gettext
 from models.refusals.evidence import EvidenceOff
 from tasks.evidence.commands import write_now
 from tasks.evidence.keys import public_key, public_keys
@@ -59,5 +60,5 @@ def one_key(key_id: str, session: Database) -> Response:
     """Send the public key with this id: for `openssl`, which reads one."""
     found = public_key(session, key_id)
     if found is None:
-        return PlainTextResponse("There is no such key.\n", 404)
+        return PlainTextResponse(gettext("There is no such key.") + "\n", 404)
     return PlainTextResponse(found, media_type=PEM, headers=SHORTLY)

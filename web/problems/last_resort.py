@@ -6,6 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.languages import gettext
+from config.languages.stored import told
 from config.log import logger
 from models.disks import full_disk
 from models.session import in_words
@@ -45,7 +46,7 @@ def unexpected(request: Request, error: Exception) -> Response:
     words = in_words(error)
     if disk := full_disk(error):
         log.error("disk_full", method=request.method, path=request.url.path, disk=disk, error=words)
-        code, more = "disk-full", gettext(" The disk: {disk}.", disk=disk)
+        code, more = "disk-full", gettext(" The disk: {disk}.", disk=told(disk))
     else:
         log.error("request_failed", method=request.method, path=request.url.path, error=words, exc_info=error)
         code, more = "internal-error", ""

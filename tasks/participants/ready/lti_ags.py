@@ -16,12 +16,15 @@ from pylti1p3.grade import Grade
 from pylti1p3.registration import Registration
 from pylti1p3.service_connector import ServiceConnector
 
+from config.languages.stored import stored
 from tasks.participants.protocol import End, Learner, NotNowError, Outcome, Question, Request
 from tasks.participants.ready.one_by_one import one_by_one, placed
 
 KIND = "scores"
 SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
 SECONDS = 10.0  # for a call
+ANSWERED = stored("the platform answered {status}")
+NO_ANSWER = stored("the platform does not answer: {error}")
 NOTHING_TO_WITHDRAW = (404, 409)  # no such user, or a later score is there
 SOMEONE = Learner(1, "a", "a@example.org", 1, UUID(int=0), UUID(int=0))
 
@@ -74,10 +77,10 @@ class LtiAgs:
             answer = getattr(error, "response", None)
             if answer is not None and answer.status_code in NOTHING_TO_WITHDRAW:
                 return Outcome(learner.enrolment, End.NOTHING)
-            status = f"answered {answer.status_code}" if answer is not None else str(error)
-            raise NotNowError(f"the platform {status}", unsure=True) from None
+            words = f"the platform {error}" if answer is None else ANSWERED.format(status=answer.status_code)
+            raise NotNowError(words, unsure=True) from None
         except requests.RequestException as error:
-            raise NotNowError(f"the platform does not answer: {type(error).__name__}", unsure=True) from None
+            raise NotNowError(NO_ANSWER.format(error=type(error).__name__), unsure=True) from None
         return Outcome(learner.enrolment, End.DONE, {KIND: 1})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from config.languages.stored import stored
 from tasks.participants.protocol import End, Learner, NotNowError, Outcome, Question, Request
 from tasks.participants.ready.one_by_one import BEGUN_ANEW, one_by_one
 
@@ -21,6 +22,10 @@ FUNCTIONS = (
 USER_FIELDS = ("email", "id", "idnumber", "username")
 KIND = "activity completions"
 SECONDS = 15.0  # for a call
+ANSWERED = stored("Moodle answered {status}")
+NO_REASON = stored("Moodle gave no reason")
+NO_ANSWER = stored("Moodle does not answer: {error}")
+REFUSED = stored("Moodle refused {function}: {answer}")
 
 
 class Moodle:
@@ -67,7 +72,7 @@ class Moodle:
             return Outcome(learner.enrolment, End.FAILED, why=BEGUN_ANEW)
         done = self._call(client, "local_recompletion_reset_course", courseid=course, userid=user)
         if not done.get("status"):
-            return Outcome(learner.enrolment, End.FAILED, why=str(done.get("errors") or "Moodle gave no reason")[:500])
+            return Outcome(learner.enrolment, End.FAILED, why=str(done.get("errors") or NO_REASON)[:500])
         if not completed:
             return Outcome(learner.enrolment, End.NOTHING)
         return Outcome(learner.enrolment, End.DONE, {KIND: len(completed)})
@@ -76,13 +81,13 @@ class Moodle:
         name = self._course or code
         found = self._call(client, "core_course_get_courses_by_field", field="shortname", value=name)
         if not found.get("courses"):
-            raise NotNowError(f"Moodle has no course with the short name {name}")
+            raise NotNowError(stored("Moodle has no course with the short name {name}").format(name=name))
         return int(found["courses"][0]["id"])
 
     def _user_id(self, client: httpx.Client, learner: Learner) -> int | None:
         value = learner.email if self._user_field == "email" else learner.external_id
         if value is None:
-            raise NotNowError("the user has no external id; import it first")
+            raise NotNowError(stored("the user has no external id; import it first"))
         found = self._call(client, "core_user_get_users_by_field", field=self._user_field, **{"values[0]": value})
         return int(found[0]["id"]) if found else None
 
@@ -100,9 +105,9 @@ class Moodle:
             answer.raise_for_status()
             said = answer.json()
         except httpx.HTTPStatusError as error:
-            raise NotNowError(f"Moodle answered {error.response.status_code}", unsure=True) from None
+            raise NotNowError(ANSWERED.format(status=error.response.status_code), unsure=True) from None
         except (httpx.HTTPError, ValueError) as error:
-            raise NotNowError(f"Moodle does not answer: {type(error).__name__}", unsure=True) from None
+            raise NotNowError(NO_ANSWER.format(error=type(error).__name__), unsure=True) from None
         if isinstance(said, dict) and "exception" in said:
-            raise NotNowError(f"Moodle refused {function}: {said.get('message') or said['exception']}")
+            raise NotNowError(REFUSED.format(function=function, answer=said.get("message") or said["exception"]))
         return said

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from config.languages.stored import stored
 from tasks.participants.protocol import End, Learner, NotNowError, Outcome
 
-BEGUN_ANEW = "the learner has begun anew since; what they did before has to be cleared by hand"
+BEGUN_ANEW = stored("the learner has begun anew since; what they did before has to be cleared by hand")
 
 
 def one_by_one(learners: Sequence[Learner], clear: Callable[[Learner], Outcome], at_once: int) -> list[Outcome]:

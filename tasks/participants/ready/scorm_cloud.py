@@ -11,6 +11,7 @@ import urllib3
 from rustici_software_cloud_v2 import ApiClient, Configuration, RegistrationApi, RegistrationSchema
 from rustici_software_cloud_v2.rest import ApiException
 
+from config.languages.stored import stored
 from tasks.participants.protocol import End, Learner, NotNowError, Outcome, Question, Request
 from tasks.participants.ready.one_by_one import BEGUN_ANEW, one_by_one, placed
 
@@ -87,5 +88,5 @@ def _has_begun(progress: RegistrationSchema | None) -> bool:
 
 def _words(error: Exception) -> str:
     if isinstance(error, ApiException) and error.status:
-        return f"SCORM Cloud answered {error.status} {error.reason or ''}".strip()
-    return f"SCORM Cloud does not answer: {type(error).__name__}"
+        return stored("SCORM Cloud answered {status}").format(status=f"{error.status} {error.reason or ''}".strip())
+    return stored("SCORM Cloud does not answer: {error}").format(error=type(error).__name__)

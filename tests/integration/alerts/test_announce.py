@@ -37,6 +37,20 @@ def test_a_channel_gets_the_result_of_a_reset_and_no_names(
     assert ask("SELECT count(*) FROM announcement") == 0
 
 
+def test_a_channel_is_told_in_the_language_of_who_asked(
+    database: str, post: Post, set_up: SetUp, channel: Receiver
+) -> None:
+    set_up(announce_urls=json.dumps([f"json://127.0.0.1:{channel.port}/hook"]))
+    scene = make_scene(learners=3, completed=100)
+    run("""UPDATE "user" SET locale = 'de-CH' WHERE id = :id""", id=scene.admin.user_id)
+    scene.request(reason="incident: a fall")
+    post.drain()
+    [told] = channel.received
+    said = json.loads(told.body)
+    assert said["title"] == "Zurücksetzung von Fire safety (FIRE-101): erfolgreich"
+    assert "\nGrund: Vorfall: a fall\n" in said["message"]
+
+
 def test_a_channel_that_is_away_is_tried_again_for_a_day_and_costs_the_reset_nothing(
     database: str, post: Post, set_up: SetUp, channel: Receiver
 ) -> None:

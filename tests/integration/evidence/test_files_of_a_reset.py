@@ -75,6 +75,31 @@ def test_the_report_is_one_page_that_says_everything(browser: httpx.Client, done
     assert f"by {admin}" in text
 
 
+def test_the_report_is_in_the_language_of_who_asks_and_the_table_is_the_same_for_everyone(
+    browser: httpx.Client, done: tuple[Scene, UUID]
+) -> None:
+    address = f"/resets/{done[1]}"
+    table = browser.get(f"{address}/learners.csv").content
+    run("""UPDATE "user" SET locale = 'de'""")
+    pdf = PdfReader(io.BytesIO(browser.get(f"{address}/report.pdf").content))
+    text = " ".join(pdf.pages[0].extract_text().split())
+    for words in (
+        "Zurücksetzung von Fire safety",
+        "alle Zugewiesenen",
+        "12 Lernende",
+        "1 fehlgeschlagen",
+        "Prüfsumme",
+    ):
+        assert words in text, text
+    for words in ("Reset ", "learners,", " failed", " by ", "started", "Signature"):
+        assert words not in text, text
+    assert browser.get(f"{address}/learners.csv").content == table
+    bundle = zipfile.ZipFile(io.BytesIO(browser.get(f"{address}/evidence.zip").content))
+    assert bundle.read("learners.csv") == table
+    page = PdfReader(io.BytesIO(bundle.read("report.pdf"))).pages[0]
+    assert "Zurücksetzung von Fire safety" in " ".join(page.extract_text().split())
+
+
 def test_the_signature_on_the_report_is_that_of_the_table(
     browser: httpx.Client, done: tuple[Scene, UUID], tmp_path: Path
 ) -> None:
