@@ -79,7 +79,8 @@ def test_due_days_do_not_depend_on_the_time_zones_of_the_database(scene: Scene, 
     ninth, tenth = datetime(2026, 1, 8, 17, tzinfo=UTC), datetime(2026, 1, 9, 17, tzinfo=UTC)
     assert [(one.due_at, one.learners) for one in ahead] == [(ninth, 10), (tenth, 10)]
     with at(JANUARY), transaction() as session:
-        assert next_due_of(session, session.get_one(Rule, rule)) == ninth
+        found = session.get_one(Rule, rule)
+        assert next_due_of(session, found, terms_of(session, found)) == ninth
     tick(tenth)
     query = "SELECT due_at, count(*) FROM occurrence WHERE rule_id = :rule GROUP BY 1 ORDER BY 1"
     assert rows(query, rule=rule) == [(ninth, 10), (tenth, 10)]

@@ -144,8 +144,8 @@ def test_the_next_time_in_the_list_is_the_first_of_a_dry_run(scene: Scene, subte
             with at(moment), transaction() as session:
                 rule = session.get_one(Rule, rule_id)
                 ahead = dry_run(session, rule.organization_id, terms_of(session, rule))
-                assert next_due_of(session, rule) == (ahead[0].due_at if ahead else None)
-                assert next_due_of(session, rule) == (
+                assert next_due_of(session, rule, terms_of(session, rule)) == (ahead[0].due_at if ahead else None)
+                assert next_due_of(session, rule, terms_of(session, rule)) == (
                     datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else None
                 )
 
