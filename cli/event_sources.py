@@ -1,6 +1,6 @@
 """The commands about event sources: systems that report events by signed webhook."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table, whole
+from cli.terminal import answer, console, print_json, print_table, whole
 from config.settings import settings
 from models.directory import user_by_address
 from models.events import EventSource
@@ -32,12 +32,15 @@ def add_command(
     ],
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add an event source, and print the address and secret that the system needs."""
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         source = open_source(session, actor(session, owner, as_), user_by_address(session, owner.id, user), name)
-        console.print(f"Address  {_address(source)}\nSecret   {source.secret()}", highlight=False, soft_wrap=True)
+        secret = source.secret()
+        sentence = f"Address  {_address(source)}\nSecret   {secret}"
+        answer(_facts(source) | {"secret": secret}, sentence, as_json=as_json)
 
 
 @sources.command("list")
@@ -46,9 +49,7 @@ def list_command(organization: Organization = None, as_json: AsJson = False) -> 
     with servers_and_database(), transaction() as session:
         found = sources_of(session, one_organization(session, organization).id)
     if as_json:
-        print_json(
-            [{"id": one.id, "name": one.name, "open": one.closed_at is None, "address": _address(one)} for one in found]
-        )
+        print_json([_facts(one) for one in found])
     elif found:
         table = Table("Source", "Name", "State", "Address")
         for source in found:
@@ -64,6 +65,7 @@ def secret_command(
     new: Annotated[bool, typer.Option("--new", help="Create a new secret. The old one stays valid for a day.")] = False,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the secret that an event source signs with."""
     with servers_and_database(), transaction() as session:
@@ -71,15 +73,21 @@ def secret_command(
         if new:
             renew_secret(session, who, source_of(session, who, source))
         secret = show_secret(session, who, source)
-    print(secret)  # noqa: T201 - the answer, for a program to read
+    answer({"secret": secret}, secret, as_json=as_json)
 
 
 @sources.command("close")
-def close_command(source: SourceId, organization: Organization = None, as_: As = None) -> None:
+def close_command(source: SourceId, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Close an event source. Its events are refused from now on."""
     with servers_and_database(), transaction() as session:
-        close_source(session, actor(session, one_organization(session, organization), as_), source)
-    console.print("The source is closed.")
+        who = actor(session, one_organization(session, organization), as_)
+        close_source(session, who, source)
+        facts = _facts(source_of(session, who, source))
+    answer(facts, "The source is closed.", as_json=as_json)
+
+
+def _facts(source: EventSource) -> dict[str, Any]:
+    return {"id": source.id, "name": source.name, "open": source.closed_at is None, "address": _address(source)}
 
 
 def _address(source: EventSource) -> str:

@@ -13,7 +13,7 @@ from cli.servers_and_database import servers_and_database
 from cli.terminal import console, notes, print_json, print_table
 from models.events import EventKind
 from models.session import transaction
-from tasks.rules.event_preview import EventPreview, preview_event
+from tasks.rules.event_preview import DueRule, EventPreview, preview_event
 from tasks.rules.events import report_event, rules_of
 
 app = typer.Typer()
@@ -56,7 +56,7 @@ def report_command(
             who = actor(session, organization_of_course(session, course, organization), as_)
             told: dict[str, Any] = {"kind": kind, "course": course, "reason": reason, "group": group, "users": user}
             if dry_run:
-                _show(preview_event(session, who, **told))
+                _show(preview_event(session, who, **told), as_json=as_json)
                 return
             event = report_event(session, who, key=key or str(uuid4()), **told)
             due = rules_of(session, event)
@@ -69,7 +69,10 @@ def report_command(
             notes.print("No worker is running. The resets start when `recourse up` or a worker does.", style="dim")
 
 
-def _show(seen: EventPreview) -> None:
+def _show(seen: EventPreview, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"rules": [_facts(one) for one in seen.rules], "learners": seen.learners})
+        return
     if not seen.rules:
         console.print("It makes no rule due, so nobody is reset. `recourse rules list` lists the rules.")
         return
@@ -79,3 +82,15 @@ def _show(seen: EventPreview) -> None:
         table.add_row(str(one.rule.id), one.rule.reason, due, f"{one.learners:,}", one.held)
     print_table(table)
     console.print(f"Learners: {seen.learners:,}. Nothing was reported.")
+
+
+def _facts(due: DueRule) -> dict[str, Any]:
+    return {
+        "rule_id": due.rule.id,
+        "reason": due.rule.reason,
+        "whom": due.whom,
+        "due_at": due.due_at,
+        "learners": due.learners,
+        "names": due.names,
+        "held": due.held or None,
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -12,8 +12,10 @@ from cli.acting_as import actor, one_organization, reset_and_actor
 from cli.options import As, AsJson, Organization, ResetId
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json
-from models.session import transaction
+from cli.terminal import answer, console, notes, print_json
+from models.access import Actor
+from models.evidence import EvidenceKey
+from models.session import Session, transaction
 from tasks.evidence.commands import Terms, checked, set_store, turn_off, write_now
 from tasks.evidence.keys import public_keys, renew_key
 from tasks.evidence.lookup import standing_of_all, store_seen_by
@@ -53,6 +55,7 @@ def save_command(
         ),
     ],
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Save a reset's outcome as a file.
 
@@ -70,7 +73,7 @@ def save_command(
         with file.open("wb") as target:
             target.write(first)
             target.writelines(pieces)
-    console.print(f"Saved {file}.", soft_wrap=True, highlight=False)
+    answer({"file": str(file), "bytes": file.stat().st_size}, f"Saved {file}.", as_json=as_json)
 
 
 @evidence.command("verify")
@@ -135,6 +138,7 @@ def set_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write evidence to this store before anything is deleted, from the next reset on.
 
@@ -151,18 +155,15 @@ def set_command(
         terms = checked(who, Terms(url, endpoint, region, access_key_id, secret, lock_days))
         with transaction() as session:
             set_store(session, who, terms)
-    console.print("Evidence is kept from the next reset on.")
+            facts = _facts(session, who)
+    answer(facts, "Evidence is kept from the next reset on.", as_json=as_json)
 
 
 @store.command("show")
 def show_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Show the store, and what waits for it."""
     with servers_and_database(), transaction() as session:
-        who = actor(session, one_organization(session, organization), as_)
-        found, standing = store_seen_by(session, who), standing_of_all(session, who)
-        names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
-        figures = ("written", "waiting", "given_up", "why", "next_try_at")
-        values = {name: getattr(found, name) for name in names} | {name: getattr(standing, name) for name in figures}
+        values = _facts(session, actor(session, one_organization(session, organization), as_))
     if as_json:
         print_json(values)
         return
@@ -172,32 +173,48 @@ def show_command(organization: Organization = None, as_: As = None, as_json: AsJ
 
 
 @store.command("off")
-def off_command(organization: Organization = None, as_: As = None) -> None:
+def off_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Keep no evidence before deletion from the next reset on."""
     with servers_and_database(), transaction() as session:
-        turn_off(session, actor(session, one_organization(session, organization), as_))
-    console.print("Evidence before deletion is off.")
+        owner = one_organization(session, organization)
+        turn_off(session, actor(session, owner, as_))
+    answer({"id": owner.slug, "outcome": "turned off"}, "Evidence before deletion is off.", as_json=as_json)
 
 
 @store.command("write-now")
-def write_now_command(organization: Organization = None, as_: As = None) -> None:
+def write_now_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Try a store that is back at once, and not at the next time that is due."""
     with servers_and_database(), transaction() as session:
-        waiting = write_now(session, actor(session, one_organization(session, organization), as_))
-    console.print(f"The store is tried again: {waiting:,} {'part waits' if waiting == 1 else 'parts wait'}.")
+        who = actor(session, one_organization(session, organization), as_)
+        waiting = write_now(session, who)
+        facts = _facts(session, who)
+    sentence = f"The store is tried again: {waiting:,} {'part waits' if waiting == 1 else 'parts wait'}."
+    answer(facts, sentence, as_json=as_json)
+
+
+def _facts(session: Session, who: Actor) -> dict[str, Any]:
+    found, standing = store_seen_by(session, who), standing_of_all(session, who)
+    names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
+    figures = ("written", "waiting", "given_up", "why", "next_try_at")
+    return {name: getattr(found, name) for name in names} | {name: getattr(standing, name) for name in figures}
 
 
 @key.command("show")
-def show_key_command() -> None:
+def show_key_command(as_json: AsJson = False) -> None:
     """Print all public keys there ever were, newest first."""
     with servers_and_database(), transaction() as session:
         keys = public_keys(session)
-    print("".join(one.public_key for one in keys), end="")  # noqa: T201 - the answer, for a program to read
+    answer([_key_facts(one) for one in keys], "".join(one.public_key for one in keys).rstrip(), as_json=as_json)
 
 
 @key.command("renew")
-def renew_key_command() -> None:
+def renew_key_command(as_json: AsJson = False) -> None:
     """Sign with a new key from now on. The private part of the one before is deleted, its public part stays."""
     with servers_and_database(), transaction() as session:
-        new = renew_key(session)
-    console.print(f"Evidence is signed with the key {new} from now on.", highlight=False)
+        renew_key(session)
+        [new] = [one for one in public_keys(session) if one.retired_at is None]
+    answer(_key_facts(new), f"Evidence is signed with the key {new.id} from now on.", as_json=as_json)
+
+
+def _key_facts(key: EvidenceKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in ("id", "public_key", "created_at", "retired_at")}

@@ -1,7 +1,7 @@
 """The commands about exemptions: learners whom the resets of a course leave out."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -9,9 +9,10 @@ from rich.table import Table
 from cli.acting_as import actor, organization_of_course
 from cli.options import As, AsJson, CourseCode, Organization, end
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table
+from cli.terminal import answer, console, print_json, print_table
 from models.directory import course_of, users_by_address
-from models.exemptions import exemptions_of
+from models.exemptions import Exemption, exemptions_of
+from models.people import User
 from models.session import transaction
 from tasks.reset.exemptions import end_exemption, exempt
 
@@ -38,6 +39,7 @@ def add_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Exempt a learner, until a moment or for good. Resets and rules leave them out, and say so.
 
@@ -46,8 +48,11 @@ def add_command(
     with servers_and_database(), transaction() as session:
         who = actor(session, organization_of_course(session, course, organization), as_)
         [user] = users_by_address(session, who.organization_id, [email])
-        exempt(session, who, course_of(session, who.organization_id, course), user, reason=reason, until=until)
-    console.print(f"{email} is exempt from {course} {f'until {until:%Y-%m-%d %H:%M %Z}' if until else 'for good'}.")
+        made = exempt(session, who, course_of(session, who.organization_id, course), user, reason=reason, until=until)
+        maker = session.get_one(User, who.user_id).name if who.user_id is not None else who.name
+        facts = _facts(made, user, maker)
+    sentence = f"{email} is exempt from {course} {f'until {until:%Y-%m-%d %H:%M %Z}' if until else 'for good'}."
+    answer(facts, sentence, as_json=as_json)
 
 
 @exemptions.command("list")
@@ -57,20 +62,7 @@ def list_command(course: CourseCode, organization: Organization = None, as_json:
         owner = organization_of_course(session, course, organization)
         found = exemptions_of(session, course_of(session, owner.id, course))
     if as_json:
-        print_json(
-            [
-                {
-                    "user_id": user.id,
-                    "name": user.name,
-                    "email": user.email,
-                    "reason": one.reason,
-                    "until": one.until,
-                    "made_by": maker,
-                    "made_at": one.made_at,
-                }
-                for one, user, maker in found
-            ]
-        )
+        print_json([_facts(*line) for line in found])
     elif found:
         table = Table("Learner", "Until", "Reason", "By")
         for one, user, maker in found:
@@ -81,10 +73,24 @@ def list_command(course: CourseCode, organization: Organization = None, as_json:
 
 
 @exemptions.command("end")
-def end_command(course: CourseCode, email: Email, organization: Organization = None, as_: As = None) -> None:
+def end_command(
+    course: CourseCode, email: Email, organization: Organization = None, as_: As = None, as_json: AsJson = False
+) -> None:
     """End an exemption: the next resets of the course include the learner."""
     with servers_and_database(), transaction() as session:
         who = actor(session, organization_of_course(session, course, organization), as_)
         [user] = users_by_address(session, who.organization_id, [email])
         end_exemption(session, who, course_of(session, who.organization_id, course), user)
-    console.print(f"{email} is no longer exempt from {course}.")
+    answer({"id": user.id, "outcome": "ended"}, f"{email} is no longer exempt from {course}.", as_json=as_json)
+
+
+def _facts(exemption: Exemption, user: User, maker: str) -> dict[str, Any]:
+    return {
+        "user_id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "reason": exemption.reason,
+        "until": exemption.until,
+        "made_by": maker,
+        "made_at": exemption.made_at,
+    }

@@ -10,7 +10,7 @@ from rich.table import Table
 from cli.options import AsJson, PasswordStdin
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table, whole
+from cli.terminal import answer, console, print_json, print_table, whole
 from config.settings import settings
 from models.access import console_account
 from models.session import transaction
@@ -44,6 +44,7 @@ def add_command(
         str, typer.Option(metavar="ZONE", help="The admin's time zone, for example Europe/Zurich.")
     ] = "UTC",
     password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add an organization with its first admin.
 
@@ -57,28 +58,37 @@ def add_command(
     with servers_and_database(), transaction() as session:
         first = FirstAdmin(admin, admin_name, password, time_zone)
         user = add_organization(session, console_account(), slug, name, first)
-    console.print(f"Organization {slug} is added. Its admin is {user.email}.", highlight=False, soft_wrap=True)
-    console.print(f"Sign in: {settings().public_url}/sign-in?organization={slug}", highlight=False, soft_wrap=True)
+        [line] = organizations(session, [slug.strip()])
+    address = f"{settings().public_url}/sign-in?organization={slug}"
+    sentences = [f"Organization {slug} is added. Its admin is {user.email}.", f"Sign in: {address}"]
     if not typed:
-        console.print(f"Password, shown only now: {password}", highlight=False, soft_wrap=True)
+        sentences.append(f"Password, shown only now: {password}")
+    facts = asdict(line) | {"sign_in": address, "password": None if typed else password}
+    answer(facts, "\n".join(sentences), as_json=as_json)
 
 
 @commands.command("rename")
-def rename_command(slug: Slug, name: Annotated[str, typer.Option(help="Its new name.")]) -> None:
+def rename_command(
+    slug: Slug, name: Annotated[str, typer.Option(help="Its new name.")], as_json: AsJson = False
+) -> None:
     """Rename an organization. Its short name stays."""
     with servers_and_database(), transaction() as session:
         rename_organization(session, console_account(), slug, name)
-    console.print(f"Organization {slug} is now called {name.strip()}.", highlight=False, soft_wrap=True)
+        [line] = organizations(session, [slug])
+    answer(asdict(line), f"Organization {slug} is now called {line.name}.", as_json=as_json)
 
 
 @commands.command("weight")
 def weight_command(
-    slug: Slug, weight: Annotated[int, typer.Argument(metavar="WEIGHT", help="1 to 10; others have 1.")]
+    slug: Slug,
+    weight: Annotated[int, typer.Argument(metavar="WEIGHT", help="1 to 10; others have 1.")],
+    as_json: AsJson = False,
 ) -> None:
     """Change an organization's share of workers, mail, webhooks and imports: with 3, three times that of others."""
     with servers_and_database(), transaction() as session:
         weigh_organization(session, console_account(), slug, weight)
-    console.print(f"Organization {slug} has weight {weight}.", highlight=False, soft_wrap=True)
+        [line] = organizations(session, [slug])
+    answer(asdict(line), f"Organization {slug} has weight {weight}.", as_json=as_json)
 
 
 @commands.command("list")

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table, whole
+from cli.terminal import answer, console, print_json, print_table, whole
 from models.participants import ParticipantKind
 from models.session import transaction
 from tasks.participants.commands import (
@@ -22,7 +22,7 @@ from tasks.participants.commands import (
     renew_participant_secret,
     show_participant_secret,
 )
-from tasks.participants.lookup import facts_of, participants_seen_by
+from tasks.participants.lookup import facts_of, participant_line, participants_seen_by
 from tasks.webhooks import checked_address
 
 app = typer.Typer()
@@ -61,6 +61,7 @@ def add_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add a participant. From the next reset on, it is asked about every learner who is reset.
 
@@ -75,10 +76,11 @@ def add_command(
         terms = Terms(kind, target, queue, options, tuple(course or ()), learners_at_once, rate)
         with transaction() as session:
             who = actor(session, one_organization(session, organization), as_)
-            secret = add_participant(session, who, code, terms).secret()
-    console.print(f"{code} takes part from the next reset on.")
-    if kind != ParticipantKind.PLUGIN:
-        console.print(f"Secret   {secret}", highlight=False, soft_wrap=True)
+            added = add_participant(session, who, code, terms)
+            secret = None if kind == ParticipantKind.PLUGIN else added.secret()
+            facts = facts_of(participant_line(session, who, code)) | {"secret": secret}
+    sentence = f"{code} takes part from the next reset on." + (f"\nSecret   {secret}" if secret else "")
+    answer(facts, sentence, as_json=as_json)
 
 
 def _how(url: str | None, task: str | None, queue: str | None, plugin: str | None) -> tuple[ParticipantKind, str]:
@@ -124,27 +126,34 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
 
 
 @participants.command("disable")
-def disable_command(code: Code, organization: Organization = None, as_: As = None) -> None:
+def disable_command(code: Code, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Stop asking a participant. Learners who wait for it fail, and can be retried once it is enabled."""
     with servers_and_database(), transaction() as session:
-        disable_participant(session, actor(session, one_organization(session, organization), as_), code)
-    console.print(f"{code} is disabled.")
+        who = actor(session, one_organization(session, organization), as_)
+        disable_participant(session, who, code)
+        facts = facts_of(participant_line(session, who, code))
+    answer(facts, f"{code} is disabled.", as_json=as_json)
 
 
 @participants.command("enable")
-def enable_command(code: Code, organization: Organization = None, as_: As = None) -> None:
+def enable_command(code: Code, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Ask a participant again, from the next reset on."""
     with servers_and_database(), transaction() as session:
-        enable_participant(session, actor(session, one_organization(session, organization), as_), code)
-    console.print(f"{code} is enabled.")
+        who = actor(session, one_organization(session, organization), as_)
+        enable_participant(session, who, code)
+        facts = facts_of(participant_line(session, who, code))
+    answer(facts, f"{code} is enabled.", as_json=as_json)
 
 
 @participants.command("ask-now")
-def ask_now_command(code: Code, organization: Organization = None, as_: As = None) -> None:
+def ask_now_command(code: Code, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Ask a participant that is back at once, and not at the next time that is due."""
     with servers_and_database(), transaction() as session:
-        waiting = ask_now(session, actor(session, one_organization(session, organization), as_), code)
-    console.print(f"{code} is asked again: {waiting:,} {'request' if waiting == 1 else 'requests'}.")
+        who = actor(session, one_organization(session, organization), as_)
+        waiting = ask_now(session, who, code)
+        facts = facts_of(participant_line(session, who, code))
+    sentence = f"{code} is asked again: {waiting:,} {'request' if waiting == 1 else 'requests'}."
+    answer(facts, sentence, as_json=as_json)
 
 
 @participants.command("secret")
@@ -153,17 +162,18 @@ def secret_command(
     new: Annotated[bool, typer.Option("--new", help="Create a new secret. The old one stays valid for a day.")] = False,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the secret that requests and reports are signed with."""
     with servers_and_database(), transaction() as session:
         who = actor(session, one_organization(session, organization), as_)
         secret = (renew_participant_secret if new else show_participant_secret)(session, who, code)
-    print(secret)  # noqa: T201 - the answer, for a program to read
+    answer({"secret": secret}, secret, as_json=as_json)
 
 
 @participants.command("remove")
-def remove_command(code: Code, organization: Organization = None, as_: As = None) -> None:
+def remove_command(code: Code, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Remove a participant. Learners who wait for it fail."""
     with servers_and_database(), transaction() as session:
         remove_participant(session, actor(session, one_organization(session, organization), as_), code)
-    console.print(f"{code} is removed.")
+    answer({"id": code, "outcome": "removed"}, f"{code} is removed.", as_json=as_json)

@@ -1,15 +1,19 @@
 """The commands that pause and resume a reset, an organization, or everything."""
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from cli.acting_as import actor, one_organization, reset_and_actor
-from cli.options import As, OnlyOrganization
+from cli.options import As, AsJson, OnlyOrganization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console
+from cli.terminal import answer
 from models.access import console_account
+from models.resets import Reset
 from models.session import Session, transaction
+from tasks.people.organizations import organizations
+from tasks.reset.lookup import facts_of, line_of
 from tasks.reset.pause import (
     pause_everything,
     pause_organization,
@@ -34,6 +38,7 @@ def pause_command(
     organization: OnlyOrganization = None,
     everything: Everything = False,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Pause a reset, an organization or everything. What is being cleared ends, and nothing further begins.
 
@@ -43,14 +48,17 @@ def pause_command(
     with servers_and_database(), transaction() as session:
         if everything:
             pause_everything(session, console_account(), reason)
-            _say("Everything is paused. `recourse resume --everything` continues.")
+            words = "Everything is paused. `recourse resume --everything` continues."
+            answer(_facts(session, None, as_json=as_json), words, as_json=as_json)
         elif reset is not None:
             found, who = reset_and_actor(session, reset, as_)
             pause_reset(session, who, found, reason)
-            _say(f"Reset {found.id} is paused. `recourse resume {found.id}` continues it.")
+            words = f"Reset {found.id} is paused. `recourse resume {found.id}` continues it."
+            answer(_facts(session, found, as_json=as_json), words, as_json=as_json)
         else:
             slug = _organization(session, organization, as_, reason)
-            _say(f"Organization {slug} is paused. `recourse resume --organization {slug}` continues.")
+            words = f"Organization {slug} is paused. `recourse resume --organization {slug}` continues."
+            answer(_facts(session, slug, as_json=as_json), words, as_json=as_json)
 
 
 @app.command("resume")
@@ -59,6 +67,7 @@ def resume_command(
     organization: OnlyOrganization = None,
     everything: Everything = False,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Resume a reset, an organization or everything. What is paused by itself stays paused."""
     _check(reset, organization, as_, everything=everything)
@@ -66,13 +75,16 @@ def resume_command(
         with transaction() as session:
             if everything:
                 resumed = resume_everything(session, console_account())
-                _say("Everything continues." if resumed else "The installation was not paused as a whole.")
+                words = "Everything continues." if resumed else "The installation was not paused as a whole."
+                answer(_facts(session, None, as_json=as_json), words, as_json=as_json)
             elif reset is not None:
                 found, who = reset_and_actor(session, reset, as_)
                 resume_reset(session, who, found)
-                _say(f"Reset {found.id} continues. `recourse show {found.id} --watch` follows it.")
+                words = f"Reset {found.id} continues. `recourse show {found.id} --watch` follows it."
+                answer(_facts(session, found, as_json=as_json), words, as_json=as_json)
             else:
-                _say(f"Organization {_organization(session, organization, as_, None)} continues.")
+                slug = _organization(session, organization, as_, None)
+                answer(_facts(session, slug, as_json=as_json), f"Organization {slug} continues.", as_json=as_json)
         if reset is not None:
             workers.ensure()
 
@@ -96,5 +108,11 @@ def _check(reset: str | None, organization: str | None, email: str | None, *, ev
         raise typer.BadParameter("Only an operator can do this to everything. Leave out --as.")
 
 
-def _say(words: str) -> None:
-    console.print(words, highlight=False, soft_wrap=True)
+def _facts(session: Session, what: Reset | str | None, *, as_json: bool) -> Any:
+    """Returns the reset, the organization with this short name, or all organizations; only for JSON: it takes time."""
+    if not as_json:
+        return None
+    if isinstance(what, Reset):
+        return facts_of(session, line_of(session, what))
+    lines = [asdict(line) for line in organizations(session, [] if what is None else [what])]
+    return lines if what is None else lines[0]

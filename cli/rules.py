@@ -10,7 +10,7 @@ from cli.options import As, AsJson, OnlyOrganization, local_moment
 from cli.rule_new import Confirm, MostADay, MostLearners, add_command, confirmation_of, show_proposal
 from cli.rule_tables import ahead_table, history_table, print_rule, rule_as_json, rules_table
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table
+from cli.terminal import answer, console, print_json, print_table
 from models.session import transaction
 from tasks.rules.dry_run import dry_run
 from tasks.rules.history import history_of, rules_of
@@ -96,30 +96,33 @@ def history_command(
 
 
 @rules.command("pause")
-def pause_command(rule: RuleId, as_: As = None) -> None:
+def pause_command(rule: RuleId, as_: As = None, as_json: AsJson = False) -> None:
     """Pause a rule. Due times during the pause are skipped."""
     with servers_and_database(), transaction() as session:
         found, who = rule_and_actor(session, rule, as_)
         pause(session, who, found)
-    console.print("The rule is paused. `recourse rules resume RULE` resumes it.")
+        facts = rule_as_json(session, found)
+    answer(facts, "The rule is paused. `recourse rules resume RULE` resumes it.", as_json=as_json)
 
 
 @rules.command("resume")
-def resume_command(rule: RuleId, as_: As = None) -> None:
+def resume_command(rule: RuleId, as_: As = None, as_json: AsJson = False) -> None:
     """Resume a paused rule."""
     with servers_and_database(), transaction() as session:
         found, who = rule_and_actor(session, rule, as_)
         resume(session, who, found)
-    console.print("The rule is active again. Due times during the pause are skipped.")
+        facts = rule_as_json(session, found)
+    answer(facts, "The rule is active again. Due times during the pause are skipped.", as_json=as_json)
 
 
 @rules.command("remove")
-def remove_command(rule: RuleId, as_: As = None) -> None:
+def remove_command(rule: RuleId, as_: As = None, as_json: AsJson = False) -> None:
     """Remove a rule for good. Its history stays, and running resets continue."""
     with servers_and_database(), transaction() as session:
         found, who = rule_and_actor(session, rule, as_)
         remove(session, who, found)
-    console.print("The rule is removed.")
+        facts = rule_as_json(session, found)
+    answer(facts, "The rule is removed.", as_json=as_json)
 
 
 @rules.command("edit")
@@ -141,6 +144,7 @@ def edit_command(
     most_a_day: Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="In a day; 0: no limit.")] = None,
     confirm: Confirm = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Change a rule. It shows what the rule would then do, and asks for the course code; you become its owner.
 
@@ -171,7 +175,7 @@ def edit_command(
             show_proposal(session, who, proposal)
         code = confirmation_of(proposal, confirm)
         with transaction() as session:
-            print_rule(session, confirm_again(session, who, proposal=proposal.token, confirm=code), as_json=False)
+            print_rule(session, confirm_again(session, who, proposal=proposal.token, confirm=code), as_json=as_json)
 
 
 @rules.command("confirm")

@@ -1,7 +1,7 @@
 """The commands about single sign-on."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -10,11 +10,11 @@ from cli.acting_as import actor, one_organization, organization_of_user
 from cli.options import As, AsJson, Organization
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table
+from cli.terminal import answer, console, notes, print_json, print_table
 from cli.users import Email, PermissionName
-from models.access import Permission
+from models.access import Actor, Permission
 from models.directory import user_by_address
-from models.session import transaction
+from models.session import Session, transaction
 from models.sign_on import ClaimsFrom, IdentityProvider, facts_of
 from tasks.sign_on.commands import (
     Terms,
@@ -102,6 +102,7 @@ def set_command(
     ] = 300,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Set the provider that the organization signs in with, in place of what was set before.
 
@@ -135,13 +136,15 @@ def set_command(
             before = session.get(IdentityProvider, owner.id)
             same = before is not None and (before.issuer, before.client_id) == (issuer, client_id)
             set_provider(session, who, terms, secret, keeps_secret=same and not secret)
-            slug = owner.slug
-    console.print(f"{slug} signs in with {name}.", highlight=False, soft_wrap=True)
+            facts, slug = _facts(session, who, owner.slug), owner.slug
+    answer(facts, f"{slug} signs in with {name}.", as_json=as_json)
+    to = notes if as_json else console
     if endpoints.end_session is None:
-        console.print(f"{name} has no page to sign out at: signing out here leaves people signed in there.")
+        to.print(f"{name} has no page to sign out at: signing out here leaves people signed in there.")
     if not endpoints.tells_of_sign_outs:
-        console.print(f"{name} does not say that it tells of sign-outs there. Recourse notices them at its next check.")
-    _print_addresses(slug)
+        to.print(f"{name} does not say that it tells of sign-outs there. Recourse notices them at its next check.")
+    if not as_json:
+        _print_addresses(slug)
 
 
 def _roles(pairs: tuple[str, ...] | list[str]) -> dict[str, list[Permission]]:
@@ -159,13 +162,11 @@ def show_command(organization: Organization = None, as_: As = None, as_json: AsJ
     """Show the provider, and the addresses to enter there. The client's secret is not shown."""
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
-        provider = provider_seen_by(session, actor(session, owner, as_))
-        found = facts_of(provider) if provider else None
-        slug = owner.slug
+        facts, slug = _facts(session, actor(session, owner, as_), owner.slug), owner.slug
     if as_json:
-        print_json({"provider": found, "addresses": dict(_addresses(slug))})
+        print_json(facts)
         return
-    if found is None:
+    if (found := facts["provider"]) is None:
         console.print("There is no single sign-on yet. `recourse sign-on set` sets it up.")
     else:
         table = Table(show_header=False)
@@ -187,13 +188,15 @@ def _in_words(value: object) -> str:
 
 
 @sign_on.command("remove")
-def remove_command(organization: Organization = None, as_: As = None) -> None:
+def remove_command(organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Remove the provider, and end the sessions that began there. Users sign in with passwords again."""
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
-        ended = remove_provider(session, actor(session, owner, as_))
-        slug = owner.slug
-    console.print(f"{slug} has no single sign-on any more. {_sessions(ended)}")
+        who = actor(session, owner, as_)
+        ended = remove_provider(session, who)
+        facts, slug = _facts(session, who, owner.slug), owner.slug
+    sentence = f"{slug} has no single sign-on any more. {_sessions(ended)}"
+    answer(facts | {"sessions_ended": ended}, sentence, as_json=as_json)
 
 
 @sign_on.command("passwords")
@@ -201,6 +204,7 @@ def passwords_command(
     switch: Annotated[Switch, typer.Argument(metavar="on|off", help="Whether passwords are accepted.")],
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Turn passwords off, so that everyone signs in at the provider, or on again.
 
@@ -215,12 +219,13 @@ def passwords_command(
             ended = turn_passwords_off(session, who)
         else:
             turn_passwords_on(session, who)
-        slug = owner.slug
-    console.print(f"Passwords of {slug} are turned {switch}.{f' {_sessions(ended)}' if ended else ''}")
+        facts, slug = _facts(session, who, owner.slug), owner.slug
+    sentence = f"Passwords of {slug} are turned {switch}.{f' {_sessions(ended)}' if ended else ''}"
+    answer(facts | {"sessions_ended": ended}, sentence, as_json=as_json)
 
 
 @sign_on.command("release")
-def release_command(email: Email, organization: Organization = None, as_: As = None) -> None:
+def release_command(email: Email, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Unbind a user from their account at the provider, for example when they got a new one there.
 
     The sessions that began there end, and the next sign-in binds the user again.
@@ -228,8 +233,15 @@ def release_command(email: Email, organization: Organization = None, as_: As = N
     with servers_and_database(), transaction() as session:
         owner = organization_of_user(session, email, organization)
         who = actor(session, owner, as_)
-        bound = release(session, who, user_by_address(session, owner.id, email))
-    console.print(f"{email} is bound to no account at the provider{' any more' if bound else ''}.")
+        user = user_by_address(session, owner.id, email)
+        bound = release(session, who, user)
+    sentence = f"{email} is bound to no account at the provider{' any more' if bound else ''}."
+    answer({"user_id": user.id, "email": user.email, "was_bound": bound}, sentence, as_json=as_json)
+
+
+def _facts(session: Session, who: Actor, slug: str) -> dict[str, Any]:
+    provider = provider_seen_by(session, who)
+    return {"provider": facts_of(provider) if provider else None, "addresses": dict(_addresses(slug))}
 
 
 def _sessions(ended: int) -> str:

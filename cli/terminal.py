@@ -22,6 +22,14 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=_as_json))  # noqa: T201
 
 
+def answer(value: Any, sentence: str, *, as_json: bool) -> None:
+    """Print what a command made or changed, as JSON or in a sentence."""
+    if as_json:
+        print_json(value)
+    else:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
 def _as_json(value: Any) -> str:
     return str(value.isoformat() if hasattr(value, "isoformat") else value)
 

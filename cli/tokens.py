@@ -1,7 +1,7 @@
 """The commands about the tokens that programs use the HTTP API and the broker with."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -9,11 +9,11 @@ from rich.table import Table
 from cli.acting_as import one_organization, organization_of_user, organizations
 from cli.options import AsJson, OnlyOrganization, Organization
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json, print_table
+from cli.terminal import answer, console, notes, print_json, print_table
 from models.access import console_operator
 from models.directory import user_by_address
 from models.session import transaction
-from models.tokens import Scope, state_of, tokens_of
+from models.tokens import ApiToken, Scope, state_of, token_with, tokens_of
 from tasks.people.tokens import create_token, revoke_token, show_message_secret
 
 app = typer.Typer()
@@ -32,6 +32,7 @@ def create_command(
     scope: Annotated[list[Scope], typer.Option(help="What the token may be used for. Repeat it for several scopes.")],
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 365,
     organization: Organization = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a token and print it. Only its hash is kept, so it cannot be shown again.
 
@@ -42,8 +43,9 @@ def create_command(
         until = datetime.now(UTC) + timedelta(days=days)
         user = user_by_address(session, owner.id, email)
         text = create_token(session, console_operator(owner), user, name, scope, until)
+        facts = _facts(token_with(session, text), user.email)
     notes.print(f"Store it safely: it is not shown again. It expires on {until:%Y-%m-%d}.", style="dim")
-    print(text)  # noqa: T201 - the answer, for a program to read
+    answer(facts | {"token": text}, text, as_json=as_json)
 
 
 @tokens.command("list")
@@ -52,23 +54,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
     with servers_and_database(), transaction() as session:
         found = tokens_of(session, [owner.id for owner in organizations(session, organization)])
     if as_json:
-        print_json(
-            [
-                {
-                    "id": token.id,
-                    "user_id": token.user_id,
-                    "email": email,
-                    "name": token.name,
-                    "scopes": token.scopes,
-                    "permissions": token.permissions,
-                    "state": state_of(token),
-                    "created_at": token.created_at,
-                    "expires_at": token.expires_at,
-                    "used_at": token.used_at,
-                }
-                for token, email in found
-            ]
-        )
+        print_json([_facts(token, email) for token, email in found])
     elif found:
         table = Table("Id", "User", "For", "Scopes", "State", "Expires", "Last used")
         for token, email in found:
@@ -80,7 +66,7 @@ def list_command(organization: OnlyOrganization = None, as_json: AsJson = False)
 
 
 @tokens.command("message-secret")
-def message_secret_command(token: TokenId, organization: Organization = None) -> None:
+def message_secret_command(token: TokenId, organization: Organization = None, as_json: AsJson = False) -> None:
     """Print the secret with which an application signs its messages through the broker.
 
     The token's id says who signs. The secret is valid as long as the token, and for the token's scopes.
@@ -89,13 +75,29 @@ def message_secret_command(token: TokenId, organization: Organization = None) ->
         owner = one_organization(session, organization)
         secret = show_message_secret(session, console_operator(owner), owner.id, token)
     notes.print("Store it safely. The application sends the token's id with each message.", style="dim")
-    print(secret)  # noqa: T201 - the answer, for a program to read
+    answer({"secret": secret}, secret, as_json=as_json)
 
 
 @tokens.command("revoke")
-def revoke_command(token: TokenId, organization: Organization = None) -> None:
+def revoke_command(token: TokenId, organization: Organization = None, as_json: AsJson = False) -> None:
     """Revoke a token. It is refused from now on."""
     with servers_and_database(), transaction() as session:
         owner = one_organization(session, organization)
         revoke_token(session, console_operator(owner), token)
-    console.print("The token is revoked.")
+        [(revoked, email)] = tokens_of(session, [owner.id], after=token - 1, limit=1)
+    answer(_facts(revoked, email), "The token is revoked.", as_json=as_json)
+
+
+def _facts(token: ApiToken, email: str) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "user_id": token.user_id,
+        "email": email,
+        "name": token.name,
+        "scopes": token.scopes,
+        "permissions": token.permissions,
+        "state": state_of(token),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "used_at": token.used_at,
+    }

@@ -1,5 +1,6 @@
 """The commands about users: add, show, edit, remove, unassign, password, erase."""
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from cli.acting_as import actor, one_organization, organization_of_user
 from cli.options import As, AsJson, CourseCode, Organization, PasswordStdin
 from cli.passwords import asked_password
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, notes, print_json, print_table
+from cli.terminal import answer, notes, print_json, print_table
 from models.access import Permission, console_operator
 from models.directory import training_of, user_by_address, user_by_external_id
 from models.people import Organization as Owner
@@ -70,6 +71,7 @@ def add_command(
     external_id: ExternalId = None,
     organization: Organization = None,
     password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add a user. With a password they can sign in to the web app.
 
@@ -83,7 +85,8 @@ def add_command(
         permissions = [Permission[one.name] for one in permission or []]
         known: dict[str, Any] = {} if external_id is None else {"external_id": external_id}
         user = add_user(session, console_operator(owner), email, name, permissions, password, **known)
-    console.print(f"User {user.id} is added to {owner.slug}.")
+        facts = _facts(session, user)
+    answer(facts, f"User {user.id} is added to {owner.slug}.", as_json=as_json)
 
 
 @users.command("show")
@@ -95,17 +98,14 @@ def show_command(
 ) -> None:
     """Show a user, by address or by external id."""
     with servers_and_database(), transaction() as session:
-        user = _one(session, email, external_id, organization)
-        courses = training_of(session, user)
-    facts = {name: getattr(user, name) for name in SHOWN}
+        facts = _facts(session, _one(session, email, external_id, organization))
     if as_json:
-        print_json({"user_id": facts.pop("id")} | facts | {"courses": [line.code for line in courses]})
+        print_json(facts)
         return
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         words = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no", None: ""}.get(value, value)
         table.add_row(name.replace("_", " "), str(words))
-    table.add_row("courses", ", ".join(line.code for line in courses))
     print_table(table)
 
 
@@ -124,6 +124,7 @@ def edit_command(
     time_zone: Annotated[str | None, typer.Option(metavar="NAME", help="The time zone, such as Europe/Zurich.")] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Change a user, found by address or by external id. With another address they are the same person.
 
@@ -144,27 +145,40 @@ def edit_command(
     with servers_and_database(), transaction() as session:
         user = _one(session, email, external_id, organization)
         change_user(session, actor(session, session.get_one(Owner, user.organization_id), as_), user, changes)
-        console.print(f"User {user.id} is changed: {', '.join(sorted(changes)).replace('_', ' ')}.")
+        sentence = f"User {user.id} is changed: {', '.join(sorted(changes)).replace('_', ' ')}."
+        answer(_facts(session, user), sentence, as_json=as_json)
 
 
 @users.command("remove")
 def remove_command(
-    email: EmailOrNone = None, external_id: ExternalId = None, organization: Organization = None, as_: As = None
+    email: EmailOrNone = None,
+    external_id: ExternalId = None,
+    organization: Organization = None,
+    as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a user: no access, no courses, no groups. Their records stay until they are erased or too old."""
     with servers_and_database(), transaction() as session:
         user = _one(session, email, external_id, organization)
         remove_user(session, actor(session, session.get_one(Owner, user.organization_id), as_), user)
-        console.print(f"User {user.id} is removed. `recourse user add` with the same address brings them back.")
+        sentence = f"User {user.id} is removed. `recourse user add` with the same address brings them back."
+        answer(_facts(session, user), sentence, as_json=as_json)
 
 
 @users.command("unassign")
-def unassign_command(email: Email, course: CourseCode, organization: Organization = None, as_: As = None) -> None:
+def unassign_command(
+    email: Email, course: CourseCode, organization: Organization = None, as_: As = None, as_json: AsJson = False
+) -> None:
     """Unassign a course from a user. Their records stay, and they continue there if it is assigned again."""
     with servers_and_database(), transaction() as session:
         user = _one(session, email, None, organization)
         unassign(session, actor(session, session.get_one(Owner, user.organization_id), as_), user, course)
-        console.print(f"{course} is unassigned from user {user.id}.")
+        answer(_facts(session, user), f"{course} is unassigned from user {user.id}.", as_json=as_json)
+
+
+def _facts(session: Session, user: User) -> dict[str, Any]:
+    facts = {name: getattr(user, name) for name in SHOWN}
+    return {"user_id": facts.pop("id")} | facts | {"courses": [line.code for line in training_of(session, user)]}
 
 
 def _one(session: Session, email: str | None, external_id: str | None, slug: str | None) -> User:
@@ -177,7 +191,12 @@ def _one(session: Session, email: str | None, external_id: str | None, slug: str
 
 
 @users.command("password")
-def password_command(email: Email, organization: Organization = None, password_stdin: PasswordStdin = False) -> None:
+def password_command(
+    email: Email,
+    organization: Organization = None,
+    password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
+) -> None:
     """Set a user's password, and end their sessions."""
     password = asked_password("New password", from_stdin=password_stdin)
     if not password:
@@ -186,11 +205,14 @@ def password_command(email: Email, organization: Organization = None, password_s
         owner = organization_of_user(session, email, organization)
         user = user_by_address(session, owner.id, email)
         set_password(session, console_operator(owner), user, password)
-    console.print("The password is set, and the user's sessions are ended.")
+        facts = _facts(session, user)
+    answer(facts, "The password is set, and the user's sessions are ended.", as_json=as_json)
 
 
 @users.command("password-link")
-def password_link_command(email: Email, organization: Organization = None, as_: As = None) -> None:
+def password_link_command(
+    email: Email, organization: Organization = None, as_: As = None, as_json: AsJson = False
+) -> None:
     """Print a link with which the user chooses a password. It is valid for a day and works once.
 
     Whoever has the link can sign in as the user: send it to them alone.
@@ -198,8 +220,8 @@ def password_link_command(email: Email, organization: Organization = None, as_: 
     with servers_and_database(), transaction() as session:
         owner = organization_of_user(session, email, organization)
         user = user_by_address(session, owner.id, email)
-        link = make_password_link(session, actor(session, owner, as_), user).link
-    print(link)  # noqa: T201 - the answer, to be copied
+        made = make_password_link(session, actor(session, owner, as_), user)
+    answer(asdict(made), made.link, as_json=as_json)
 
 
 @users.command("permissions")
@@ -211,6 +233,7 @@ def permissions_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a user do this, and nothing else. Users who get a permission are signed out everywhere.
 
@@ -220,7 +243,8 @@ def permissions_command(
         owner = organization_of_user(session, email, organization)
         user = user_by_address(session, owner.id, email)
         set_permissions(session, actor(session, owner, as_), user, [Permission[one.name] for one in permission or []])
-        console.print(f"User {user.id} may now do: {', '.join(user.permissions) or 'nothing but learn'}.")
+        sentence = f"User {user.id} may now do: {', '.join(user.permissions) or 'nothing but learn'}."
+        answer(_facts(session, user), sentence, as_json=as_json)
 
 
 @users.command("erase")
@@ -231,6 +255,7 @@ def erase_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Erase a person: their name and address, and all their records. **It cannot be undone.**
 
@@ -244,7 +269,9 @@ def erase_command(
         owner = one_organization(session, organization)
         user = user_by_address(session, owner.id, email)
         erased = erase(session, actor(session, owner, as_), user, confirm=confirm)
-        console.print(
+        answer(
+            {"user_id": user.id, "erased_at": user.erased_at} | asdict(erased),
             f"User {user.id} is erased, with {erased.enrolments:,} enrolments, {erased.records:,} records and "
-            f"{erased.files:,} files."
+            f"{erased.files:,} files.",
+            as_json=as_json,
         )

@@ -11,9 +11,10 @@ from rich.table import Table
 from cli.acting_as import actor, one_organization
 from cli.options import As, AsJson, Organization, moment
 from cli.servers_and_database import servers_and_database
-from cli.terminal import console, print_json, print_table
-from models.session import transaction
-from models.webhooks import WebhookEvent
+from cli.terminal import answer, console, print_json, print_table, whole
+from models.access import Actor
+from models.session import Session, transaction
+from models.webhooks import WebhookEndpoint, WebhookEvent
 from tasks import webhooks as commands
 
 app = typer.Typer()
@@ -31,6 +32,7 @@ def add_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add a webhook, and print the secret that its messages are signed with.
 
@@ -41,8 +43,9 @@ def add_command(
         with transaction() as session:
             who = actor(session, one_organization(session, organization), as_)
             endpoint = commands.open_endpoint(session, who, address, event or list(WebhookEvent))
-            console.print(f"Webhook {endpoint.id} is notified from now on.")
-            console.print(f"Secret   {endpoint.secret()}", highlight=False, soft_wrap=True)
+            secret = endpoint.secret()
+            sentence = f"Webhook {endpoint.id} is notified from now on.\nSecret   {secret}"
+            answer(_facts(endpoint, 0) | {"secret": secret}, sentence, as_json=as_json)
 
 
 @webhooks.command("list")
@@ -50,18 +53,7 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
     """List the webhooks, with the messages that wait for each."""
     with servers_and_database(), transaction() as session:
         found = commands.endpoints(session, actor(session, one_organization(session, organization), as_))
-        lines = [
-            {
-                "id": row.WebhookEndpoint.id,
-                "url": row.WebhookEndpoint.url,
-                "events": row.WebhookEndpoint.events,
-                "created_at": row.WebhookEndpoint.created_at,
-                "enabled": row.WebhookEndpoint.disabled_at is None,
-                "disabled_why": row.WebhookEndpoint.disabled_why,
-                "waiting": row.waiting,
-            }
-            for row in found
-        ]
+        lines = [_facts(row.WebhookEndpoint, row.waiting) for row in found]
     if as_json:
         print_json(lines)
     elif lines:
@@ -83,6 +75,7 @@ def edit_command(
     ] = None,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Change a webhook's address or events. Messages that wait go to the new address."""
     if url is None and not event:
@@ -92,7 +85,8 @@ def edit_command(
         with transaction() as session:
             who = actor(session, one_organization(session, organization), as_)
             commands.change_endpoint(session, who, webhook, address=address, events=event or None)
-    console.print(f"Webhook {webhook} is changed.")
+            facts = _facts_of(session, who, webhook)
+    answer(facts, f"Webhook {webhook} is changed.", as_json=as_json)
 
 
 @webhooks.command("test")
@@ -111,19 +105,23 @@ def ping_command(webhook: Id, organization: Organization = None, as_: As = None,
 
 
 @webhooks.command("disable")
-def disable_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+def disable_command(webhook: Id, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Stop sending to a webhook. Messages that wait for it fail, and can be sent again."""
     with servers_and_database(), transaction() as session:
-        commands.disable(session, actor(session, one_organization(session, organization), as_), webhook)
-    console.print(f"Webhook {webhook} is disabled.")
+        who = actor(session, one_organization(session, organization), as_)
+        commands.disable(session, who, webhook)
+        facts = _facts_of(session, who, webhook)
+    answer(facts, f"Webhook {webhook} is disabled.", as_json=as_json)
 
 
 @webhooks.command("enable")
-def enable_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+def enable_command(webhook: Id, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Send to a webhook again, from now on."""
     with servers_and_database(), transaction() as session:
-        commands.enable(session, actor(session, one_organization(session, organization), as_), webhook)
-    console.print(f"Webhook {webhook} is enabled.")
+        who = actor(session, one_organization(session, organization), as_)
+        commands.enable(session, who, webhook)
+        facts = _facts_of(session, who, webhook)
+    answer(facts, f"Webhook {webhook} is enabled.", as_json=as_json)
 
 
 @webhooks.command("secret")
@@ -132,12 +130,13 @@ def secret_command(
     new: Annotated[bool, typer.Option("--new", help="Create a new secret. The old one stays valid for a day.")] = False,
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the secret that a webhook's messages are signed with."""
     with servers_and_database(), transaction() as session:
         who = actor(session, one_organization(session, organization), as_)
         secret = (commands.renew_endpoint_secret if new else commands.show_endpoint_secret)(session, who, webhook)
-    print(secret)  # noqa: T201 - the answer, for a program to read
+    answer({"secret": secret}, secret, as_json=as_json)
 
 
 @webhooks.command("deliveries")
@@ -169,7 +168,7 @@ def deliveries_command(
     if as_json:
         print_json(lines)
     elif lines:
-        table = Table("Message", "Event", "Created", "State", "Attempts", "Outcome")
+        table = whole(Table("Message", "Event", "Created", "State", "Attempts", "Outcome"), "Message")
         for line in lines:
             when = f"{line['created_at']:%Y-%m-%d %H:%M}"
             attempts = str(line["attempts"])
@@ -187,12 +186,13 @@ def send_again_command(
     ],
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send a message to a webhook again, with its original id."""
     with servers_and_database(), transaction() as session:
         who = actor(session, one_organization(session, organization), as_)
         commands.send_again(session, who, webhook, message)
-    console.print("The message is sent again.")
+    answer({"messages": 1}, "The message is sent again.", as_json=as_json)
 
 
 @webhooks.command("send-failed-again")
@@ -204,6 +204,7 @@ def send_failed_again_command(
     ],
     organization: Organization = None,
     as_: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send every failed message to a webhook again that was created since a time.
 
@@ -212,12 +213,30 @@ def send_failed_again_command(
     with servers_and_database(), transaction() as session:
         who = actor(session, one_organization(session, organization), as_)
         sent = commands.send_failed_again(session, who, webhook, since)
-    console.print(f"{sent:,} {'message is' if sent == 1 else 'messages are'} sent again.")
+    sentence = f"{sent:,} {'message is' if sent == 1 else 'messages are'} sent again."
+    answer({"messages": sent}, sentence, as_json=as_json)
 
 
 @webhooks.command("remove")
-def remove_command(webhook: Id, organization: Organization = None, as_: As = None) -> None:
+def remove_command(webhook: Id, organization: Organization = None, as_: As = None, as_json: AsJson = False) -> None:
     """Remove a webhook and the log of its deliveries."""
     with servers_and_database(), transaction() as session:
         commands.delete_endpoint(session, actor(session, one_organization(session, organization), as_), webhook)
-    console.print(f"Webhook {webhook} is removed.")
+    answer({"id": webhook, "outcome": "removed"}, f"Webhook {webhook} is removed.", as_json=as_json)
+
+
+def _facts_of(session: Session, who: Actor, webhook: int) -> dict[str, Any]:
+    endpoint = commands.find_endpoint(session, who, webhook)
+    return _facts(endpoint, commands.waiting_for(session, endpoint))
+
+
+def _facts(endpoint: WebhookEndpoint, waiting: int) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "created_at": endpoint.created_at,
+        "enabled": endpoint.disabled_at is None,
+        "disabled_why": endpoint.disabled_why,
+        "waiting": waiting,
+    }

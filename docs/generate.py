@@ -31,7 +31,9 @@ show the end of an id, and fit the terminal: they fold long texts, and become li
 **Completion.** `recourse --install-completion` has your shell (bash, zsh or fish) complete commands, options, course
 codes and ids of resets; `recourse --show-completion` prints the script instead."""
 JSON = """The schema is in [command-line.schema.json](command-line.schema.json): an object with the answer of each
-command. Times are in UTC unless they have another offset."""
+command. What a command makes or changes has the shape in which other commands show or list it, and a secret that is
+shown once is in it too. A refusal is a sentence on standard error and no JSON, with exit status 2. Times are in UTC
+unless they have another offset."""
 
 REFERENCE = Path(__file__).parent / "reference"
 MARKUP = re.compile(r"\[/?[a-z ]+\]")

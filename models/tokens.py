@@ -110,6 +110,11 @@ def usable_token(session: Session, token_id: int) -> Application | None:
     return _usable(session, ApiToken.id == token_id)
 
 
+def token_with(session: Session, text: str) -> ApiToken:
+    """Returns the token with this text, which exists, whether or not it is valid."""
+    return session.scalars(select(ApiToken).where(ApiToken.token_hash == hash_of(text))).one()
+
+
 def _usable(session: Session, which: ColumnElement[bool]) -> Application | None:
     found = session.execute(
         select(ApiToken, User)

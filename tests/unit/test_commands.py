@@ -3,6 +3,7 @@
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from models.versions import newest_migration
 
 PROJECT = Path(__file__).parents[2]
 HEAVY = {"celery", "kombu", "sqlalchemy", "alembic", "psycopg", "redis", "pydantic", "fastapi", "httpx"}
+WITHOUT_JSON = {
+    "demo",  # to be watched: it resets data of its own, of which nothing is left to use
+    "up",  # runs until it is stopped
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +59,21 @@ def test_a_command_that_only_reads_loads_nothing_that_sends_messages() -> None:
     assert loaded_by("show", "--help") & {"celery", "kombu", "alembic", "fastapi", "httpx", "apprise"} == set()
 
 
-def test_every_command_with_json_has_its_answer_in_the_schema(commands: dict[str, Any]) -> None:
+def every_command(group: dict[str, Any], *words: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command.commands, *words, name)
+        else:
+            yield " ".join([*words, name]), command
+
+
+def test_every_command_prints_json_and_has_its_answer_in_the_schema(commands: dict[str, Any]) -> None:
     sys.path.insert(0, str(PROJECT / "docs"))
     answers = runpy.run_path(str(PROJECT / "docs" / "answers.py"))["ANSWERS"]
+    found = dict(every_command(commands))
 
-    def with_json(group: dict[str, Any], words: list[str]) -> set[str]:
-        found = set()
-        for name, command in group.items():
-            if hasattr(command, "commands"):
-                found |= with_json(command.commands, [*words, name])
-            elif any("--json" in one.opts for one in command.params):
-                found.add(" ".join([*words, name]))
-        return found
-
-    assert with_json(commands, []) == set(answers)
+    assert {name for name, one in found.items() if not any("--json" in it.opts for it in one.params)} == WITHOUT_JSON
+    assert set(found) - WITHOUT_JSON == set(answers)
 
 
 def test_the_newest_migration_by_file_name_is_the_one_that_alembic_finds() -> None:
