@@ -48,7 +48,7 @@ def move_command(
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a planned reset before it begins: its start, reason, due date and alerts. `recourse cancel` cancels it.
+    """Change a planned reset before it begins: start, reason, due date, alerts. `recourse cancel` cancels it.
 
     Example: `recourse move RESET --at 2027-03-01T06:00+01:00 --due-in-days 30 --no-notify`
     """

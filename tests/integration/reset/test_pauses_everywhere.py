@@ -57,15 +57,16 @@ def test_each_kind_of_pause_by_command_and_api_holds_through_a_restart(
     # Given two organizations, and someone who may run the installation
     acme, globex = make_scene(learners=3), make_scene("globex", learners=3)
     make_user(acme.organization.id, "olga@acme.example", *Permission)
-    worker = start_worker()
+    worker = None
     for pauses, resumes in ((by_command, by_api), (by_api, by_command)):
-        # When everything, an organization and one of its resets are paused, and the worker is started again
+        # When everything, an organization and one of its resets are paused, and a worker starts, or again after a crash
         pauses("pause", "everything", UUID(int=0))
         one, another, elsewhere = acme.request(), acme.request(course=OTHER_COURSE), globex.request()
         pauses("pause", "organization", one)
         pauses("pause", "reset", one)
         assert [len(row) for row in rows("SELECT id FROM pause")] == [1, 1, 1]
-        worker.stop()
+        if worker is not None:
+            worker.kill()
         worker = start_worker()
         # Then no reset begins, and each begins when what holds it is resumed
         held = [elsewhere, another, one]

@@ -75,7 +75,7 @@ def test_nothing_but_the_command_line_gives_and_takes_operations(
     words = ("user", "permissions", "kim@acme.example", "--permission", "operations")
     with visitor(served, kim.id) as browser:
         refused_here = recourse_on(database, *words, "--as", "olga@acme.example")
-        assert (refused_here.returncode, REFUSED in " ".join(refused_here.stderr.split())) == (1, True)
+        assert (refused_here.returncode, REFUSED in " ".join(refused_here.stderr.split())) == (2, True)
         assert browser.get("/my/training").status_code == 200
         assert recourse_on(database, *words).returncode == 0
         assert browser.get("/my/training").status_code == 303, "who gets a permission is signed out"
