@@ -163,7 +163,7 @@ def test_a_changed_address_is_the_same_person_everywhere(
 def test_a_removed_user_is_out_of_everything_and_their_records_stay(
     api: httpx.Client, scene: Scene, served: str, post: Post
 ) -> None:
-    leaver = make_user(scene.organization.id, "leaver@acme.example", *Permission, name="Lee Leaver")
+    leaver = make_user(scene.organization.id, "leaver@acme.example", *MANAGEMENT, name="Lee Leaver")
     run(
         "INSERT INTO enrolment (organization_id, user_id, course_id) SELECT organization_id, :user, id FROM course",
         user=leaver.id,

@@ -157,7 +157,7 @@ def test_a_claim_that_says_nothing_gives_no_permission(
     base: str, scene: Scene, provider: Provider, claim: object
 ) -> None:
     use_roles(scene, provider)
-    kim = user_here(scene, "kim", *Permission)
+    kim = user_here(scene, "kim", *MANAGEMENT)
     provider.knows("kim", groups=claim)
     browser = signed_on(base, provider, "kim")
     assert permissions_of(kim) == []
