@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app as commands
 from models import metadata
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.files import storage
 from models.files.files import attach
 from models.files.uploads import receive
