@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "move": Entry(
         "cli.reset_changes",
-        "Move a planned reset to another time, or change its reason, before it begins. `recourse cancel` cancels it.",
+        "Change a planned reset before it begins: start, reason, due date, alerts. `recourse cancel` cancels it.",
     ),
     "retry-failed": Entry("cli.reset_changes", "Retry the failed learners of a reset."),
     "analytics": Entry("cli.analytics", "Show course completion by users, for all courses or for one."),

@@ -13,6 +13,7 @@ HINTS = {
     "group-unknown": "`recourse groups list` lists the groups.",
     "import-removes-too-much": "--most-removed 25 allows a quarter.",
     "nothing-to-retry": "`recourse show RESET` shows its result.",
+    "only-at-command-line": "`recourse user permissions EMAIL --permission operations` does, without --as.",
     "organization-unknown": "`recourse organization list` lists the organizations.",
     "pause-reason-missing": "Use --reason TEXT.",
     "paused-more-widely": "`recourse resume --organization SLUG` or `--everything` does.",

@@ -58,6 +58,7 @@ class PermissionName(StrEnum):
 
     USERS = "users"
     COURSES = "courses"
+    OPERATIONS = "operations"
 
 
 @users.command("add")
@@ -66,7 +67,9 @@ def add_command(
     name: Annotated[str, typer.Option(help="The user's name.")],
     permission: Annotated[
         list[PermissionName] | None,
-        typer.Option(help=f"“{Permission.USERS}” or “{Permission.COURSES}”. Repeat it for both."),
+        typer.Option(
+            help=f"“{Permission.USERS}”, “{Permission.COURSES}” or “{Permission.OPERATIONS}”. Repeat it for more."
+        ),
     ] = None,
     external_id: ExternalId = None,
     organization: Organization = None,
@@ -229,13 +232,15 @@ def permissions_command(
     email: Email,
     permission: Annotated[
         list[PermissionName] | None,
-        typer.Option(help=f"“{Permission.USERS}” or “{Permission.COURSES}”. Repeat it for both; without it, none."),
+        typer.Option(help="As in `recourse user add`. Repeat it for more; without it, none."),
     ] = None,
     organization: Organization = None,
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a user do this, and nothing else. Users who get a permission are signed out everywhere.
+
+    With “Platform operations” they may pause and resume every organization; an operator gives it, without --as.
 
     Example: `recourse user permissions kim@acme.example --permission courses`
     """

@@ -19,6 +19,12 @@ class Permission(StrEnum):
 
     USERS = "Platform management: Users"
     COURSES = "Training: Manage courses"
+    OPERATIONS = "Platform operations"
+
+
+MANAGEMENT = (Permission.USERS, Permission.COURSES)
+"""What administrators of an organization have, and give each other. The other one concerns every organization: see
+`docs/decisions/0135-operators-with-an-account.md`."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Actor:
     permissions: frozenset[str]
     scopes: frozenset[str] | None = None  # of the token that a program uses; None: not limited by a token
     unchecked: frozenset[str] = frozenset()  # which the user had, but which their provider cannot confirm now
+    at_console: bool = False  # not so for the command line in a user's name
 
     def must_have(self, permission: Permission) -> None:
         """Raise `Forbidden` unless the actor has the permission; `PermissionUnchecked` if that cannot be said now."""
@@ -38,12 +45,13 @@ class Actor:
             raise PermissionUnchecked(permission) if permission in self.unchecked else Forbidden(permission)
 
     def has_all(self) -> bool:
-        """Returns whether the actor has every permission."""
-        return self.permissions.issuperset(Permission)
+        """Returns whether the actor has every permission of administrators."""
+        return self.permissions.issuperset(MANAGEMENT)
 
     def must_have_all(self) -> None:
-        """Raise as in `must_have` unless the actor has every permission: it takes them to manage an organization."""
-        for permission in Permission:
+        """Raise as in `must_have` unless the actor has every permission of administrators: it takes them to manage an
+        organization."""
+        for permission in MANAGEMENT:
             self.must_have(permission)
 
     def must_have_one_of(self, *permissions: Permission) -> None:
@@ -83,7 +91,7 @@ def still_acting(session: Session, organization_id: int, user_id: int, *needed: 
 
 def console_operator(organization: Organization) -> Actor:
     """Returns the actor of a console command. The audit names the operator's system account."""
-    return Actor(organization.id, console_account(), None, frozenset(Permission))
+    return Actor(organization.id, console_account(), None, frozenset(Permission), at_console=True)
 
 
 def console_account() -> str:

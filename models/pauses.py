@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from config.languages import gettext
+from models.access import Permission
 from models.base import Base
 from models.people import User
 from models.resets import SETTLED, Reset
@@ -51,7 +53,7 @@ class Pause(Base):
     organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     reset_id: Mapped[UUID | None] = mapped_column(ForeignKey("reset.id", ondelete="CASCADE"))
     reason: Mapped[str]
-    paused_by: Mapped[int | None]  # none: an operator at the console
+    paused_by: Mapped[int | None]  # none: an operator
     pauser: Mapped[str]
     paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -69,7 +71,7 @@ class Paused:
 
     scope: PauseScope
     reason: str
-    by: str  # the name of the user, or the account at the console
+    by: str  # the name of the user, or the account at the console; for everything, no name of a user
     at: datetime
 
 
@@ -109,6 +111,11 @@ def pause_of_organization(session: Session, organization_id: int) -> Paused | No
     return next((shown for _, shown in _found(session, whole & Pause.reset_id.is_(None))), None)
 
 
+def pause_of_everything(session: Session) -> Paused | None:
+    """Returns the pause of the whole installation; `None` if there is none."""
+    return next((shown for _, shown in _found(session, Pause.organization_id.is_(None))), None)
+
+
 def all_pauses(session: Session) -> list[tuple[Pause, Paused]]:
     """Returns all pauses of the installation, the widest first."""
     return _found(session, Pause.id.is_not(None))
@@ -121,4 +128,10 @@ def _found(session: Session, which: ColumnElement[bool]) -> list[tuple[Pause, Pa
         .where(which)
         .order_by(Pause.organization_id.is_not(None), Pause.reset_id.is_not(None), Pause.id)
     )
-    return [(pause, Paused(pause.scope, pause.reason, name, pause.paused_at)) for pause, name in rows]
+    return [(pause, Paused(pause.scope, pause.reason, _shown(pause, name), pause.paused_at)) for pause, name in rows]
+
+
+def _shown(pause: Pause, name: str) -> str:
+    """Returns the name. An operator's is that of their permission: no organization sees who is in another."""
+    operator = pause.scope == PauseScope.EVERYTHING and name.startswith("user:")
+    return gettext(Permission.OPERATIONS) if operator else name

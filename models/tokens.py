@@ -37,6 +37,7 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     TOKENS_WRITE = "tokens:write"
     SCIM_WRITE = "scim:write"
+    OPERATE = "operate"
 
 
 class ApiToken(Base):

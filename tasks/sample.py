@@ -2,7 +2,7 @@
 
 from sqlalchemy import select, text
 
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.files.files import attach
 from models.files.uploads import receive
 from models.people import Organization, User
@@ -67,7 +67,7 @@ RECORDS = (
 
 
 def make_organization(session: Session, slug: str, name: str) -> Organization:
-    """Make an organization with an admin who has every permission, `admin@<slug>.example`."""
+    """Make an organization with an admin who has every permission of administrators, `admin@<slug>.example`."""
     organization = Organization(slug=slug, name=name)
     session.add(organization)
     session.flush()
@@ -76,7 +76,7 @@ def make_organization(session: Session, slug: str, name: str) -> Organization:
             organization_id=organization.id,
             email=f"admin@{slug}.example",
             name="Alex Admin",
-            permissions=[permission.value for permission in Permission],
+            permissions=[permission.value for permission in MANAGEMENT],
         )
     )
     session.flush()

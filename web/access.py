@@ -125,8 +125,10 @@ def person_with(*permissions: Permission) -> Callable[[SignedIn], SignedIn]:
 
 FOR_USERS_ADMINS = Depends(person_with(Permission.USERS))
 FOR_COURSES_ADMINS = Depends(person_with(Permission.COURSES))
+FOR_OPERATORS = Depends(person_with(Permission.OPERATIONS))
 UsersAdmin = Annotated[SignedIn, FOR_USERS_ADMINS]
 CoursesAdmin = Annotated[SignedIn, FOR_COURSES_ADMINS]
+Operator = Annotated[SignedIn, FOR_OPERATORS]
 AnyAdmin = Annotated[SignedIn, Depends(person_with(Permission.COURSES, Permission.USERS))]
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `recourse token create`")

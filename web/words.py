@@ -40,6 +40,7 @@ STATES = (
 PERMISSIONS = (
     translatable("Platform management: Users"),
     translatable("Training: Manage courses"),
+    translatable("Platform operations"),
 )
 ACTIVITIES = (
     translatable("assignment"),

@@ -1,6 +1,6 @@
 """Permissions, tokens, signed messages and forms."""
 
-from config.languages import gettext
+from config.languages import gettext, translatable
 from models.refusals.base import Refused
 
 
@@ -12,6 +12,18 @@ class Forbidden(Refused):
         self.permission = "” or “".join(permissions)
         names = gettext("” or “").join(map(gettext, permissions))
         super().__init__("You need the permission “{names}” for this. Ask an administrator for it.", names=names)
+
+
+class OnlyAtConsole(Refused):
+    code = "only-at-command-line"
+    status = 403
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            "The permission “{name}” concerns every organization, so only the command line gives it to a user or takes "
+            "it. Ask an operator there. Nothing was changed.",
+            name=translatable(permission),
+        )
 
 
 class TokenUnknown(Refused):

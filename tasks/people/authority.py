@@ -1,7 +1,10 @@
 """Who may manage whom."""
 
-from models.access import Actor, Permission
+from collections.abc import Collection
+
+from models.access import MANAGEMENT, Actor, Permission
 from models.people import User
+from models.refusals.access import OnlyAtConsole
 from models.refusals.people import UserUnknown
 
 
@@ -16,3 +19,11 @@ def must_manage(actor: Actor, user: User) -> None:
     for permission in Permission:
         if permission in user.permissions:
             actor.must_have(permission)
+
+
+def must_be_allowed_to_give(actor: Actor, after: Collection[str], before: Collection[str] = ()) -> None:
+    """Check that administrators may give and take the permissions that differ. Raises `OnlyAtConsole`."""
+    changed = set(before) ^ set(after)
+    for permission in Permission:
+        if permission in changed and permission not in MANAGEMENT and not actor.at_console:
+            raise OnlyAtConsole(permission)

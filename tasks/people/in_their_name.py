@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config.languages.stored import stored
-from models.access import Actor, Permission
+from models.access import MANAGEMENT, Actor
 from models.events import EventSource
 from models.people import User
 from models.retraining import Rule, RuleState
@@ -33,4 +33,4 @@ def stop_what_is_in_their_name(session: Session, user: User, verb: str) -> None:
 
 def _nobody(user: User, verb: str) -> Actor:
     task = {"erased": "task:erase", "removed": "task:remove"}[verb]
-    return Actor(user.organization_id, task, None, frozenset(Permission))
+    return Actor(user.organization_id, task, None, frozenset(MANAGEMENT))

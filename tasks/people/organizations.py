@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.settings import settings
 from models import audit
-from models.access import Permission
+from models.access import MANAGEMENT
 from models.pauses import Paused, all_pauses, pause_of_organization
 from models.people import GREATEST_WEIGHT, Organization, User
 from models.refusals.organizations import OrganizationExists, OrganizationInvalid, OrganizationUnknown, TimeZoneUnknown
@@ -26,7 +26,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Admin:
-    """A user with every permission."""
+    """A user with every permission of administrators."""
 
     email: str
     can_sign_in: bool  # has a password
@@ -69,7 +69,7 @@ class FirstAdmin:
 
 
 def add_organization(session: Session, actor: str, slug: str, name: str, admin: FirstAdmin) -> User:
-    """Add an organization. Returns its admin, who has every permission.
+    """Add an organization. Returns its admin, who has every permission of administrators.
 
     `actor` is the name for the audit. Raises `OrganizationInvalid`, `OrganizationExists`, `TimeZoneUnknown`,
     `PasswordTooShort`.
@@ -99,7 +99,7 @@ def add_organization(session: Session, actor: str, slug: str, name: str, admin: 
         organization_id=organization.id,
         email=address,
         name=admin.name.strip(),
-        permissions=[permission.value for permission in Permission],
+        permissions=[permission.value for permission in MANAGEMENT],
         time_zone=admin.time_zone,
     )
     session.add(user)
@@ -165,7 +165,7 @@ def organizations(session: Session, slugs: Sequence[str] = (), limit: int | None
         query = query.where(Organization.slug.in_(slugs))
     found = session.execute(query).all()
     admins: dict[int, list[Admin]] = {organization.id: [] for organization, *_ in found}
-    everything = [permission.value for permission in Permission]
+    everything = [permission.value for permission in MANAGEMENT]
     for user, credential in session.execute(
         select(User, Credential.user_id)
         .outerjoin(Credential, Credential.user_id == User.id)

@@ -7,12 +7,12 @@ from sqlalchemy import func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models import audit
-from models.access import Actor, Permission
+from models.access import MANAGEMENT, Actor, Permission
 from models.people import User
 from models.refusals.people import PERMISSIONS, NotOneself, PermissionsElsewhere, UserUnknown
 from models.sign_on import IdentityProvider, UserIdentity
 from models.tokens import ApiToken, Scope
-from tasks.people.authority import must_manage
+from tasks.people.authority import must_be_allowed_to_give, must_manage
 from tasks.people.sessions import end_sessions_of
 from tasks.people.users import lock_user
 
@@ -56,8 +56,8 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
     A user who gets a permission is signed out everywhere: someone who may do less may have signed in as them, with a
     password link. See `docs/decisions/0118-tokens-never-grow.md`.
 
-    Raises `Forbidden`; `UserUnknown`, also if they were removed; `NotOneself`; `PermissionsElsewhere` if their provider
-    decides them.
+    Raises `Forbidden`; `OnlyAtConsole`; `UserUnknown`, also if they were removed; `NotOneself`; `PermissionsElsewhere`
+    if their provider decides the ones that change.
     """
     actor.must_have(Permission.USERS)
     lock_user(session, actor, user)
@@ -66,12 +66,14 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
         return
     if user.removed_at is not None:
         raise UserUnknown(str(user.id))
+    must_be_allowed_to_give(actor, after, before)
     must_manage(actor, user)
     for permission in permissions:
         actor.must_have(permission)
     if user.id == actor.user_id:
         raise NotOneself(PERMISSIONS)
-    if provider := managed(session, user).permissions_from:
+    theirs = (set(before) ^ set(after)).intersection(MANAGEMENT)
+    if theirs and (provider := managed(session, user).permissions_from):
         raise PermissionsElsewhere(provider)
     user.permissions = after
     session.flush()

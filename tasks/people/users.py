@@ -23,7 +23,7 @@ from models.tokens import ApiToken
 from models.training import Enrolment
 from models.web_sessions import end_sessions
 from tasks.imports.values import Column, WrongError, email, external_id, locale, text, time_zone, yes_or_no
-from tasks.people.authority import must_manage
+from tasks.people.authority import must_be_allowed_to_give, must_manage
 from tasks.people.enrolments import end_enrolments
 from tasks.people.in_their_name import stop_what_is_in_their_name
 from tasks.people.passwords import set_password
@@ -64,10 +64,11 @@ def add_user(
     that the user gets.
 
     A removed user with this address or external id is the same person, and comes back with their records, unless
-    `comes_back` is false. Raises `Forbidden`, `UserInvalid`, `UserExists`, `ExternalIdTaken`, `PasswordTooShort`,
-    `PasswordsOff`.
+    `comes_back` is false. Raises `Forbidden`, `OnlyAtConsole`, `UserInvalid`, `UserExists`, `ExternalIdTaken`,
+    `PasswordTooShort`, `PasswordsOff`.
     """
     actor.must_have(Permission.USERS)
+    must_be_allowed_to_give(actor, permissions)
     for permission in permissions:
         actor.must_have(permission)
     values = _checked({"email": email, "name": name, **more})

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from config.languages import translatable
 from models import audit
-from models.access import Actor
+from models.access import Actor, Permission
 from models.pauses import Pause, PauseScope, is_paused, pause_of_organization, pauses_of
 from models.people import Organization
 from models.refusals.pauses import PausedMoreWidely, PauseReasonMissing
@@ -84,19 +84,32 @@ def resume_organization(session: Session, actor: Actor) -> None:
         raise PausedMoreWidely(*WHOLE[held.scope])
 
 
-def pause_everything(session: Session, operator: str, reason: str) -> None:
-    """Pause the whole installation. `operator` is the name for the audit. Raises `PauseReasonMissing`."""
+def pause_everything(session: Session, operator: Actor | str, reason: str) -> None:
+    """Pause the whole installation. `operator` is a user, or the account at the console.
+
+    Raises `Forbidden`, `PauseReasonMissing`.
+    """
+    _must_operate(operator)
     if _pause(session, operator, Pause(organization_id=None, reset_id=None, reason=reason)):
         _record_everywhere(session, operator, "installation.paused", reason=reason.strip())
 
 
-def resume_everything(session: Session, operator: str) -> bool:
-    """Resume the whole installation; what is paused by itself stays so. Returns whether it was paused."""
+def resume_everything(session: Session, operator: Actor | str) -> bool:
+    """Resume the whole installation; what is paused by itself stays so. Returns whether it was paused.
+
+    Raises `Forbidden`.
+    """
+    _must_operate(operator)
     whole = Pause.organization_id.is_(None)
     resumed = _resume(session, whole, Reset.id.is_not(None))
     if resumed:
         _record_everywhere(session, operator, "installation.resumed")
     return resumed
+
+
+def _must_operate(operator: Actor | str) -> None:
+    if isinstance(operator, Actor):
+        operator.must_have(Permission.OPERATIONS)
 
 
 def _hold(session: Session, reset: Reset) -> None:
@@ -176,6 +189,6 @@ def _tell(session: Session, resets: Sequence[Reset], event: WebhookEvent) -> Non
         )
 
 
-def _record_everywhere(session: Session, operator: str, action: str, **details: str) -> None:
+def _record_everywhere(session: Session, operator: Actor | str, action: str, **details: str) -> None:
     for organization_id in session.scalars(select(Organization.id).order_by(Organization.id)):
         audit.record(session, operator, action, organization_id, organization_id, **details)

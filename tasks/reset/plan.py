@@ -158,11 +158,16 @@ def with_options(plan: Plan, *, due_in_days: int | None, notify: bool, start_at:
 
     Raises `DueInDaysInvalid`, `StartAtInvalid`.
     """
-    if due_in_days is not None and not 1 <= due_in_days <= LONGEST_DUE_IN_DAYS:
-        raise DueInDaysInvalid
+    check_due_in_days(due_in_days)
     if start_at is not None:
         check_start(start_at)
     return replace(plan, due_in_days=due_in_days, notify=notify, start_at=start_at)
+
+
+def check_due_in_days(days: int | None) -> None:
+    """Raise `DueInDaysInvalid` unless a reset may set a due date in so many days; `None`: it sets none."""
+    if days is not None and not 1 <= days <= LONGEST_DUE_IN_DAYS:
+        raise DueInDaysInvalid
 
 
 def check_start(start_at: datetime) -> None:

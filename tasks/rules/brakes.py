@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.access import Actor, Permission, still_acting
+from models.access import MANAGEMENT, Actor, Permission, still_acting
 from models.refusals.rules import BrakeHolds
 from models.resets import Audience
 from models.retraining import Occurrence, Rule, RuleKind
@@ -43,7 +43,7 @@ def acting_owner(session: Session, rule: Rule) -> Actor:
     Raises `UserUnknown` if the owner is deactivated, and `Forbidden`.
     """
     if rule.owner_id is None:
-        return Actor(rule.organization_id, f"rule:{rule.id}", None, frozenset(Permission))
+        return Actor(rule.organization_id, f"rule:{rule.id}", None, frozenset(MANAGEMENT))
     owner = still_acting(session, rule.organization_id, rule.owner_id, *needed(rule.kind))
     return Actor(rule.organization_id, f"rule:{rule.id}", owner.user_id, owner.permissions)
 

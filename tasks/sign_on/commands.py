@@ -12,8 +12,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from models import audit
-from models.access import Actor, Permission
+from models.access import MANAGEMENT, Actor, Permission
 from models.people import User
+from models.refusals.access import OnlyAtConsole
 from models.refusals.sign_on import PasswordsNeeded, SignOnInvalid, SignOnUnavailable, SignOnUnknown
 from models.refusals.webhooks import WebhookAddressRefused
 from models.sealing import seal
@@ -109,8 +110,11 @@ def set_provider(
     """Set the organization's provider, whose terms the caller has `checked`. With `keeps_secret`, the secret stays.
 
     With another issuer or client, all sessions that began at the old one end; with another issuer, users are bound
-    again at their next sign-in. Raises `Forbidden`.
+    again at their next sign-in. Raises `Forbidden`; `OnlyAtConsole` if a role would give what roles never give.
     """
+    for permission in (permission for of in terms.roles.values() for permission in of):
+        if permission not in MANAGEMENT:
+            raise OnlyAtConsole(permission)
     _must_decide(session, actor, [permission for of in terms.roles.values() for permission in of])
     provider = session.get(IdentityProvider, actor.organization_id, with_for_update=True)
     values = terms.values()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from config.links import unsubscribe_link
-from models.access import Permission
+from models.access import MANAGEMENT
 from models.events import EventKind
 from models.participants import ParticipantKind, ParticipantRequest
 from models.session import transaction
@@ -224,7 +224,7 @@ def test_no_page_violates_axe_rules_or_scrolls_sideways(
 
 def test_empty_pages_say_so(sign_in: SignIn, axe: Axe, subtests: pytest.Subtests) -> None:
     scene = make_scene(learners=1, completed=0, begun=0)
-    make_user(scene.organization.id, "new@acme.example", *Permission)
+    make_user(scene.organization.id, "new@acme.example", *MANAGEMENT)
     page = sign_in("new@acme.example")
     for path, words in {
         "/my/training": "No courses are assigned to you",

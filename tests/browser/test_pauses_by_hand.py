@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from models.access import Permission
 from tests.post import Post
 from tests.scenes import ask, make_scene, report_of, state_of
+from tests.web import make_user
 
 SignIn = Callable[..., Page]
 ADMIN = "admin@acme.example"
@@ -57,3 +59,24 @@ def test_one_reset_and_all_are_paused_and_resumed_by_keyboard(
     assert ask("SELECT count(*) FROM pause") == 0
     post.drain()
     assert state_of(reset) == "succeeded"
+
+
+def test_an_operator_pauses_and_resumes_everything_by_keyboard(
+    sign_in: SignIn, axe: Callable[[Page], list[str]]
+) -> None:
+    scene = make_scene(learners=1)
+    make_user(scene.organization.id, "olga@acme.example", *Permission)
+    page = sign_in("olga@acme.example")
+    page.goto("/resets")
+    page.get_by_text("Pause everything").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This concerns every organization")).to_be_visible()
+    assert axe(page) == []
+    page.keyboard.press("Tab")
+    page.keyboard.type("the database moves")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Everything is paused: the database moves")).to_be_visible()
+    assert axe(page) == []
+    page.get_by_role("button", name="Resume everything").press("Enter")
+    expect(page.get_by_text("Everything continues.")).to_be_visible()
+    assert ask("SELECT count(*) FROM pause") == 0

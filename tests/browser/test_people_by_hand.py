@@ -154,17 +154,19 @@ def test_a_planned_reset_is_moved_and_a_rule_is_changed(sign_in: SignIn, axe: Ax
     rule = make(scene, datetime.now(UTC), **CALENDAR, starts="2031-03-01T06:00")
     page = sign_in(ADMIN)
     page.goto(f"/resets/{reset}")
-    page.get_by_text("Move this reset").click()
+    page.get_by_text("Change this planned reset").click()
     page.get_by_label("Start").fill("2020-01-01T06:00")
     page.get_by_role("button", name="Save reset").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose a start in the future")
     later = datetime.now(UTC) + timedelta(days=9)
     page.get_by_label("Start").fill(f"{later:%Y-%m-%dT06:00}")
     page.get_by_role("textbox", name="Reason", exact=True).fill("audit moved")
+    page.get_by_label("New due date").fill("45")
+    page.get_by_label("Send no alerts").check()
     page.get_by_role("button", name="Save reset").click()
     expect(page.get_by_role("definition").filter(has_text="audit moved")).to_be_visible()
-    assert rows("SELECT start_at, reason FROM reset") == [
-        (later.replace(hour=6, minute=0, second=0, microsecond=0), "audit moved")
+    assert rows("SELECT start_at, reason, due_in_days, notify FROM reset") == [
+        (later.replace(hour=6, minute=0, second=0, microsecond=0), "audit moved", 45, False)
     ]
 
     page.goto(f"/rules/{rule}")

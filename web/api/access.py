@@ -33,12 +33,15 @@ ENDED: Responses = {204: {"description": "Signed out there"}}
     "/users/{user_id}/permissions",
     operation_id="setPermissions",
     response_model=UserDetails,
-    responses=problems("forbidden", "user-unknown", "not-oneself", "permissions-elsewhere", "body-too-large"),
+    responses=problems(
+        "forbidden", "only-at-command-line", "user-unknown", "not-oneself", "permissions-elsewhere", "body-too-large"
+    ),
 )
 def permissions(user_id: UserId, body: PermissionsUpdate, actor: Manager, session: Database) -> UserDetails:
     """Let a user do this and nothing else. Requires every permission that the user had or gets.
 
-    A user who gets a permission is signed out everywhere.
+    A user who gets a permission is signed out everywhere. *Platform operations* stays as it is: only the command line
+    gives and takes it.
     """
     user = user_of(session, actor.organization_id, user_id)
     set_permissions(session, actor, user, body.permissions)

@@ -189,9 +189,12 @@ def resume_one(answer: Response, reset_id: ResetId, actor: Writer, session: Data
     ),
 )
 def move_reset(reset_id: ResetId, body: ResetMove, actor: Writer, session: Database) -> ResetDetails:
-    """Give a planned reset another start or another reason, before it begins. To call it off, cancel it."""
+    """Change a planned reset before it begins: its start, reason or due date, or whether learners are alerted.
+
+    To call it off, cancel it.
+    """
     reset = reset_seen_by(session, actor, reset_id)
-    move(session, actor, reset, start_at=body.start_at, reason=body.reason)
+    move(session, actor, reset, **body.model_dump(exclude_unset=True))
     return details_of(session, reset)
 
 

@@ -12,7 +12,7 @@ from models.files.deletions import files_left
 from models.mail import NO_MAILS
 from models.people import zone_of
 from models.refusals.base import Refused
-from models.refusals.resets import AlreadyBegun, ReasonMissing, StartAtInvalid
+from models.refusals.resets import AlreadyBegun, DueInDaysInvalid, ReasonMissing, StartAtInvalid
 from models.resets import SETTLED, Reset
 from models.session import Session, transaction
 from tasks.evidence.lookup import standing_of
@@ -21,7 +21,7 @@ from tasks.report import mails_in, progress_of, removed_in_words, report_of
 from tasks.reset.cancel import cancel
 from tasks.reset.in_hand import in_hand
 from tasks.reset.lookup import causes_of, line_of, reset_seen_by
-from tasks.reset.move import move
+from tasks.reset.move import Changes, move
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
 from tasks.reset.outcomes import AUDIENCES, end_in_words, is_planned, note_on, shares_of
 from tasks.reset.outcomes import counted as in_words
@@ -31,7 +31,7 @@ from tasks.reset.stalled import stalled
 from web.access import AnyAdmin, SignedIn
 from web.database import Database
 from web.downloads import download
-from web.pages.reset_form import moment_in
+from web.pages.reset_form import days_in, moment_in
 from web.pages.reset_learners import learners_csv, learners_page, learners_shown
 from web.shown import Shown
 from web.templating import page
@@ -118,16 +118,24 @@ def move_reset(
     session: Database,
     start_at: Annotated[str, Form(max_length=40)] = "",
     reason: Annotated[str, Form(max_length=2000)] = "",
+    due_in_days: Annotated[str, Form(max_length=10)] = "",
+    quiet: Annotated[bool, Form()] = False,
+    with_options: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Move a planned reset, or change its reason; the time is in the person's own zone."""
+    """Change a planned reset; the time is in the person's own zone. `with_options` says that the form had fields for
+    the due date and the alerts."""
     reset = reset_seen_by(session, person.actor, reset_id)
     try:
         with session.begin_nested():
             moment = moment_in(start_at, zone_of(person.user))
             same = moment is not None and moment == reset.start_at.replace(second=0, microsecond=0)
-            move(session, person.actor, reset, start_at=None if same else moment, reason=reason)
-    except (StartAtInvalid, ReasonMissing, AlreadyBegun) as refusal:
-        return _show(request, person, session, reset, error=refusal, typed={"start_at": start_at, "reason": reason})
+            changes = Changes(start_at=None if same else moment, reason=reason)
+            if with_options:
+                changes |= Changes(due_in_days=days_in(due_in_days, DueInDaysInvalid), notify=not quiet)
+            move(session, person.actor, reset, **changes)
+    except (StartAtInvalid, ReasonMissing, DueInDaysInvalid, AlreadyBegun) as refusal:
+        typed = {"start_at": start_at, "reason": reason, "due_in_days": due_in_days, "notify": not quiet}
+        return _show(request, person, session, reset, error=refusal, typed=typed)
     return RedirectResponse(f"/resets/{reset_id}", 303)
 
 
@@ -150,7 +158,7 @@ def _show(
     session: Session,
     reset: Reset,
     error: Refused | None = None,
-    typed: dict[str, str] | None = None,
+    typed: dict[str, Any] | None = None,
 ) -> Response:
     start_at = reset.start_at.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M")
     shown = learners_shown(request, reset.id)
@@ -159,7 +167,13 @@ def _show(
         "reset.html",
         status=error.status if error else 200,
         error=error,
-        typed={"start_at": start_at, "reason": reset.reason} | (typed or {}),
+        typed={
+            "start_at": start_at,
+            "reason": reset.reason,
+            "due_in_days": reset.due_in_days or "",
+            "notify": reset.notify,
+        }
+        | (typed or {}),
         **_progress(session, reset, shown),
         **learners_page(session, reset, shown),
     )

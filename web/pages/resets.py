@@ -13,8 +13,8 @@ from tasks.people.organizations import standing
 from tasks.report import Progress, progress_of_each
 from tasks.reset.lookup import RESET_ORDERS, ResetFilter, ResetLine, count_resets, matching_resets, resets_listed
 from tasks.reset.outcomes import state_in_words
-from tasks.reset.pause import pause_organization, resume_organization
-from web.access import AnyAdmin
+from tasks.reset.pause import pause_everything, pause_organization, resume_everything, resume_organization
+from web.access import AnyAdmin, Operator
 from web.database import Database
 from web.shown import Shown
 from web.templating import page
@@ -29,7 +29,12 @@ STATES: dict[str, tuple[str, tuple[ResetState, ...]]] = {
     "cancelled": (translatable("Cancelled"), (ResetState.CANCELLED,)),
 }
 HEAD = ("id", "course", "title", "state", "learners", "failed", "requested_at", "requested_by", "reason")
-DONE = {"paused": translatable("All resets are paused."), "resumed": translatable("Resets continue.")}
+DONE = {
+    "paused": translatable("All resets are paused."),
+    "resumed": translatable("Resets continue."),
+    "everything-paused": translatable("Everything is paused."),
+    "everything-resumed": translatable("Everything continues."),
+}
 
 
 @router.get("")
@@ -107,3 +112,19 @@ def resume_all(person: AnyAdmin, session: Database) -> Response:
     """Resume all resets of the organization that are not paused one by one."""
     resume_organization(session, person.actor)
     return RedirectResponse("/resets?done=resumed", 303)
+
+
+@router.post("/pause-everything")
+def pause_installation(
+    person: Operator, session: Database, reason: Annotated[str, Form(max_length=2000)] = ""
+) -> Response:
+    """Pause all resets of all organizations."""
+    pause_everything(session, person.actor, reason)
+    return RedirectResponse("/resets?done=everything-paused", 303)
+
+
+@router.post("/resume-everything")
+def resume_installation(person: Operator, session: Database) -> Response:
+    """Resume all organizations; what is paused by itself stays paused."""
+    resume_everything(session, person.actor)
+    return RedirectResponse("/resets?done=everything-resumed", 303)

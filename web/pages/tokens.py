@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from config.languages import translatable
+from models.access import Permission
 from models.directory import user_by_address
 from models.refusals.base import Refused
 from models.session import Session
@@ -36,6 +37,7 @@ SCOPES = {
     Scope.WEBHOOKS_WRITE: translatable("Manage webhooks"),
     Scope.TOKENS_WRITE: translatable("Create and revoke tokens"),
     Scope.SCIM_WRITE: translatable("Write users and groups by SCIM"),
+    Scope.OPERATE: translatable("Pause and resume everything"),
 }
 DAYS = {
     30: translatable("30 days"),
@@ -105,7 +107,9 @@ def _list(
         status=error.status if error else 200,
         lines=lines,
         pager=pager,
-        labels=SCOPES,
+        labels={
+            scope: SCOPES[scope] for scope in SCOPES if scope != Scope.OPERATE or person.may(Permission.OPERATIONS)
+        },
         periods=DAYS,
         typed={"email": person.user.email, "name": "", "days": "365", "scopes": []} | dict(typed or {}),
         error=error,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.directory import user_of
 from models.people import User
 from models.refusals.base import Refused
@@ -50,7 +50,9 @@ def edit(
     """Save the form; `with_permissions` says that it had fields for them."""
     user = _kept(session, person, user_id)
     typed = {"name": name, "email": email, "external_id": external_id, "locale": locale, "time_zone": time_zone}
-    wanted = [one for one in Permission if one.name in (permissions or [])]
+    # The form has no field for what only the command line gives and takes.
+    kept = [one.name for one in Permission if one in user.permissions and one not in MANAGEMENT]
+    wanted = [one for one in Permission if one.name in (permissions or []) + kept]
     try:
         with session.begin_nested():
             change_user(session, person.actor, user, typed | {"notifications_on": notifications})
@@ -121,6 +123,6 @@ def _form(
         error=error,
         zones=ZONES,
         managed=managed(session, user),
-        permissions=list(Permission),
+        permissions=MANAGEMENT,
         others=[one for one in user.permissions if one not in person.actor.permissions],
     )

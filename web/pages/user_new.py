@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.refusals.base import Refused
 from tasks.people.users import add_user
 from web.access import SignedIn, UsersAdmin
@@ -57,7 +57,7 @@ def _form(
         "user_new.html",
         status=error.status if error else 200,
         error=error,
-        permissions=[one for one in Permission if person.may(one)],
+        permissions=[one for one in MANAGEMENT if person.may(one)],
         chosen=chosen or [],
         typed={"name": "", "email": "", "external_id": ""} | typed,
     )

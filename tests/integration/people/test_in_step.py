@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app as commands
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.people import User
 from models.session import transaction
 from models.sign_in import set_password
@@ -163,7 +163,7 @@ def test_a_changed_address_is_the_same_person_everywhere(
 def test_a_removed_user_is_out_of_everything_and_their_records_stay(
     api: httpx.Client, scene: Scene, served: str, post: Post
 ) -> None:
-    leaver = make_user(scene.organization.id, "leaver@acme.example", *Permission, name="Lee Leaver")
+    leaver = make_user(scene.organization.id, "leaver@acme.example", *MANAGEMENT, name="Lee Leaver")
     run(
         "INSERT INTO enrolment (organization_id, user_id, course_id) SELECT organization_id, :user, id FROM course",
         user=leaver.id,
@@ -393,7 +393,7 @@ def test_a_token_never_gets_more_permissions_than_it_was_made_with(served: str, 
     user = make_user(scene.organization.id, "people@acme.example", Permission.USERS)
     with client_of(served, token_for(user.id)) as theirs, client_of(served, token_for(scene.admin.user_id or 0)) as api:
         at = f"/v1/users/{user.id}/permissions"
-        assert api.put(at, json={"permissions": [*Permission]}).json()["permissions"] == [*Permission]
+        assert api.put(at, json={"permissions": [*MANAGEMENT]}).json()["permissions"] == [*MANAGEMENT]
         assert theirs.get("/v1/me").json()["permissions"] == [Permission.USERS]
         assert theirs.get("/v1/analytics/courses").json()["type"] == "/problems/forbidden"
         more = {"name": "x", "scopes": ["resets:read"]}

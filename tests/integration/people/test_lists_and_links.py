@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.groups import group_by_code
 from models.people import User
 from models.refusals.access import Forbidden
@@ -132,12 +132,12 @@ def test_permissions_are_given_and_taken_only_up_to_ones_own(scene: Scene) -> No
         user = session.get_one(User, other.id)
         with pytest.raises(Forbidden):
             set_permissions(session, helper, user, [Permission.COURSES])
-        set_permissions(session, scene.admin, user, [*Permission])
+        set_permissions(session, scene.admin, user, [*MANAGEMENT])
         with pytest.raises(Forbidden):
             set_permissions(session, helper, user, [])
         with pytest.raises(NotOneself):
             set_permissions(session, scene.admin, session.get_one(User, scene.admin.user_id), [])
-    assert rows('SELECT permissions FROM "user" WHERE id = :id', id=other.id) == [([*Permission],)]
+    assert rows('SELECT permissions FROM "user" WHERE id = :id', id=other.id) == [([*MANAGEMENT],)]
 
 
 def test_browsers_have_names_that_people_know() -> None:

@@ -9,14 +9,16 @@ import pytest
 
 from models.access import console_operator
 from models.refusals.requests import IdempotencyMismatch
-from models.refusals.resets import AlreadyBegun, NothingToRetry, StartAtInvalid
+from models.refusals.resets import AlreadyBegun, DueInDaysInvalid, NothingToRetry, StartAtInvalid
 from models.resets import Reset
 from models.session import transaction
 from tasks.app import app
 from tasks.reset.move import move
 from tasks.reset.retry_failed import retry_failed
+from tests.databases import recourse_on
 from tests.post import Post
-from tests.scenes import Scene, ask, make_scene, records_of, recover, report_of, run, state_of
+from tests.scenes import Scene, alerts, ask, make_scene, records_of, recover, report_of, rows, run, state_of
+from tests.web import client_of, token_for
 
 
 def in_hours(hours: float) -> datetime:
@@ -171,3 +173,44 @@ def test_a_planned_reset_is_moved_until_it_begins(post: Post) -> None:
     assert (state_of(reset), ask("SELECT reason FROM reset")) == ("succeeded", "the audit moved")
     with pytest.raises(AlreadyBegun), transaction() as session:
         move(session, scene.admin, session.get_one(Reset, reset), start_at=in_hours(48))
+
+
+def test_a_planned_reset_gets_another_due_date_and_alerts_by_api_and_by_command(
+    post: Post, served: str, database: str
+) -> None:
+    scene = make_scene(completed=100)
+    reset = scene.request(start_at=in_hours(48), due_in_days=30)
+    terms = "SELECT due_in_days, notify, reason FROM reset"
+    reason = ask("SELECT reason FROM reset")
+    # By the API: with the limits of a request, and what is left out stays
+    with client_of(served, token_for(scene.admin.user_id or 0)) as api:
+        changed = api.post(f"/v1/resets/{reset}:move", json={"due_in_days": 60, "notify": False}).json()
+        assert (changed["due_in_days"], changed["notify"], changed["reason"]) == (60, False, reason)
+        for wrong in ({"due_in_days": 3651}, {"due_in_days": 0}, {"notify": "no"}):
+            assert api.post(f"/v1/resets/{reset}:move", json=wrong).status_code == 422
+        assert api.post(f"/v1/resets/{reset}:move", json={"due_in_days": None}).json()["due_in_days"] is None
+    # By command
+    refused = recourse_on(database, "move", str(reset), "--due-in-days", "3651", "--reason", "never")
+    assert (refused.returncode, "Choose 1 to 3650 days" in " ".join(refused.stderr.split())) == (2, True)
+    assert rows(terms) == [(None, False, reason)]
+    assert recourse_on(database, "move", str(reset), "--due-in-days", "45", "--notify").returncode == 0
+    assert recourse_on(database, "move", str(reset), "--no-due-date", "--no-notify").returncode == 0
+    assert rows(terms) == [(None, False, reason)]
+    # The audit says what was changed, from what, to what
+    assert rows("SELECT details FROM audit WHERE action = 'reset.moved' ORDER BY id") == [
+        ({"before": {"due_in_days": 30, "notify": True}, "after": {"due_in_days": 60, "notify": False}},),
+        ({"before": {"due_in_days": 60}, "after": {"due_in_days": None}},),
+        ({"before": {"due_in_days": None, "notify": False}, "after": {"due_in_days": 45, "notify": True}},),
+        ({"before": {"due_in_days": 45, "notify": True}, "after": {"due_in_days": None, "notify": False}},),
+    ]
+    with transaction() as session, pytest.raises(DueInDaysInvalid):
+        move(session, scene.admin, session.get_one(Reset, reset), due_in_days=0)
+    # … and the reset does what it was changed to
+    with transaction() as session:
+        move(session, scene.admin, session.get_one(Reset, reset), due_in_days=45)
+    let_it_be_time(reset)
+    recover()
+    post.drain()
+    assert (state_of(reset), len(alerts(reset))) == ("succeeded", 0)
+    days = "SELECT round(extract(epoch FROM due_at - now()) / 86400) FROM enrolment WHERE course_id = :course LIMIT 1"
+    assert ask(days, course=scene.course.id) == 45

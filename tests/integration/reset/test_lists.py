@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.directory import UserFilter
 from models.people import User
 from models.refusals.access import Forbidden
@@ -99,7 +99,7 @@ def test_who_is_unassigned_after_the_preview_is_skipped_and_said_to_be(post: Pos
 def test_one_reset_comes_of_a_list_for_who_made_it(post: Post) -> None:
     scene, other = make_scene(), make_scene("globex")
     made = make_list(scene, "email\nlearner-1@acme.example\n")
-    colleague = as_actor(scene, make_user(scene.organization.id, "kim@acme.example", *Permission).id)
+    colleague = as_actor(scene, make_user(scene.organization.id, "kim@acme.example", *MANAGEMENT).id)
     for stranger in (replace(scene, admin=colleague), other):
         with pytest.raises(ListUnknown):
             preview_of(stranger, made)

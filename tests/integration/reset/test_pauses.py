@@ -161,6 +161,10 @@ def test_who_may_pause_and_resume_what(post: Post) -> None:
                 pause.pause_organization(session, actor, WHY)
             with pytest.raises(Forbidden):
                 pause.resume_organization(session, actor)
+        with pytest.raises(Forbidden, match="Platform operations"):
+            pause.pause_everything(session, scene.admin, WHY)
+        with pytest.raises(Forbidden, match="Platform operations"):
+            pause.resume_everything(session, scene.admin)
         with pytest.raises(PauseReasonMissing):
             pause.pause_reset(session, manager, found, "  ")
         pause.pause_reset(session, manager, found, WHY)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app as commands
 from models import metadata
-from models.access import Permission
+from models.access import MANAGEMENT, Permission
 from models.files import storage
 from models.files.files import attach
 from models.files.uploads import receive
@@ -92,7 +92,7 @@ def person(served: str, post: Post, set_up: Callable[..., None]) -> Person:
     set_up(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", mail_from="training@example.org")
     scene = make_scene(learners=4, completed=100, files=True)
     post.drain()
-    user = make_user(scene.organization.id, ADDRESS, *Permission, name=NAME)
+    user = make_user(scene.organization.id, ADDRESS, *MANAGEMENT, name=NAME)
     run(
         "INSERT INTO enrolment (organization_id, user_id, course_id) "
         f"SELECT organization_id, {user.id}, id FROM course WHERE organization_id = {scene.organization.id}"
@@ -172,7 +172,7 @@ def test_nothing_identifies_an_erased_person(person: Person, post: Post, served:
     )
     audit_before = ask("SELECT count(*) FROM audit")
     # When she is erased through the API
-    admin = make_user(person.scene.organization.id, "dpo@acme.example", *Permission, name="Dana Officer")
+    admin = make_user(person.scene.organization.id, "dpo@acme.example", *MANAGEMENT, name="Dana Officer")
     with client_of(served, token_for(admin.id)) as client:
         erased = client.post(f"/v1/users/{person.id}/erase", json={"confirm": ADDRESS.upper()})
         assert erased.status_code == 200, erased.text

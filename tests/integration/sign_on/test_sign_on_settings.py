@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.access import Actor, Permission, console_operator
+from models.access import MANAGEMENT, Actor, Permission, console_operator
 from models.people import User
 from models.refusals.access import Forbidden
 from models.refusals.sign_on import PasswordsNeeded, PasswordsOff, SignOnInvalid, SignOnUnknown
@@ -190,7 +190,7 @@ def test_a_sign_in_whose_password_is_being_checked_does_not_slip_through(
     from tasks.people.sign_in import begin_sign_in, finish_sign_in
 
     use(scene, provider)
-    user_here(scene, "kim", *Permission)
+    user_here(scene, "kim", *MANAGEMENT)
     signed_on(base, provider, "kim")
     user = scene.users()[0]
     with transaction() as session:

@@ -13,7 +13,7 @@ from flask import Response, redirect
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from models.access import Permission, console_operator
+from models.access import MANAGEMENT, Permission, console_operator
 from models.people import User
 from models.session import transaction
 from tasks.people.users import remove_user
@@ -146,7 +146,7 @@ def test_roles_there_are_permissions_here(
     with visitor(base, kim.id) as before:  # with a password that someone else may have chosen
         browser = signed_on(base, provider, "kim")
         assert not is_signed_in(before)
-    assert permissions_of(kim) == [permission.value for permission in Permission]
+    assert permissions_of(kim) == [permission.value for permission in MANAGEMENT]
     assert browser.get("/training/content/courses").status_code == browser.get("/users").status_code == 200
     [(actor, subject, details)] = audit_of("user.permissions_changed")
     assert (actor, subject, details["before"]) == ("task:sign-on", str(kim.id), [])
@@ -157,7 +157,7 @@ def test_a_claim_that_says_nothing_gives_no_permission(
     base: str, scene: Scene, provider: Provider, claim: object
 ) -> None:
     use_roles(scene, provider)
-    kim = user_here(scene, "kim", *Permission)
+    kim = user_here(scene, "kim", *MANAGEMENT)
     provider.knows("kim", groups=claim)
     browser = signed_on(base, provider, "kim")
     assert permissions_of(kim) == []

@@ -110,6 +110,10 @@ TABLE: dict[tuple[str, str], Route] = {
     # It takes both permissions. A stranger pauses their own organization.
     ("POST", "/v1/organization:pause"): Route(W, by_role(200, 403, 403, 403, 200), json={"reason": REASON}),
     ("POST", "/v1/organization:resume"): Route(W, by_role(200, 403, 403, 403, 200)),
+    # For operators alone: see test_operators.py.
+    ("GET", "/v1/installation"): Route(Scope.OPERATE, by_role(403, 403, 403, 403, 403)),
+    ("POST", "/v1/installation:pause"): Route(Scope.OPERATE, by_role(403, 403, 403, 403, 403), json={"reason": REASON}),
+    ("POST", "/v1/installation:resume"): Route(Scope.OPERATE, by_role(403, 403, 403, 403, 403)),
     ("POST", "/v1/users/{user_id}/erase"): Route(  # with another address
         PEOPLE, by_role(404, 403, 422, 403, 422), json={"confirm": "somebody@else.example"}
     ),

@@ -157,6 +157,8 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/resets/{reset_id}/resume"): (303, 403, 303, 303, 404),
     ("POST", "/resets/pause-all"): (303, 403, 403, 303, 303),
     ("POST", "/resets/resume-all"): (303, 403, 403, 303, 303),
+    ("POST", "/resets/pause-everything"): (303, 403, 403, 403, 403),  # for operators alone: see test_operators.py
+    ("POST", "/resets/resume-everything"): (303, 403, 403, 403, 403),
     ("POST", "/resets/{reset_id}/move"): (303, 403, 409, 409, 404),
     ("POST", "/resets/{reset_id}/retry-failed"): (303, 403, 409, 409, 404),
     ("GET", "/my/alerts"): (303, 200, 200, 200, 200),

@@ -17,6 +17,7 @@ from web.api.schemas.base import NO_NUL, Answer, Body, Code, Course, Flag, Id, M
 Reason = Annotated[
     str, Field(max_length=2000, pattern=NO_NUL, description="Kept in the audit; required in the plan or in the request")
 ]
+DueInDays = Annotated[int, Field(strict=True, ge=1, le=LONGEST_DUE_IN_DAYS)]
 SkipCompletedDays = Annotated[
     int | None,
     Field(
@@ -35,7 +36,7 @@ class UserResetPlanRequest(Body):
     model_config = example({"reason": "incident 7731", "due_in_days": 30})
 
     reason: Reason = ""
-    due_in_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DUE_IN_DAYS)] | None = Field(
+    due_in_days: DueInDays | None = Field(
         None, description="Days from the reset to the new due date; without it there is no due date"
     )
     notify: Flag = Field(True, description="Whether to alert learners that the course is assigned again")

@@ -12,8 +12,8 @@ from models.resets import Audience, ItemState, Reset, ResetState
 from models.session import Session
 from tasks.report import TIMES, Progress
 from tasks.reset.lookup import ResetLine, facts_of, line_of
-from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Moment, Token, example
-from web.api.schemas.plans import Reason, Removed
+from web.api.schemas.base import NO_NUL, Answer, Body, ConfirmCourse, Course, Flag, Moment, Token, example
+from web.api.schemas.plans import DueInDays, Reason, Removed
 
 RESET: dict[str, Any] = {
     "id": "01a20d09-79f6-7b0b-b11a-f6143785020d",
@@ -52,10 +52,14 @@ class PauseReason(Body):
 class ResetMove(Body):
     """What to change of a planned reset. Fields that are left out stay as they are."""
 
-    model_config = example({"start_at": "2027-03-02T06:00:00+01:00"})
+    model_config = example({"start_at": "2027-03-02T06:00:00+01:00", "due_in_days": 30})
 
     start_at: Moment | None = Field(None, description="The new earliest start, within the next 365 days")
     reason: Reason | None = Field(None, description="The new reason")
+    due_in_days: DueInDays | None = Field(
+        None, description="Days from the reset to the new due date; null: no new due date"
+    )
+    notify: Flag | None = Field(None, description="Whether to alert learners that the course is assigned again")
 
 
 class ResetProgress(Answer):
