@@ -40,6 +40,7 @@ class UserCompletion:
     progress: int
     completed_at: datetime | None
     due_at: datetime | None
+    overdue: bool
     external_id: str | None = None
 
 
@@ -101,6 +102,7 @@ def completion_by_user(
             Enrolment.progress,
             Enrolment.completed_at,
             Enrolment.due_at,
+            Enrolment.is_overdue(func.now()),
             User.external_id,
         )
         .join(User, User.id == Enrolment.user_id)

@@ -151,7 +151,8 @@ def completions_listed(
     """
     order = COMPLETION_ORDERS.named(sort)
     of_enrolment = (Enrolment.user_id, Enrolment.state, Enrolment.progress, Enrolment.completed_at, Enrolment.due_at)
-    query = select(*of_enrolment).where(*_of_course(course), *which.conditions())
+    overdue = Enrolment.is_overdue(func.now()).label("is_overdue")
+    query = select(*of_enrolment, overdue).where(*_of_course(course), *which.conditions())
     if found is not None:
         query = query.where(found.quickly)
     # Where the order needs none of them, users are looked up for the page only: to join a million takes four times as
@@ -161,13 +162,13 @@ def completions_listed(
     page = order.page(query, after, limit).subquery()
     places = order.places_in(page)
     lines = (
-        select(User.id, User.name, User.email, *list(page.c)[1:5], User.external_id, *places)
+        select(User.id, User.name, User.email, *list(page.c)[1:6], User.external_id, *places)
         .join(page, page.c.user_id == User.id)
         .order_by(*order.by(places))
     )
     plan_with_values(session)
     rows: Iterable[Sequence[Any]] = session.execute(lines)
-    return [(UserCompletion(*row[:8]), order.place(row)) for row in rows]
+    return [(UserCompletion(*row[:9]), order.place(row)) for row in rows]
 
 
 def _of_course(course: Course) -> tuple[ColumnElement[bool], ...]:

@@ -6,7 +6,8 @@ Whoever sets the store decides whether there is evidence of what was deleted. So
 import io
 import json
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -14,13 +15,15 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from config.languages import gettext, translatable
+from config.languages.stored import told
 from models import audit
 from models.access import Actor, Permission
 from models.evidence import LONGEST_LOCK, EvidencePart, EvidenceStore, PartState
 from models.people import Organization
 from models.refusals.evidence import EvidenceFolderOperatorOnly, EvidenceOff, EvidenceStoreInvalid
 from models.refusals.webhooks import WebhookAddressRefused
-from models.sealing import seal
+from models.sealing import SecretUnreadableError, seal
 from models.session import changed_rows, transaction
 from tasks.messages import WORK_OUTBOXES, send_outbox
 
@@ -28,6 +31,7 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 REGION = re.compile(r"[a-z0-9-]{1,40}")
 LONGEST = 2000  # characters
+NO_LOCK = translatable("Choose 1 to 36,500 days for the lock.")  # up to LONGEST_LOCK
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,25 @@ class Terms:
 def checked(actor: Actor, terms: Terms) -> Terms:
     """Returns the terms if the store takes an object, which is left there. Call it outside of a transaction.
 
+    Without a secret, they get the one that is stored for the same access key and endpoint.
+
     Raises `Forbidden`, `EvidenceFolderOperatorOnly`, `EvidenceStoreInvalid`.
     """
     from tasks.evidence.s3 import PutError  # loads httpx, which commands that only read do without
     from tasks.evidence.store import put
 
     _must_decide(actor, terms)
-    _check_words(terms)
     with transaction() as session:
         slug = session.get_one(Organization, actor.organization_id).slug
+        terms = _with_kept_secret(session, actor, terms)
+    _check_words(terms)
     note = {"organization": slug, "checked_at": datetime.now(UTC).isoformat(timespec="seconds")}
     content = json.dumps(note | {"said": "Recourse may write evidence of resets here."}).encode() + b"\n"
     try:
         put(_store(terms), f"{slug}/check-{token_hex(8)}.json", io.BytesIO(content))
     except PutError as error:
-        raise EvidenceStoreInvalid(f"The store does not take an object: {error}.") from None
+        why = gettext("The store does not take an object: {error}.", error=told(str(error)))
+        raise EvidenceStoreInvalid(why) from None
     return terms
 
 
@@ -124,6 +132,16 @@ def _must_decide(actor: Actor, terms: Terms | None = None) -> None:
         raise EvidenceFolderOperatorOnly
 
 
+def _with_kept_secret(session: Session, actor: Actor, terms: Terms) -> Terms:
+    """So that a lock or a folder is changed without the secret, which few people know."""
+    store = session.get(EvidenceStore, actor.organization_id)
+    if terms.secret or store is None or store.access_key_id != terms.access_key_id or store.endpoint != terms.endpoint:
+        return terms
+    with suppress(SecretUnreadableError):
+        return replace(terms, secret=store.secret())
+    return terms
+
+
 def _store(terms: Terms) -> EvidenceStore:
     return EvidenceStore(
         url=terms.url,
@@ -138,26 +156,29 @@ def _store(terms: Terms) -> EvidenceStore:
 def _check_words(terms: Terms) -> None:
     words = (terms.url, terms.endpoint, terms.region, terms.access_key_id, terms.secret)
     if any(word is not None and (not word.isprintable() or len(word) > LONGEST) for word in words):
-        raise EvidenceStoreInvalid("A value is too long, or contains invisible characters.")
+        raise EvidenceStoreInvalid(translatable("A value is too long, or contains invisible characters."))
     if terms.lock_days is not None and not 1 <= terms.lock_days <= LONGEST_LOCK:
-        raise EvidenceStoreInvalid(f"Choose 1 to {LONGEST_LOCK:,} days for the lock.")
+        raise EvidenceStoreInvalid(NO_LOCK)
     given = urlsplit(terms.url)
     if given.scheme == "file":
         if given.netloc or not given.path.startswith("/"):
-            raise EvidenceStoreInvalid("Write the folder as a URL with three slashes, such as file:///srv/evidence.")
+            raise EvidenceStoreInvalid(
+                translatable("Write the folder as a URL with three slashes, such as file:///srv/evidence.")
+            )
         if terms.endpoint or terms.access_key_id or terms.secret or terms.lock_days:
-            raise EvidenceStoreInvalid("A folder has no endpoint, no credentials and no lock.")
+            raise EvidenceStoreInvalid(translatable("A folder has no endpoint, no credentials and no lock."))
         return
     if given.scheme != "s3" or not BUCKET.fullmatch(given.netloc) or not PREFIX.fullmatch(given.path):
-        raise EvidenceStoreInvalid("Write the bucket as a URL, such as s3://acme-evidence/recourse.")
+        raise EvidenceStoreInvalid(translatable("Write the bucket as a URL, such as s3://acme-evidence/recourse."))
     if not REGION.fullmatch(terms.region):
-        raise EvidenceStoreInvalid("Write the region as the server does, such as eu-central-1.")
+        raise EvidenceStoreInvalid(translatable("Write the region as the server does, such as eu-central-1."))
     if not (terms.access_key_id and terms.secret):
-        raise EvidenceStoreInvalid("A bucket needs an access key and its secret.")
+        raise EvidenceStoreInvalid(translatable("A bucket needs an access key and its secret."))
     from tasks.evidence.s3 import object_url
     from tasks.webhooks.post import address_of, look_up
 
     try:
         look_up(address_of(object_url(_store(terms), "check")))
     except WebhookAddressRefused as refusal:
-        raise EvidenceStoreInvalid(f"The address of the store is not allowed. {refusal.why}") from None
+        why = gettext("The address of the store is not allowed. {why}", why=translatable(refusal.why))
+        raise EvidenceStoreInvalid(why) from None

@@ -16,6 +16,8 @@ from tests.scenes import run
 
 PASSWORD = "correct horse battery staple"
 SignIn = Callable[..., Page]
+RUN = """async ({within, options}) =>
+  typeof axe === "undefined" ? null : (await axe.run(within ?? document, options)).violations"""
 
 
 @pytest.fixture
@@ -69,13 +71,19 @@ def sign_in(open_page: Callable[..., Page]) -> SignIn:
 
 
 @pytest.fixture
-def axe() -> Callable[[Page], list[str]]:
-    """Return axe-core's violations on a page: the rule, then the element."""
+def axe() -> Callable[..., list[str]]:
+    """Return axe-core's violations on a page, of all rules or of those named: the rule, then the element."""
     source = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
 
-    def look(page: Page) -> list[str]:
-        page.evaluate(source)  # not as a script element: the page's policy forbids that
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")
-        return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+    def look(page: Page, *rules: str, within: str | None = None) -> list[str]:
+        asked = {"within": within, "options": {"resultTypes": ["violations"]}}
+        if rules:
+            asked["options"] |= {"runOnly": list(rules)}
+        found = page.evaluate(RUN, asked)
+        if found is None:
+            page.evaluate(source)  # not as a script element: the page's policy forbids that
+            page.context.add_init_script(source)  # for the next pages
+            found = page.evaluate(RUN, asked)
+        return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
     return look

@@ -1,4 +1,5 @@
-"""Every page, checked with axe-core, on a narrow screen, and against the browser's console."""
+"""Every page, checked with axe-core, on wide and narrow screens, light and dark, enlarged, and against the browser's
+console; and without motion for who wants none."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from models.webhooks import WebhookEvent, open_endpoint
 from tasks.participants.commands import Terms, add_participant
 from tasks.people.password_links import make_password_link
 from tasks.rules.events import report_event
+from tests.browser.looks import NARROW, Axe, wrong_in_all_looks
 from tests.lists import make_list
 from tests.post import Post
 from tests.rules import CALENDAR, group, make
@@ -26,9 +28,7 @@ from tests.scenes import COURSE, Scene, do_everything, fail_for, make_scene, row
 from tests.web import make_user, page_routes
 
 SignIn = Callable[..., Page]
-Axe = Callable[[Page], list[str]]
 
-WIDE, NARROW = 1280, 390
 LINES = "email\nlearner-2@acme.example\nlearner-2@acme.example\nnobody@acme.example\n"
 
 
@@ -76,7 +76,7 @@ def an_incident(scene: Scene) -> int:
 def scene_of_every_page(post: Post) -> tuple[Scene, Enrolment, UUID, UUID]:
     """Make something for each page to show. Returns the scene, the enrolment of a learner who could not be reset, the
     reset of everyone, and a rule."""
-    scene = make_scene(learners=60, completed=70, begun=90)
+    scene = make_scene(learners=24, completed=70, begun=90)
     mine = scene.enrolments()[0]
     do_everything(mine)
     fail_for(mine)
@@ -181,42 +181,38 @@ def test_every_page_is_in_this_test(database: str) -> None:
     assert known - routes == set()
 
 
-@pytest.mark.parametrize(("width", "light"), [(WIDE, "light"), (NARROW, "dark")])
 def test_no_page_violates_axe_rules_or_scrolls_sideways(
     sign_in: SignIn,
     open_page: Callable[..., Page],
     axe: Axe,
     post: Post,
-    width: int,
-    light: str,
     subtests: pytest.Subtests,
 ) -> None:
     scene, mine, reset, rule = scene_of_every_page(post)
 
-    def look(page: Page, name: str) -> None:
+    def look(page: Page, name: str, within: str = "") -> None:
         with subtests.test(page=name):
-            assert axe(page) == []
-            assert page.evaluate("document.scrollingElement.scrollWidth") <= width, "it scrolls sideways"
+            assert wrong_in_all_looks(page, axe, within=within) == []
 
-    look(open_page("/sign-in", width=width, light=light), "/sign-in")
-    admin = sign_in("admin@acme.example", width=width, light=light)
+    look(open_page("/sign-in"), "/sign-in")
+    admin = sign_in("admin@acme.example")
     for name, path in admin_pages(scene, reset, rule).items():
         admin.goto(path)
         look(admin, name)
     admin.goto(f"/training/content/courses/{COURSE}")
-    if width == NARROW:
-        admin.get_by_role("button", name="Menu").click()
-        admin.get_by_role("navigation", name="Main").get_by_role("link", name="Users").wait_for()
-        look(admin, "the main menu")
-        admin.keyboard.press("Escape")
+    admin.set_viewport_size({"width": NARROW, "height": 844})
+    admin.get_by_role("button", name="Menu").click()
+    admin.get_by_role("navigation", name="Main").get_by_role("link", name="Users").wait_for()
+    look(admin, "the main menu", within="nav")
+    admin.keyboard.press("Escape")
     admin.get_by_label("Actions for Fire safety").click()
-    look(admin, "a menu")
+    look(admin, "a menu", within=".menu[open]")
     admin.get_by_role("link", name="Reset course progress").click()
     admin.get_by_role("dialog").get_by_role("link", name="Cancel").wait_for()
-    look(admin, "the dialog")
+    look(admin, "the dialog", within="dialog")
     admin.goto("/no-such-page")
     look(admin, "an error")
-    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id), width=width, light=light)
+    learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id))
     for path in ("/my/training", f"/my/courses/{COURSE}", "/my/inbox"):
         learner.goto(path)
         look(learner, path)
@@ -238,3 +234,32 @@ def test_empty_pages_say_so(sign_in: SignIn, axe: Axe, subtests: pytest.Subtests
             page.goto(path)
             assert page.get_by_text(words).is_visible()
             assert axe(page) == []
+
+
+MOST_MOTION = """() => {
+  const parts = (style) => `${style.transitionDuration}, ${style.animationDuration}`.split(", ").map(parseFloat);
+  const times = (one) => ["", "::before", "::after"].flatMap((of) => parts(getComputedStyle(one, of)));
+  return Math.max(...[...document.querySelectorAll("*")].flatMap(times));
+}"""
+
+
+@pytest.mark.parametrize(("motion", "moves"), [("reduce", []), ("no-preference", ["width"])])
+def test_nothing_moves_for_who_wants_no_motion(sign_in: SignIn, post: Post, motion: str, moves: list[str]) -> None:
+    scene = make_scene(learners=3, completed=100)
+    reset = scene.request()
+    page = sign_in("admin@acme.example")
+    page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type]
+    moving: list[str] = []
+    protocol = page.context.new_cdp_session(page)  # tells also of what moves within the browser's own elements
+    protocol.on("Animation.animationStarted", lambda told: moving.append(told["animation"]["name"]))
+    protocol.send("Animation.enable")
+    page.goto(f"/resets/{reset}")
+    post.drain()
+    page.locator("#live").get_by_text("3 of 3 learners reset").wait_for()  # as it arrives
+    assert page.evaluate(MOST_MOTION) <= 0.01  # seconds
+    page.goto(f"/users/{scene.users()[0].id}/qualifications/training")
+    page.evaluate("""async () => {
+      document.querySelector("progress").value = 60;
+      for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame);
+    }""")
+    assert moving == moves

@@ -1,4 +1,5 @@
-"""Every page in German: no text in English that the catalogue has, the language named, and no violation of axe."""
+"""Every page in German, in all sizes and colours: no text in English that the catalogue has, the language named, and no
+violation of axe."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Page
 
 from config.languages import HERE
-from tests.browser.test_every_page import Axe, SignIn, admin_pages, scene_of_every_page
+from tests.browser.looks import NARROW, Axe, wrong_in_all_looks
+from tests.browser.test_every_page import SignIn, admin_pages, scene_of_every_page
 from tests.post import Post
 from tests.scenes import COURSE, make_scene, run
 from tests.web import form_token, visitor
@@ -61,11 +63,11 @@ def test_every_page_is_in_german(
     scene, mine, reset, rule = scene_of_every_page(post)
     english = in_english()
 
-    def look(page: Page, name: str) -> None:
+    def look(page: Page, name: str, within: str = "") -> None:
         with subtests.test(page=name):
             assert page.get_attribute("html", "lang") == "de"
             assert [text for text in page.evaluate(TEXTS) if english(text)] == []
-            assert axe(page) == []
+            assert wrong_in_all_looks(page, axe, first=(NARROW, "dark"), within=within) == []
 
     learner = sign_in(next(user.email for user in scene.users() if user.id == mine.user_id))
     admin = sign_in("admin@acme.example")
@@ -79,7 +81,7 @@ def test_every_page_is_in_german(
     admin.get_by_label("Aktionen für Fire safety").click()
     admin.get_by_role("link", name="Kursfortschritt zurücksetzen").click()
     admin.get_by_role("dialog").get_by_role("link", name="Abbrechen").wait_for()
-    look(admin, "the dialog")
+    look(admin, "the dialog", within="dialog")
     admin.goto("/no-such-page")
     look(admin, "an error")
     for path in ("/my/training", f"/my/courses/{COURSE}", "/my/inbox"):

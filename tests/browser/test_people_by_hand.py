@@ -9,9 +9,11 @@ from models.access import Permission
 from models.people import User
 from models.session import transaction
 from models.web_sessions import begin_session
+from models.webhooks import WebhookEvent, open_endpoint
+from tests.post import Post
 from tests.receiver import Receiver
 from tests.rules import CALENDAR, EVENT, group, make
-from tests.scenes import COURSE, ask, make_scene, rows
+from tests.scenes import COURSE, ask, make_scene, rows, run
 from tests.web import make_user
 
 SignIn = Callable[..., Page]
@@ -146,6 +148,40 @@ def test_a_webhook_is_tested_and_edited(sign_in: SignIn, set_up: Callable[..., N
         expect(page.locator(".note.good")).to_contain_text("answered 204")
         assert [one.path for one in receiver.received] == ["/hook", "/other"]
         assert b"webhook.ping" in receiver.received[1].body
+
+
+def test_failed_messages_are_sent_again_since_a_time(
+    sign_in: SignIn, axe: Axe, post: Post, set_up: Callable[..., None]
+) -> None:
+    set_up(webhook_allow_private="true")
+    scene = make_scene(learners=2)
+    with Receiver() as receiver:
+        with transaction() as session:
+            events = [WebhookEvent.RESET_STARTED, WebhookEvent.RESET_COMPLETED]
+            url = f"http://127.0.0.1:{receiver.port}/hook"
+            endpoint = open_endpoint(session, scene.organization.id, url, events)
+        scene.request()
+        post.drain()
+        first, second = (one.headers["webhook-id"] for one in receiver.received)
+        run("UPDATE webhook_delivery SET state = 'failed', delivered_at = NULL, outcome = 'answered 503'")
+        run("UPDATE webhook_message SET created_at = now() - interval '2 days' WHERE event = 'reset.started'")
+        page = sign_in(ADMIN, width=390)
+        page.goto(f"/webhooks/{endpoint.id}")
+        expect(page.get_by_role("heading", name="2 deliveries failed")).to_be_visible()
+        assert axe(page) == []
+        since = page.get_by_label("Send again what was created since")
+        since.fill((datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
+        page.get_by_role("button", name="Send failed again").click()
+        expect(page.get_by_text("Sending 1 failed message again, with the same IDs.")).to_be_visible()
+        post.drain()
+        page.reload()
+        expect(page.get_by_role("heading", name="1 delivery failed")).to_be_visible()
+        page.get_by_role("button", name="Send failed again").click()  # by default, since the first that failed
+        expect(page.get_by_text("Sending 1 failed message again, with the same IDs.")).to_be_visible()
+        post.drain()
+        page.reload()
+        expect(page.get_by_role("button", name="Send failed again")).to_have_count(0)
+        assert [one.headers["webhook-id"] for one in receiver.received] == [first, second, second, first]
 
 
 def test_a_planned_reset_is_moved_and_a_rule_is_changed(sign_in: SignIn, axe: Axe) -> None:

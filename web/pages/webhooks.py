@@ -135,7 +135,7 @@ def send_failed_again(
         moment = moment_of(since, zone_of(person.user), SinceInvalid)
         sent = webhooks.send_failed_again(session, person.actor, endpoint_id, moment)
     except (SinceInvalid, WebhookDisabled) as refusal:
-        return _show(request, person, session, endpoint_id, error=refusal, about="failed")
+        return _show(request, person, session, endpoint_id, error=refusal, about="failed", since=since)
     return RedirectResponse(f"/webhooks/{endpoint_id}?sent={sent}", 303)
 
 
@@ -192,11 +192,14 @@ def _show(
     about: str = "edit",
     url: str | None = None,
     chosen: list[WebhookEvent] | None = None,
+    since: str | None = None,
 ) -> Response:
     endpoint = webhooks.find_endpoint(session, person.actor, endpoint_id)
     pager = Pager(request, after, (UUID,), path=f"/webhooks/{endpoint_id}", without=("sent", "done"))
     lines = webhooks.deliveries(session, endpoint, pager.after[0] if pager.after else None, pager.limit)
     failed, first = webhooks.failed_since(session, endpoint)
+    if since is None:
+        since = first.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M") if first else ""
     return page(
         request,
         "webhook.html",
@@ -205,7 +208,7 @@ def _show(
         deliveries=pager.cut(lines, lambda row: (row.WebhookMessage.id,)),
         pager=pager,
         failed=failed,
-        since=first.astimezone(zone_of(person.user)).strftime("%Y-%m-%dT%H:%M") if first else "",
+        since=since,
         done=done,
         pinged=pinged,
         error=error,

@@ -186,6 +186,8 @@ ROUTES: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/resets/{reset_id}/report.pdf"): (303, 403, 200, 200, 404),
     ("GET", "/resets/{reset_id}/evidence.zip"): (303, 403, 200, 200, 404),
     ("GET", "/evidence"): (303, 403, 200, 200, 200),
+    ("POST", "/evidence"): (303, 403, 403, 422, 422),  # an empty form; it takes both permissions
+    ("POST", "/evidence/turn-off"): (303, 403, 403, 404, 404),  # there is no store
     ("POST", "/evidence/write-now"): (303, 403, 404, 404, 404),  # there is no store
     ("GET", "/.well-known/recourse-evidence.pem"): (200, 200, 200, 200, 200),
     ("GET", "/.well-known/recourse-evidence/{key_id}.pem"): (404, 404, 404, 404, 404),  # no such key
@@ -261,6 +263,14 @@ def test_everyone_lands_where_their_work_is_and_overdue_courses_are_marked(serve
     browser = visitor(served, late.id)
     for page in ("/my/training", f"/my/courses/{COURSE}"):
         assert re.search(r">overdue<.*was due <time[^>]*>1 Mar 2020", browser.get(page).text, re.DOTALL)
+    listed = visitor(served, admin).get(f"/training/analytics/{COURSE}").text
+    overdue = rows(
+        """SELECT email FROM "user" JOIN enrolment ON user_id = "user".id
+           WHERE course_id = :course AND due_at < now() AND state <> 'completed' ORDER BY "user".name, "user".id""",
+        course=scene.course.id,
+    )
+    assert re.findall(r">(\S+@\S+)</td>\s*<td>[^\n]*>overdue<", listed) == [email for (email,) in overdue]
+    assert late.email in listed
 
 
 def test_every_page_answers_every_kind_of_visitor_as_the_table_says(

@@ -30,7 +30,7 @@ from tasks.webhooks.post import address_of, look_up
 from tests.post import Post
 from tests.receiver import Received, Receiver, dawdle
 from tests.scenes import REASON, Scene, as_actor, ask, fail_for, let_all_pass, make_scene, recover, report_of, rows, run
-from tests.web import form_token, visitor
+from tests.web import client_of, form_token, token_for, visitor
 
 SetUp = Callable[..., None]
 
@@ -251,6 +251,24 @@ def test_failed_messages_are_sent_again_in_bulk_with_their_old_ids(
         webhooks.disable(session, scene.admin, endpoint.id)
         with pytest.raises(WebhookDisabled):
             webhooks.send_failed_again(session, scene.admin, endpoint.id, yesterday)
+
+
+def test_a_program_sends_failed_messages_again(scene: Scene, served: str, post: Post, receiver: Receiver) -> None:
+    endpoint = endpoint_for(scene, hook(receiver), WebhookEvent.RESET_STARTED, WebhookEvent.RESET_COMPLETED)
+    scene.request()
+    post.drain()
+    run("UPDATE webhook_delivery SET state = 'failed', delivered_at = NULL, outcome = 'answered 503'")
+    run("UPDATE webhook_message SET created_at = now() - interval '2 days' WHERE event = 'reset.started'")
+    since = {"since": (datetime.now(UTC) - timedelta(days=1)).isoformat()}
+    with client_of(served, token_for(scene.admin.user_id or 0)) as api:
+        address = f"/v1/webhook-endpoints/{endpoint.id}:send-failed-again"
+        answers = [api.post(address, json=since).json() for _ in range(2)]
+        assert answers == [{"messages": 1}, {"messages": 0}]
+        post.drain()
+        log = api.get(f"/v1/webhook-endpoints/{endpoint.id}/deliveries").json()["items"]
+    assert [one["state"] for one in log] == ["delivered", "failed"]
+    assert events(receiver) == ["reset.started", "reset.completed", "reset.completed"]
+    assert receiver.received[1].headers["webhook-id"] == receiver.received[2].headers["webhook-id"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 503])

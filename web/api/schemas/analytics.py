@@ -52,6 +52,7 @@ class UserFigures(Answer):
     progress: int = Field(description="Percent")
     completed_at: datetime | None
     due_at: datetime | None
+    overdue: bool = Field(description="The due date has passed without a completion")
     external_id: str | None = Field(description="The platform's own id of the user")
 
 
@@ -69,6 +70,7 @@ class UserFiguresList(Answer):
                     "progress": 40,
                     "completed_at": None,
                     "due_at": "2027-03-02T12:00:00Z",
+                    "overdue": False,
                     "external_id": "hr-1042",
                 }
             ]

@@ -30,7 +30,11 @@ class EvidenceStoreRequest(Body):
     region: str = Field("us-east-1", min_length=1, max_length=40, pattern=NO_NUL)
     access_key_id: str | None = Field(None, min_length=1, max_length=2000, pattern=NO_NUL)
     secret_access_key: str | None = Field(
-        None, min_length=1, max_length=2000, pattern=NO_NUL, description="Kept encrypted, and never shown"
+        None,
+        min_length=1,
+        max_length=2000,
+        pattern=NO_NUL,
+        description="Kept encrypted, and never shown. Without it, that of the same access key and endpoint stays.",
     )
     lock_days: int | None = Field(
         None, strict=True, ge=1, le=LONGEST_LOCK, description="Lock each object for so long; the bucket needs locks on"
