@@ -1,24 +1,33 @@
 """The line between a host and a server: a relay on loopback that can be cut, as a network is, and
-whose connections can die without anyone being told."""
+whose connections can die without anyone being told.
+
+`python -m tests.relays PORT=SOCKET …` runs some until its standard input ends.
+"""
 
 import socket
+import struct
+import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 
 class Relay:
     """A context manager that listens on `port`, and passes everything on to a server's Unix socket."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, port: int = 0, *, forgets: bool = False) -> None:
+        """On any free port if it is 0. If it `forgets`, killing it leaves nothing that would end its connections
+        later."""
         self._server = server
+        self.port = port
+        self._forgets = forgets
         self._lock = threading.Lock()
         self._cut = False
         self._joined: list[tuple[socket.socket, socket.socket]] = []
         self._silent: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self._listening = socket.create_server(("127.0.0.1", self.port), backlog=1000)
         self.port = int(self._listening.getsockname()[1])
         threading.Thread(target=self._take, daemon=True).start()
         return self
@@ -60,6 +69,8 @@ class Relay:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                if self._forgets:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._join(client)
 
     def _join(self, client: socket.socket) -> None:
@@ -94,3 +105,11 @@ def _end(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+if __name__ == "__main__":
+    with ExitStack() as stack:
+        for port, _, server in (word.partition("=") for word in sys.argv[1:]):
+            stack.enter_context(Relay(server, int(port), forgets=True))
+        print("ready", flush=True)  # noqa: T201 - for who started it
+        sys.stdin.read()

@@ -35,7 +35,7 @@ class SmallDisks:
 
     def fill(self, folder: Path) -> Path:
         """Write until the disk is full. Returns the file; deleting it frees the disk."""
-        filler = Path(f"/proc/{self._holder.pid}/root{folder}/filler")
+        filler = self.outside(folder / "filler")
         with filler.open("ab", buffering=0) as file:
             for size in (1024**2, 4096, 1):
                 try:
@@ -44,6 +44,10 @@ class SmallDisks:
                 except OSError:
                     continue
         return filler
+
+    def outside(self, path: Path) -> Path:
+        """Return where a path of the namespace is outside of it."""
+        return Path(f"/proc/{self._holder.pid}/root{path}")
 
     def close(self) -> None:
         """Unmount the disks once the last command in the namespace ends."""

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import psutil
 
+from config.settings import Settings
+
 QUICK = {"RECOURSE_RECOVER_EVERY_SECONDS": "0.5", "RECOURSE_RECOVER_AFTER_SECONDS": "1"}
+AS_INSTALLED = {
+    name: Settings.model_fields[name].default for name in ("recover_every_seconds", "recover_after_seconds")
+}
 
 CELERY = (sys.executable, "-m", "celery")
 

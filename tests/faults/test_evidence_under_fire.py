@@ -6,12 +6,13 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from tasks.evidence.commands import Terms
 from tests.crashes import crash
-from tests.scenes import Scene, ask, ledger, make_scene, report_of, state_of
+from tests.scenes import Scene, ask, count_new_registrations, ledger, make_scene, report_of, rows, slow_down, state_of
 from tests.stores import keep_evidence, make_due
 from tests.workers import Worker, until
 
@@ -68,6 +69,16 @@ class Store:
             if LEARNERS_PART in name:
                 with zipfile.ZipFile(io.BytesIO(content)) as archive:
                     found |= {json.loads(line)["enrolment"] for line in archive.read("learners.ndjson").splitlines()}
+        return found
+
+    def certificates(self) -> set[int]:
+        """Those whose certificate is in it as PDF, by enrolment."""
+        found = set()
+        for name, content in list(self.objects.items()):
+            if LEARNERS_PART in name:
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    pdfs = [one for one in archive.namelist() if one.endswith(".pdf")]
+                    found |= {int(Path(one).stem) for one in pdfs if archive.read(one).startswith(b"%PDF")}
         return found
 
 
@@ -127,3 +138,56 @@ def test_a_worker_is_killed_the_store_hangs_and_the_database_crashes(
     assert state_of(reset) == "succeeded"
     assert {state for state, _ in ledger(reset).values()} == {"cleared"}
     assert store.learners() == set(ledger(reset))
+
+
+def test_a_worker_is_killed_while_it_clears_learners_beside_others_whose_evidence_is_held(
+    store: Store, start_worker: Callable[..., Worker]
+) -> None:
+    # Given a course with certificates, and a reset of which one slice is being cleared while the others are held
+    scene = make_scene(learners=LEARNERS, completed=10, begun=50)
+    certified = {one for (one,) in rows("SELECT e.id FROM certificate JOIN enrolment e USING (registration) "
+                                        "WHERE e.course_id = :course", course=scene.course.id)}  # fmt: skip
+    assert len(certified) == LEARNERS / 10
+    count_new_registrations()
+    keep_evidence(scene, store.terms)
+    slow_down(0.5)
+    worker = start_worker()
+    reset = scene.request()
+    being_cleared = "bool_or(begun_at IS NOT NULL AND settled_at IS NULL)"
+    until(lambda: ask(f"SELECT bool_and(held) IS FALSE AND bool_or(held) AND {being_cleared} FROM reset_slice"), 60)
+    # When its worker is killed, and the next one is killed while it clears what was held
+    worker.kill()
+    worker = start_worker()
+    until(lambda: nobody_new_without_evidence(store) and len(newly_registered()) > 0, 60)
+    store.let_go.set()
+
+    def is_clearing() -> bool:
+        make_due()  # what a killed process had in hand would be due in a minute
+        nobody_new_without_evidence(store)
+        return len(newly_registered()) > LEARNERS / 3 and bool(ask(f"SELECT {being_cleared} FROM reset_slice"))
+
+    until(is_clearing, 60)
+    worker.kill()
+    assert len(newly_registered()) < LEARNERS
+    start_worker()
+
+    def ended() -> bool:
+        make_due()
+        return nobody_new_without_evidence(store) and bool(report_of(reset)["done"])
+
+    until(ended, 60)
+    # Then everyone is cleared once, and the evidence of everyone is there, with their certificates
+    assert state_of(reset) == "succeeded"
+    assert rows("SELECT count(*), count(DISTINCT enrolment_id) FROM new_registration") == [(LEARNERS, LEARNERS)]
+    assert store.learners() == set(ledger(reset))
+    assert store.certificates() == certified
+
+
+def newly_registered() -> set[int]:
+    return {enrolment for (enrolment,) in rows("SELECT enrolment_id FROM new_registration")}
+
+
+def nobody_new_without_evidence(store: Store) -> bool:
+    without = newly_registered() - store.learners()  # looked at in this order: evidence may arrive in between
+    assert not without, f"{len(without)} learners were cleared without evidence"
+    return True

@@ -3,13 +3,18 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.conftest import SECRET
+from tests.installations import resets_are_done
+from tests.ledger_checker import Books, Verdict
+from tests.recovery import OPEN_SLICES, unless_down
+from tests.scenes import make_scene, settled, slow_down, state_of
 from tests.small_disks import SmallDisks
 from tests.ups import Up
 from tests.workers import until
@@ -29,6 +34,11 @@ class Place:
     files: Path
     temporary: Path
     password: str = ""
+
+    @property
+    def database_url(self) -> str:
+        """Return the database's URL outside of the namespace."""
+        return f"postgresql+psycopg://recourse@/recourse?host={self.disks.outside(self.up.home / 'run')}&port=5432"
 
     def sign_in(self) -> httpx.Response:
         with httpx.Client(base_url=self.up.web, timeout=30) as browser:
@@ -60,7 +70,7 @@ def place() -> Iterator[Place]:
     for disk in (data, files, temporary):
         disk.mkdir()
     disks = SmallDisks({data: 400, files: 6, temporary: 12})
-    up = Up(data, run_in=disks.run_in, storage_url=files.as_uri())
+    up = Up(data, run_in=disks.run_in, storage_url=files.as_uri(), secret_key=SECRET)
     up.said = folder / "up.txt"
     up.environment |= {"TMPDIR": str(temporary), "RECOURSE_SPOOL_FOLDER": str(temporary)}
     try:
@@ -72,6 +82,27 @@ def place() -> Iterator[Place]:
         print(up.words())  # noqa: T201 - pytest shows it when the test failed
         disks.close()
         shutil.rmtree(folder)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_reset_costs_only_time(
+    database: str, place: Place, set_up: Callable[..., None]
+) -> None:
+    # Given a reset under way in a database on a small disk
+    set_up(database_url=place.database_url)
+    scene = make_scene(learners=1500, completed=100, certificates=False)
+    slow_down(0.3)
+    books = Books(scene)
+    reset = books.note(scene.request())
+    until(lambda: settled(reset) > 0, 60)
+    # When the disk is full, until that has failed an attempt
+    filler = place.disks.fill(place.data)
+    until(lambda: place.disks.fill(place.data) and "No space left on device" in place.up.words(), 60)
+    assert unless_down(OPEN_SLICES) != 0
+    filler.unlink()
+    # Then everything goes on, and nothing is lost
+    until(lambda: unless_down(OPEN_SLICES) == 0 and resets_are_done(), 60)
+    assert books.verdict() == Verdict()
+    assert state_of(reset) == "succeeded"
 
 
 @pytest.mark.timeout(600)
@@ -109,8 +140,9 @@ def test_each_part_says_which_disk_is_full(place: Place, subtests: pytest.Subtes
         assert "the database&#39;s" in refused.text
         people = place.temporary / "users.csv"
         place.disks.fill(place.data)
-        outside = Path(f"/proc/{place.disks._holder.pid}/root{people}")
-        outside.write_text("email,name\n" + "".join(f"u{n}@demo.example,User {n}\n" for n in range(50_000)))
+        place.disks.outside(people).write_text(
+            "email,name\n" + "".join(f"u{n}@demo.example,User {n}\n" for n in range(50_000))
+        )
         for words in (("import", "users", str(people)), ("reset", COURSE, *CONFIRMED)):
             done = up(*words)
             assert done.returncode == 2, done.stdout + done.stderr

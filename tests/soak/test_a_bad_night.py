@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from cli.local import LocalServers
-from models.session import DBAPIError
 from tasks.reset.plan import MOST_NAMED_USERS
 from tests.crashes import crash, restart_empty
 from tests.installations import Writing, install
 from tests.mail_server import LoopbackMailServer
 from tests.receiver import Receiver
-from tests.scenes import ask, slow_down_each
-from tests.workers import Worker, until
+from tests.recovery import OPEN_SLICES, RECOVERED_AFTER, seconds_until, unless_down
+from tests.scenes import slow_down_each
+from tests.workers import AS_INSTALLED, Worker
 
 LEARNERS = 20_000
 SECONDS_EACH = 0.016  # that clearing a learner takes in addition: two minutes for all, by four processes
@@ -27,17 +27,11 @@ STEP = 800  # from the first learner of one to that of the next
 SECONDS = 120
 FEW = 8  # slices that are left at the last blow, or fewer
 BETWEEN = (1.0, 4.0)
-RECOVERED_AFTER = 45.0
-OPEN_SLICES = (
-    "SELECT (SELECT count(*) FROM reset_slice WHERE settled_at IS NULL) "
-    "+ (SELECT count(*) FROM reset WHERE state = 'requested')"
-)
 OPEN_ALERTS = (
     "SELECT (SELECT count(*) FROM reset WHERE finished_at IS NULL) "
     "+ (SELECT count(*) FROM reset_slice WHERE alerts_due) "
     "+ (SELECT count(*) FROM notification WHERE state = 'pending')"
 )
-AS_INSTALLED = {"recover_every_seconds": 10, "recover_after_seconds": 20}
 
 
 @pytest.mark.soak
@@ -92,8 +86,8 @@ def test_six_resets_survive_two_minutes_of_everything(
                         time.sleep(chance.uniform(1, 5))
                         os.killpg(workers[victim].process.pid, signal.SIGCONT)
             last = time.monotonic()
-        left = _unless_down(OPEN_SLICES)
-        recovered, alerted = (_seconds_until(query, last) for query in (OPEN_SLICES, OPEN_ALERTS))
+        left = unless_down(OPEN_SLICES)
+        recovered, alerted = (seconds_until(query, last) for query in (OPEN_SLICES, OPEN_ALERTS))
         assert left != 0, "all was done before the last blow: make SECONDS_EACH longer"
         with capsys.disabled():
             print(  # noqa: T201
@@ -107,18 +101,5 @@ def test_six_resets_survive_two_minutes_of_everything(
 
 
 def _many_are_left() -> bool:
-    left = _unless_down(OPEN_SLICES)
+    left = unless_down(OPEN_SLICES)
     return left is None or left > FEW
-
-
-def _seconds_until(nothing_left: str, since: float) -> float:
-    """Wait until the query gives 0. Returns the seconds that have passed since then."""
-    until(lambda: _unless_down(nothing_left) == 0, 600)
-    return time.monotonic() - since
-
-
-def _unless_down(query: str) -> int | None:
-    try:
-        return int(ask(query))
-    except DBAPIError:
-        return None

@@ -141,10 +141,16 @@ def test_page_api_and_command_line_save_the_same_bundle(
         assert (found.learners, found.resets) == (12, {str(reset)})
     tables = {zipfile.ZipFile(tmp_path / name).read("learners.csv") for name in ("page.zip", "api.zip", "console.zip")}
     assert len(tables) == 1
-    # And it is checked without a database.
-    said = recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem", RECOURSE_DATABASE_URL="")
+    # And it is checked where no database answers, without starting a server in its place
+    alone = {"RECOURSE_DATABASE_URL": "postgresql+psycopg://recourse@127.0.0.1:1/none", "RECOURSE_BROKER_URL": ""}
+    alone |= {"RECOURSE_HOME": str(tmp_path / "home"), "RECOURSE_SECRET_KEY": ""}
+    said = recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem", **alone)
     assert said.returncode == 0, said.stderr
     assert "Genuine: 1 bundle with" in said.stdout
+    assert not (tmp_path / "home").exists()
+    refused = recourse(tmp_path, "evidence", "key", "show", **alone)
+    assert refused.returncode == 2, "a command that needs the database notices that it has none"
+    assert (tmp_path / "home").exists(), "… and one that needs a broker would start it"
     (tmp_path / "page.zip").write_bytes(files["page.zip"][:-40])
     assert recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem").returncode == 1
 

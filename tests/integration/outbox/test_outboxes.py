@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from email.message import EmailMessage
 from typing import Any
@@ -23,6 +23,7 @@ from tasks.alerts.letters import write_letter
 from tasks.alerts.mail import Mails
 from tasks.certificates.documents import Certificates
 from tasks.outbox.total_time import hanging
+from tasks.people.organizations import weigh_organization
 from tasks.webhooks.deliver import Deliveries
 from tests.hung import Hung
 from tests.mail_server import LoopbackMailServer
@@ -107,6 +108,53 @@ def test_one_email_waits_for_a_few_of_another_organizations_many(post: Post, by_
     print(f"their mails were the {places} sent")  # noqa: T201
     assert len(by_mail.delivered) == 603
     assert max(places) < 8
+
+
+def shares(senders: Iterable[str]) -> list[Counter[str]]:
+    """Who sent each four of the first 40."""
+    first = list(senders)[:40]
+    return [Counter(first[start : start + 4]) for start in range(0, 40, 4)]
+
+
+def weigh(slug: str, weight: int) -> None:
+    with transaction() as session:
+        weigh_organization(session, "console:root", slug, weight)
+
+
+def test_three_of_four_emails_are_those_of_an_organization_with_weight_three(
+    post: Post, by_mail: LoopbackMailServer
+) -> None:
+    scenes = [make_scene(name, learners=45, completed=1_000_000) for name in ("light", "heavy")]
+    run('UPDATE "user" SET notifications_on = true')
+    weigh("heavy", 3)
+    for scene in scenes:
+        write_alerts(post, scene)
+    work(Mails)
+    assert len(by_mail.delivered) == 2 * 46
+    senders = [sent.to.partition("@")[2].removesuffix(".example") for sent in by_mail.delivered]
+    assert shares(senders) == [Counter(heavy=3, light=1)] * 10
+
+
+def test_three_of_four_webhooks_are_those_of_an_organization_with_weight_three(
+    post: Post, set_up: SetUp, receiver: Receiver
+) -> None:
+    set_up(webhook_allow_private=True)
+    for name in ("light", "heavy"):
+        scene = make_scene(name, learners=1)
+        with transaction() as session:
+            open_endpoint(session, scene.organization.id, f"http://127.0.0.1:{receiver.port}/{name}", [])
+        scene.request()
+    run(
+        """INSERT INTO webhook_message (organization_id, event, reset_id, data)
+           SELECT organization_id, 'reset.completed', id, '{}' FROM reset, generate_series(1, 40)"""
+    )
+    run(
+        """INSERT INTO webhook_delivery (message_id, endpoint_id)
+           SELECT m.id, e.id FROM webhook_message m JOIN webhook_endpoint e USING (organization_id)"""
+    )
+    weigh("heavy", 3)
+    assert work(Deliveries) == 80
+    assert shares(one.path.strip("/") for one in receiver.received) == [Counter(heavy=3, light=1)] * 10
 
 
 def test_an_organizations_own_rate_does_not_slow_the_others(

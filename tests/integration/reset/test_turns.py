@@ -174,6 +174,24 @@ def test_beside_a_hundredfold_reset_a_small_organization_waits_for_at_most_three
     assert weighty[big.organization.id] < beside[big.organization.id], (weighty, beside)
 
 
+@pytest.mark.usefixtures("tenth")
+def test_three_of_four_slices_are_those_of_an_organization_with_weight_three(post: Post) -> None:
+    # Given a reset of 40 slices of two organizations each, of which the lighter one came first
+    light, heavy = (make_scene(name, 4000, completed=0, begun=0) for name in ("light", "heavy"))
+    run("UPDATE organization SET weight = 3 WHERE slug = 'heavy'")
+    workers = Workers(post)
+    for scene in (light, heavy):
+        scene.request()
+    while len(before := settled_by_organization()) < 2 or not all(before.values()):
+        workers.turn()
+    # Then of the next 24 slices of 100 learners, it has 18
+    done: Counter[int] = Counter()
+    while done.total() < 2400:
+        workers.turn()
+        done = settled_by_organization() - before
+    assert done == {heavy.organization.id: 1800, light.organization.id: 600}
+
+
 def test_a_small_organizations_reset_is_done_beside_many_of_a_large_one(start_worker: Callable[..., Worker]) -> None:
     # Given an organization with 16 running resets of 2,000 learners each and slow slices
     big, small = make_scene("big", 2000, completed=0, begun=0), make_scene("small", 2000, completed=0, begun=0)

@@ -11,25 +11,30 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.celery import BULK
 from models.heartbeat import BEAT, leave_heartbeat
 from models.session import transaction
+from models.webhooks import WebhookEvent, open_endpoint
+from tasks.reset.pause import pause_organization
 from tests.conftest import PROJECT
 from tests.flowers import Flower
-from tests.post import Post
-from tests.scenes import ask, fail_for, let_all_pass, make_scene, recover, run
+from tests.post import Letter, Post
+from tests.scenes import OTHER_COURSE, Scene, ask, fail_for, let_all_pass, make_scene, recover, run
 from tests.web import serving
 from tests.workers import Worker, until
 from web.figures import registry
 
 
 def figures() -> dict[str, float]:
-    """Returns all samples, by `name{label}`."""
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    return {
-        sample.name + (f"{{{next(iter(sample.labels.values()))}}}" if sample.labels else ""): sample.value
-        for family in families
-        for sample in family.samples
-    }
+    """Returns all samples, by `name{label}`. Several labels are in the order of their names."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        for sample in family.samples:
+            labels = ",".join(value for _, value in sorted(sample.labels.items()))
+            name = f"{sample.name}{{{labels}}}" if labels else sample.name
+            assert name not in found, name
+            found[name] = sample.value
+    return found
 
 
 @pytest.mark.usefixtures("database")
@@ -84,6 +89,54 @@ def test_metrics_follow_a_reset_from_its_request_through_a_failure_to_its_retry(
     after = figures()
     assert after["recourse_learners_settled_total{cleared}"] == settled["cleared"] + 1
     assert after["recourse_learners_settled_total{unchanged}"] == settled["unchanged"]
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_open_work_is_told_by_queue_and_organization_and_not_while_it_is_paused(
+    post: Post, set_up: Callable[..., None]
+) -> None:
+    # Given two organizations, each with a large reset, one of a few learners, and a webhook
+    set_up(webhook_allow_private=True, running_resets_per_organization=1)
+    busy, idle = (make_scene(name, 250, completed=100, certificates=False) for name in ("busy", "idle"))
+    for scene, few in ((busy, 3), (idle, 5)):
+        with transaction() as session:
+            open_endpoint(session, scene.organization.id, "http://127.0.0.1:9/", [WebhookEvent.RESET_STARTED])
+        scene.request()
+        scene.request(course=OTHER_COURSE, audience="users", users=[user.id for user in scene.users()[:few]])
+    busy.request(course=OTHER_COURSE)  # which has to wait for the first
+    for letter in post.take():
+        post.deliver(letter)
+    slices = [letter for letter in post.take() if letter.queue == BULK]
+    # Then each figure is that of its own queue and organization
+    assert work_open() == {
+        "busy,bulk": 250, "busy,interactive": 3, "busy,notify": 2,
+        "idle,bulk": 250, "idle,interactive": 5, "idle,notify": 2,
+    }  # fmt: skip
+    assert held() == {"paused": 0, "queued": 1}
+    # When one is paused, and two slices of 25 are cleared of the other, then nothing to reset is left of the one, and
+    # alerts to write are more of the other
+    with transaction() as session:
+        pause_organization(session, idle.admin, "the figures look wrong")
+    for letter in [letter for letter in slices if is_of(busy, letter)][:2]:
+        post.deliver(letter)
+    assert work_open() == {"busy,bulk": 200, "busy,interactive": 3, "busy,notify": 52, "idle,notify": 2}
+    assert held() == {"paused": 2, "queued": 1}
+
+
+def work_open() -> dict[str, float]:
+    """Returns the figures to scale by, by organization and queue, without zeros."""
+    found = {name: figure for name, figure in figures().items() if name.startswith("recourse_work_open{")}
+    return {name.partition("{")[2].rstrip("}"): figure for name, figure in found.items() if figure}
+
+
+def held() -> dict[str, float]:
+    found = figures()
+    return {why: found[f"recourse_resets_held{{{why}}}"] for why in ("paused", "queued")}
+
+
+def is_of(scene: Scene, letter: Letter) -> bool:
+    organization = ask("SELECT organization_id FROM reset WHERE id = :id", id=letter.kwargs["reset_id"])
+    return bool(organization == scene.organization.id)
 
 
 def test_a_scheduled_reset_does_not_count_as_late(post: Post) -> None:
