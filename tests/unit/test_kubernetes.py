@@ -141,7 +141,8 @@ def test_with_own_servers_the_rest_conforms_and_the_services_lead_there(version:
     maps = {one["metadata"]["name"] for one in of_kustomize if one["kind"] == "ConfigMap"}
     assert names == {key_of(one) for one in of_kustomize if one["kind"] != "ConfigMap"}
     used = set(re.findall(r'"config[mM]ap(?:Ref)?": {"name": "([^"]+)"', json.dumps(of_kustomize)))
-    assert used == maps
+    assert {name.rpartition("-")[0] for name in used} == {"settings"}
+    assert used <= maps
     for one in objects:
         if one["metadata"]["name"] in elsewhere:
             [same] = [other for other in of_kustomize if key_of(other) == key_of(one)]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import subprocess
 import sys
@@ -142,8 +143,8 @@ def test_page_api_and_command_line_save_the_same_bundle(
     tables = {zipfile.ZipFile(tmp_path / name).read("learners.csv") for name in ("page.zip", "api.zip", "console.zip")}
     assert len(tables) == 1
     # And it is checked where no database answers, without starting a server in its place
-    alone = {"RECOURSE_DATABASE_URL": "postgresql+psycopg://recourse@127.0.0.1:1/none", "RECOURSE_BROKER_URL": ""}
-    alone |= {"RECOURSE_HOME": str(tmp_path / "home"), "RECOURSE_SECRET_KEY": ""}
+    nowhere = "postgresql+psycopg://recourse@127.0.0.1:1/none"
+    alone = {"RECOURSE_DATABASE_URL": nowhere, "RECOURSE_BROKER_URL": None, "RECOURSE_HOME": str(tmp_path / "home")}
     said = recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem", **alone)
     assert said.returncode == 0, said.stderr
     assert "Genuine: 1 bundle with" in said.stdout
@@ -155,13 +156,13 @@ def test_page_api_and_command_line_save_the_same_bundle(
     assert recourse(tmp_path, "evidence", "verify", "page.zip", "--key", "key.pem").returncode == 1
 
 
-def recourse(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    import os
-
+def recourse(folder: Path, *words: str, **environment: str | None) -> "subprocess.CompletedProcess[str]":
+    """Run the command line with these variables changed, or removed if `None`."""
+    variables = os.environ | {"PYTHONPATH": str(PROJECT)} | environment
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *words],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment,
+        env={name: value for name, value in variables.items() if value is not None},
         capture_output=True,
         text=True,
         check=False,
