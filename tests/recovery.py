@@ -22,6 +22,6 @@ def seconds_until(nothing_left: str, since: float, limit: float = 600) -> float:
 def unless_down(query: str) -> int | None:
     """Returns what the query gives, `None` if the database does not answer."""
     try:
-        return int(ask(query))
+        return int(ask(query) or 0)
     except DBAPIError:
         return None

@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from models.session import DBAPIError
 from tests.conftest import SECRET
 from tests.installations import resets_are_done
 from tests.ledger_checker import Books, Verdict
 from tests.recovery import OPEN_SLICES, unless_down
-from tests.scenes import make_scene, settled, slow_down, state_of
+from tests.scenes import make_scene, run, settled, slow_down, state_of
 from tests.small_disks import SmallDisks
 from tests.ups import Up
 from tests.workers import until
@@ -94,10 +95,12 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_reset_costs_only_time(
     books = Books(scene)
     reset = books.note(scene.request())
     until(lambda: settled(reset) > 0, 60)
-    # When the disk is full, until that has failed an attempt
+    # When the disk is full, and stays full until slices were tried again in vain
     filler = place.disks.fill(place.data)
-    until(lambda: place.disks.fill(place.data) and "No space left on device" in place.up.words(), 60)
-    assert unless_down(OPEN_SLICES) != 0
+    with pytest.raises(DBAPIError, match="No space left on device"):
+        run("CREATE TABLE more AS SELECT generate_series(1, 1000000)")
+    attempts = "SELECT max(attempts) FROM reset_slice WHERE settled_at IS NULL"
+    until(lambda: place.disks.fill(place.data) and (unless_down(attempts) or 0) > 1, 60)
     filler.unlink()
     # Then everything goes on, and nothing is lost
     until(lambda: unless_down(OPEN_SLICES) == 0 and resets_are_done(), 60)
