@@ -150,7 +150,7 @@ def test_a_worker_is_killed_while_it_clears_learners_beside_others_whose_evidenc
     assert len(certified) == LEARNERS / 100
     count_new_registrations()
     keep_evidence(scene, store.terms)
-    slow_down(0.5)
+    slow_down(0.1)
     worker = start_worker()
     reset = scene.request()
     being_cleared = "bool_or(begun_at IS NOT NULL AND settled_at IS NULL)"
