@@ -154,7 +154,8 @@ def test_a_worker_is_killed_while_it_clears_learners_beside_others_whose_evidenc
     worker = start_worker()
     reset = scene.request()
     being_cleared = "bool_or(begun_at IS NOT NULL AND settled_at IS NULL)"
-    until(lambda: ask(f"SELECT bool_and(held) IS FALSE AND bool_or(held) AND {being_cleared} FROM reset_slice"), 60)
+    beside = f"SELECT bool_or(held) AND {being_cleared} FROM reset_slice"
+    until(lambda: nobody_new_without_evidence(store) and ask(beside), 60)
     # When its worker is killed, and the next one is killed while it clears what was held
     worker.kill()
     worker = start_worker()

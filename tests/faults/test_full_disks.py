@@ -71,7 +71,7 @@ def place() -> Iterator[Place]:
     for disk in (data, files, temporary):
         disk.mkdir()
     disks = SmallDisks({data: 400, files: 6, temporary: 12})
-    up = Up(data, run_in=disks.run_in, storage_url=files.as_uri(), secret_key=SECRET)
+    up = Up(data, run_in=disks.run_in, storage_url=files.as_uri(), secret_key=SECRET, slice_attempts=2)
     up.said = folder / "up.txt"
     up.environment |= {"TMPDIR": str(temporary), "RECOURSE_SPOOL_FOLDER": str(temporary)}
     try:
@@ -95,12 +95,12 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_reset_costs_only_time(
     books = Books(scene)
     reset = books.note(scene.request())
     until(lambda: settled(reset) > 0, 60)
-    # When the disk is full, and stays full until slices were tried again in vain
+    # When the disk is full, and stays full until slices were tried more often than a learner may kill a worker
     filler = place.disks.fill(place.data)
     with pytest.raises(DBAPIError, match="No space left on device"):
         run("CREATE TABLE more AS SELECT generate_series(1, 1000000)")
     attempts = "SELECT max(attempts) FROM reset_slice WHERE settled_at IS NULL"
-    until(lambda: place.disks.fill(place.data) and (unless_down(attempts) or 0) > 1, 60)
+    until(lambda: place.disks.fill(place.data) and (unless_down(attempts) or 0) > 3, 60)
     filler.unlink()
     # Then everything goes on, and nothing is lost
     until(lambda: unless_down(OPEN_SLICES) == 0 and resets_are_done(), 60)
