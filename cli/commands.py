@@ -38,7 +38,7 @@ COMMANDS = {
     "cancel": Entry("cli.reset_changes", "Stop a reset. Learners who are already reset stay reset; no others are."),
     "pause": Entry(
         "cli.pauses",
-        "Pause a reset, an organization or everything. What is being cleared ends, and nothing further begins.",
+        "Pause a reset, an organization or everything. Learners who are being reset are finished; no others begin.",
     ),
     "resume": Entry(
         "cli.pauses", "Resume a reset, an organization or everything. What is paused by itself stays paused."

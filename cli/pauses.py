@@ -40,7 +40,7 @@ def pause_command(
     as_: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pause a reset, an organization or everything. What is being cleared ends, and nothing further begins.
+    """Pause a reset, an organization or everything. Learners who are being reset are finished; no others begin.
 
     Example: `recourse pause --organization acme --reason "wrong figures"`
     """

@@ -31,8 +31,8 @@ show the end of an id, and fit the terminal: they fold long texts, and become li
 **Completion.** `recourse --install-completion` has your shell (bash, zsh or fish) complete commands, options, course
 codes and ids of resets; `recourse --show-completion` prints the script instead."""
 JSON = """The schema is in [command-line.schema.json](command-line.schema.json): an object with the answer of each
-command. What a command makes or changes has the shape in which other commands show or list it, and a secret that is
-shown once is in it too. A refusal is a sentence on standard error and no JSON, with exit status 2. Times are in UTC
+command. What a command makes or changes has the shape in which other commands show or list it, and includes any secret
+that is shown only once. A refusal is a sentence on standard error and no JSON, with exit status 2. Times are in UTC
 unless they have another offset."""
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -49,7 +49,7 @@ def words_of(
         case Kind.BEAT:
             never = gettext("Beat has never run.")
             wrong = gettext("Beat has not ticked since {since}.", since=since) if since else never
-            advice = gettext("An operator starts it, once in the whole installation, with:")
+            advice = gettext("An operator can start it, once in the whole installation, with:")
             return TroubleWords(wrong, _nothing_ticks(), advice, "celery -A worker beat")
         case Kind.TICKS:
             wrong = gettext(
@@ -62,7 +62,7 @@ def words_of(
         case Kind.QUEUE:
             wrong = gettext("No worker for {queue} has been running since {since}.", queue=queue, since=since)
             follows = gettext("Waiting work is kept, and done once a worker runs.")
-            advice = gettext("An operator starts one with:")
+            advice = gettext("An operator can start one with:")
             return TroubleWords(wrong, follows, advice, f"celery -A worker worker -Q {trouble.what}")
         case Kind.EVERYTHING_PAUSED:
             wrong = gettext("Everything has been paused since {since}:", since=since)
@@ -85,7 +85,7 @@ def _of_outbox(trouble: Trouble, since: str) -> TroubleWords:
             "{items}: {count:,} attempt failed.", "{items}: {count:,} attempts failed.", count, items=items
         )
         return TroubleWords(wrong, goes_on, *_look())
-    wrong = gettext("{items}: more than {count:,} were given up in the last hour.", items=items, count=count)
+    wrong = gettext("{items}: more than {count:,} given up in the last hour.", items=items, count=count)
     return TroubleWords(wrong, gettext("No more attempts follow."), *_look())
 
 
@@ -94,4 +94,4 @@ def _nothing_ticks() -> str:
 
 
 def _look() -> tuple[str, str]:
-    return gettext("An operator finds out why with:"), "recourse doctor"
+    return gettext("An operator can find out why with:"), "recourse doctor"

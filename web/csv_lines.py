@@ -15,7 +15,8 @@ from fastapi.responses import StreamingResponse
 from models.session import Session, transaction
 from tasks.csv_text import csv_text
 
-LINES_AT_ONCE = 10_000  # some orders have no index, and are made anew for each batch
+LINES_AT_ONCE = 1000
+SORTED_AT_ONCE = 10_000  # in orders without an index, which are made anew for each batch
 LONGEST_SECONDS = 3600.0  # then a new request checks the permission again
 
 T = TypeVar("T")
@@ -26,19 +27,23 @@ class DownloadTooSlowError(Exception):
 
 
 def in_batches(
-    read: Callable[[Session, Any, int], Iterable[T]], place: Callable[[T], tuple[Any, ...]]
+    read: Callable[[Session, Any, int], Iterable[T]],
+    place: Callable[[T], tuple[Any, ...]],
+    *,
+    is_sorted: bool = False,
 ) -> Iterator[Sequence[T]]:
     """Yield rows in batches. `read` takes a session, the place to read after (`None`: the start), and a limit.
 
-    `place` returns a row's place in the order. Raises `DownloadTooSlowError`.
+    `place` returns a row's place in the order; `is_sorted` says that it is not the usual order. Raises `DownloadTooSlowError`.
     """
     began, after = time.monotonic(), None
+    at_once = SORTED_AT_ONCE if is_sorted else LINES_AT_ONCE
     while True:
         with transaction() as session:
-            found = list(read(session, after, LINES_AT_ONCE))
+            found = list(read(session, after, at_once))
         if found:
             yield found
-        if len(found) < LINES_AT_ONCE:
+        if len(found) < at_once:
             return
         if time.monotonic() - began > LONGEST_SECONDS:
             raise DownloadTooSlowError

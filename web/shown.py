@@ -107,7 +107,7 @@ class Shown:
         cells: Callable[[T], tuple[Any, ...]],
     ) -> StreamingResponse:
         """Returns the rows of all pages as a download called `name`. `read` is as for `in_batches`."""
-        batches = in_batches(read, lambda listed: listed[1])
+        batches = in_batches(read, lambda listed: listed[1], is_sorted=self.is_sorted)
         return csv_answer(name, head, ([cells(row) for row, _ in batch] for batch in batches))
 
     def _query(self) -> dict[str, str]:

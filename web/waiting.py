@@ -31,16 +31,20 @@ class Turns:
         self._shares: dict[int, anyio.CapacityLimiter] = {}
 
     async def run(self, organization_id: int, work: Callable[[], T], busy: Refused) -> T:
-        """Return the result of `work`. Raises what `work` raises, and `busy` if the organization waits for too much."""
+        """Return the result of `work`. Raises what `work` raises, and `busy` if too many others wait."""
         share = self._shares.setdefault(organization_id, anyio.CapacityLimiter(self._each))
-        with anyio.move_on_after(PATIENCE) as patience:
-            await share.acquire()
-        if patience.cancelled_caught:
-            raise busy
+        taken: list[anyio.CapacityLimiter] = []
         try:
-            return await run_sync(work, limiter=self._threads)
+            with anyio.move_on_after(PATIENCE) as patience:
+                for turn in (share, self._threads):
+                    await turn.acquire()
+                    taken.append(turn)
+            if patience.cancelled_caught:
+                raise busy
+            return await run_sync(work, limiter=anyio.CapacityLimiter(1))
         finally:
-            share.release()
+            for turn in taken:
+                turn.release()
 
 
 _SIGN_INS = Turns(32, 8)

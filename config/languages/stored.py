@@ -72,10 +72,11 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 def pattern_of(text: str) -> re.Pattern[str]:
     """Returns the pattern of a text with any values in place of its placeholders."""
     parts, seen = [], set()
-    for words, name, form, _ in Formatter().parse(text):
+    for words, name, form, conversion in Formatter().parse(text):
         parts.append(re.escape(words))
         if name is not None:
             value = NUMBER if form == "," else ".+?"
-            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{value})")
+            part = f"(?P={name})" if name in seen else f"(?P<{name}>{value})"
+            parts.append(f"['\"]{part}['\"]" if conversion == "r" else part)
             seen.add(name)
     return re.compile("".join(parts), re.DOTALL)

@@ -36,6 +36,6 @@ class TooManyWaiting(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "Other requests of this organization are still waiting for servers outside. Nothing was sent or changed. "
+            "Other requests of this organization are still waiting for external servers. Nothing was sent or changed. "
             "Try again in a moment."
         )

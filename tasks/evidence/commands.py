@@ -6,7 +6,6 @@ Whoever sets the store decides whether there is evidence of what was deleted. So
 import io
 import json
 import re
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -31,6 +30,8 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 REGION = re.compile(r"[a-z0-9-]{1,40}")
 LONGEST = 2000  # characters
+NO_BUCKET = translatable("Write the bucket as a URL, such as s3://acme-evidence/recourse.")
+NO_SECRET = translatable("A bucket needs an access key and its secret.")
 NO_LOCK = translatable("Choose 1 to 36,500 days for the lock.")  # up to LONGEST_LOCK
 
 
@@ -59,12 +60,12 @@ def checked(actor: Actor, terms: Terms) -> Terms:
     _must_decide(actor, terms)
     with transaction() as session:
         slug = session.get_one(Organization, actor.organization_id).slug
-        terms = _with_kept_secret(session, actor, terms)
-    _check_words(terms)
+        with_secret = _with_kept_secret(session, actor, terms)
+    _check_words(with_secret)
     note = {"organization": slug, "checked_at": datetime.now(UTC).isoformat(timespec="seconds")}
     content = json.dumps(note | {"said": "Recourse may write evidence of resets here."}).encode() + b"\n"
     try:
-        put(_store(terms), f"{slug}/check-{token_hex(8)}.json", io.BytesIO(content))
+        put(_store(with_secret), f"{slug}/check-{token_hex(8)}.json", io.BytesIO(content))
     except PutError as error:
         why = gettext("The store does not take an object: {error}.", error=told(str(error)))
         raise EvidenceStoreInvalid(why) from None
@@ -74,14 +75,16 @@ def checked(actor: Actor, terms: Terms) -> Terms:
 def set_store(session: Session, actor: Actor, terms: Terms) -> EvidenceStore:
     """Write evidence there before anything is deleted, from the next reset on. The caller has `checked` the terms.
 
-    What waits for the store is tried at once. Raises `Forbidden`, `EvidenceFolderOperatorOnly`.
+    What waits for the store is tried at once. Raises `Forbidden`, `EvidenceFolderOperatorOnly`, `EvidenceStoreInvalid`.
     """
     _must_decide(actor, terms)
     store = session.get(EvidenceStore, actor.organization_id, with_for_update=True)
     if store is None:
         store = EvidenceStore(organization_id=actor.organization_id)
         session.add(store)
-    new = _store(terms)
+    new = _store(_with_kept_secret(session, actor, terms))
+    if new.access_key_id and not new.sealed_secret:  # somebody else has changed the key since it was checked
+        raise EvidenceStoreInvalid(NO_SECRET)
     for name in ("url", "endpoint", "region", "access_key_id", "sealed_secret", "lock_days"):
         setattr(store, name, getattr(new, name))
     store.changed_at = session.scalars(select(func.now())).one()
@@ -137,9 +140,10 @@ def _with_kept_secret(session: Session, actor: Actor, terms: Terms) -> Terms:
     store = session.get(EvidenceStore, actor.organization_id)
     if terms.secret or store is None or store.access_key_id != terms.access_key_id or store.endpoint != terms.endpoint:
         return terms
-    with suppress(SecretUnreadableError):
+    try:
         return replace(terms, secret=store.secret())
-    return terms
+    except SecretUnreadableError:
+        raise EvidenceStoreInvalid(translatable("The stored secret cannot be read any more. Type it again.")) from None
 
 
 def _store(terms: Terms) -> EvidenceStore:
@@ -159,7 +163,10 @@ def _check_words(terms: Terms) -> None:
         raise EvidenceStoreInvalid(translatable("A value is too long, or contains invisible characters."))
     if terms.lock_days is not None and not 1 <= terms.lock_days <= LONGEST_LOCK:
         raise EvidenceStoreInvalid(NO_LOCK)
-    given = urlsplit(terms.url)
+    try:
+        given = urlsplit(terms.url)
+    except ValueError:  # brackets
+        raise EvidenceStoreInvalid(NO_BUCKET) from None
     if given.scheme == "file":
         if given.netloc or not given.path.startswith("/"):
             raise EvidenceStoreInvalid(
@@ -169,11 +176,11 @@ def _check_words(terms: Terms) -> None:
             raise EvidenceStoreInvalid(translatable("A folder has no endpoint, no credentials and no lock."))
         return
     if given.scheme != "s3" or not BUCKET.fullmatch(given.netloc) or not PREFIX.fullmatch(given.path):
-        raise EvidenceStoreInvalid(translatable("Write the bucket as a URL, such as s3://acme-evidence/recourse."))
+        raise EvidenceStoreInvalid(NO_BUCKET)
     if not REGION.fullmatch(terms.region):
         raise EvidenceStoreInvalid(translatable("Write the region as the server does, such as eu-central-1."))
     if not (terms.access_key_id and terms.secret):
-        raise EvidenceStoreInvalid(translatable("A bucket needs an access key and its secret."))
+        raise EvidenceStoreInvalid(NO_SECRET)
     from tasks.evidence.s3 import object_url
     from tasks.webhooks.post import address_of, look_up
 

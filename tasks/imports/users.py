@@ -3,7 +3,7 @@
 The `external_id`, the id that the file's platform knows a user by, identifies them for good; a changed address is the
 same person. Without one, the address does, ignoring case; a user whom an import finds by address is adopted, and has
 the external id from then on. Files have no permissions: people who may import users must not be able to give themselves
-more of them. So a full file does not take users away who have permissions.
+more of them. So a full file does not take users away who have permissions, nor let them in again unless it says so.
 """
 
 from typing import BinaryIO
@@ -37,7 +37,8 @@ STAGED = {
 
 FOUND = """
 SELECT l.line, coalesce(known.id, adopted.id) AS user_id, l.external_id, l.email, l.name,
-       CASE WHEN :full THEN coalesce(l.active, true) ELSE l.active END AS active,
+       coalesce(l.active, CASE WHEN :full AND coalesce(known.permissions, adopted.permissions, '{}') = '{}'
+                               THEN true END) AS active,
        l.notifications_on, l.locale, l.time_zone
 FROM import_line l
 LEFT JOIN "user" known ON known.organization_id = :organization AND known.external_id = l.external_id

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import delete, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models import audit
 from models.access import MANAGEMENT, Actor, Permission
 from models.people import User
 from models.refusals.people import PERMISSIONS, NotOneself, PermissionsElsewhere, UserUnknown
+from models.sign_in import Credential
 from models.sign_on import IdentityProvider, UserIdentity
 from models.tokens import ApiToken, Scope
 from tasks.people.authority import must_be_allowed_to_give, must_manage
@@ -54,7 +55,9 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
     """Let the user do this and nothing else. The actor needs every permission that the user had or gets.
 
     A user who gets a permission is signed out everywhere: someone who may do less may have signed in as them, with a
-    password link. See `docs/decisions/0118-tokens-never-grow.md`.
+    password link. See `docs/decisions/0118-tokens-never-grow.md`. Who becomes an operator also loses the password and
+    the account at the provider, which others of the organization may have chosen; see `docs/decisions/
+    0135-operators-with-an-account.md`.
 
     Raises `Forbidden`; `OnlyAtConsole`; `UserUnknown`, also if they were removed; `NotOneself`; `PermissionsElsewhere`
     if their provider decides the ones that change.
@@ -78,5 +81,15 @@ def set_permissions(session: Session, actor: Actor, user: User, permissions: Seq
     user.permissions = after
     session.flush()
     audit.record(session, actor, "user.permissions_changed", user.id, user.organization_id, before=before, after=after)
-    if set(after) - set(before):
+    gained = set(after) - set(before)
+    if gained:
         end_sessions_of(session, actor, user)
+    if Permission.OPERATIONS in gained:
+        session.execute(delete(Credential).where(Credential.user_id == user.id))
+        session.execute(delete(UserIdentity).where(UserIdentity.user_id == user.id))
+
+
+def with_kept(user: User, permissions: Sequence[Permission]) -> list[Permission]:
+    """Returns these permissions, and those of the user that only the command line gives and takes."""
+    kept = [one for one in Permission if one in user.permissions and one not in MANAGEMENT]
+    return [*permissions, *(one for one in kept if one not in permissions)]

@@ -53,7 +53,7 @@ def report_page(facts: Facts, *, table: str, checksum: str, signature: str, key:
     page.fact(gettext("Public key"), key.address, link=key.address)
     signed = translatable(
         "The signature is Ed25519, in Base64, of one line: the checksum, two spaces, “{table}”, and a line feed. "
-        "The bundle of this reset has the checksum and the signature of this page too."
+        "The bundle of this reset contains its own copy of this report, with its checksum and signature."
     )
     page.small(gettext(signed, table=table))
     return bytes(page.output())

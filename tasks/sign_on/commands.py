@@ -236,7 +236,7 @@ def _locked(session: Session, actor: Actor) -> IdentityProvider:
 
 def _must_decide(session: Session, actor: Actor, also: Sequence[Permission] = ()) -> None:
     actor.must_have(Permission.USERS)
-    held = select(func.unnest(User.permissions)).where(User.organization_id == actor.organization_id, User.active)
+    held = select(func.unnest(User.permissions)).where(User.organization_id == actor.organization_id)
     needed = {*session.scalars(held.distinct()), *also}
     for permission in Permission:
         if permission in needed:

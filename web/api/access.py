@@ -11,7 +11,7 @@ from models.access import Actor, Permission
 from models.directory import user_of
 from models.tokens import Scope
 from tasks.people.password_links import make_password_link
-from tasks.people.permissions import set_permissions
+from tasks.people.permissions import set_permissions, with_kept
 from tasks.people.sessions import end_session_of, end_sessions_of, open_sessions_of
 from web.access import program_with
 from web.api.json_route import JsonRoute
@@ -44,7 +44,7 @@ def permissions(user_id: UserId, body: PermissionsUpdate, actor: Manager, sessio
     gives and takes it.
     """
     user = user_of(session, actor.organization_id, user_id)
-    set_permissions(session, actor, user, body.permissions)
+    set_permissions(session, actor, user, with_kept(user, body.permissions))
     return UserDetails.model_validate(user)
 
 

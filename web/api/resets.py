@@ -160,7 +160,10 @@ def cancel_reset(answer: Response, reset_id: ResetId, actor: Writer, session: Da
     | problems("reset-unknown", "forbidden", "already-settled", "pause-reason-missing", "body-too-large"),
 )
 def pause_one(answer: Response, reset_id: ResetId, body: PauseReason, actor: Writer, session: Database) -> ResetDetails:
-    """Pause a reset, planned or running. What is being cleared ends, and nothing further begins. You can cancel it."""
+    """Pause a reset, planned or running. Learners who are being reset are finished; no others begin.
+
+    It can be cancelled meanwhile.
+    """
     reset = reset_seen_by(session, actor, reset_id)
     pause_reset(session, actor, reset, body.reason)
     return _accepted(session, answer, reset)

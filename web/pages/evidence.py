@@ -30,7 +30,7 @@ PEM = "application/x-pem-file"
 SHORTLY = {"Cache-Control": "public, max-age=300"}  # a renewed key is signed with at once
 DONE = {
     "tried": translatable("The store is being tried again now."),
-    "set": translatable("The store took a small object, to try it. Evidence is kept there from the next reset on."),
+    "set": translatable("The store accepted a test object. Evidence is kept there from the next reset on."),
     "off": translatable("Evidence before deletion is off. What is in the store stays there."),
 }
 

@@ -12,7 +12,7 @@ from models.refusals.base import Refused
 from models.refusals.people import UserUnknown
 from models.session import Session
 from tasks.people.password_links import VALID, make_password_link
-from tasks.people.permissions import managed, set_permissions
+from tasks.people.permissions import managed, set_permissions, with_kept
 from tasks.people.users import change_user, remove_user
 from web.access import SignedIn, UsersAdmin
 from web.database import Database
@@ -50,9 +50,7 @@ def edit(
     """Save the form; `with_permissions` says that it had fields for them."""
     user = _kept(session, person, user_id)
     typed = {"name": name, "email": email, "external_id": external_id, "locale": locale, "time_zone": time_zone}
-    # The form has no field for what only the command line gives and takes.
-    kept = [one.name for one in Permission if one in user.permissions and one not in MANAGEMENT]
-    wanted = [one for one in Permission if one.name in (permissions or []) + kept]
+    wanted = with_kept(user, [one for one in Permission if one.name in (permissions or [])])
     try:
         with session.begin_nested():
             change_user(session, person.actor, user, typed | {"notifications_on": notifications})

@@ -13,7 +13,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE reset DROP COLUMN IF EXISTS expected")
     op.execute("ALTER TABLE mail ADD COLUMN IF NOT EXISTS tried_at timestamptz")
     op.execute("ALTER TABLE certificate ADD COLUMN IF NOT EXISTS pdf_tried_at timestamptz")
     build_index("ix_mail_failed_at", "mail", ["tried_at"], postgresql_where=sa.text("state = 'failed'"))
@@ -23,6 +22,7 @@ def upgrade() -> None:
         ["pdf_tried_at"],
         postgresql_where=sa.text("pdf_due_at IS NULL AND pdf_error IS NOT NULL"),
     )
+    op.execute("ALTER TABLE reset DROP COLUMN IF EXISTS expected")  # last: from here on, its readers wait
 
 
 def downgrade() -> None:

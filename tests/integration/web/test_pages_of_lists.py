@@ -181,7 +181,8 @@ def as_value(text: str) -> object:
 def test_every_order_has_each_row_once_and_the_file_has_them_all(
     lists: Lists, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    monkeypatch.setattr("web.csv_lines.LINES_AT_ONCE", 7)
+    for setting in ("LINES_AT_ONCE", "SORTED_AT_ONCE"):
+        monkeypatch.setattr(f"web.csv_lines.{setting}", 7)
     for name, one in LISTS.items():
         path, file, of = (text.format(**lists.resets) for text in (one.path, one.file, one.table))
         mine = f"{'AND' if 'WHERE' in of else 'WHERE'} organization_id = {lists.scene.organization.id}"
