@@ -34,7 +34,8 @@ def in_batches(
 ) -> Iterator[Sequence[T]]:
     """Yield rows in batches. `read` takes a session, the place to read after (`None`: the start), and a limit.
 
-    `place` returns a row's place in the order; `is_sorted` says that it is not the usual order. Raises `DownloadTooSlowError`.
+    `place` returns a row's place in the order; `is_sorted` says that it is not the usual one.
+    Raises `DownloadTooSlowError`.
     """
     began, after = time.monotonic(), None
     at_once = SORTED_AT_ONCE if is_sorted else LINES_AT_ONCE
