@@ -267,7 +267,7 @@ def test_no_database_connection_is_held_while_waiting_for_a_server(
         return 204
 
     write = storage.write
-    monkeypatch.setattr("models.files.storage.write", lambda *what: (note("storage"), write(*what)))
+    monkeypatch.setattr(storage, "write", lambda *what: (note("storage"), write(*what)))
     by_mail.handler.on_message, receiver.answer = taken, answered
     work(Certificates)
     write_alerts(post, scene)
