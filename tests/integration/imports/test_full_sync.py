@@ -70,6 +70,18 @@ def test_users_whom_the_file_does_not_name_are_deactivated_and_unassigned(api: h
     assert ask('SELECT count(*) FROM "user" WHERE NOT active') == 0
 
 
+def test_a_full_file_lets_nobody_with_permissions_in_again_unless_it_says_so(scene: Scene) -> None:
+    boss = make_user(scene.organization.id, "boss@acme.example", *scene.admin.permissions)
+    learner, *others = emails(scene)
+    run('UPDATE "user" SET active = false WHERE email = ANY(:those)', those=[boss.email, learner])
+    inactive = 'SELECT email FROM "user" WHERE NOT active'
+
+    full(scene, "users", "\n".join(["email", boss.email, learner, *others]))
+    assert rows(inactive) == [(boss.email,)]
+    full(scene, "users", "\n".join(["email,active", f"{boss.email},true", *(f"{one}," for one in (learner, *others))]))
+    assert rows(inactive) == []
+
+
 def test_enrolments_and_memberships_that_the_file_does_not_name_end(api: httpx.Client, scene: Scene) -> None:
     everyone = emails(scene)
     named = [(code, email) for code in (COURSE, "DATA-202") for email in everyone]
