@@ -357,7 +357,7 @@ def test_a_document_that_reaches_the_storage_after_an_hour_is_deleted(
         write(key, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr("models.files.storage.write", slow)
+        patched.setattr(storage, "write", slow)
         work(Certificates)
     assert ask("SELECT pdf_key FROM certificate") is None
     work(Deletions)

@@ -533,7 +533,7 @@ def test_analytics_come_in_pages_or_whole_as_csv(setting: Setting) -> None:
         ):
             assert csv.headers["content-type"] == "text/csv; charset=utf-8"
             lines = csv.text.splitlines()
-            assert lines[0] == "user_id,name,email,state,progress,completed_at,due_at,external_id"
+            assert lines[0] == "user_id,name,email,state,progress,completed_at,due_at,overdue,external_id"
             assert len(lines) == 13
             assert sum('"\'=HYPERLINK(""x"")"' in line for line in lines) == 1
         assert client.get("/v1/analytics/courses?format=csv").text.splitlines()[0].startswith("course,title,assigned")
