@@ -122,7 +122,7 @@ class NewEventSource(EventSource):
     secret: str = Field(description="It signs its events with this")
 
 
-class NewParticipant(ParticipantDetails):
+class AddedParticipant(ParticipantDetails):
     """A new participant, with its secret."""
 
     secret: str | None = Field(description="Requests to it, and its reports, are signed with this; null for a plug-in")
@@ -279,7 +279,7 @@ ANSWERS: dict[str, Any] = {
     "events sources close": EventSource,
     "exemptions add": ExemptionDetails,
     "exemptions list": list[ExemptionDetails],
-    "participants add": NewParticipant,
+    "participants add": AddedParticipant,
     "participants list": list[ParticipantDetails],
     **dict.fromkeys((f"participants {what}" for what in ("disable", "enable", "ask-now")), ParticipantDetails),
     "evidence save": SavedFile,

@@ -79,12 +79,12 @@ def set_store(session: Session, actor: Actor, terms: Terms) -> EvidenceStore:
     """
     _must_decide(actor, terms)
     store = session.get(EvidenceStore, actor.organization_id, with_for_update=True)
-    if store is None:
-        store = EvidenceStore(organization_id=actor.organization_id)
-        session.add(store)
     new = _store(_with_kept_secret(session, actor, terms))
     if new.access_key_id and not new.sealed_secret:  # somebody else has changed the key since it was checked
         raise EvidenceStoreInvalid(NO_SECRET)
+    if store is None:
+        store = EvidenceStore(organization_id=actor.organization_id)
+        session.add(store)
     for name in ("url", "endpoint", "region", "access_key_id", "sealed_secret", "lock_days"):
         setattr(store, name, getattr(new, name))
     store.changed_at = session.scalars(select(func.now())).one()

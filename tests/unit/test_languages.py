@@ -178,11 +178,11 @@ def test_a_stored_text_is_taken_for_no_other(language: str) -> None:
 def filled_in(text: str) -> tuple[str, list[str]]:
     """Returns the text with a value for each of its placeholders, and the values."""
     parts, values = [], []
-    for words, name, form, _ in Formatter().parse(text):
+    for words, name, form, conversion in Formatter().parse(text):
         parts.append(words)
         if name is not None:
             values.append(str(len(values) + 1) if form == "," else f"Value-{len(values) + 1}")
-            parts.append(values[-1])
+            parts.append(repr(values[-1]) if conversion == "r" else values[-1])
     return "".join(parts), values
 
 

@@ -14,7 +14,7 @@ def test_every_trouble_says_what_is_wrong_and_what_to_do() -> None:
     assert str(words_of(Trouble(Kind.QUEUE, "bulk", SINCE))) == (
         "No worker for bulk has been running since 2026-11-29 18:15:00 UTC. "
         "Waiting work is kept, and done once a worker runs. "
-        "An operator starts one with: celery -A worker worker -Q bulk"
+        "An operator can start one with: celery -A worker worker -Q bulk"
     )
     assert words_of(Trouble(Kind.BEAT)).wrong == "Beat has never run."
     assert str(words_of(Trouble(Kind.EVERYTHING_PAUSED, "broken", SINCE))) == (

@@ -78,7 +78,8 @@ class Recourse:
 def no_log() -> Iterator[None]:
     """Each command has its own stderr, which the first one would keep for the log of the process."""
     before = structlog.get_config() if structlog.is_configured() else None
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.reset_defaults()
+    structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
     yield
     structlog.reset_defaults()
     if before is not None:

@@ -86,7 +86,7 @@ def test_reset_many(reader: Reader, subtests: pytest.Subtests) -> None:
     reader.runs("recourse import enrolments learned.csv")
     expected = {
         "From a file": ("2 of 4 lines are left out", '"learners": 2', "duplicate"),
-        "Leave out who completed the course lately": ("completed within 365 days",),
+        "Leave out learners who completed the course lately": ("completed within 365 days",),
         "Exempt learners": ("on leave until spring", "2031-04-01 23:59", "the learner is exempt", "no longer exempt"),
     }
     page = blocks("docs/how-to/reset-many.md")
