@@ -81,7 +81,7 @@ def end_command(
         who = actor(session, organization_of_course(session, course, organization), as_)
         [user] = users_by_address(session, who.organization_id, [email])
         end_exemption(session, who, course_of(session, who.organization_id, course), user)
-    answer({"user_id": user.id, "outcome": "ended"}, f"{email} is no longer exempt from {course}.", as_json=as_json)
+    answer({"id": user.id, "outcome": "ended"}, f"{email} is no longer exempt from {course}.", as_json=as_json)
 
 
 def _facts(exemption: Exemption, user: User, maker: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_a_bucket_is_chosen_changed_and_turned_off(
         page.get_by_label("Bucket").fill("s3://acme/kept")
         page.get_by_label("Secret of the access key").fill("its secret")
         page.get_by_role("button", name="Turn on evidence").click()
-        expect(page.get_by_role("status").filter(has_text="The store took a small object")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="The store accepted a test object")).to_be_visible()
         [tried] = bucket.s3.list_objects_v2(Bucket="acme")["Contents"]
         lock = bucket.s3.head_object(Bucket="acme", Key=tried["Key"])
         assert lock["ObjectLockMode"] == "COMPLIANCE"
