@@ -247,8 +247,11 @@ def permissions_command(
     with servers_and_database(), transaction() as session:
         owner = organization_of_user(session, email, organization)
         user = user_by_address(session, owner.id, email)
+        before = user.permissions
         set_permissions(session, actor(session, owner, as_), user, [Permission[one.name] for one in permission or []])
         sentence = f"User {user.id} may now do: {', '.join(user.permissions) or 'nothing but learn'}."
+        if Permission.OPERATIONS in user.permissions and Permission.OPERATIONS not in before:
+            sentence += f" Their password is removed; `recourse user password-link {email}` makes a link for a new one."
         answer(_facts(session, user), sentence, as_json=as_json)
 
 
