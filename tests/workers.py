@@ -65,7 +65,7 @@ class Worker:
 
     def children(self) -> list[psutil.Process]:
         """Return the processes that run tasks, and beat if it was requested."""
-        return [child for child in psutil.Process(self.process.pid).children() if child.status() != "zombie"]
+        return [child for child in psutil.Process(self.process.pid).children() if _is_alive(child)]
 
     def kill(self) -> None:
         """Send SIGKILL to the whole group, as if the machine failed."""
@@ -99,3 +99,10 @@ def until(condition: Callable[[], object], limit: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {limit} seconds"
         time.sleep(0.05)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

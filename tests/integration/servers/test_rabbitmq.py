@@ -31,12 +31,15 @@ from tasks.app import app
 from tasks.broker import messages_waiting
 
 print(messages_waiting())
-times = 0
+times = missing = 0
 with app.connection_for_read() as connection, connection.channel() as channel:
-    while messages_waiting()["interactive"]:
+    while missing < 20:  # for a moment, a message that is returned is in no queue
         if message := channel.basic_get(name_on_the_broker("interactive")):
             channel.basic_reject(message.delivery_tag, requeue=True)
-            times += 1
+            times, missing = times + 1, 0
+        else:
+            missing += 1
+            time.sleep(0.1)
 print(times)
 """
 
