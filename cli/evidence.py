@@ -16,9 +16,9 @@ from cli.terminal import answer, console, notes, print_json
 from models.access import Actor
 from models.evidence import EvidenceKey
 from models.session import Session, transaction
-from tasks.evidence.commands import Terms, checked, set_store, turn_off, write_now
+from tasks.evidence.commands import Terms, set_store, try_store, turn_off, write_now
 from tasks.evidence.keys import public_keys, renew_key
-from tasks.evidence.lookup import standing_of_all, store_seen_by
+from tasks.evidence.lookup import facts_of, standing_of_all, store_seen_by
 from tasks.evidence.verify import NotGenuineError, keys_in, verify
 from tasks.reset.lookup import reset_seen_by
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
@@ -152,7 +152,8 @@ def set_command(
     with servers_and_database():
         with transaction() as session:
             who = actor(session, one_organization(session, organization), as_)
-        terms = checked(who, Terms(url, endpoint, region, access_key_id, secret, lock_days))
+        terms = Terms(url, endpoint, region, access_key_id, secret, lock_days)
+        try_store(who, terms)
         with transaction() as session:
             set_store(session, who, terms)
             facts = _facts(session, who)
@@ -193,10 +194,7 @@ def write_now_command(organization: Organization = None, as_: As = None, as_json
 
 
 def _facts(session: Session, who: Actor) -> dict[str, Any]:
-    found, standing = store_seen_by(session, who), standing_of_all(session, who)
-    names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
-    figures = ("written", "waiting", "given_up", "why", "next_try_at")
-    return {name: getattr(found, name) for name in names} | {name: getattr(standing, name) for name in figures}
+    return facts_of(store_seen_by(session, who), standing_of_all(session, who))
 
 
 @key.command("show")

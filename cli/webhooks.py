@@ -14,7 +14,7 @@ from cli.servers_and_database import servers_and_database
 from cli.terminal import answer, console, print_json, print_table, whole
 from models.access import Actor
 from models.session import Session, transaction
-from models.webhooks import WebhookEndpoint, WebhookEvent
+from models.webhooks import WebhookEvent
 from tasks import webhooks as commands
 
 app = typer.Typer()
@@ -45,7 +45,7 @@ def add_command(
             endpoint = commands.open_endpoint(session, who, address, event or list(WebhookEvent))
             secret = endpoint.secret()
             sentence = f"Webhook {endpoint.id} is notified from now on.\nSecret   {secret}"
-            answer(_facts(endpoint, 0) | {"secret": secret}, sentence, as_json=as_json)
+            answer(commands.facts_of(endpoint, 0) | {"secret": secret}, sentence, as_json=as_json)
 
 
 @webhooks.command("list")
@@ -53,7 +53,7 @@ def list_command(organization: Organization = None, as_: As = None, as_json: AsJ
     """List the webhooks, with the messages that wait for each."""
     with servers_and_database(), transaction() as session:
         found = commands.endpoints(session, actor(session, one_organization(session, organization), as_))
-        lines = [_facts(row.WebhookEndpoint, row.waiting) for row in found]
+        lines = [commands.facts_of(row.WebhookEndpoint, row.waiting) for row in found]
     if as_json:
         print_json(lines)
     elif lines:
@@ -227,16 +227,4 @@ def remove_command(webhook: Id, organization: Organization = None, as_: As = Non
 
 def _facts_of(session: Session, who: Actor, webhook: int) -> dict[str, Any]:
     endpoint = commands.find_endpoint(session, who, webhook)
-    return _facts(endpoint, commands.waiting_for(session, endpoint))
-
-
-def _facts(endpoint: WebhookEndpoint, waiting: int) -> dict[str, Any]:
-    return {
-        "id": endpoint.id,
-        "url": endpoint.url,
-        "events": endpoint.events,
-        "created_at": endpoint.created_at,
-        "enabled": endpoint.disabled_at is None,
-        "disabled_why": endpoint.disabled_why,
-        "waiting": waiting,
-    }
+    return commands.facts_of(endpoint, commands.waiting_for(session, endpoint))

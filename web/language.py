@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.languages import SOURCE, languages, speak
 
+LEAST = 0.001  # the least weight that a header can give, here for one that is not a number
 FOR_PROGRAMS = ("/v1", "/scim/")
 
 
@@ -38,4 +39,4 @@ def _with_weight(preference: str) -> tuple[float, str]:
     try:
         return float(weight.strip().removeprefix("q=") or 1), tag.strip()
     except ValueError:
-        return 0.001, tag.strip()
+        return LEAST, tag.strip()

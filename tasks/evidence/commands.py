@@ -47,10 +47,10 @@ class Terms:
     lock_days: int | None = None
 
 
-def checked(actor: Actor, terms: Terms) -> Terms:
-    """Returns the terms if the store takes an object, which is left there. Call it outside of a transaction.
+def try_store(actor: Actor, terms: Terms) -> None:
+    """Leave an object in the store, so that it is known to take them. Call it outside of a transaction.
 
-    Without a secret, they get the one that is stored for the same access key and endpoint.
+    Without a secret, the one that is stored for the same access key and endpoint is used.
 
     Raises `Forbidden`, `EvidenceFolderOperatorOnly`, `EvidenceStoreInvalid`.
     """
@@ -69,18 +69,17 @@ def checked(actor: Actor, terms: Terms) -> Terms:
     except PutError as error:
         why = gettext("The store does not take an object: {error}.", error=told(str(error)))
         raise EvidenceStoreInvalid(why) from None
-    return terms
 
 
 def set_store(session: Session, actor: Actor, terms: Terms) -> EvidenceStore:
-    """Write evidence there before anything is deleted, from the next reset on. The caller has `checked` the terms.
+    """Write evidence there before anything is deleted, from the next reset on. The caller has tried it.
 
     What waits for the store is tried at once. Raises `Forbidden`, `EvidenceFolderOperatorOnly`, `EvidenceStoreInvalid`.
     """
     _must_decide(actor, terms)
     store = session.get(EvidenceStore, actor.organization_id, with_for_update=True)
     new = _store(_with_kept_secret(session, actor, terms))
-    if new.access_key_id and not new.sealed_secret:  # somebody else has changed the key since it was checked
+    if new.access_key_id and not new.sealed_secret:  # somebody else has changed the key since it was tried
         raise EvidenceStoreInvalid(NO_SECRET)
     if store is None:
         store = EvidenceStore(organization_id=actor.organization_id)

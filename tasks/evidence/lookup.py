@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -50,6 +51,13 @@ def standing_of_all(session: Session, actor: Actor) -> Standing:
     """Returns where the evidence of the organization's resets stands. Raises `Forbidden`."""
     actor.must_have(Permission.COURSES)
     return _standing(session, EvidencePart.organization_id == actor.organization_id)
+
+
+def facts_of(store: EvidenceStore, standing: Standing) -> dict[str, Any]:
+    """Returns everything about a store but its secret, and what waits for it, for programs."""
+    names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
+    figures = ("written", "waiting", "given_up", "why", "next_try_at")
+    return {name: getattr(store, name) for name in names} | {name: getattr(standing, name) for name in figures}
 
 
 def _standing(session: Session, mine: ColumnElement[bool]) -> Standing:

@@ -13,7 +13,7 @@ from tasks.webhooks.commands import (
     send_failed_again,
     show_endpoint_secret,
 )
-from tasks.webhooks.lookup import deliveries, endpoints, failed_since, find_endpoint, waiting_for
+from tasks.webhooks.lookup import deliveries, endpoints, facts_of, failed_since, find_endpoint, waiting_for
 from tasks.webhooks.ping import Pinged, ping_endpoint
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "disable",
     "enable",
     "endpoints",
+    "facts_of",
     "failed_since",
     "find_endpoint",
     "open_endpoint",

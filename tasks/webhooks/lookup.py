@@ -40,6 +40,19 @@ def waiting_for(session: Session, endpoint: WebhookEndpoint) -> int:
     return session.scalars(_waiting(endpoint.id)).one()
 
 
+def facts_of(endpoint: WebhookEndpoint, waiting: int) -> dict[str, Any]:
+    """Returns everything about an endpoint but its secret, for programs."""
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "created_at": endpoint.created_at,
+        "enabled": endpoint.disabled_at is None,
+        "disabled_why": endpoint.disabled_why,
+        "waiting": waiting,
+    }
+
+
 def deliveries(
     session: Session, endpoint: WebhookEndpoint, before: UUID | None, limit: int
 ) -> Sequence[Row[WebhookDelivery, WebhookMessage]]:

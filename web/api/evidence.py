@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from models.access import Actor, Permission
 from models.session import transaction
 from models.tokens import Scope
-from tasks.evidence.commands import Terms, checked, set_store, turn_off, write_now
+from tasks.evidence.commands import Terms, set_store, try_store, turn_off, write_now
 from tasks.evidence.lookup import standing_of_all, store_seen_by
 from tasks.reset.lookup import reset_seen_by
 from tasks.reset.outcome_files import learners_as_csv, report_as_pdf, signed_bundle
@@ -102,8 +102,8 @@ def get_store(actor: Manager, session: Database) -> EvidenceStoreDetails:
 async def put_store(body: EvidenceStoreRequest, actor: Manager) -> EvidenceStoreDetails:
     """Turn evidence before deletion on, or change the store. The store is tried first: one object is left there."""
     terms = Terms(body.url, body.endpoint, body.region, body.access_key_id, body.secret_access_key, body.lock_days)
-    checked_terms = await waiting_outside(actor.organization_id, partial(checked, actor, terms))
-    return await run_in_threadpool(_set_store, actor, checked_terms)
+    await waiting_outside(actor.organization_id, partial(try_store, actor, terms))
+    return await run_in_threadpool(_set_store, actor, terms)
 
 
 def _set_store(actor: Actor, terms: Terms) -> EvidenceStoreDetails:

@@ -14,7 +14,7 @@ from models.refusals.base import Refused
 from models.refusals.evidence import EvidenceFolderOperatorOnly, EvidenceOff, EvidenceStoreInvalid
 from models.refusals.requests import TooManyWaiting
 from models.session import Session, transaction
-from tasks.evidence.commands import NO_LOCK, Terms, checked, set_store, turn_off, write_now
+from tasks.evidence.commands import NO_LOCK, Terms, set_store, try_store, turn_off, write_now
 from tasks.evidence.keys import public_key, public_keys
 from tasks.evidence.lookup import standing_of_all, store_seen_by
 from web.access import CoursesAdmin, SignedIn
@@ -72,10 +72,11 @@ async def change_store(request: Request, person: CoursesAdmin, typed: Annotated[
     """Turn evidence before deletion on, or change the store, which is tried first. No thread of other pages waits."""
     actor = person.actor
     try:
-        terms = await waiting_outside(actor.organization_id, partial(checked, actor, typed.terms()))
+        terms = typed.terms()
+        await waiting_outside(actor.organization_id, partial(try_store, actor, terms))
+        await run_in_threadpool(_set, person, terms)
     except (EvidenceStoreInvalid, EvidenceFolderOperatorOnly, TooManyWaiting) as error:
         return await run_in_threadpool(_refused, request, person, typed, error)
-    await run_in_threadpool(_set, person, terms)
     return RedirectResponse("/evidence?done=set", 303)
 
 

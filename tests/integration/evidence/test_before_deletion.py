@@ -19,7 +19,7 @@ from models.learning import complete
 from models.refusals.access import Forbidden
 from models.refusals.evidence import EvidenceFolderOperatorOnly, EvidenceStoreInvalid
 from models.session import transaction
-from tasks.evidence.commands import Terms, checked, set_store, turn_off, write_now
+from tasks.evidence.commands import Terms, set_store, try_store, turn_off, write_now
 from tasks.evidence.keys import public_keys, renew_key
 from tasks.evidence.s3 import sign
 from tasks.evidence.verify import NotGenuineError, keys_in, verify
@@ -130,7 +130,7 @@ def test_learners_are_in_the_bucket_locked_and_signed_before_they_are_cleared(
 
 
 def set_terms(scene: Scene, terms: Terms) -> None:
-    checked(scene.admin, terms)
+    try_store(scene.admin, terms)
     with transaction() as session:
         set_store(session, scene.admin, terms)
 
@@ -381,10 +381,10 @@ def test_who_may_choose_a_store(bucket: Bucket, folder: Path, subtests: pytest.S
     operator = console_operator(scene.organization)
     learner = as_actor(scene, scene.users()[0].id)
     with pytest.raises(Forbidden):
-        checked(learner, bucket.terms())
+        try_store(learner, bucket.terms())
     with pytest.raises(EvidenceFolderOperatorOnly):
-        checked(scene.admin, folder_terms(folder))
-    checked(operator, folder_terms(folder))
+        try_store(scene.admin, folder_terms(folder))
+    try_store(operator, folder_terms(folder))
     wrong = {
         "a private address": Terms("s3://acme", "http://10.0.0.1:9000", "x", "writer", "secret"),
         "no credentials": Terms("s3://acme", bucket.address, "x"),
@@ -393,7 +393,7 @@ def test_who_may_choose_a_store(bucket: Bucket, folder: Path, subtests: pytest.S
     }
     for name, terms in wrong.items():
         with subtests.test(name), pytest.raises(EvidenceStoreInvalid):
-            checked(scene.admin, terms)
+            try_store(scene.admin, terms)
     assert ask("SELECT count(*) FROM evidence_store") == 0
 
 

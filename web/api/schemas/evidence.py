@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from models.evidence import LONGEST_LOCK, EvidenceStore
-from tasks.evidence.lookup import Standing
+from tasks.evidence.lookup import Standing, facts_of
 from web.api.schemas.base import NO_NUL, Answer, Body, example
 
 STORE: dict[str, Any] = {
@@ -71,8 +71,4 @@ class EvidenceStoreDetails(Answer):
 
 def store_of(store: EvidenceStore, standing: Standing) -> EvidenceStoreDetails:
     """Returns the store as an answer."""
-    names = ("url", "endpoint", "region", "access_key_id", "lock_days", "changed_at")
-    figures = ("written", "waiting", "given_up", "why", "next_try_at")
-    return EvidenceStoreDetails(
-        **{name: getattr(store, name) for name in names}, **{name: getattr(standing, name) for name in figures}
-    )
+    return EvidenceStoreDetails.model_validate(facts_of(store, standing))

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from models.webhooks import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookMessage
+from tasks.webhooks import facts_of
 from web.api.schemas.base import NO_NUL, Answer, Body, Moment, example
 
 ENDPOINT: dict[str, Any] = {
@@ -147,12 +148,12 @@ class DeliveryList(Answer):
 
 def webhook_of(endpoint: WebhookEndpoint, waiting: int) -> WebhookDetails:
     """Returns an endpoint as an answer."""
-    return WebhookDetails.model_validate(_figures(endpoint, waiting))
+    return WebhookDetails.model_validate(facts_of(endpoint, waiting))
 
 
 def new_webhook_of(endpoint: WebhookEndpoint) -> NewWebhook:
     """Returns a new endpoint as an answer, with its secret."""
-    return NewWebhook.model_validate(_figures(endpoint, 0) | {"secret": endpoint.secret()})
+    return NewWebhook.model_validate(facts_of(endpoint, 0) | {"secret": endpoint.secret()})
 
 
 def delivery_of(delivery: WebhookDelivery, message: WebhookMessage) -> Delivery:
@@ -168,15 +169,3 @@ def delivery_of(delivery: WebhookDelivery, message: WebhookMessage) -> Delivery:
         tried_at=delivery.tried_at,
         delivered_at=delivery.delivered_at,
     )
-
-
-def _figures(endpoint: WebhookEndpoint, waiting: int) -> dict[str, Any]:
-    return {
-        "id": endpoint.id,
-        "url": endpoint.url,
-        "events": endpoint.events,
-        "created_at": endpoint.created_at,
-        "enabled": endpoint.disabled_at is None,
-        "disabled_why": endpoint.disabled_why,
-        "waiting": waiting,
-    }
